@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 /** What is timed, or counts wake-ups or memory of a machine that should have nothing else to do: one file at a time. */
 const alone = [
-  'dist/bench/**/*.test.js', 'dist/src/io/weather-load.test.js', 'dist/src/queues/event-count.test.js',
+  'dist/bench/**/*.test.js', 'dist/src/io/weather-load.test.js', 'dist/src/monitor/stall.test.js',
+  'dist/src/queues/event-count.test.js',
   'dist/src/reactor/{around-node,backpressure,death,discipline,idle,liveness,opening,priority,waits.real}.test.js',
   'dist/src/timers/{rate-timer,rate-timer.process,stopped.stress,timers-reactor}.test.js',
 ];

@@ -9,13 +9,15 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { noticesOf, packagesOf } from './notices.mjs';
 import { pack } from './pack.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 const at = (...path) => join(root, ...path);
 const common = [
-  at('package.json'), at('package-lock.json'), ...['build.mjs', 'pack.mjs'].map((name) => at('scripts', name)),
+  at('package.json'), at('package-lock.json'),
+  ...['build.mjs', 'notices.mjs', 'pack.mjs'].map((name) => at('scripts', name)),
 ];
 
 await step({
@@ -23,7 +25,7 @@ await step({
     ...common, at('src'), at('bench'), at('examples'), at('test'), at('tsconfig.json'),
     at('native', 'generate-layout.mjs'),
   ],
-  makes: [at('dist'), at('native', 'layout.h')],
+  makes: [at('dist'), at('native', 'layout.h'), at('THIRD-PARTY-NOTICES.txt')],
   stamp: at('dist', '.built-from'),
   build: buildTypeScript,
 });
@@ -106,8 +108,9 @@ async function buildTypeScript() {
     'control-entry': join(compiled, 'topology', 'control-entry.js'),
     'executor-entry': join(compiled, 'levels', 'executor-entry.js'),
   };
-  await build({
+  const { metafile } = await build({
     ...options,
+    metafile: true,
     entryPoints: {
       ...libraries, ...programs,
       testing: join(compiled, 'testing', 'index.js'),
@@ -125,6 +128,9 @@ async function buildTypeScript() {
     mkdirSync(at('dist', folder), { recursive: true });
     writeFileSync(at('dist', folder, 'inspection.html'), html);
   }
+  // The page has uPlot, the compiled addon the headers of node-addon-api.
+  const shipped = [...packagesOf(metafile), 'node_modules/uplot', 'node_modules/node-addon-api'];
+  writeFileSync(at('THIRD-PARTY-NOTICES.txt'), noticesOf(root, shipped));
   await pack({
     build, dist: at('dist'), libraries: Object.values(libraries), programs: Object.values(programs), options,
   });

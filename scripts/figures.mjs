@@ -110,12 +110,21 @@ function paramsOf({ params }, names) {
   return names.filter((name) => name in params).map((name) => `${name} ${text(params[name])}`).join(', ');
 }
 
-/** One bench: what is the same in all its rows stands above the table, what varies in it. */
-function benchTable(rows) {
+/** The names of the parameters of a bench: those that are the same in all its rows, and those that are not. */
+function paramNames(rows) {
   const names = [...new Set(rows.flatMap(({ params }) => Object.keys(params)))];
   const isFixed = (name) => rows.every(({ params }) => params[name] === rows[0].params[name]);
-  const fixed = paramsOf(rows[0], names.filter(isFixed));
-  const varying = names.filter((name) => !isFixed(name));
+  return { fixed: names.filter(isFixed), varying: names.filter((name) => !isFixed(name)) };
+}
+
+/** The parameters of a row that tell it from the others of its bench. */
+export const varyingParams = (row, rows) => paramsOf(row, paramNames(rows).varying);
+
+/** One bench: what is the same in all its rows stands above the table, what varies in it. */
+function benchTable(rows) {
+  const names = paramNames(rows);
+  const fixed = paramsOf(rows[0], names.fixed);
+  const { varying } = names;
   const head = ['figure', ...(varying.length === 0 ? [] : ['where']), 'Percore', 'baseline', 'ratio', 'aim'];
   const lines = rows.map((row) => [
     `${row.metric}, ${row.better} is better`,

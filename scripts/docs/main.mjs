@@ -30,7 +30,7 @@ const app = await Application.bootstrap({
   projectDocuments: ['docs/guide/**/*.md', 'docs/!(plan).md'],
   readme: 'README.md',
   customCss: 'scripts/docs/site.css',
-  tsconfig: 'tsconfig.json',
+  tsconfig: 'scripts/docs/tsconfig.json',
   skipErrorChecking: true,                          // the build checks types, with the compiler that builds
   includeHierarchySummary: false,
   highlightLanguages: ['typescript', 'javascript', 'json', 'sh', 'java', 'cpp', 'c', 'yaml', 'dockerfile', 'python',

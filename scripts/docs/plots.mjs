@@ -1,14 +1,16 @@
 /** A plot for each suite of the page of figures: how many times Percore is ahead of each baseline, with the spread. */
-import { SUITES, readResults } from '../figures.mjs';
+import { SUITES, readResults, varyingParams } from '../figures.mjs';
 
-const WIDTH = 760;
-const LEFT = 390;
-const RIGHT = 60;
-const ROW = 20;
-const TOP = 30;
+/** Percent of the width of a plot that is left free at each end, for the labels of the first and the last tick. */
+const MARGIN = 9;
+/** More labels of ticks than these would meet on a phone. */
+const MOST_TICKS = 6;
 
 const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-const short = (factor) => Number(factor.toPrecision(2)).toLocaleString('en-US');
+/** "0.94 ×", "1,200 ×", "40M ×". */
+const times = (factor) => `${factor.toLocaleString('en-US', {
+  maximumSignificantDigits: 2, notation: factor >= 1e5 ? 'compact' : 'standard',
+})} ×`;
 
 /** The page with a plot below the heading of each suite. */
 export function plotsInto(content) {
@@ -26,30 +28,43 @@ function aheadOf({ better, ratio, spread }) {
   return { factor: of(ratio), least: Math.min(...ends), most: Math.max(...ends) };
 }
 
+/** What a row is about within its bench: the figure, the parameters that vary between its rows, the baseline. */
+function labelOf(row, rows) {
+  const params = varyingParams(row, rows.filter(({ name }) => name === row.name));
+  return `${row.metric}${params === '' ? '' : `, ${params}`}: beside ${row.baseline.name}`;
+}
+
+/**
+ * Labels are HTML, so that they wrap; places in a plot are percents, so that it is as wide as its container, with
+ * letters of the same size everywhere. The style sheet puts the labels beside the plot, or above it on narrow screens.
+ */
 function plotOf(suite) {
   const all = readResults('bench/results', suite).rows.filter(({ ratio }) => ratio > 0)
     .map((row) => ({ ...row, ...aheadOf(row) }))
     .filter(({ least, most }) => least > 0 && Number.isFinite(most));
   const low = Math.floor(Math.log10(Math.min(...all.map(({ least }) => least))));
   const high = Math.ceil(Math.log10(Math.max(...all.map(({ most }) => most))));
-  const x = (factor) => LEFT + (WIDTH - LEFT - RIGHT) * (Math.log10(factor) - low) / (high - low);
-  const height = TOP + ROW * all.length + 8;
-  const lines = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i)).map((tick) =>
-    `<line x1="${x(tick)}" x2="${x(tick)}" y1="${TOP - 6}" y2="${height}" stroke="currentColor" `
-    + `stroke-opacity="${tick === 1 ? 0.8 : 0.2}"/>`
-    + `<text x="${x(tick)}" y="14" text-anchor="middle">${tick === 1 ? 'equal' : `${tick} ×`}</text>`);
-  const rows = all.map(({ name, metric, baseline, factor, least, most }, i) => {
-    const y = TOP + ROW * i + ROW / 2;
+  const x = (factor) => `${(MARGIN + (100 - 2 * MARGIN) * (Math.log10(factor) - low) / (high - low)).toFixed(2)}%`;
+  const step = Math.ceil((high - low + 1) / MOST_TICKS);
+  const ticks = Array.from({ length: high - low + 1 }, (_, i) => low + i)
+    .filter((decade) => decade % step === 0).map((decade) => Number(`1e${decade}`));
+  const row = (label, drawn, factor) => `<div class="plot-row"><span class="plot-label">${label}</span>`
+    + `<svg width="100%" aria-hidden="true" fill="currentColor">${drawn}</svg>`
+    + `<span class="plot-factor">${factor}</span></div>`;
+  const axis = ticks.map((tick) =>
+    `<text x="${x(tick)}" y="50%" dy="0.35em" text-anchor="middle">${tick === 1 ? 'equal' : times(tick)}</text>`)
+    .join('');
+  const grid = ticks.map((tick) => `<line x1="${x(tick)}" x2="${x(tick)}" y1="0" y2="100%" stroke="currentColor" `
+    + `stroke-opacity="${tick === 1 ? 0.8 : 0.2}"/>`).join('');
+  const rows = all.map((each) => {
+    const { name, factor, least, most } = each;
     const color = factor >= 1 ? '#2a9d6f' : '#d9822b';
-    const label = escape(`${name}, ${metric}: beside ${baseline.name}`);
-    return `<text x="${LEFT - 8}" y="${y + 4}" text-anchor="end">${label}</text>`
-      + `<line x1="${x(least)}" x2="${x(most)}" y1="${y}" y2="${y}" stroke="${color}" stroke-width="3"/>`
-      + `<circle cx="${x(factor)}" cy="${y}" r="5" fill="${color}"/>`
-      + `<text x="${WIDTH - RIGHT + 8}" y="${y + 4}">${short(factor)} ×</text>`;
+    return row(`<b>${escape(name)}</b> ${escape(labelOf(each, all))}`,
+      `${grid}<line x1="${x(least)}" x2="${x(most)}" y1="50%" y2="50%" stroke="${color}" stroke-width="3"/>`
+      + `<circle cx="${x(factor)}" cy="50%" r="5" fill="${color}"/>`, times(factor));
   });
   // One line: Markdown ends a block of HTML at the first empty one.
   return `How many times Percore is ahead of each baseline: the median, and the least and the most of all pairs. `
-    + `Left of "equal" it is behind.\n\n<div style="overflow-x:auto"><svg class="plot" style="min-width:40rem" `
-    + `viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Ratios of the suite ${suite}" fill="currentColor">`
-    + `${lines.join('')}${rows.join('')}</svg></div>\n`;
+    + `Left of "equal" it is behind.\n\n<div class="plot" role="group" aria-label="Ratios of the suite ${suite}">`
+    + `${row('', axis, '')}${rows.join('')}</div>\n`;
 }

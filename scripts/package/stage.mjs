@@ -26,11 +26,12 @@ export function stagePlatform(root, out, target, addon) {
   const { version, license, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const folder = join(out, target.name);
   copyInto(folder, 'percore.node', addon);
-  copyInto(folder, 'LICENSE', join(root, 'LICENSE'));
+  for (const name of ['LICENSE', 'THIRD-PARTY-NOTICES.txt']) copyInto(folder, name, join(root, name));
   writeManifest(folder, {
     name: `@percore/${target.name}`, version, license, type: 'commonjs', engines,
     description: `The compiled part of percore for ${target.name}`,
-    main: './percore.node', files: ['percore.node'], os: ['linux'], cpu: [target.cpu], libc: [target.libc],
+    main: './percore.node', files: ['percore.node', 'THIRD-PARTY-NOTICES.txt'],
+    os: ['linux'], cpu: [target.cpu], libc: [target.libc],
     preferUnplugged: true,
   });
   writeFileSync(

@@ -49,6 +49,7 @@ export class Bus implements HeardHost, SubscriberHost {
     dispatcher.addHandler(RETAINED_SERVICE, (question: RetainedQuestion) => this.answer(question));
     this.members = new TopicMembership(shared.topics, id);
     this.members.begin();
+    party.leavers.add(this);
   }
 
   // ---- Publishing ---------------------------------------------------------------------------------------------------
@@ -104,6 +105,11 @@ export class Bus implements HeardHost, SubscriberHost {
     subscriber.joinedTotal = this.members.totalOf(subscriber.joinedAs);
     this.subscribers.add(subscriber);
     this.joins++;
+  }
+
+  /** The party has left: nothing comes any more. */
+  leave(): void {
+    for (const subscriber of this.subscribers) subscriber.leave();
   }
 
   remove(subscriber: Subscriber): void {

@@ -177,4 +177,15 @@ describe('a slow subscriber', () => {
       expect(order.indexOf('high 0')).toBeLessThan(order.indexOf('own 1'));
     });
   });
+
+  it('ends with its runtime, and what waits for it is counted', async () => {
+    let subscription!: Slow;
+    await withRuntime(1, {}, async (runtime) => {
+      subscription = slow(runtime, { capacity: 4, whenSlow: 'drop-newest' });
+      await publish(runtime, 3);
+    });
+    expect(await Promise.race([subscription.ended, sleep(5000)])).toBe(CLOSED);
+    await subscription.ready;
+    expect(subscription.status()).toMatchObject({ isOver: true, lag: 0, droppedByReason: { left: 2 } });
+  });
 });

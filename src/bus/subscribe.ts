@@ -18,7 +18,10 @@ export interface Subscription {
    * published after `subscribe` has returned it misses none, also before.
    */
   readonly ready: Promise<void>;
-  /** Why it has ended: EVICTED when it was too slow for too long, else CLOSED, by `leave()`. Never rejects. */
+  /**
+   * Why it has ended: EVICTED when it was too slow for too long, else CLOSED, by `leave()` or the end of the runtime.
+   * Never rejects.
+   */
   readonly ended: Promise<ResultCode>;
   /** Hears nothing any more; what waits for it is dropped and counted. Twice is once. Also from its own handler. */
   leave(): void;

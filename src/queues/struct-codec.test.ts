@@ -217,6 +217,8 @@ describe('a value that does not fit', () => {
         price: 1, size: 1, id: 1n, ok: true, 'odd name': 1, name: 'a', hash: new Uint8Array(4),
         levels: new Float64Array(2), far: 1,
       };
+      const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+      revoke();
       const messages: [object, string][] = [
         [{ price: '101.5' }, 'value.price must be a number, not "101.5"'],
         [{ price: undefined }, 'value.price must be a number, not undefined'],
@@ -230,6 +232,8 @@ describe('a value that does not fit', () => {
         [{ name: 'äöü' }, 'value.name must be well-formed text of at most 4 bytes as UTF-8, not "äöü"'],
         [{ name: '\ud800' }, 'value.name must be well-formed text of at most 4 bytes as UTF-8, not "\\ud800"'],
         [{ hash: new Uint8Array(3) }, 'value.hash must be a Uint8Array of length 4, not a Uint8Array'],
+        [{ hash: revoked }, 'value.hash must be a Uint8Array of length 4, not a proxy that refuses to be looked at'],
+        [{ size: revoked }, 'value.size must be a whole number from 0 to 255, not a proxy that refuses to be looked at'],
         [{ hash: [1, 2, 3, 4] }, 'value.hash must be a Uint8Array of length 4, not an Array'],
         [{ levels: new Float32Array(2) }, 'value.levels must be a Float64Array of length 2, not a Float32Array'],
         [{ far: 1e39 }, 'value.far must be a number that a 32-bit float can hold, at most 3.4e38, not 1e+39'],

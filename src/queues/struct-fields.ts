@@ -210,7 +210,8 @@ function arrayField(element: ArrayElement, count: number): Field {
     bytes,
     alignment: scalars[element].alignment,
     allowed: `${withArticle(ArrayClass.name)} of length ${count}`,
-    accepts: (x) => x instanceof ArrayClass && x.length === count,
+    // A proxy is none, also one that was revoked, which `instanceof` would fall over.
+    accepts: (x) => ArrayBuffer.isView(x) && x instanceof ArrayClass && x.length === count,
     write(memory, at, x) {
       const array = x as AnyArray;
       // Never beyond this field, whatever has become of the array since it was accepted.

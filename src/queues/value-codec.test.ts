@@ -129,6 +129,21 @@ describe('a value in a record', () => {
   });
 });
 
+describe('a proxy that was revoked', () => {
+  const revoked = (target: object): object => {
+    const { proxy, revoke } = Proxy.revocable(target, {});
+    revoke();
+    return proxy;
+  };
+
+  it('is refused by name, wherever it stands', () => {
+    const codec = new ValueCodec();
+    for (const value of [revoked({}), revoked([]), { a: revoked({}) }, [revoked({})], new Map([[1, revoked({})]])]) {
+      expect(() => codec.measure(value)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_UNSERIALIZABLE' }));
+    }
+  });
+});
+
 describe('an error in a record', () => {
   it('keeps class, message, stack, code, own fields and causes, at any depth', () => {
     const sent = Object.assign(

@@ -210,7 +210,7 @@ export class ValueCodec implements Codec<unknown> {
 }
 
 /** Not a Proxy, whose `length` anything may answer. */
-const isBytes = (value: unknown): value is Uint8Array => value instanceof Uint8Array && ArrayBuffer.isView(value);
+const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array;
 
 function isOrdinaryHere(value: object, bytes: number): boolean {
   try {

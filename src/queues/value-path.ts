@@ -17,7 +17,12 @@ export function memberPath(path: string, key: string): string {
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value !== 'object') return `a ${typeof value}`;
-  const prototype: unknown = Object.getPrototypeOf(value);
+  let prototype: unknown;
+  try {
+    prototype = Object.getPrototypeOf(value);
+  } catch {
+    return 'a proxy that refuses to be looked at';
+  }
   if (prototype === null) return 'an object';
   const name: unknown = Object.getOwnPropertyDescriptor(
     Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value ?? {}, 'name',

@@ -97,7 +97,8 @@ export class Party implements TurnSources, Stopping {
 
   private readonly addon: PartyNative;
   private readonly handle: TurnHandle;
-  private readonly readings = new Set<QueueReading>();
+  /** What ends with the party: queues that are read, the bus. */
+  readonly leavers = new Set<{ leave(): void }>();
   private isReferenced = true;
   private hasBegun = false;
   private nextReactor = 0;
@@ -277,8 +278,8 @@ export class Party implements TurnSources, Stopping {
 
   read(end: ReadableEnd, name: string, band: number, concurrency: number, step: Stepping<unknown>['step']): Reading {
     const task = new LocalTask(this.turn, { name, band, capacity: 1, concurrency, takesBytes: false }, step);
-    const reading = new QueueReading(this.turn, task, end, (ended) => void this.readings.delete(ended));
-    this.readings.add(reading);
+    const reading = new QueueReading(this.turn, task, end, (ended) => void this.leavers.delete(ended));
+    this.leavers.add(reading);
     return new Reading(reading);
   }
 
@@ -345,7 +346,7 @@ export class Party implements TurnSources, Stopping {
     this.turn.waits.look(true);
     this.turn.disciplines.close();
     this.turn.watch?.leave();
-    for (const reading of this.readings) reading.leave();
+    for (const leaver of this.leavers) leaver.leave();
     this.dispatcher.leave();
     try {
       this.io.closeAll();

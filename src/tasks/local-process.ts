@@ -207,6 +207,8 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
     }
     const run = this.current instanceof AsyncRun ? (this.current as AsyncRun<M>) : new AsyncRun<M>(this);
     this.current = run;
+    // As above.
+    if (signal.aborted) run.stop(signal.reason);
     run.follow(made);
     return OK;
   }
@@ -215,6 +217,8 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
   private asyncRun(what: string): AsyncRun<M> {
     if (this.current === undefined && this.mayHaveChildren && this.party.turn.steps.isRunning(this.task)) {
       this.current = new AsyncRun<M>(this);
+      // Its first step has cancelled it before there was a run to tell of it.
+      if (this.signal.aborted) this.current.stop(this.signal.reason);
     }
     if (this.current instanceof AsyncRun) return this.current as AsyncRun<M>;
     throw new PercoreError('ERR_PERCORE_CLOSED', this.current === undefined

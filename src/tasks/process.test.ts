@@ -289,6 +289,32 @@ describe('the end of a process', () => {
     expect([await joined, seen]).toEqual([{ how: 'cancelled', reason: 'enough' }, ['aborted', 'cleaned']]);
   });
 
+  it('by cancel in its own first step comes to what it waits for then', async () => {
+    const seen: unknown[] = [];
+    const atOnce: Process = createProcess(reactor, { name: 'at once' }, async (self) => {
+      atOnce.cancel('own');
+      await self.next().catch((error: unknown) => {
+        seen.push(error);
+        throw error;
+      });
+    });
+    const later: Process = createProcess(reactor, { name: 'later' }, async (self) => {
+      later.cancel('own');
+      await nextImmediate();
+      await self.next();
+    });
+    town.rest();
+    const first = atOnce.join({ timeoutMs: 1000 });
+    await nextImmediate();
+    await nextImmediate();
+    town.rest();
+    await nextImmediate();
+    town.rest();
+    expect(await first).toEqual({ how: 'cancelled', reason: 'own' });
+    expect(await later.join({ timeoutMs: 1000 })).toEqual({ how: 'cancelled', reason: 'own' });
+    expect(seen).toEqual(['own']);
+  });
+
   it('by cancel comes to one that has not begun, is held, waits for a promise, or cancels itself', async () => {
     const never = new Promise<never>(() => undefined);
     const cleaned: string[] = [];

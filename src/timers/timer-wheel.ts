@@ -46,7 +46,7 @@ export interface LocalTimersOptions {
   /**
    * Called with what a callback threw, or what the promise that it returned was rejected with, and whose it was: 'timer
    * callback "expire" of band 3'. Left out: it is an uncaught exception, as from setTimeout. The other timers go on
-   * either way.
+   * either way. What it throws itself is an uncaught exception too.
    */
   onError?: (error: unknown, where: string) => void;
   /**

@@ -1,5 +1,5 @@
 /** The documentation site: it is built once, its links lead somewhere, and Chromium shows it without complaint. */
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import {
   existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync,
 } from 'node:fs';
@@ -11,29 +11,69 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const browserPath = process.env.PERCORE_CHROMIUM ?? '/usr/bin/chromium';
+const isWithBrowser = existsSync(browserPath) || process.env.CI !== undefined;
 const folder = mkdtempSync(join(tmpdir(), 'percore-site-'));
 const site = join(folder, 'site');
-let built;
+const screenshots = process.env.PERCORE_SCREENSHOTS;
 
-beforeAll(() => {
-  built = spawnSync(process.execPath, ['scripts/docs/main.mjs', site], { cwd: root, encoding: 'utf8' });
+/** Runs a program to its end: its exit code, or the error that kept it from one, and what it has printed. */
+const run = (args, timeout) => new Promise((resolve) => {
+  execFile(process.execPath, args, { cwd: root, encoding: 'utf8', timeout }, (error, stdout, stderr) =>
+    resolve({ status: error === null ? 0 : (error.code ?? error.signal), stdout, stderr }));
+});
+
+// The site is built, and the browser starts, while the programs of the pages run.
+const building = run(['scripts/docs/main.mjs', site], 110_000);
+const launching = isWithBrowser ? chromium.launch({
+  executablePath: browserPath,
+  args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--allow-file-access-from-files'],
+}) : undefined;
+launching?.catch(() => {});                                   // told by the test that uses it
+
+afterAll(async () => {
+  await building;
+  await (await launching?.catch(() => undefined))?.close();
+  rmSync(folder, { recursive: true, force: true });
 }, 120_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const files = (under) => readdirSync(under, { recursive: true }).filter((name) => name.endsWith('.html'))
   .map((name) => join(under, name));
 
+describe('what one migrates from', () => {
+  const pages = readdirSync(join(root, 'docs', 'guide', 'migrating'));
+  const programs = pages.flatMap((page) => {
+    const text = readFileSync(join(root, 'docs', 'guide', 'migrating', page), 'utf8');
+    return [...text.matchAll(/```js\n([^]*?)```\n\n```text\n([^]*?)```/g)]
+      .map(([, code, output]) => [page, code, output]);
+  });
+  it('has programs that run', () => expect(programs.length).toBeGreaterThan(1));
+  it.each(programs)('prints what the page says: %s', async (page, code, output) => {
+    const at = join(folder, page);
+    mkdirSync(at);
+    symlinkSync(join(root, 'node_modules'), join(at, 'node_modules'));
+    writeFileSync(join(at, 'before.mjs'), code);
+    const { stdout, stderr } = await run([join(at, 'before.mjs')], 50_000);
+    expect([stdout, stderr]).toEqual([output, '']);
+  });
+});
+
 describe('the documentation site', () => {
-  it('is built without a warning', () => {
-    expect([built.status, built.stdout.match(/warning|error/g)], built.stdout + built.stderr).toEqual([0, null]);
+  let texts;
+  beforeAll(async () => {
+    await building;
+    texts = new Map(files(site).map((file) => [file, readFileSync(file, 'utf8')]));
+  }, 120_000);
+
+  it('is built without a warning', async () => {
+    const { status, stdout, stderr } = await building;
+    expect([status, (stdout + stderr).match(/warning|error/g)], stdout + stderr).toEqual([0, null]);
   });
 
   it('has every page of the guide, and every entry', () => {
     const guide = join(root, 'docs', 'guide');
     const pages = readdirSync(guide, { recursive: true }).filter((name) => name.endsWith('.md'));
     expect(pages.length).toBeGreaterThan(24);
-    const titles = files(site)
-      .map((file) => /<title>(.*?) \| Percore<\/title>/.exec(readFileSync(file, 'utf8'))?.[1]);
+    const titles = [...texts.values()].map((text) => /<title>(.*?) \| Percore<\/title>/.exec(text)?.[1]);
     const missing = pages.filter((name) => {
       const [, title] = /^# (.*)$/m.exec(readFileSync(join(guide, name), 'utf8'));
       return !titles.includes(title);
@@ -43,49 +83,55 @@ describe('the documentation site', () => {
   });
 
   it('has no link that leads nowhere', () => {
-    const texts = new Map(files(site).map((file) => [file, readFileSync(file, 'utf8')]));
     const broken = new Set();
+    const isThere = new Map();
     for (const [file, text] of texts) {
       for (const [, href] of text.matchAll(/<a [^>]*?href="([^"]+)"/g)) {
         if (/^[a-z]+:/.test(href)) continue;
         const [path, anchor] = href.split('#').map(decodeURIComponent);
         const target = path === '' ? file : join(dirname(file), path);
-        const isThere = existsSync(target)
-          && (!anchor || !texts.has(target) || texts.get(target).includes(`id="${anchor}"`));
-        if (!isThere) broken.add(`${relative(site, file)}: ${href}`);
+        const key = `${target}#${anchor ?? ''}`;
+        if (!isThere.has(key)) {
+          isThere.set(key, existsSync(target)
+            && (!anchor || !texts.has(target) || texts.get(target).includes(`id="${anchor}"`)));
+        }
+        if (!isThere.get(key)) broken.add(`${relative(site, file)}: ${href}`);
       }
     }
     expect([...broken]).toEqual([]);
   });
 
-  it.skipIf(!existsSync(browserPath) && process.env.CI === undefined)('fits a phone and a desktop', async () => {
-    const browser = await chromium.launch({
-      executablePath: browserPath,
-      args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--allow-file-access-from-files'],
-    });
-    const wrong = [];
-    try {
-      for (const [width, height, colorScheme] of [[390, 844, 'light'], [1280, 800, 'dark']]) {
-        const tab = await browser.newPage({ viewport: { width, height }, colorScheme });
-        tab.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
-        tab.on('pageerror', (error) => wrong.push(String(error)));
-        for (const name of PAGES) {
-          await tab.goto(pathToFileURL(join(site, name)).href);
-          const over = await tab.evaluate('document.documentElement.scrollWidth - window.innerWidth');
-          if (over > 0) wrong.push(`${name} is ${over} pixels wider than ${width}`);
-          if (process.env.PERCORE_SCREENSHOTS) {
-            const picture = `${name.replaceAll('/', '-')}-${width}.png`;
-            await tab.screenshot({ path: join(process.env.PERCORE_SCREENSHOTS, picture) });
-          }
-        }
-        await tab.locator('#tsd-search-trigger').click();
-        await tab.locator('#tsd-search-input').fill('createRuntime');
-        await tab.locator('#tsd-search-results a').first().waitFor({ timeout: 20_000 });
-        await tab.close();
-      }
-    } finally {
-      await browser.close();
+  it('has plots in which every row has a label of its own', () => {
+    const plots = texts.get(join(site, 'documents', 'Figures.html')).split('<div class="plot"').slice(1);
+    expect(plots.length).toBe(4);
+    for (const plot of plots) {
+      const labels = [...plot.matchAll(/<span class="plot-label">(.+?)<\/span>/g)].map(([, label]) => label);
+      expect(labels.length).toBeGreaterThan(10);
+      expect(labels.filter((label, i) => labels.indexOf(label) !== i)).toEqual([]);
     }
+  });
+
+  it.skipIf(!isWithBrowser)('fits a phone and a desktop', async () => {
+    const tab = await (await launching).newPage();
+    const wrong = [];
+    tab.on('console', (message) => message.type() === 'error' && wrong.push(message.text()));
+    tab.on('pageerror', (error) => wrong.push(String(error)));
+    for (const name of PAGES) {
+      await tab.goto(pathToFileURL(join(site, name)).href);
+      for (const [width, height] of [[390, 844], [1280, 800]]) {
+        await tab.setViewportSize({ width, height });
+        const found = await tab.evaluate(looksWrong);
+        wrong.push(...found.map((what) => `${name}, ${width} pixels wide: ${what}`));
+        for (const colorScheme of screenshots === undefined ? [] : ['light', 'dark']) {
+          await tab.emulateMedia({ colorScheme });
+          const picture = `${name.replaceAll('/', '-')}-${width}-${colorScheme}.png`;
+          await tab.screenshot({ path: join(screenshots, picture) });
+        }
+      }
+    }
+    await tab.locator('#tsd-search-trigger').click();
+    await tab.locator('#tsd-search-input').fill('createRuntime');
+    await tab.locator('#tsd-search-results a').first().waitFor({ timeout: 20_000 });
     expect(wrong).toEqual([]);
   }, 120_000);
 });
@@ -96,21 +142,25 @@ const PAGES = [
   'modules/percore.html',
 ];
 
-describe('what one migrates from', () => {
-  const pages = readdirSync(join(root, 'docs', 'guide', 'migrating'));
-  const programs = pages.flatMap((page) => {
-    const text = readFileSync(join(root, 'docs', 'guide', 'migrating', page), 'utf8');
-    return [...text.matchAll(/```js\n([^]*?)```\n\n```text\n([^]*?)```/g)]
-      .map(([, code, output]) => [page, code, output]);
-  });
-  it('has programs that run', () => expect(programs.length).toBeGreaterThan(1));
-  it.each(programs)('prints what the page says: %s', (page, code, output) => {
-    const at = join(folder, page);
-    mkdirSync(at);
-    symlinkSync(join(root, 'node_modules'), join(at, 'node_modules'));
-    writeFileSync(join(at, 'before.mjs'), code);
-    const { stdout, stderr } = spawnSync(
-      process.execPath, [join(at, 'before.mjs')], { encoding: 'utf8', timeout: 30_000 });
-    expect([stdout, stderr]).toEqual([output, '']);
-  });
-});
+/** Runs in the page: what is too wide for it, and words of links in tables that are broken. */
+function looksWrong() {
+  const { document, innerWidth } = globalThis;
+  const found = [];
+  const over = document.documentElement.scrollWidth - innerWidth;
+  if (over > 0) found.push(`the page is ${over} pixels too wide`);
+  for (const plot of document.querySelectorAll('.plot')) {
+    const edge = Math.min(plot.parentElement.getBoundingClientRect().right, innerWidth);
+    const all = [plot, ...plot.querySelectorAll('*')];
+    const out = all.filter((each) => each.getBoundingClientRect().right > edge + 0.5);
+    if (out.length > 0) found.push(`${out.length} parts of a plot beyond its right edge: ${out[0].outerHTML}`);
+    if (plot.getBoundingClientRect().width < 200) found.push('a plot without width');
+    const clipped = [...plot.querySelectorAll('.plot-label, .plot-factor')]
+      .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth);
+    if (clipped.length > 0) found.push(`labels of a plot are clipped: ${clipped[0].outerHTML}`);
+  }
+  for (const link of document.querySelectorAll('td a')) {
+    const text = link.textContent.trim();
+    if (/^\w+$/.test(text) && link.getClientRects().length > 1) found.push(`broken inside the word: ${text}`);
+  }
+  return found;
+}

@@ -58,6 +58,22 @@ it('ships what each entry of package.json leads to, with every type that can be 
   expect(reached.size).toBeGreaterThan(50);
 });
 
+it('ships the licence of every library whose code is in it', () => {
+  expect(packed).toEqual(expect.arrayContaining(['LICENSE', 'THIRD-PARTY-NOTICES.txt']));
+  const notices = readFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), 'utf8');
+  // esbuild writes where a module comes from above its code.
+  const bundled = packed.filter((path) => path.startsWith('dist/percore/') && path.endsWith('.js')).flatMap((path) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(/^ *\/\/ (node_modules\/.*)$/gm)]
+      .map(([, from]) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(from)[0]));
+  const folders = new Set([...bundled, 'node_modules/uplot', 'node_modules/node-addon-api']);
+  expect(folders.size).toBeGreaterThan(10);
+  for (const folder of folders) {
+    const { name, version } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const [, text = ''] = notices.split(`\n${name} ${version} (`);
+    expect(text.split(/^-{80}$/m)[1], name).toMatch(/copyright/i);
+  }
+});
+
 it('declares nothing by packages that its users may not have', () => {
   const known = new Set([...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)]);
   const unknown = packed

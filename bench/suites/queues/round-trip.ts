@@ -23,7 +23,7 @@ const CAPACITY = 1024;
 const ROUNDS = 2_000_000;
 type Figures = 'p50' | 'p99';
 
-const workers: Contender<Figures> = {
+export const workers: Contender<Figures> = {
   name: 'percore',
   async run() {
     const queues = {
@@ -40,7 +40,7 @@ const workers: Contender<Figures> = {
   },
 };
 
-const plainThreads: Contender<Figures> = {
+export const plainThreads: Contender<Figures> = {
   name: 'C++ seq_cst',
   async run() {
     const result = (await runProgram(await baselineProgram('ring_round_trip'), [

@@ -1,0 +1,130 @@
+// Compiles the peers' programs to bench/peers/build/, each when a source of it, or this file, is newer than the result.
+// A peer whose tools or packages are not there is missing, with the reason, and never an error.
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const output = join(here, 'build');
+const run = promisify(execFile);
+const registry = '/usr/share/cargo/registry';
+const jars = '/usr/share/java';
+
+/**
+ * How a program is built, what of it is started, and the Debian packages that it needs. `needs` are files.
+ * @typedef {{ packages: string[], needs: string[], folder: string, sources?: string[], start: string[],
+ *   compiler?: string[], build: () => Promise<unknown> }} Program
+ */
+
+/** @param {string} name @param {string} header @param {string[]} packages @param {string[]} libraries */
+function cpp(name, header, packages, libraries, config = '') {
+  return {
+    packages: ['g++', ...packages],
+    needs: ['/usr/bin/g++', header],
+    folder: 'cpp',
+    sources: ['peer.h', `${name}.cc`],
+    start: [join(output, name)],
+    build: async () => {
+      const flags = config === '' ? [] : (await run('pkg-config', ['--cflags', config])).stdout.trim().split(/\s+/);
+      const source = join(here, 'cpp', `${name}.cc`);
+      await run('g++', ['-O3', '-std=c++17', '-pthread', ...flags, '-o', join(output, name), source, ...libraries]);
+    },
+  };
+}
+
+/** @param {string} main @param {string} jar @param {string} of */
+function java(main, jar, of) {
+  const classes = join(output, 'java', main);
+  return {
+    packages: ['default-jdk-headless', of],
+    needs: ['/usr/bin/javac', join(jars, jar)],
+    folder: 'java',
+    sources: ['Peer.java', `${main}.java`],
+    // The throughput collector has the cheapest write barriers, and steady state allocates nothing.
+    start: ['java', '-XX:+UseParallelGC', '-Xms256m', '-cp', `${classes}:${join(jars, jar)}`, main],
+    build: async () => {
+      const sources = ['Peer.java', `${main}.java`].map((file) => join(here, 'java', file));
+      await run('javac', ['-d', classes, '-cp', join(jars, jar), ...sources]);
+      await writeFile(join(classes, 'built'), '');
+    },
+    stamp: join(classes, 'built'),
+  };
+}
+
+/** @type {Record<string, Program & { stamp?: string }>} */
+export const programs = {
+  boost: cpp('boost', '/usr/include/boost/lockfree/spsc_queue.hpp', ['libboost-dev'], []),
+  rte_ring: cpp('rte_ring', '/usr/include/dpdk/rte_ring_elem.h', ['dpdk-dev', 'pkg-config'],
+    ['-lrte_ring', '-lrte_eal'], 'libdpdk'),
+  zeromq: cpp('zeromq', '/usr/include/zmq.h', ['libzmq3-dev'], ['-lzmq']),
+  rust: {
+    // The newest compiler that is there, since std's channel is part of it: sync_channel became another one in 1.67.
+    compiler: ['rustc', '--version'],
+    packages: ['cargo', 'librust-crossbeam-channel-dev', 'librust-tokio-dev'],
+    needs: [join(registry, 'crossbeam-channel-0.5.6'), join(registry, 'tokio-1.24.2')],
+    folder: 'rust',
+    sources: ['Cargo.toml', 'src/main.rs'],
+    start: [join(output, 'rust', 'release', 'peers')],
+    build: () =>
+      run('cargo', [
+        'build', '--release', '--offline', '--manifest-path', join(here, 'rust', 'Cargo.toml'),
+        '--config', 'source.crates-io.replace-with="debian"', '--config', `source.debian.directory="${registry}"`,
+      ], {
+        env: {
+          ...process.env, CARGO_HOME: join(output, 'cargo-home'), CARGO_TARGET_DIR: join(output, 'rust'),
+        },
+      }),
+  },
+  go: {
+    packages: ['golang-go'],
+    needs: ['/usr/bin/go'],
+    folder: 'go',
+    sources: ['main.go'],
+    start: [join(output, 'channels')],
+    build: () =>
+      run('/usr/bin/go', ['build', '-o', join(output, 'channels'), 'main.go'], {
+        cwd: join(here, 'go'),
+        env: { ...process.env, GO111MODULE: 'off', GOCACHE: join(output, 'go-cache') },
+      }),
+  },
+  disruptor: java('Disruptors', 'disruptor.jar', 'libdisruptor-java'),
+  jctools: java('JcTools', 'jctools-core.jar', 'libjctools-java'),
+};
+
+/**
+ * Brings one program up to date. Its `start` is the command that runs it; `missing` says why there is none.
+ * @param {string} name @returns {Promise<{ start?: string[], missing?: string, version: string }>}
+ */
+export async function buildPeer(name) {
+  const program = programs[name];
+  for (const file of program.needs) {
+    if ((await modifiedMs(file)) > 0) continue;
+    return { missing: `${file} is not there; apt-get install ${program.packages.join(' ')}`, version: '' };
+  }
+  const sources = program.sources ?? (await readdir(join(here, program.folder)));
+  const inputs = [fileURLToPath(import.meta.url), ...sources.map((file) => join(here, program.folder, file))];
+  const newest = Math.max(...(await Promise.all(inputs.map(modifiedMs))));
+  await mkdir(output, { recursive: true });
+  try {
+    if ((await modifiedMs(program.stamp ?? program.start.at(-1))) <= newest) await program.build();
+  } catch (error) {
+    return { missing: `it does not compile: ${(error.stderr || error.message).slice(0, 400)}`, version: '' };
+  }
+  return { start: program.start, version: await versionOf(program) };
+}
+
+/** The versions of a program's Debian packages, compilers too: they decide about a figure as much as the library. */
+async function versionOf({ packages, compiler }) {
+  const first = compiler === undefined ? '' : `${(await run(compiler[0], compiler.slice(1))).stdout.trim()}, `;
+  const asked = ['-W', '-f', '${Package} ${Version}, ', ...packages];
+  const { stdout } = await run('dpkg-query', asked).catch((error) => ({ stdout: error.stdout ?? '' }));
+  return `${first}${stdout.replace(/, $/, '')}`;
+}
+
+/** @param {string} path @returns {Promise<number>} 0 when there is no such file */
+async function modifiedMs(path) {
+  return stat(path).then(({ mtimeMs }) => mtimeMs, () => 0);
+}

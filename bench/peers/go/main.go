@@ -1,0 +1,157 @@
+// Peer `go channel`: buffered channels between goroutines of a runtime with two CPUs. The process is kept to both, and
+// the goroutines are not locked to threads: a locked one must change threads at each block, which Go's manual advises
+// against. See ../README.md for the arguments.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sort"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const salt = 0x5bd1e995
+
+type record8 [2]uint32
+type record64 [16]uint32
+
+type plan struct {
+	pattern                     string
+	bytes, capacity, producers  int
+	warmup, measure             time.Duration
+}
+
+func number(at int) int {
+	value, err := strconv.Atoi(os.Args[at])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	return value
+}
+
+func fail(wrong int) {
+	if wrong == 0 {
+		return
+	}
+	fmt.Fprintln(os.Stderr, wrong, "messages were lost, repeated or torn")
+	os.Exit(1)
+}
+
+func race[R any](p plan, write func(*R, uint32, uint32), check func(*R, []uint32) bool) {
+	queue := make(chan R, p.capacity)
+	var isEnough atomic.Bool
+	var producing sync.WaitGroup
+	for part := 0; part < p.producers; part++ {
+		producing.Add(1)
+		go func(part uint32) {
+			defer producing.Done()
+			var record R
+			for sequence := uint32(0); !isEnough.Load(); {
+				for i := 0; i < 4096; i++ {
+					write(&record, sequence, part)
+					queue <- record
+					sequence++
+				}
+			}
+		}(uint32(part))
+	}
+	go func() { producing.Wait(); close(queue) }()
+	expected := make([]uint32, p.producers)
+	born := time.Now()
+	var start time.Time
+	var elapsed time.Duration
+	received, wrong, messages := 0, 0, 0
+	for record := range queue {
+		if !check(&record, expected) {
+			wrong++
+		}
+		received++
+		if received&4095 != 0 {
+			continue
+		}
+		now := time.Now()
+		if start.IsZero() {
+			if now.Sub(born) >= p.warmup {
+				start, messages = now, received
+			}
+		} else if elapsed == 0 && now.Sub(start) >= p.measure {
+			elapsed, messages = now.Sub(start), received-messages
+			isEnough.Store(true)
+		}
+	}
+	fail(wrong)
+	fmt.Printf("{\"rate\":%.0f,\"verified\":true}\n", float64(messages)/elapsed.Seconds())
+}
+
+func trip(p plan) {
+	questions, answers := make(chan record8, p.capacity), make(chan record8, p.capacity)
+	go func() {
+		for asked := range questions {
+			answers <- record8{^asked[0], asked[1]}
+		}
+	}()
+	ns := make([]int, 0, 1<<22)
+	wrong := 0
+	born := time.Now()
+	last := time.Duration(0)
+	for round := uint32(1); last < p.warmup+p.measure; round++ {
+		questions <- record8{round, salt}
+		if (<-answers)[0] != ^round {
+			wrong++
+		}
+		at := time.Since(born)
+		if last >= p.warmup {
+			ns = append(ns, int(at-last))
+		}
+		last = at
+	}
+	fail(wrong)
+	sort.Ints(ns)
+	fmt.Printf("{\"p50\":%d,\"p99\":%d,\"verified\":true}\n", ns[len(ns)/2], ns[len(ns)*99/100])
+}
+
+func main() {
+	if len(os.Args) == 2 {
+		fmt.Println(runtime.Version())
+		return
+	}
+	if len(os.Args) != 11 {
+		fmt.Fprintln(os.Stderr, "usage: queue each|round-trip bytes batch capacity producers cpuA cpuB warmupMs measureMs")
+		os.Exit(2)
+	}
+	runtime.GOMAXPROCS(2)
+	ms := time.Millisecond
+	p := plan{os.Args[2], number(3), number(5), number(6), time.Duration(number(9)) * ms, time.Duration(number(10)) * ms}
+	if p.pattern == "round-trip" {
+		trip(p)
+	} else if p.bytes == 64 {
+		race(p, func(r *record64, sequence, _ uint32) {
+			for k := range r {
+				r[k] = sequence + uint32(k)
+			}
+		}, func(r *record64, expected []uint32) bool {
+			differences := uint32(0)
+			for k := range r {
+				differences |= r[k] ^ (expected[0] + uint32(k))
+			}
+			expected[0]++
+			return differences == 0
+		})
+	} else {
+		race(p, func(r *record8, sequence, part uint32) {
+			r[0], r[1] = sequence, sequence^salt^part
+		}, func(r *record8, expected []uint32) bool {
+			part := r[0] ^ r[1] ^ salt
+			if int(part) >= len(expected) || r[0] != expected[part] {
+				return false
+			}
+			expected[part]++
+			return true
+		})
+	}
+}

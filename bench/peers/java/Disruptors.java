@@ -1,0 +1,94 @@
+import com.lmax.disruptor.BatchEventProcessor;
+import com.lmax.disruptor.BusySpinWaitStrategy;
+import com.lmax.disruptor.RingBuffer;
+import com.lmax.disruptor.WaitStrategy;
+import com.lmax.disruptor.YieldingWaitStrategy;
+import com.lmax.disruptor.dsl.ProducerType;
+
+/**
+ * Peers `disruptor …`: a ring of events that are allocated once, one BatchEventProcessor, waiting by the strategy that
+ * the name says; `batch` claims and publishes 64 at a time, as its guide describes.
+ */
+public final class Disruptors {
+  private static RingBuffer<Peer.Message> ring(Peer peer) {
+    WaitStrategy wait = peer.queue.contains("yielding") ? new YieldingWaitStrategy() : new BusySpinWaitStrategy();
+    ProducerType type = peer.producers > 1 || peer.queue.contains("multi") ? ProducerType.MULTI : ProducerType.SINGLE;
+    return RingBuffer.create(type, peer::newMessage, peer.capacity, wait);
+  }
+
+  public static void main(String[] args) {
+    Peer peer = new Peer(args);
+    if (peer.pattern.equals("round-trip")) trip(peer);
+    else race(peer);
+  }
+
+  private static void race(Peer peer) {
+    RingBuffer<Peer.Message> ring = ring(peer);
+    BatchEventProcessor<Peer.Message> processor = new BatchEventProcessor<>(ring, ring.newBarrier(),
+        (message, sequence, isLast) -> peer.take(message));
+    ring.addGatingSequences(processor.getSequence());
+    Thread consuming = new Thread(() -> {
+      Peer.pin(peer.cpuB);
+      peer.begin();
+      processor.run();
+    });
+    consuming.start();
+    int batch = peer.batch;
+    Thread[] producing = peer.produce(peer.pattern.equals("batch") ? (first, part) -> {
+      for (int i = 0; i < Peer.SLICE; i += batch) {
+        long high = ring.next(batch), low = high - batch + 1;
+        for (int j = 0; j < batch; j++) ring.get(low + j).write(first + i + j, part);
+        ring.publish(low, high);
+      }
+    } : (first, part) -> {
+      for (int i = 0; i < Peer.SLICE; i++) {
+        long at = ring.next();
+        ring.get(at).write(first + i, part);
+        ring.publish(at);
+      }
+    });
+    try {
+      for (Thread thread : producing) thread.join();
+      while (processor.getSequence().get() < ring.getCursor()) Thread.sleep(1);
+      processor.halt();
+      consuming.join();
+    } catch (InterruptedException error) {
+      throw new IllegalStateException(error);
+    }
+    if (!peer.isOver()) Peer.fail(1);
+    peer.end();
+  }
+
+  private static void trip(Peer peer) {
+    RingBuffer<Peer.Message> questions = ring(peer), answers = ring(peer);
+    BatchEventProcessor<Peer.Message> answering = new BatchEventProcessor<>(questions, questions.newBarrier(),
+        (message, sequence, isLast) -> say(answers, ~message.sequence));
+    questions.addGatingSequences(answering.getSequence());
+    com.lmax.disruptor.SequenceBarrier heard = answers.newBarrier();
+    com.lmax.disruptor.Sequence read = new com.lmax.disruptor.Sequence();
+    answers.addGatingSequences(read);
+    new Thread(() -> {
+      Peer.pin(peer.cpuB);
+      answering.run();
+    }).start();
+    Peer.pin(peer.cpuA);
+    peer.trip((word) -> {
+      say(questions, word);
+      long at = read.get() + 1;
+      try {
+        heard.waitFor(at);
+      } catch (Exception error) {
+        throw new IllegalStateException(error);
+      }
+      int answer = answers.get(at).sequence;
+      read.set(at);
+      return answer;
+    });
+  }
+
+  private static void say(RingBuffer<Peer.Message> ring, int word) {
+    long at = ring.next();
+    ring.get(at).sequence = word;
+    ring.publish(at);
+  }
+}

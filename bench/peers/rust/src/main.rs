@@ -1,0 +1,277 @@
+//! Peers `crossbeam`, `std sync_channel` and `tokio mpsc`: bounded channels. The first two between two pinned threads,
+//! which wait as the channel itself waits; tokio's between two tasks of its runtime with two pinned workers.
+//! See ../README.md for the arguments.
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const SALT: u32 = 0x5bd1e995;
+static IS_ENOUGH: AtomicBool = AtomicBool::new(false);
+
+extern "C" {
+    fn sched_setaffinity(pid: i32, bytes: usize, mask: *const u64) -> i32;
+}
+fn pin(cpu: usize) {
+    let mut mask = [0u64; 16];
+    mask[cpu / 64] = 1 << (cpu % 64);
+    if unsafe { sched_setaffinity(0, 128, mask.as_ptr()) } != 0 {
+        eprintln!("CPU {cpu} was not granted");
+        std::process::exit(2);
+    }
+}
+
+struct Plan {
+    queue: String,
+    pattern: String,
+    capacity: usize,
+    producers: usize,
+    cpus: [usize; 2],
+    warmup: Duration,
+    measure: Duration,
+}
+
+/// A message of 8 or of 64 bytes.
+trait Record: Send + 'static {
+    fn new(sequence: u32, part: u32) -> Self;
+    fn check(&self, expected: &mut [u32]) -> bool;
+}
+impl Record for [u32; 2] {
+    fn new(sequence: u32, part: u32) -> Self {
+        [sequence, sequence ^ SALT ^ part]
+    }
+    fn check(&self, expected: &mut [u32]) -> bool {
+        let part = (self[0] ^ self[1] ^ SALT) as usize;
+        let is_right = part < expected.len() && self[0] == expected[part];
+        if is_right {
+            expected[part] = expected[part].wrapping_add(1);
+        }
+        is_right
+    }
+}
+impl Record for [u32; 16] {
+    fn new(sequence: u32, _: u32) -> Self {
+        std::array::from_fn(|k| sequence.wrapping_add(k as u32))
+    }
+    fn check(&self, expected: &mut [u32]) -> bool {
+        let due = expected[0];
+        expected[0] = due.wrapping_add(1);
+        self.iter().enumerate().fold(0, |all, (k, word)| all | (word ^ due.wrapping_add(k as u32))) == 0
+    }
+}
+
+/// The consumer's clock, and its check of each message.
+struct Judge {
+    expected: Vec<u32>,
+    born: Instant,
+    start: Option<Instant>,
+    before: u64,
+    received: u64,
+    rate: f64,
+    wrong: u64,
+    warmup: Duration,
+    measure: Duration,
+}
+impl Judge {
+    fn new(plan: &Plan) -> Self {
+        Judge {
+            expected: vec![0; plan.producers], born: Instant::now(), start: None, before: 0, received: 0, rate: 0.0,
+            wrong: 0, warmup: plan.warmup, measure: plan.measure,
+        }
+    }
+    #[inline(always)]
+    fn take<R: Record>(&mut self, record: R) {
+        self.wrong += !record.check(&mut self.expected) as u64;
+        self.received += 1;
+        if self.received & 4095 == 0 {
+            self.look();
+        }
+    }
+    #[cold]
+    fn look(&mut self) {
+        let now = Instant::now();
+        match self.start {
+            None if now - self.born >= self.warmup => {
+                self.start = Some(now);
+                self.before = self.received;
+            }
+            Some(start) if self.rate == 0.0 && now - start >= self.measure => {
+                self.rate = (self.received - self.before) as f64 / (now - start).as_secs_f64();
+                IS_ENOUGH.store(true, Relaxed);
+            }
+            _ => (),
+        }
+    }
+    fn end(self) {
+        fail(self.wrong);
+        println!("{{\"rate\":{:.0},\"verified\":true}}", self.rate);
+    }
+}
+fn fail(wrong: u64) {
+    if wrong != 0 {
+        eprintln!("{wrong} messages were lost, repeated or torn");
+        std::process::exit(1);
+    }
+}
+
+fn produce<R: Record>(part: u32, mut send: impl FnMut(R)) {
+    let mut sequence = 0u32;
+    while !IS_ENOUGH.load(Relaxed) {
+        for _ in 0..4096 {
+            send(R::new(sequence, part));
+            sequence = sequence.wrapping_add(1);
+        }
+    }
+}
+
+fn crossbeam<R: Record>(plan: &Plan) {
+    let (to, from) = crossbeam_channel::bounded::<R>(plan.capacity);
+    for part in 0..plan.producers as u32 {
+        let (to, cpu) = (to.clone(), plan.cpus[0]);
+        std::thread::spawn(move || {
+            pin(cpu);
+            produce(part, |record| to.send(record).unwrap());
+        });
+    }
+    drop(to);
+    pin(plan.cpus[1]);
+    let mut judge = Judge::new(plan);
+    while let Ok(record) = from.recv() {
+        judge.take(record);
+    }
+    judge.end();
+}
+
+fn sync_channel<R: Record>(plan: &Plan) {
+    let (to, from) = mpsc::sync_channel::<R>(plan.capacity);
+    for part in 0..plan.producers as u32 {
+        let (to, cpu) = (to.clone(), plan.cpus[0]);
+        std::thread::spawn(move || {
+            pin(cpu);
+            produce(part, |record| to.send(record).unwrap());
+        });
+    }
+    drop(to);
+    pin(plan.cpus[1]);
+    let mut judge = Judge::new(plan);
+    while let Ok(record) = from.recv() {
+        judge.take(record);
+    }
+    judge.end();
+}
+
+fn runtime(plan: &Plan) -> tokio::runtime::Runtime {
+    let (cpus, next) = (plan.cpus, Arc::new(AtomicUsize::new(0)));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .on_thread_start(move || pin(cpus[next.fetch_add(1, Relaxed) % 2]))
+        .build()
+        .unwrap()
+}
+
+fn tokio_mpsc<R: Record>(plan: &Plan) {
+    let (to, mut from) = tokio::sync::mpsc::channel::<R>(plan.capacity);
+    let runtime = runtime(plan);
+    for part in 0..plan.producers as u32 {
+        let to = to.clone();
+        runtime.spawn(async move {
+            let mut sequence = 0u32;
+            while !IS_ENOUGH.load(Relaxed) {
+                for _ in 0..4096 {
+                    to.send(R::new(sequence, part)).await.ok().unwrap();
+                    sequence = sequence.wrapping_add(1);
+                }
+            }
+        });
+    }
+    drop(to);
+    let mut judge = Judge::new(plan);
+    let consuming = runtime.spawn(async move {
+        while let Some(record) = from.recv().await {
+            judge.take(record);
+        }
+        judge.end();
+    });
+    runtime.block_on(consuming).unwrap();
+}
+
+/// Rounds of a question and its complement, timed from one answer to the next.
+fn trip(plan: &Plan, mut ask: impl FnMut(u32) -> u32) {
+    let born = Instant::now();
+    let (mut last, mut round, mut wrong) = (Duration::ZERO, 0u32, 0u64);
+    let mut ns: Vec<u64> = Vec::with_capacity(1 << 24);
+    while last < plan.warmup + plan.measure {
+        round += 1;
+        wrong += (ask(round) != !round) as u64;
+        let at = born.elapsed();
+        if last >= plan.warmup {
+            ns.push((at - last).as_nanos() as u64);
+        }
+        last = at;
+    }
+    fail(wrong);
+    ns.sort_unstable();
+    println!("{{\"p50\":{},\"p99\":{},\"verified\":true}}", ns[ns.len() / 2], ns[ns.len() * 99 / 100]);
+}
+
+fn crossbeam_trip(plan: &Plan) {
+    let (ask, asked) = crossbeam_channel::bounded::<[u32; 2]>(plan.capacity);
+    let (answer, answered) = crossbeam_channel::bounded::<[u32; 2]>(plan.capacity);
+    let cpu = plan.cpus[1];
+    std::thread::spawn(move || {
+        pin(cpu);
+        while let Ok([word, _]) = asked.recv() {
+            answer.send([!word, 0]).ok();
+        }
+    });
+    pin(plan.cpus[0]);
+    trip(plan, |word| {
+        ask.send([word, 0]).unwrap();
+        answered.recv().unwrap()[0]
+    });
+}
+
+fn std_trip(plan: &Plan) {
+    let (ask, asked) = mpsc::sync_channel::<[u32; 2]>(plan.capacity);
+    let (answer, answered) = mpsc::sync_channel::<[u32; 2]>(plan.capacity);
+    let cpu = plan.cpus[1];
+    std::thread::spawn(move || {
+        pin(cpu);
+        while let Ok([word, _]) = asked.recv() {
+            answer.send([!word, 0]).ok();
+        }
+    });
+    pin(plan.cpus[0]);
+    trip(plan, |word| {
+        ask.send([word, 0]).unwrap();
+        answered.recv().unwrap()[0]
+    });
+}
+
+fn run<R: Record>(plan: &Plan) {
+    match plan.queue.as_str() {
+        "crossbeam" => crossbeam::<R>(plan),
+        "std sync_channel" => sync_channel::<R>(plan),
+        _ => tokio_mpsc::<R>(plan),
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if args.len() != 11 {
+        eprintln!("usage: queue each|round-trip bytes batch capacity producers cpuA cpuB warmupMs measureMs");
+        std::process::exit(2);
+    }
+    let number = |at: usize| args[at].parse::<usize>().expect("a number");
+    let ms = |at: usize| Duration::from_millis(number(at) as u64);
+    let plan = Plan {
+        queue: args[1].clone(), pattern: args[2].clone(), capacity: number(5), producers: number(6),
+        cpus: [number(7), number(8)], warmup: ms(9), measure: ms(10),
+    };
+    match (plan.pattern.as_str(), plan.queue.as_str(), number(3)) {
+        ("round-trip", "crossbeam", _) => crossbeam_trip(&plan),
+        ("round-trip", _, _) => std_trip(&plan),
+        (_, _, 64) => run::<[u32; 16]>(&plan),
+        _ => run::<[u32; 2]>(&plan),
+    }
+}

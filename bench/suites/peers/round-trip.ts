@@ -1,0 +1,30 @@
+/**
+ * Row `round-trip`: a question over one queue, its answer over another, both ends waiting in their queue's own way. The
+ * C++ ring's round trip says whether the two CPUs are near or far from each other.
+ */
+import { compare, type Bench } from '../../harness.js';
+import { plainThreads, workers } from '../queues/round-trip.js';
+import { contenders, type PeerName, type Trial } from './programs.js';
+import { RUNS } from './rates.js';
+
+const CAPACITY = 2048;
+
+/** Channels of Rust and Go, and the Disruptor's guide, put a waiter to sleep after a while; rings spin. */
+export const TRIPS: readonly PeerName[] = [
+  'disruptor yielding', 'disruptor busy-spin', 'boost spsc', 'rte_ring', 'crossbeam', 'std sync_channel', 'go channel',
+];
+
+export const roundTrip: Bench = {
+  name: 'round-trip',
+  async run() {
+    const trials = TRIPS.map((peer): Trial => ({ peer, pattern: 'round-trip', capacity: CAPACITY }));
+    const { present, note } = await contenders<'p50' | 'p99'>(trials);
+    return compare({
+      runs: RUNS,
+      ours: workers,
+      baselines: [plainThreads, ...present],
+      figures: (['p50', 'p99'] as const).map((of) => ({ of, metric: of, unit: 'ns', better: 'lower' as const })),
+      note: () => note,
+    });
+  },
+};
