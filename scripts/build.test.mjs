@@ -30,9 +30,10 @@ const hasBuilt = () => {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'percore-build-'));
   symlinkSync(join(project, 'node_modules'), at('node_modules'));
-  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/build.mjs', 'scripts/pack.mjs']) {
-    cpSync(join(project, name), at(name));
-  }
+  const scripts = ['build', 'notices', 'pack'].map((name) => `scripts/${name}.mjs`);
+  for (const name of [
+    'package.json', 'package-lock.json', 'tsconfig.json', 'src/monitor/web-page.html', ...scripts,
+  ]) cpSync(join(project, name), at(name));
   // The files that the build bundles, as it says itself.
   const entries = readFileSync(at('scripts/build.mjs'), 'utf8').matchAll(/join\(compiled, ([^)]*)\.js'\)/g);
   for (const name of [...entries].map(([, path]) => path.replaceAll(/'|\s/g, '').replaceAll(',', '/'))) {

@@ -174,7 +174,8 @@ describe('a hook whose promise does not settle', () => {
     const moving = moves.move(BUCKET, 1);
     address.sendToBucket(BUCKET, 'held');
     expect(await late(moving)).toMatchObject({
-      code: 'ERR_PERCORE_TIMEOUT', reactorId: 0, value: 20, message: expect.stringContaining('onBucketLeaves') as string,
+      code: 'ERR_PERCORE_TIMEOUT', reactorId: 0, value: 20,
+      message: expect.stringContaining('onBucketLeaves') as string,
     });
     expect([owner(), run, back]).toEqual([0, ['0 held'], []]);
     expect(await outcome(moves.move(BUCKET, 1))).toMatchObject({

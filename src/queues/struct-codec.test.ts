@@ -233,7 +233,7 @@ describe('a value that does not fit', () => {
         [{ name: '\ud800' }, 'value.name must be well-formed text of at most 4 bytes as UTF-8, not "\\ud800"'],
         [{ hash: new Uint8Array(3) }, 'value.hash must be a Uint8Array of length 4, not a Uint8Array'],
         [{ hash: revoked }, 'value.hash must be a Uint8Array of length 4, not a proxy that refuses to be looked at'],
-        [{ size: revoked }, 'value.size must be a whole number from 0 to 255, not a proxy that refuses to be looked at'],
+        [{ ok: revoked }, 'value.ok must be a boolean, not a proxy that refuses to be looked at'],
         [{ hash: [1, 2, 3, 4] }, 'value.hash must be a Uint8Array of length 4, not an Array'],
         [{ levels: new Float32Array(2) }, 'value.levels must be a Float64Array of length 2, not a Float32Array'],
         [{ far: 1e39 }, 'value.far must be a number that a 32-bit float can hold, at most 3.4e38, not 1e+39'],

@@ -50,7 +50,8 @@ describe('reactor.sub', () => {
     const queue = queues.create({ kind: 'spsc', capacity: 1024, codec: queues.struct({ value: 'u32' }) });
     const producer = queues.pub(queue);
     for (let value = 0; value < 100; value++) producer.offer({ value });
-    await withRuntime(1, { data: queue }, async (runtime) => {
+    // Its first steps are slow: the time of the turn must not end the quantum.
+    await withRuntime(1, { data: queue, budget: { timeNs: 1e9 } }, async (runtime) => {
       const [urgent, same] = await inside(runtime, 0, async (reactor, _argument, { data, until: comes }) => {
         let count = 0;
         const at: number[] = [];
