@@ -21,7 +21,10 @@ export interface TopicOptions<N extends string = string, T = unknown> {
   priority?: number;
   /** A class of the runtime's, in the place of `priority`. */
   class?: string;
-  /** Late subscribers are given the last message of this publisher when they join. Default false. */
+  /**
+   * Late subscribers are given the last message of this publisher when they join. Needs `laneBytes` of 32,768 or more.
+   * Default false.
+   */
   retain?: boolean;
 }
 
@@ -37,7 +40,7 @@ export interface SubscribeOptions {
   capacity?: number;
   /** Default 'wait'. */
   whenSlow?: TopicPolicy;
-  /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  /** For `whenSlow: 'evict'` alone: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
   /** Asynchronous steps that may be under way at once: 1 to 2^20. Without it there is no limit. */
   concurrency?: number;
@@ -99,13 +102,20 @@ export function checkSubscribe(
   const checked = checkOptions('options', options, SUBSCRIBE_OPTIONS);
   const { priority, class: ofClass, capacity = 1024, whenSlow = 'wait', evictAfterMs = 1000, concurrency } = checked;
   if ((whenSlow as string) === 'block') {
-    throw invalidArgument('whenSlow', whenSlow, "'wait': no thread stands still for a subscriber of a topic");
+    throw invalidArgument(
+      'whenSlow', whenSlow,
+      "'wait', 'drop-newest', 'drop-oldest' or 'evict' (no thread stands still for a subscriber of a topic)",
+    );
+  }
+  checkOneOf('whenSlow', whenSlow, POLICIES);
+  if (checked.evictAfterMs !== undefined && whenSlow !== 'evict') {
+    throw invalidArgument('evictAfterMs', evictAfterMs, `left out, unless whenSlow is 'evict' (it is '${whenSlow}')`);
   }
   return {
     pattern: checkPattern(pattern), takesBytes,
     band: priority === undefined && ofClass === undefined ? undefined : checkBandOrClass(checked, classes),
     capacity: checkInteger('capacity', capacity, 1, 2 ** 20),
-    whenSlow: checkOneOf('whenSlow', whenSlow, POLICIES),
+    whenSlow,
     evictAfterMs: checkInteger('evictAfterMs', evictAfterMs, 0, 2 ** 31 - 1),
     concurrency: checkConcurrency(concurrency),
   };

@@ -27,5 +27,9 @@ export function matches(pattern: string, name: string): boolean {
 function checkLength(argument: string, value: unknown): string {
   const text = checkText(argument, value);
   if (text.length > MOST_LETTERS) throw invalidArgument(argument, value, `at most ${MOST_LETTERS} letters long`);
+  if (!(text as string & { isWellFormed(): boolean }).isWellFormed()) {
+    // It has no UTF-8, by which the other threads hear of it: they would know it by another name.
+    throw invalidArgument(argument, value, 'text without half a surrogate pair');
+  }
   return text;
 }

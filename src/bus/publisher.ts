@@ -19,6 +19,9 @@ import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wir
 /** Room in the answer that carries a retained value, besides its bytes. */
 const ANSWER_BYTES = 8192;
 
+/** The smallest power of two that has room for that answer and for a message. */
+const LEAST_LANE_BYTES = 2 ** 15;
+
 /** Where nobody has claimed anything yet. */
 const NOWHERE: RecordMemory = recordMemory(new ArrayBuffer(0));
 
@@ -64,11 +67,7 @@ export class Publisher {
     this.description = Buffer.from(JSON.stringify({ name, codec }));
     // What any lane takes: half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
-    if (retain && this.maxBytes < 256) {
-      throw new PercoreError(
-        'ERR_PERCORE_TOO_LARGE', `a topic with \`retain\` needs larger laneBytes (now ${party.shared.laneBytes})`,
-      );
-    }
+    if (retain && this.maxBytes < 256) throw tooSmall(party.shared.laneBytes);
   }
 
   /** Parties that have subscribers, as far as is known. */
@@ -303,3 +302,9 @@ export class Publisher {
     }
   }
 }
+
+const tooSmall = (laneBytes: number): PercoreError => new PercoreError(
+  'ERR_PERCORE_TOO_LARGE',
+  `a topic with \`retain\` needs createRuntime({ laneBytes: ${LEAST_LANE_BYTES} }) or more, and there are ${laneBytes}`,
+  { argument: 'retain', value: true, allowed: `false where laneBytes is less than ${LEAST_LANE_BYTES}` },
+);

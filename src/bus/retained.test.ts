@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { OK, struct } from '../queues/index.js';
 import { createTopic, subscribe, type TopicInfo } from './index.js';
-import { inside, until, withRuntime } from './fixtures/inside.js';
+import { errorOf, inside, until, withRuntime } from './fixtures/inside.js';
 
 describe('a topic that retains its last value', () => {
   it('gives it to a late subscriber, once, and then what comes', async () => {
@@ -109,5 +109,19 @@ describe('a topic that retains its last value', () => {
       await subscribe(runtime, 'a', {}, (value) => void heard.push(value)).ready;
       expect(heard).toEqual([]);
     });
+  });
+
+  it('needs room in its lane, and says how much', async () => {
+    for (const laneBytes of [4096, 16_384, 32_768]) {
+      await withRuntime(1, { laneBytes }, async (runtime) => {
+        const make = (): number => createTopic(runtime, { name: 'a', retain: true }).publish('x'.repeat(200));
+        if (laneBytes === 32_768) return expect(make()).toBe(OK);
+        expect(await errorOf(make)).toMatchObject({
+          code: 'ERR_PERCORE_TOO_LARGE', argument: 'retain',
+          message: 'a topic with `retain` needs createRuntime({ laneBytes: 32768 }) or more, and there are '
+            + String(laneBytes),
+        });
+      });
+    }
   });
 });

@@ -237,7 +237,9 @@ export class Subscriber implements Holdable, Room {
   private watchStandstill(): void {
     const { removed } = this.kept;
     const { timers } = this.host.party;
-    this.watch = timers.after({ delayNs: this.settings.evictAfterMs * 1e6, priority: 7 }, () => {
+    const { evictAfterMs, capacity } = this.settings;
+    const places = capacity === 1 ? 'its one place was' : `its ${capacity} places were`;
+    this.watch = timers.after({ delayNs: evictAfterMs * 1e6, priority: 7 }, () => {
       this.watch = undefined;
       if (this.hasEnded || !this.kept.isFull) return;
       if (this.kept.removed !== removed) return this.watchStandstill();
@@ -245,8 +247,8 @@ export class Subscriber implements Holdable, Room {
       this.host.party.reportError(
         new PercoreError(
           'ERR_PERCORE_CLOSED',
-          `it was evicted: it took nothing for ${this.settings.evictAfterMs} ms while its ${this.settings.capacity} `
-            + 'places were full. What it has lost is counted in its status(). Subscribe again to go on',
+          `it was evicted: it took nothing for ${evictAfterMs} ms while ${places} full. What it has lost is counted in `
+            + 'its status(). Subscribe again to go on',
         ),
         this.task.name,
       );

@@ -262,6 +262,20 @@ describe('a topic', () => {
       expect(await say(() => subscribe(runtime, 'a', { whenSlow: 'block' as never }, hear))).toEqual(
         [invalid, 'whenSlow'],
       );
+      expect((await errorOf(() => subscribe(runtime, 'a', { whenSlow: 'block' as never }, hear))).message).toMatch(
+        /'wait', 'drop-newest', 'drop-oldest' or 'evict'/,
+      );
+      for (const whenSlow of [undefined, 'wait', 'drop-newest', 'drop-oldest'] as const) {
+        const options = { evictAfterMs: 5, ...(whenSlow === undefined ? {} : { whenSlow }) };
+        const { argument, message } = await errorOf(() => subscribe(runtime, 'a', options, hear));
+        const allowed = `left out, unless whenSlow is 'evict' (it is '${whenSlow ?? 'wait'}')`;
+        expect([argument, message]).toEqual(['evictAfterMs', `evictAfterMs must be ${allowed}, not 5`]);
+      }
+      subscribe(runtime, 'a', { whenSlow: 'evict', evictAfterMs: 5 }, hear).leave();
+      for (const half of ['a\ud800', '\udc00*']) {
+        expect(await say(() => subscribe(runtime, half, {}, hear))).toEqual([invalid, 'pattern']);
+        expect(await say(() => createTopic(runtime, { name: half.replace('*', '') }))).toEqual([invalid, 'name']);
+      }
       expect(await say(() => subscribe(runtime, 'a', { capacity: 0 }, hear))).toEqual([invalid, 'capacity']);
       expect(await say(() => subscribe(runtime, 'a', {}, undefined as never))).toEqual([invalid, 'handler']);
       const topic = createTopic(runtime, { name: 'values' });

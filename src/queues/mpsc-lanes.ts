@@ -24,9 +24,10 @@ export function joinLane(group: Group): QueueMemory {
     announceLanes(group);
     throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   }
+  const which = group.rings === 1 ? 'the only place for a producer is' : `all ${group.rings} places for producers are`;
   throw new PercoreError(
     'ERR_PERCORE_NO_PLACE',
-    `all ${group.rings} places for producers are taken. Create the queue with a larger maxProducers, call leave() on `
+    `${which} taken. Create the queue with a larger maxProducers, call leave() on `
       + `producers that have ended, or recover(queue, worker) for a worker that has exited`,
     {
       argument: 'maxProducers', value: group.rings, allowed: `up to ${MAX_PRODUCERS}`,

@@ -115,7 +115,7 @@ describe('consumers of an MPSC queue', () => {
     const queue = mpsc({ maxConsumers: 1 });
     sub(queue);
     const message =
-      'all 1 places for consumers are taken (threads 0). Create the queue with a larger maxConsumers, or call '
+      'the only place for a consumer is taken (threads 0). Create the queue with a larger maxConsumers, or call '
         + 'recover(queue, worker) for a worker that has exited';
     expect(errorOf(() => sub(queue))).toEqual({ code: 'ERR_PERCORE_NO_PLACE', message, argument: 'maxConsumers' });
   });

@@ -6,6 +6,7 @@ import { PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
 import { OK, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
+import { iteratorOf } from '../iterators.js';
 import { refuseFor } from '../refusals.js';
 import type { Timers } from '../timers/index.js';
 import { AskedCall, type AskedHost, type Asker } from './call-asked.js';
@@ -29,13 +30,15 @@ export class CallAnswers implements AskedHost {
   private readonly askers = new Askers();
   /** The tasks of this party: who calls one by mistake is told. */
   private tasks!: { has(name: string): boolean };
+  private reportError!: (error: unknown, where: string) => void;
 
   /** `asker` asks for a handler, within the call that it answers. */
   constructor(private readonly intercore: Intercore, private readonly timers: Timers, readonly asker: Asker) {}
 
   /** Before the first turn. */
-  begin(tasks: { has(name: string): boolean }): void {
+  begin(tasks: { has(name: string): boolean }, reportError: (error: unknown, where: string) => void): void {
     this.tasks = tasks;
+    this.reportError = reportError;
   }
 
   addHandler(name: string, handler: Handler): void {
@@ -157,7 +160,7 @@ export class CallAnswers implements AskedHost {
     this.askers.add(asked);
     try {
       const values = await answer;
-      const iterator = iteratorOf(values);
+      const iterator = streamOf(values);
       if (iterator === undefined) throw notStreaming(asked.name);
       const outgoing = new Outgoing(
         this, iterator, this.answerOutlet(asked), asked.number, asked.generation, credits,
@@ -169,7 +172,9 @@ export class CallAnswers implements AskedHost {
       if (isAwaited) this.reply(asked, undefined);
     } catch (error) {
       this.askers.remove(asked);
-      this.fail(asked, error);
+      if (!asked.isOver) this.fail(asked, error);
+      // The caller has left, and would not hear of it.
+      else if (!asked.isEndedBy(error)) this.reportError(error, `the stream of callStream("${asked.name}")`);
     }
   }
 
@@ -191,7 +196,7 @@ export class CallAnswers implements AskedHost {
       if (outlet.sendReply(REPLY, asked.number, asked.generation, value) !== TOO_LARGE) return;
     } catch (error) {
       if (isStream(value)) {
-        void iteratorOf(value)!.return?.();
+        void streamOf(value)!.return?.();
         this.fail(asked, isStreaming(asked.name));
         return;
       }
@@ -246,12 +251,14 @@ export function unreadable(what: string, cause: unknown): PercoreError {
 }
 
 /** Of an asynchronous iterable, or of a plain iterator, such as a generator; lists and the like are values. */
-function iteratorOf(values: unknown): AsyncIterator<unknown> | Iterator<unknown> | undefined {
+function streamOf(values: unknown): AsyncIterator<unknown> | Iterator<unknown> | undefined {
   if (typeof values !== 'object' || values === null) return undefined;
   const { next, [Symbol.asyncIterator]: async, [Symbol.iterator]: plain } = values as
     { next?: unknown } & Partial<AsyncIterable<unknown>> & Partial<Iterable<unknown>>;
-  if (typeof async === 'function') return async.call(values);
-  return typeof next === 'function' && typeof plain === 'function' ? plain.call(values) : undefined;
+  const answer = 'what the handler answers';
+  if (typeof async === 'function') return iteratorOf(answer, values, Symbol.asyncIterator);
+  if (typeof next !== 'function' || typeof plain !== 'function') return undefined;
+  return iteratorOf(answer, values, Symbol.iterator);
 }
 
 const isStream = (value: unknown): boolean => {

@@ -52,6 +52,12 @@ export class AskedCall {
     return this.life?.isOver === true;
   }
 
+  /** True for what its handler throws because it was told of the end: the reason, as such or as the cause. */
+  isEndedBy(error: unknown): boolean {
+    const reason = this.life?.reason;
+    return error === reason || (error instanceof Error && (error.cause === reason || error.name === 'AbortError'));
+  }
+
   get remainingMs(): number {
     if (this.deadlineNs === 0) return Infinity;
     return Math.max(0, (this.deadlineNs - this.host.nowNs()) / 1e6);

@@ -10,6 +10,7 @@
  * A value is copied when it is yielded, so a generator may go on using its object. One thread.
  */
 import { PercoreError } from '../errors.js';
+import { isResult, notAResult } from '../iterators.js';
 import { TOO_LARGE } from '../queues/index.js';
 import { STREAMED } from './message.js';
 import type { Outlet } from './outlet.js';
@@ -46,8 +47,10 @@ export class Outgoing {
         }
         const next = this.iterator.next();
         // A plain generator is not waited for: a promise costs more than the value.
-        const isLater = next instanceof Promise || 'then' in next;
-        const { value, done } = isLater ? await next : next;
+        const isLater = next instanceof Promise || (isResult(next) && 'then' in next);
+        const result = isLater ? await next : next;
+        if (!isResult(result)) throw notAResult("the handler's iterator", result);
+        const { value, done } = result;
         if (done === true) break;
         if (this.isOver) break;
         const failing = isLater ? this.send(value) : this.gather(value);

@@ -294,7 +294,67 @@ describe('the end of a stream', () => {
   });
 });
 
+describe('what nobody is there to hear', () => {
+  it.each(['async', 'plain'])('is reported: the finally of a generator (%s) whose caller has left', async (kind) => {
+    const errors: unknown[] = [];
+    const note = ({ error, where }: { error: Error; where: string }): void => void errors.push([error.message, where]);
+    runtime.on('stepError', note);
+    await inside(runtime, 0, (reactor, which: string) => {
+      if (which === 'async') {
+        reactor.handle('throws at last, async', async function* () {
+          try {
+            for (;;) yield 1;
+          } finally {
+            await Promise.reject(new RangeError('at last'));
+          }
+        } as never);
+        reactor.handle('hears', async function* (_: unknown, { signal }: { signal: AbortSignal }) {
+          yield 1;
+          await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        } as never);
+        return;
+      }
+      reactor.handle('throws at last, plain', function* () {
+        try {
+          for (;;) yield 1;
+        } finally {
+          [1].forEach(() => { throw new RangeError('at last'); });
+        }
+      } as never);
+    }, kind);
+    const before = runtime.status().reactors[0]!.stepErrors;
+    // What is thrown because the caller has left is no fault.
+    if (kind === 'async') for await (const value of callStream(runtime, 'hears', null, of)) if (value === 1) break;
+    for await (const value of callStream(runtime, `throws at last, ${kind}`, null, of)) if (value === 1) break;
+    await until(() => errors.length > 0, 'the report');
+    expect(errors).toEqual([['at last', `the stream of callStream("throws at last, ${kind}")`]]);
+    expect(runtime.status().reactors[0]!.stepErrors - before).toBe(1);
+    runtime.off('stepError', note);
+  });
+});
+
 describe('mistakes', () => {
+  it.each([5, undefined, null])('of an iterator, whose next() answers %s, are told to the caller', async (result) => {
+    await inside(runtime, 1, (reactor, given: { result: unknown }) => {
+      for (const [name, later] of [['odd now', false], ['odd later', true]] as const) {
+        reactor.handle(`${name} ${String(given.result)}`, () => {
+          const iterator = {
+            next: () => (later ? Promise.resolve(given.result) : given.result), [Symbol.iterator]: () => iterator,
+          };
+          return iterator as never;
+        });
+      }
+      reactor.handle(`no iterator ${String(given.result)}`, () => (
+        { [Symbol.asyncIterator]: () => given.result } as never
+      ));
+    }, { result });
+    for (const name of ['odd now', 'odd later', 'no iterator']) {
+      const { values, error } = await all(callStream(runtime, `${name} ${String(result)}`, null, { reactor: 1 }));
+      expect([values, error!['code']]).toEqual([[], 'ERR_PERCORE_INVALID_ARGUMENT']);
+      expect(error!['message']).toMatch(/^what (next\(\) of the handler's iterator|the handler) answers must be/);
+    }
+  });
+
   it('of asking a stream by call, or the other way round, say so', async () => {
     expect((await errorOf(() => runtime.call('count', 5, of))).message).toContain('ask by callStream');
     const { error } = await all(callStream(runtime, 'plain', null, of));

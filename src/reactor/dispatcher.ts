@@ -46,7 +46,7 @@ export class Dispatcher implements Receiver {
   begin(calls: CallService, answers: CallAnswers): void {
     this.calls = calls;
     this.answers = answers;
-    answers.begin(this.byName);
+    answers.begin(this.byName, (error, where) => this.turn.reportError(error, where));
   }
 
   /** The entry has run: a call to a name that nobody has is refused from now on. */

@@ -9,7 +9,8 @@ import { tryDiscipline } from './try-discipline.js';
 /** Right, until a test takes a part of it away. */
 class LastComeFirst implements Discipline {
   protected readonly waiting: ReadyView[] = [];
-  get isEmpty(): boolean { return this.waiting.length === 0; }
+  get isEmpty(): boolean { return this.isNone; }
+  get isNone(): boolean { return this.waiting.length === 0; }
   push(ready: ReadyView): void { this.waiting.push(ready); }
   select(): ReadyView | undefined { return this.waiting.pop(); }
   hasAbove(): boolean { return false; }
@@ -117,5 +118,34 @@ describe('tryDiscipline', () => {
     revoke();
     expect(tried(() => proxy as never)).toMatch(/make\(\) must be a discipline with push/);
     expect(tried(5 as never)).toMatch(/make must be a function/);
+  });
+
+  it('tells what any member throws, at whatever read of it, with the cause', () => {
+    const members = ['push', 'select', 'isEmpty', 'hasAbove', 'charge', 'refund', 'constructor'] as const;
+    for (const member of members) {
+      for (const reads of [0, 1, 2, 9]) {
+        const cause = new Error(`no ${member}`);
+        let made = 0;
+        const own = new Repeats();
+        const value = own[member as 'push'];
+        Object.defineProperty(own, member, {
+          get() {
+            if (made++ >= reads) throw cause;
+            return member === 'isEmpty' ? (this as Repeats).isNone : value;
+          },
+        });
+        let error = new Error('nothing was thrown');
+        try {
+          tryDiscipline(() => own, { steps: 5_000, seed: 3 });
+        } catch (thrown) {
+          error = thrown as Error;
+        }
+        expect(error, `${member}, read ${reads}`).toMatchObject({ code: 'ERR_PERCORE_DISCIPLINE' });
+        // It breaks its contract besides, so that what is optional is not read for ever.
+        if (!error.message.includes('returned before')) expect(error.cause, `${member}, read ${reads}`).toBe(cause);
+      }
+    }
+    const liar = Object.defineProperty(new LastComeFirst(), 'isEmpty', { value: Object.create(null) as boolean });
+    expect(tried(() => liar)).toMatch(/it lacks isEmpty/);
   });
 });

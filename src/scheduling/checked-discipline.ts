@@ -9,7 +9,7 @@
  * What waits is kept in a set besides, which costs some tens of nanoseconds for each quantum: a fault of a discipline
  * without it would show as work that never runs, or as work of which two copies run.
  */
-import { PercoreError, show } from '../errors.js';
+import { PercoreError, messageOf, show } from '../errors.js';
 import { Bands } from './bands.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
@@ -25,10 +25,10 @@ export class CheckedDiscipline implements Discipline<Ready> {
 
   /** `onFault` is called once, with an ERR_PERCORE_DISCIPLINE. It must not throw. */
   constructor(private readonly own: Discipline, private readonly onFault: (error: PercoreError) => void) {
-    if (typeof own.charge === 'function') {
+    if (this.ask('charge', false, () => typeof own.charge === 'function')) {
       this.charge = (band, ns) => void this.ask('charge', undefined, () => own.charge!(band, ns));
     }
-    if (typeof own.refund === 'function') {
+    if (this.ask('refund', false, () => typeof own.refund === 'function')) {
       this.refund = (band, collectedNs, chargedNs) =>
         void this.ask('refund', undefined, () => own.refund!(band, collectedNs, chargedNs));
     }
@@ -70,7 +70,7 @@ export class CheckedDiscipline implements Discipline<Ready> {
     try {
       return question();
     } catch (cause) {
-      this.fault(`${what} threw: ${cause instanceof Error ? cause.message : show(cause)}`, cause);
+      this.fault(`${what} threw: ${messageOf(cause)}`, cause);
       return otherwise;
     }
   }
@@ -97,7 +97,12 @@ export class CheckedDiscipline implements Discipline<Ready> {
 
 /** What its class is called, for messages and the status. */
 export function nameOfDiscipline(own: Discipline): string {
-  const { constructor } = own as { constructor?: unknown };
-  const name = typeof constructor === 'function' ? constructor.name : '';
-  return name === '' || name === 'Object' ? 'of your own' : name;
+  let name: unknown;
+  try {
+    const { constructor } = own as { constructor?: unknown };
+    if (typeof constructor === 'function') ({ name } = constructor);
+  } catch {
+    // Whoever asks has a fault of it to tell, or its figures: what it is called matters less.
+  }
+  return typeof name !== 'string' || name === '' || name === 'Object' ? 'of your own' : name;
 }

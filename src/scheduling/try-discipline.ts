@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { checkInteger, checkOptions, invalidArgument, messageOf, show } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { CheckedDiscipline } from './checked-discipline.js';
 import { Random } from '../random.js';
@@ -58,5 +58,11 @@ export function tryDiscipline(make: () => Discipline, options?: TryOptions): voi
 }
 
 function checkEmpty(own: Discipline, checked: CheckedDiscipline, count: number): void {
-  if (own.isEmpty !== (count === 0)) checked.fault(`isEmpty was ${own.isEmpty} while ${count} waited`);
+  let isEmpty: unknown;
+  try {
+    ({ isEmpty } = own);
+  } catch (cause) {
+    checked.fault(`isEmpty threw: ${messageOf(cause)}`, cause);
+  }
+  if (isEmpty !== (count === 0)) checked.fault(`isEmpty was ${show(isEmpty)} while ${count} waited`);
 }

@@ -1,5 +1,6 @@
 /** Where the values of a stream come from: the consuming end of a queue, anything iterable, or a connection. */
 import { invalidArgument } from '../errors.js';
+import { isResult, iteratorOf, notAResult } from '../iterators.js';
 import type { Connection } from '../io/index.js';
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, type Flow } from './flow.js';
@@ -28,8 +29,8 @@ export function openerOf<T>(source: Source<T>): () => Flow<T> {
     // In this order: a queue's end can be iterated as well.
     if ('poll' in source && 'ready' in source) return () => source as Flow<T>;
     if ('onData' in source && 'pause' in source) return () => new ConnectionFlow(source) as Flow<unknown> as Flow<T>;
-    if (Symbol.asyncIterator in source) return () => new AsyncFlow(source[Symbol.asyncIterator]());
-    if (Symbol.iterator in source) return () => new IterableFlow(source[Symbol.iterator]());
+    if (Symbol.asyncIterator in source) return () => new AsyncFlow(iteratorOf('source', source, Symbol.asyncIterator));
+    if (Symbol.iterator in source) return () => new IterableFlow(iteratorOf('source', source, Symbol.iterator));
   }
   throw invalidArgument('source', source, 'the consuming end of a queue of values, an iterable, or a connection');
 }
@@ -42,6 +43,7 @@ class IterableFlow<T> implements Flow<T> {
   poll(): T | undefined {
     if (this.state === CLOSED) return undefined;
     const result = this.iterator.next();
+    if (!isResult(result)) throw notAResult('the source of a stream', result);
     this.state = result.done === true ? CLOSED : OK;
     return this.state === OK ? (result.value as T) : undefined;
   }
@@ -103,7 +105,9 @@ class AsyncFlow<T> implements Flow<T> {
 
   private async follow(): Promise<void> {
     try {
-      this.result = await this.iterator.next();
+      const result = await this.iterator.next();
+      if (!isResult(result)) throw notAResult('the source of a stream', result);
+      this.result = result;
     } catch (error) {
       this.failure = { error };
     }

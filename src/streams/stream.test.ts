@@ -348,3 +348,25 @@ describe('a stream that a reactor reads', () => {
 function fail(message: string): never {
   throw new Error(message);
 }
+
+describe('a source that is no iterator', () => {
+  it('fails the stream, and says what it has answered', async () => {
+    const invalid = 'ERR_PERCORE_INVALID_ARGUMENT';
+    for (const walk of [Symbol.iterator, Symbol.asyncIterator]) {
+      for (const result of [5, undefined, null, 'text']) {
+        const source = { [walk]: () => ({ next: () => result }) } as unknown as Iterable<number>;
+        await expect(listOf(createStream(source))).rejects.toMatchObject({
+          code: invalid, value: result,
+          message: expect.stringMatching(/^what next\(\) of the source of a stream answers must be an object/),
+        });
+        const run = createStream(source).to(reactor, { name: `odd ${String(walk)} ${String(result)}` }, () => OK);
+        await rest();
+        expect(await run.ended).toMatchObject({ how: 'failed', error: { code: invalid, value: result } });
+      }
+      for (const iterator of [5, undefined, {}, { next: 5 }]) {
+        const source = { [walk]: () => iterator } as unknown as Iterable<number>;
+        await expect(listOf(createStream(source))).rejects.toMatchObject({ code: invalid, argument: 'source' });
+      }
+    }
+  });
+});

@@ -6,6 +6,8 @@
  *                         ├──promise--> goes on when it is settled
  *                         └──BACK_PRESSURED, AGAIN--> as a step that answers so
  */
+import { invalidArgument } from '../errors.js';
+import { isResult, notAResult } from '../iterators.js';
 import { isRefused } from '../refusals.js';
 import { AGAIN, BACK_PRESSURED, OK } from '../result-codes.js';
 import type { Run, RunHost } from './body.js';
@@ -50,6 +52,7 @@ export class GeneratorRun<M> implements Run {
     let result: IteratorResult<Pause, unknown>;
     try {
       result = this.advance();
+      if (!isResult(result)) throw notAResult('the generator of a process', result);
     } catch (error) {
       this.host.threw(error);
       return OK;
@@ -103,6 +106,12 @@ export class GeneratorRun<M> implements Run {
     } else if (typeof value === 'object' && value !== null && typeof value.then === 'function') {
       this.waitsFor = PROMISE;
       void this.follow(value, ++this.promises);
+    } else if (typeof value === 'object' && value !== null && Symbol.iterator in value) {
+      // It would go on with undefined, as if it had been given that.
+      this.raise(invalidArgument(
+        'what a generator yields', value,
+        'nothing, a promise, BACK_PRESSURED or AGAIN; for receive() and until() say yield* and not yield',
+      ));
     }
     return OK;
   }

@@ -44,7 +44,7 @@ export interface ProcessOptions extends Omit<SpawnOptions, 'concurrency'> {
  * | `AGAIN`          | in the next turn, behind the others of its band                                     |
  * | a promise        | when it is settled; `yield* self.until(promise)` gives its value                    |
  *
- * Other values mean nothing.
+ * Other values mean nothing; `yield self.receive()` and `yield self.until(promise)`, without a star, throw.
  */
 export type Pause = void | number | symbol | PromiseLike<unknown>;
 

@@ -38,6 +38,62 @@ describe('a generator', () => {
     });
   });
 
+  it('is told what it asks for wrongly, where it asks', async () => {
+    const seen: unknown[] = [];
+    const tell = (error: unknown): unknown => seen.push([(error as PercoreError).code, (error as Error).message]);
+    createProcess(reactor, { name: 'wrong' }, function* (self: Self<number>) {
+      for (const promise of [5, undefined, null, {}, () => 5]) {
+        try {
+          seen.push(yield* self.until(promise as never));
+        } catch (error) {
+          tell(error);
+        }
+      }
+      for (const value of [self.receive(), self.until(Promise.resolve(5)), [5]]) {
+        try {
+          seen.push(yield value as never);
+        } catch (error) {
+          tell(error);
+        }
+      }
+      yield* self.until(self.next().catch(tell));
+      yield* self.until(self.pause().catch(tell));
+      return yield* self.until(Promise.resolve('goes on'));
+    });
+    createProcess(reactor, { name: 'waits wrongly' }, async (self: Self<number>) => {
+      await self.next(5 as never).catch(tell);
+      await self.next({ timeoutMs: 'x' as never }).catch(tell);
+      await self.next({ signal: 5 as never }).catch(tell);
+    });
+    await town.restAll();
+    const invalid = 'ERR_PERCORE_INVALID_ARGUMENT';
+    const notPromised = (value: string): unknown[] =>
+      [invalid, `promise must be a promise, or an object with then(), not ${value}`];
+    const told = seen as [string, string][];
+    expect(told.filter(([, text]) => text.startsWith('promise'))).toEqual(
+      ['5', 'undefined', 'null', '[object Object]', '() => 5'].map(notPromised),
+    );
+    const stars = told.filter(([, text]) => text.startsWith('what a generator yields'));
+    expect(stars.map(([code, text]) => [code, text.includes('say yield* and not yield')])).toEqual([
+      [invalid, true], [invalid, true], [invalid, true],
+    ]);
+    expect(told.filter(([, text]) => text.includes('is for asynchronous bodies')).length).toBe(2);
+    expect(told.filter(([code, text]) => code === invalid && /^(options|timeoutMs|signal) must be/.test(text)).length)
+      .toBe(3);
+    expect([seen.length, stateOf('wrong'), stateOf('waits wrongly')]).toEqual([13, undefined, undefined]);
+  });
+
+  it('fails where its next() answers no object', async () => {
+    for (const result of [5, undefined, null]) {
+      const made = { next: () => result, return: () => result, throw: () => result, [Symbol.iterator]: () => made };
+      const process = createProcess(reactor, { name: `fake ${String(result)}` }, () => made as never);
+      town.rest();
+      expect(await endOf(process)).toMatchObject({
+        how: 'failed', error: { code: 'ERR_PERCORE_INVALID_ARGUMENT', value: result },
+      });
+    }
+  });
+
   it('gives way at each yield to the others of its band, and at once to those above', () => {
     const order: string[] = [];
     const long = function* (self: Self): Generator<void, void, unknown> {

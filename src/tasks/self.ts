@@ -1,4 +1,5 @@
 /** What the body of a process is given: its inbox, its signal, and the ways to wait. */
+import { invalidArgument } from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 
 /** What a Self needs of its process. */
@@ -118,9 +119,12 @@ export class Self<M = unknown> {
 
   /**
    * For generators: `yield* self.until(promise)` ends the step and goes on, in the turn of its band, when the promise
-   * is settled: with its value, or by throwing what it was rejected with.
+   * is settled: with its value, or by throwing what it was rejected with. Throws ERR_PERCORE_INVALID_ARGUMENT for what
+   * is no promise.
    */
   *until<T>(promise: PromiseLike<T>): Generator<PromiseLike<T>, T, unknown> {
+    const { then } = (promise ?? {}) as Partial<PromiseLike<T>>;
+    if (typeof then !== 'function') throw invalidArgument('promise', promise, 'a promise, or an object with then()');
     return (yield promise) as T;
   }
 

@@ -49,10 +49,12 @@ export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProdu
   };
 
 function noPlace(group: Group): PercoreError {
+  const { places } = group;
+  const which = places === 1 ? 'the only place for a consumer is' : `all ${places} places for consumers are`;
   return new PercoreError(
     'ERR_PERCORE_NO_PLACE',
-    `all ${group.places} places for consumers are taken (threads ${threadsOf(group).join(', ')}). Create the queue `
-      + `with a larger maxConsumers, or call recover(queue, worker) for a worker that has exited`,
+    `${which} taken (threads ${threadsOf(group).join(', ')}). Create the queue with a larger maxConsumers, or call `
+      + 'recover(queue, worker) for a worker that has exited',
     {
       argument: 'maxConsumers', value: group.places,
     },
