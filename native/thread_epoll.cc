@@ -15,7 +15,7 @@ static bool watch(int epoll, int fd, uint64_t token) {
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0;
 }
 
-bool ThreadEpoll::open(int eventFd, uv_loop_t* loop) {
+bool ThreadEpoll::open(int eventFd, uv_loop_s* loop) {
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_ && !LoopTimer::isStandInFor(errno)) return false;
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));

@@ -17,7 +17,7 @@ class ThreadEpoll {
 
   // False, with errno set, when the kernel refuses. An eventfd of -1: there is none. A timer of `loop` stands in for a
   // timerfd that is forbidden; without a loop nothing is ever armed.
-  bool open(int eventFd, uv_loop_t* loop);
+  bool open(int eventFd, uv_loop_s* loop);
   int fd() const { return epoll_.get(); }
   // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX never. A system call only if it differs from the
   // last.

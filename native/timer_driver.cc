@@ -23,7 +23,7 @@ int TimerDriver::start(napi_value deliver, int64_t originNs) {
   if (!timer_) return -errno;
   originNs_ = originNs;
   if (const int refused = LoopGuest::start("percore:timers", timer_.get(), deliver)) return refused;
-  uv_loop_t* loop = nullptr;
+  uv_loop_s* loop = nullptr;
   if (isStoodIn_ && napi_get_uv_event_loop(env_, &loop) == napi_ok) standIn_.open(loop);
   return 0;
 }

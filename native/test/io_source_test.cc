@@ -24,6 +24,11 @@ using layout::IoEvent;
 using layout::IoKind;
 using layout::IoRequest;
 
+// This process has no libuv, and gives nobody a loop: a stand-in for timerfd is never opened.
+uv_timer_s* LoopTimer::make(uv_loop_s*) { abort(); }
+void LoopTimer::start(uv_timer_s*, int64_t) { abort(); }
+void LoopTimer::end(uv_timer_s*) { abort(); }
+
 static const char* current = "";
 
 #define EXPECT(condition)                                                                  \
@@ -61,7 +66,7 @@ struct Loop {
 
   // False: io_uring is refused here.
   bool open(bool isUring) {
-    EXPECT(epoll.open(-1));
+    EXPECT(epoll.open(-1, nullptr));
     IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size(), &counters};
     int error = 0;
     io = isUring ? openUringIo(memory, &owned, epoll.fd(), &error) : openEpollIo(memory, &owned, epoll.fd());
