@@ -156,12 +156,15 @@ describe('the queues of a reactor that dies', () => {
   it('are kept in mind no longer than the reactor can reach them or holds a place in them', async () => {
     const held = queues.create({ kind: 'spsc', capacity: 8, recordBytes: 8 });
     await withRuntime(1, { data: { queue: held } }, async (runtime) => {
-      await inside(runtime, 0, (_reactor, _argument, { data, queues: q, require }) => {
+      await inside(runtime, 0, (_reactor, _argument, { data, queues: q, require, state }) => {
         const handle = data.queue;
+        // Held until it was looked: a collection may come at any time.
+        state['opened'] = [];
         for (let i = 0; i < 300; i++) {
           const queue = q.create({ kind: (i % 2 === 0 ? 'spsc' : 'mpsc') as 'spsc', capacity: 8, recordBytes: 8 });
           const producer = q.pub(queue);
           const consumer = q.sub(queue);
+          state['opened'].push(queue, producer, consumer);
           // Left, or read to its end.
           if (i % 3 === 0) producer.leave();
           else q.close(queue);
@@ -175,6 +178,7 @@ describe('the queues of a reactor that dies', () => {
       });
       const { queues: kept } = memberOf(runtime, 0);
       expect(kept.count, 'of what it has just opened').toBeGreaterThan(1);
+      await inside(runtime, 0, (_reactor, _argument, { state }) => void (state['opened'] = undefined));
       await until(async () => {
         await inside(runtime, 0, async (_reactor, _argument, { require, sleep }) => {
           ((require('node:vm') as typeof import('node:vm')).runInNewContext('gc') as () => void)();
