@@ -90,7 +90,11 @@ export const spawn: Bench = {
             cpu, row === 'spawn-above' ? cpu : other, 20_000, 1000,
           ]);
           // There and back: half of it is one way.
-          const half = (name: string): number => Number(report[name]) / 2000;
+          const half = (name: string): number => {
+            const ns = Number(report[`${name}Ns`]);
+            check(ns > 0, `eventfd_round_trip says no ${name}`);
+            return ns / 2000;
+          };
           return { p50: half('p50'), p99: half('p99'), max: half('p99') };
         },
       };
