@@ -1,6 +1,6 @@
 /** `percore slo`: bounds of a running program, changed from outside. */
 import { parseArgs } from 'node:util';
-import { askForBounds, readPage } from '../monitor/internal.js';
+import { askForBounds, MOST_BOUND_NS, readPage } from '../monitor/internal.js';
 import { pathOf } from './choose-page.js';
 import { DONE, FAILED, UsageError } from './command.js';
 
@@ -29,7 +29,6 @@ Prints for how many tasks; with none the exit code is 1.
 
 const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, 'µs': 1e3, ms: 1e6, s: 1e9 };
 const FIGURES = ['schedule-in', 'response', 'relief', 'run'] as const;
-const MOST_NS = 2 ** 40;
 
 export async function run(args: string[]): Promise<number> {
   const text = { type: 'string' } as const;
@@ -63,7 +62,8 @@ function timeOf(name: string, text: string | undefined): number {
   if (text === '0') return 0;
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s)$/.exec(text) ?? [];
   const ns = Math.round(Number(number) * (UNITS[unit ?? ''] ?? NaN));
-  if (!(ns >= 1 && ns <= MOST_NS)) throw new UsageError(`--${name} ${text}: a time such as 500us, up to 1099s, or 0`);
+  if (!(ns >= 1 && ns <= MOST_BOUND_NS))
+    throw new UsageError(`--${name} ${text}: a time such as 500us, up to 1099s, or 0`);
   return ns;
 }
 

@@ -25,7 +25,8 @@ export interface BoundsAsk {
 
 const field = pageAskLayout.fields;
 const { asksAt, answeredId, answeredTasks, everyMs } = pageLayout.fields;
-const MOST_NS = 2 ** 40;
+/** The largest bound: histograms go no further. */
+export const MOST_BOUND_NS: number = 2 ** 40;
 const LEAST_WAIT_MS = 5000;
 
 export function packAsk(id: number, { task, band = -1, reactor = -1, boundsNs }: BoundsAsk): Buffer {
@@ -49,7 +50,7 @@ export function unpackAsk(bytes: Buffer): (BoundsAsk & { readonly id: number }) 
   const [band, reactor] = [bytes.readInt32LE(field.band.at), bytes.readInt32LE(field.reactor.at)];
   const boundsNs = Array.from({ length: field.boundsNs.count }, (_, kind) =>
     bytes.readDoubleLE(field.boundsNs.at + kind * 8));
-  if (!boundsNs.every((ns) => ns === -1 || (Number.isInteger(ns) && ns >= 0 && ns <= MOST_NS))) return undefined;
+  if (!boundsNs.every((ns) => ns === -1 || (Number.isInteger(ns) && ns >= 0 && ns <= MOST_BOUND_NS))) return undefined;
   return {
     id, boundsNs, reactor: reactor < 0 ? undefined : reactor, band: band < 0 ? undefined : band,
     task: nameBytes === 0 ? undefined : bytes.toString('utf8', field.name.at, field.name.at + nameBytes),

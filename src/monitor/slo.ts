@@ -4,7 +4,7 @@ import { FIGURES, type FigureTable } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { checkBandOrClass, checkName, partyOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
-import type { BoundsAsk } from './page-asks.js';
+import { MOST_BOUND_NS, type BoundsAsk } from './page-asks.js';
 
 /** Whose figures: one task, or all of a class or a priority that there are now. */
 export interface SloTarget {
@@ -23,7 +23,6 @@ export interface SloBounds {
 }
 
 const KEYS = FIGURES.map((name) => `${name}Ns`) as (keyof SloBounds)[];
-const MOST_NS = 2 ** 40;
 
 /**
  * Sets upper bounds for figures of a task, or of all tasks of a class. Returns for how many tasks: 0 says that there is
@@ -48,7 +47,9 @@ export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBoun
   if (task !== undefined) checkName('target.task', task);
   const band = isBand ? checkBandOrClass({ priority, class: ofClass }, party.turn.classes) : undefined;
   if (reactor !== undefined) checkInteger('target.reactor', reactor, 0, party.shared.reactors);
-  for (const key of KEYS) if (bounds[key] !== undefined) checkInteger(`bounds.${key}`, bounds[key], 0, MOST_NS);
+  for (const key of KEYS) {
+    if (bounds[key] !== undefined) checkInteger(`bounds.${key}`, bounds[key], 0, MOST_BOUND_NS);
+  }
   const boundsNs = KEYS.map((key) => bounds[key] ?? -1);
   return setBounds(tablesOf(party, of), { task, band, reactor, boundsNs });
 }

@@ -14,7 +14,7 @@ import type { CopiesSetup } from './ends/two-copies.js';
 import { workers } from './race.js';
 
 const RUNS = 9;
-const CAPACITY = 16_384;
+export const CAPACITY = 16_384;
 /** As in spsc.ts. */
 const PAUSES = 2000;
 const SLEEP_MS = 0.05;
@@ -42,19 +42,23 @@ function compareRates(
   });
 }
 
+const crowdOf = (producers: number): { producers: number; pauses: number; sleepMs: number } => (
+  { producers, pauses: PAUSES, sleepMs: producers > 1 ? SLEEP_MS : 0 });
+
+/** Ours: so many producers, which publish every so many messages. */
+export const lanes = (producers: number, publishEvery: number): Contender<'rate'> =>
+  workers<ManySetup>({
+    name: 'percore',
+    ends: 'percore-mpsc',
+    producers,
+    setup: () => ({
+      queue: create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, maxProducers: producers }),
+      publishEvery,
+      ...crowdOf(producers),
+    }),
+  });
+
 function mpsc(producers: number): Bench {
-  const crowd = { producers, pauses: PAUSES, sleepMs: producers > 1 ? SLEEP_MS : 0 };
-  const lanes = (publishEvery: number): Contender<'rate'> =>
-    workers<ManySetup>({
-      name: 'percore',
-      ends: 'percore-mpsc',
-      producers,
-      setup: () => ({
-        queue: create({ kind: 'mpsc', capacity: CAPACITY, recordBytes: 8, maxProducers: producers }),
-        publishEvery,
-        ...crowd,
-      }),
-    });
   const claimRing = (): Contender<'rate'> =>
     workers<ClaimRingSetup>({
       name: 'claim ring',
@@ -64,7 +68,7 @@ function mpsc(producers: number): Bench {
         buffer: new SharedArrayBuffer(claimRingBytes(CAPACITY)),
         capacity: CAPACITY,
         publishEvery: 1,
-        ...crowd,
+        ...crowdOf(producers),
       }),
     });
   return {
@@ -72,7 +76,7 @@ function mpsc(producers: number): Bench {
     async run() {
       const rows: Finding[] = [];
       for (const publishEvery of [1, 64]) {
-        rows.push(...(await compareRates(lanes(publishEvery), claimRing(), 1.5, { publishEvery })));
+        rows.push(...(await compareRates(lanes(producers, publishEvery), claimRing(), 1.5, { publishEvery })));
       }
       return producers > 1 ? rows : rows.map(voidBelow);
     },

@@ -124,40 +124,37 @@ fn produce<R: Record>(part: u32, mut send: impl FnMut(R)) {
     }
 }
 
-fn crossbeam<R: Record>(plan: &Plan) {
-    let (to, from) = crossbeam_channel::bounded::<R>(plan.capacity);
+// Threads that send by copies of `to`, and this one, which takes until all have gone.
+fn race<R: Record, T: Clone + Send + 'static>(
+    plan: &Plan,
+    to: T,
+    send: fn(&T, R),
+    mut receive: impl FnMut() -> Option<R>,
+) {
     for part in 0..plan.producers as u32 {
         let (to, cpu) = (to.clone(), plan.cpus[0]);
         std::thread::spawn(move || {
             pin(cpu);
-            produce(part, |record| to.send(record).unwrap());
+            produce(part, |record| send(&to, record));
         });
     }
     drop(to);
     pin(plan.cpus[1]);
     let mut judge = Judge::new(plan);
-    while let Ok(record) = from.recv() {
+    while let Some(record) = receive() {
         judge.take(record);
     }
     judge.end();
 }
 
+fn crossbeam<R: Record>(plan: &Plan) {
+    let (to, from) = crossbeam_channel::bounded::<R>(plan.capacity);
+    race(plan, to, |to, record| to.send(record).unwrap(), || from.recv().ok());
+}
+
 fn sync_channel<R: Record>(plan: &Plan) {
     let (to, from) = mpsc::sync_channel::<R>(plan.capacity);
-    for part in 0..plan.producers as u32 {
-        let (to, cpu) = (to.clone(), plan.cpus[0]);
-        std::thread::spawn(move || {
-            pin(cpu);
-            produce(part, |record| to.send(record).unwrap());
-        });
-    }
-    drop(to);
-    pin(plan.cpus[1]);
-    let mut judge = Judge::new(plan);
-    while let Ok(record) = from.recv() {
-        judge.take(record);
-    }
-    judge.end();
+    race(plan, to, |to, record| to.send(record).unwrap(), || from.recv().ok());
 }
 
 fn runtime(plan: &Plan) -> tokio::runtime::Runtime {
