@@ -112,6 +112,7 @@ export class Member {
       if (report.kind === 'room') return host.room(id, report.room, report.body);
       if (report.kind === 'discipline') return this.discipline.take(report);
       if (report.kind === 'policy') return void (this.policy = report.grant);
+      if (report.kind === 'io') return void (this.grants &&= { ...this.grants, io: report.io });
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.askedIdle.shift()?.(report.isIdle);
       if (report.kind === 'quiet') return this.askedQuiet.shift()?.(report.isQuiet);
