@@ -64,6 +64,11 @@ static napi_value ioDrain(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// sources.probe() -> 0 or -errno
+static napi_value ioProbe(napi_env env, napi_callback_info info) {
+  return RawArgs<1>(env, info).integer(-probeUring());
+}
+
 // ---- I/O that no reactor drives --------------------------------------------------------------------------------
 
 static IoDriver* driverOf(napi_env env, napi_value handle) {
@@ -118,6 +123,7 @@ void exportIo(Napi::Env env, Napi::Object exports) {
   sources.addRaw("detach", ioDetach);
   sources.addRaw("send", ioSend);
   sources.addRaw("drain", ioDrain);
+  sources.addRaw("probe", ioProbe);
   drivers.addRaw("create", createIo);
   drivers.addRaw("poll", pollIo);
   drivers.addRaw("setReferenced", refIo);

@@ -168,5 +168,7 @@ class IoSource {
 std::unique_ptr<IoSource> openEpollIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd);
 // Null, with `error` set, when the kernel refuses; needs Linux 6.1.
 std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd, int* error);
+// Whether the kernel would open one: 0 or an errno. Opens a small one and closes it.
+int probeUring();
 
 }  // namespace percore

@@ -82,6 +82,14 @@ struct ProvidedBuffer {  // io_uring_buf; the tail lies in the first one's `rese
   uint16_t id, reserved;
 };
 
+io_uring_params setupOf(unsigned completions) {
+  io_uring_params setup{};
+  setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer |
+                kSetupDeferTaskrun;
+  setup.cq_entries = completions;
+  return setup;
+}
+
 class UringIo final : public IoSource {
  public:
   UringIo(const IoMemory& memory, OwnedDescriptors* owned, int epollFd) : IoSource(memory, owned, epollFd) {}
@@ -97,11 +105,7 @@ class UringIo final : public IoSource {
 
   // 0 or errno.
   int start() {
-    io_uring_params setup{};
-    setup.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | kSetupSubmitAll | kSetupTaskrunFlag | kSetupSingleIssuer |
-                  kSetupDeferTaskrun;
-    setup.cq_entries = kCompletions;
-    if (const int error = ring_.open(kEntries, setup, IORING_FEAT_NODROP)) return error;
+    if (const int error = ring_.open(kEntries, setupOf(kCompletions), IORING_FEAT_NODROP)) return error;
     return startBuffers() || startWakes() ? errno : 0;
   }
 
@@ -473,6 +477,11 @@ std::unique_ptr<IoSource> openUringIo(const IoMemory& memory, OwnedDescriptors* 
   *error = io->start();
   if (*error != 0) return nullptr;
   return io;
+}
+
+int probeUring() {
+  UringRing ring;
+  return ring.open(1, setupOf(2), IORING_FEAT_NODROP);
 }
 
 }  // namespace percore

@@ -83,8 +83,8 @@ async function buildTypeScript() {
   const { layoutHash } = await import(pathToFileURL(join(compiled, 'layout-hash.js')).href);
   const options = {
     bundle: true,
-    // It starts threads by its own file, and is loaded by the first task alone.
-    external: ['piscina'],
+    // The one starts threads by its own file, and is loaded by the first task alone; the others users install.
+    external: ['piscina', '@nats-io/*'],
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -101,6 +101,7 @@ async function buildTypeScript() {
     timers: join(compiled, 'timers', 'index.js'),
     io: join(compiled, 'io', 'index.js'),
     realtime: join(compiled, 'levels', 'index.js'),
+    nats: join(compiled, 'nats', 'index.js'),
   };
   const programs = {
     'worker-main': join(compiled, 'reactor', 'worker-main.js'),

@@ -53,7 +53,7 @@ const GROUPS: {
   readonly [G in Exclude<keyof Native, 'layoutHash'>]-?: readonly Exclude<keyof NonNullable<Native[G]>, 'knock'>[];
 } = {
   clock: ['nowNs', 'create'],
-  system: ['errorName', 'freshPages'],
+  system: ['errorName', 'freshPages', 'callNs'],
   threads: [
     'id', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
     'getTimerSlack', 'setTimerSlack', 'exactSleep', 'setChildPlace', 'isLoopAlive',
@@ -62,7 +62,7 @@ const GROUPS: {
   turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
   wheels: ['create', 'drain', 'share', 'poll', 'next', 'setReferenced', 'close'],
   alarms: ['create', 'arm', 'setReferenced', 'close'],
-  sources: ['add', 'modify', 'remove', 'open', 'detach', 'send', 'drain'],
+  sources: ['add', 'modify', 'remove', 'open', 'detach', 'send', 'drain', 'probe'],
   drivers: ['create', 'poll', 'setReferenced', 'close'],
   descriptors: ['close', 'own', 'disown', 'adopt', 'openFifo', 'openStandardInput', 'way', 'read', 'write', 'end'],
   sockets: ['ownStream', 'cookie', 'take', 'error', 'peerName', 'buffer'],

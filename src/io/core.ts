@@ -18,12 +18,13 @@ import type { Endpoint } from './endpoint.js';
 import { createIoCounters, EVENT, EVENTS, UNSENT, type IoMemory } from './io-memory.js';
 import { Losses } from './losses.js';
 import { PoolRelief } from './pool-relief.js';
-import { notWatched, openSource, type IoSource, type OpenSource } from './source.js';
+import { notWatched, openSource, type OpenSource } from './source.js';
+import type { AskedIoSource, IoSource, SourceChoice } from './source-choice.js';
 import { EndpointTable, tooManyEndpoints } from './token.js';
 
 /** Who runs what the endpoints make ready. */
 export interface IoHost {
-  readonly source: IoSource;
+  readonly source: SourceChoice;
   readonly schedule: Schedule;
   readonly nowNs: () => number;
   /** When the turn began; a load where there are turns. */
@@ -34,6 +35,8 @@ export interface IoHost {
   readonly open: OpenSource;
   /** The first endpoint is open (true), or the last has gone. */
   readonly keepAlive: (isNeeded: boolean) => void;
+  /** Another source was opened than the one that `auto` had decided for. Left out: nobody minds. */
+  readonly onOtherSource?: (granted: IoSource, decision: string) => void;
   /** Counts and reports what a handler threw that runs outside of its endpoint's step. */
   readonly report: (error: unknown, where: string) => void;
 }
@@ -54,9 +57,11 @@ export class IoCore {
   readonly counters: Float64Array;
   /** There since the first endpoint. */
   memory!: IoMemory;
-  /** The source that was asked for, and the one that is used. */
-  readonly asked: IoSource;
+  /** The source that was asked for, and the one that is used, or will be with the first endpoint. */
+  readonly asked: AskedIoSource;
   granted: IoSource;
+  /** Of `auto`: why it is that one. */
+  decision: string | undefined;
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
   batchNs = 0;
@@ -69,7 +74,10 @@ export class IoCore {
   private relief: PoolRelief | undefined;
 
   constructor(private readonly host: IoHost) {
-    this.asked = this.granted = host.source;
+    const { asked, wanted, decision } = host.source;
+    this.asked = asked;
+    this.granted = wanted;
+    this.decision = decision;
     this.schedule = host.schedule;
     this.nowNs = host.nowNs;
     this.turnNs = host.turnNs;
@@ -265,9 +273,15 @@ export class IoCore {
   /** Opens the thread's source: with the first endpoint, or before. Where io_uring is refused epoll stands in. */
   begin(): void {
     if (this.memory !== undefined) return;
-    const { memory, granted, refusal } = openSource(this.native, this.asked, this.counters, this.host.open);
+    const { memory, granted, refusal } = openSource(this.native, this.host.source, this.counters, this.host.open);
     this.granted = granted;
-    if (refusal !== undefined) this.refusals.push(refusal);
+    // Whoever left it to us has not been refused anything.
+    if (refusal !== undefined && this.asked === 'auto') {
+      this.decision = `io 'auto': ${refusal}`;
+      this.host.onOtherSource?.(granted, this.decision);
+    } else if (refusal !== undefined) {
+      this.refusals.push(refusal);
+    }
     this.relief = new PoolRelief(memory);
     this.memory = memory;
   }

@@ -5,7 +5,7 @@
 export { create, type CreateOptions, type LocalIo, type LocalIoStatus } from './local-io.js';
 export type { IoCounters } from './io-memory.js';
 export type { Io, IoStatus } from './io.js';
-export type { IoSource } from './source.js';
+export type { AskedIoSource, IoSource } from './source-choice.js';
 export type { ConnectOptions, ListenOptions } from './tcp.js';
 export type { UnixConnectOptions, UnixDatagramOptions, UnixListenOptions } from './unix.js';
 export { DEFAULT_HIGH_WATER_BYTES, type StreamOptions } from './stream-options.js';

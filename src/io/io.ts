@@ -16,7 +16,7 @@ import {
   openFifo, openPipe, openStandardInput, type FifoOptions, type PipeStream, type PipeStreamOptions, type PipeWay,
 } from './pipe.js';
 import { receiveReadiness, type ReadinessHandle, type ReadinessReceiver } from './readiness.js';
-import type { IoSource } from './source.js';
+import type { AskedIoSource, IoSource } from './source-choice.js';
 import { connectTcp, listenTcp, type ConnectOptions, type ListenOptions } from './tcp.js';
 import type { TimedIoCore } from './timed-core.js';
 import { openUdp, type UdpOptions } from './udp-open.js';
@@ -29,9 +29,11 @@ import { watchPath, type PathWatch, type WatchEvent, type WatchOptions } from '.
 /** Figures of the I/O of a thread. The counters are of its streams, since the thread began. */
 export interface IoStatus extends IoCounters {
   /** The source that was asked for. */
-  readonly asked: IoSource;
+  readonly asked: AskedIoSource;
   /** The one that is used, or will be with the first endpoint. */
   readonly granted: IoSource;
+  /** Why it is that one, where 'auto' was asked for. */
+  readonly decision: string | undefined;
   /** Why it is another, one line each. */
   readonly refusals: readonly string[];
   /** Endpoints that are open: listeners, connections, sockets, pipes, files, watches. */
@@ -156,8 +158,8 @@ export class Io {
 
   /** Its figures. Allocates. */
   status(): IoStatus {
-    const { asked, granted, refusals, count, counters } = this.#core;
-    return { asked, granted, refusals: [...refusals], endpoints: count, ...readIoCounters(counters) };
+    const { asked, granted, decision, refusals, count, counters } = this.#core;
+    return { asked, granted, decision, refusals: [...refusals], endpoints: count, ...readIoCounters(counters) };
   }
 
   /** Closes every endpoint, also when a handler throws; the first error is thrown afterwards. */

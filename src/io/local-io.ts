@@ -17,12 +17,15 @@ import { create as createTimers, type LocalTimers } from '../timers/index.js';
 import { reportOrThrowLater } from '../uncaught.js';
 import type { IoMemory } from './io-memory.js';
 import { Io, type IoStatus } from './io.js';
-import { checkSource, type IoSource } from './source.js';
+import { chooseSource, type AskedIoSource } from './source-choice.js';
 import { TimedIoCore } from './timed-core.js';
 
 export interface CreateOptions {
-  /** 'epoll' (default), or 'io_uring': epoll stands in where that is refused, see `status()`. */
-  source?: IoSource;
+  /**
+   * 'auto' (default) decides by what a system call costs here. 'epoll', or 'io_uring': epoll stands in where that is
+   * refused, see `status()`.
+   */
+  source?: AskedIoSource;
   /** Nanoseconds after which a turn begins no further step: 1,000 to 10^9, default 50,000. */
   budgetNs?: number;
   /**
@@ -152,7 +155,7 @@ class Loop implements SchedulerHost {
 /** I/O of this thread, driven by its loop. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function create(given: CreateOptions = {}): LocalIo {
   const options = checkOptions('options', given, ['source', 'budgetNs', 'onError']);
-  const source = checkSource(options.source);
+  const source = chooseSource('source', options.source);
   const budgetNs = checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9);
   if (options.onError !== undefined) checkFunction('onError', options.onError);
   // Not thrown within the turn: the others of the turn go on.

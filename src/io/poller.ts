@@ -20,7 +20,8 @@ import { reportOrThrowLater } from '../uncaught.js';
 import { checkInterest, INTEREST } from './descriptor.js';
 import { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
-import { checkSource, type IoSource } from './source.js';
+import type { AskedIoSource, IoSource, SourceChoice } from './source-choice.js';
+import { chooseSource } from './source-choice.js';
 
 export interface RegisterOptions {
   /** Bits of INTEREST, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
@@ -73,9 +74,11 @@ class Polled implements Endpoint, Ready {
 /** Figures of a poller. */
 export interface PollerStatus {
   /** The source that was asked for. */
-  readonly asked: IoSource;
+  readonly asked: AskedIoSource;
   /** The one that is used. */
   readonly granted: IoSource;
+  /** Why it is that one, where 'auto' was asked for. */
+  readonly decision: string | undefined;
   /** Why it is another, one line each. */
   readonly refusals: readonly string[];
   /** Descriptors that are registered. */
@@ -97,7 +100,7 @@ export class Poller implements Disposable {
   #isClosed = false;
 
   /** Made by `createPoller`. */
-  constructor(source: IoSource) {
+  constructor(source: SourceChoice) {
     const addon = native();
     const nowNs = (): number => monotonicClock().nowNs();
     this.#core = new IoCore({
@@ -122,8 +125,8 @@ export class Poller implements Disposable {
 
   /** Its figures. Allocates. */
   status(): PollerStatus {
-    const { asked, granted, refusals } = this.#core;
-    return { asked, granted, refusals: [...refusals], registered: this.#polled.size, ready: this.#waiting.count };
+    const { asked, granted, decision, refusals } = this.#core;
+    return { asked, granted, decision, refusals: [...refusals], registered: this.#polled.size, ready: this.#waiting.count };
   }
 
   /**
@@ -211,7 +214,7 @@ export class Poller implements Disposable {
 }
 
 /** A poller of this thread, polled by hand. `source` as in `create`. */
-export function createPoller(given: { source?: IoSource } = {}): Poller {
+export function createPoller(given: { source?: AskedIoSource } = {}): Poller {
   const options = checkOptions('options', given, ['source']);
-  return new Poller(checkSource(options.source));
+  return new Poller(chooseSource('source', options.source));
 }

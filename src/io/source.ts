@@ -2,11 +2,10 @@
  * Where readiness comes from: epoll or io_uring. Opens the one that was asked for, lets epoll stand in where io_uring
  * is refused, and puts the kernel's refusals into words.
  */
-import { checkOneOf, PercoreError } from '../errors.js';
+import { PercoreError } from '../errors.js';
 import type { IoHandle, Native } from '../native.js';
 import { IoMemory } from './io-memory.js';
-
-export type IoSource = 'epoll' | 'io_uring';
+import type { IoSource, SourceChoice } from './source-choice.js';
 
 /** Opens a source over `memory`; a negative errno when the kernel refuses. */
 export type OpenSource = (isUring: boolean, memory: IoMemory) => IoHandle | number;
@@ -14,7 +13,7 @@ export type OpenSource = (isUring: boolean, memory: IoMemory) => IoHandle | numb
 export interface OpenedSource {
   readonly memory: IoMemory;
   readonly granted: IoSource;
-  /** Why it is not the one that was asked for. */
+  /** Why it is not the one that was wanted. */
   readonly refusal: string | undefined;
 }
 
@@ -35,24 +34,21 @@ const WATCH_HINTS: Record<string, string> = {
   ENOSYS: ': the portable backend watches only what it has opened itself; see docs/guide/portable.md',
 };
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT. */
-export function checkSource(source: IoSource = 'epoll'): IoSource {
-  return checkOneOf('source', source, ['epoll', 'io_uring']);
-}
-
 /** Throws ERR_PERCORE_SYSTEM when epoll is refused as well. */
-export function openSource(native: Native, asked: IoSource, counters: Float64Array, open: OpenSource): OpenedSource {
+export function openSource(
+  native: Native, { wanted }: SourceChoice, counters: Float64Array, open: OpenSource,
+): OpenedSource {
   const memory = new IoMemory(native.sources, counters);
   let refusal: string | undefined;
-  let handle = open(asked === 'io_uring', memory);
-  if (typeof handle === 'number' && asked === 'io_uring') {
+  let handle = open(wanted === 'io_uring', memory);
+  if (typeof handle === 'number' && wanted === 'io_uring') {
     const errno = native.system.errorName(-handle);
     refusal = `io_uring: ${errno}${URING_HINTS[errno] ?? ''}; epoll stands in`;
     handle = open(false, memory);
   }
   if (typeof handle === 'number') throw notOpened(native.system.errorName(-handle));
   memory.start(handle);
-  return { memory, refusal, granted: refusal === undefined ? asked : 'epoll' };
+  return { memory, refusal, granted: refusal === undefined ? wanted : 'epoll' };
 }
 
 function notOpened(errno: string): PercoreError {

@@ -5,7 +5,7 @@
  *
  * Required: all, with `isUring` false.
  * May be missing: the source by completions (`isUring` true answers -errno: the other one is taken, and the reason is
- * in the status).
+ * in the status), and then `probe` as well.
  */
 
 /** The I/O source of a thread. Opaque. */
@@ -31,6 +31,8 @@ export interface NativeSources {
   knock?(io: IoHandle): void;
   /** Does what the block requests, now. */
   drain(io: IoHandle): void;
+  /** Whether the system would open a source by completions: 0 or -errno. Opens a small one and closes it again. */
+  probe?(): number;
 }
 
 /** I/O that no reactor drives. */

@@ -5,7 +5,7 @@
  * May be missing: pinning (`setAffinity` throws: the refusal is reported and the thread runs where it may), the timer
  * slack (both answer the same number, whatever was asked: a refusal as well), names of threads (`setName` does
  * nothing), `setChildPlace` where nothing is inherited (does nothing), `freshPages` (-ENOSYS: lanes that are never used
- * may then take memory).
+ * may then take memory), `callNs`.
  */
 
 /** What concerns no thread and no descriptor. */
@@ -17,6 +17,8 @@ export interface NativeSystem {
    * use them meanwhile. 0 or -errno.
    */
   freshPages(bytes: Uint8Array, from: number): number;
+  /** Nanoseconds that a system call takes which does nothing: the least of some rounds, which take 30 to 300 µs. */
+  callNs?(): number;
 }
 
 /** Where and how the calling thread runs. */

@@ -210,7 +210,7 @@ describe('options', () => {
       [{ budget: { ms: 5 } }, /^budget has no option "ms"/],
       [{ publishEvery: { record: 1 } }, /^publishEvery has no option "record"; did you mean "records"\?/],
       [{ io: 'io_uring' }, /^io must be an object with source, or left out, not "io_uring"$/],
-      [{ io: { source: 'kqueue' } }, /^io\.source must be 'epoll' or 'io_uring', not "kqueue"$/],
+      [{ io: { source: 'kqueue' } }, /^io\.source must be 'auto', 'epoll' or 'io_uring', not "kqueue"$/],
       [{ resourceLimits: { maxHeap: 5 } }, /^resourceLimits has no option "maxHeap"/],
       [
         { resourceLimits: { maxOldGenerationSizeMb: '64' } },

@@ -2,7 +2,7 @@
  * Programs in containers that the tests make: the right number of reactors, on CPUs that they may have, without spins
  * that are not paid for, and `status()` says why.
  */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -60,6 +60,7 @@ describe('a CPU quota', () => {
     expect(status.decisions).toEqual([
       expect.stringMatching(`^reactors 'auto': 1, ${ofMask} [0-9,-]+ of the affinity mask$`),
       "idle 'park': the cgroup's quota of 1.5 CPUs is a fraction, and a spin would be taken from it",
+      expect.stringMatching(/^io 'auto': /),
     ]);
   });
 
@@ -98,6 +99,7 @@ describe('a cpuset', () => {
     expect([told.status.cpus.allowed, told.count, pinsOf(told)]).toEqual([[last], 1, [[last, last]]]);
     expect(told.status.decisions).toEqual([
       `reactors 'auto': 1, one for each of the CPUs ${last} of the affinity mask`,
+      expect.stringMatching(/^io 'auto': /),
     ]);
     expect(told.idleCpuMs).toBeLessThan(MOST_IDLE_CPU_MS);
     expect(refusalsOf(told)[0]).toContain(`idle 'spin': CPU ${last} is also the main thread's, where a spin`);
@@ -142,6 +144,22 @@ describe('a filter of system calls', () => {
     const told = await run(filters.refusing('io_uring'), { io: { source: 'io_uring' }, reactors: 1 });
     expect(told.status.reactors[0]!.io).toMatchObject({ asked: 'io_uring', granted: 'epoll' });
     expect(refusalsOf(told)[0]).toMatch(/^io_uring: EPERM \(forbidden by a seccomp filter.*; epoll stands in$/);
+  });
+
+  it.each(['EPERM', 'ENOSYS'] as const)('that refuses io_uring by %s is seen before it is asked for', (errno) => {
+    const module = new URL('../native.js', import.meta.url).href;
+    const script = `import { native } from '${module}'; console.log(native().sources.probe());`;
+    const [command, ...args] = [
+      ...filters.refusing('io_uring', errno), process.execPath, '--input-type=module', '-e', script,
+    ];
+    expect(Number(execFileSync(command!, args, { encoding: 'utf8' }))).toBe(errno === 'EPERM' ? -1 : -38);
+  });
+
+  it('that refuses io_uring is no refusal of what was left to auto', async () => {
+    const told = await run(filters.refusing('io_uring'), { reactors: 1 });
+    expect(told.status.reactors[0]!.io).toMatchObject({ asked: 'auto', granted: 'epoll' });
+    expect(told.status.decisions).toContain(told.status.reactors[0]!.io.decision);
+    expect(refusalsOf(told).filter((line) => line.includes('io_uring'))).toEqual([]);
   });
 
   it('that refuses pins leaves the reactors where the mask lets them, and says why', async () => {

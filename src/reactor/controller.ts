@@ -123,7 +123,7 @@ export class Controller implements MemberHost, DeathHost {
       entry, data, pins, policies, memory, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
     const discipline = this.disciplineOf.get(id) ?? this.discipline;
-    const options = { budget, publishEvery, discipline, classes, clock, io: { source } };
+    const options = { budget, publishEvery, discipline, classes, clock, io: source };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
     const policy = this.policyOf.get(id) ?? policies[id];

@@ -1,6 +1,6 @@
 /**
  * What a runtime decides for who has not: how many reactors there are and how they idle, by the CPUs that the process
- * really has. `runtime.status().decisions` says why.
+ * really has, and where readiness comes from. `runtime.status().decisions` says why.
  */
 import type { CpuBudget } from '../realtime/index.js';
 import { formatList } from '../realtime/internal.js';
@@ -13,7 +13,7 @@ export function defaultStrategy({ quota }: CpuBudget): IdleStrategy {
 
 /** What was decided, a sentence for each: nothing where the program has said all. */
 export function explainDecisions(
-  cpus: CpuBudget, reactors: number | 'auto', strategy: IdleStrategy | undefined,
+  cpus: CpuBudget, reactors: number | 'auto', strategy: IdleStrategy | undefined, source: string | undefined,
 ): string[] {
   const decisions: string[] = [];
   const { allowed, quota, count } = cpus;
@@ -26,6 +26,7 @@ export function explainDecisions(
   if (strategy === undefined && defaultStrategy(cpus) === 'park') {
     decisions.push(`idle 'park': the cgroup's quota of ${quota} CPUs is a fraction, and a spin would be taken from it`);
   }
+  if (source !== undefined) decisions.push(source);
   return decisions;
 }
 

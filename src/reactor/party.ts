@@ -9,8 +9,7 @@
 import { invalidArgument, messageOf, PercoreError } from '../errors.js';
 import { partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
-import type { IoSource } from '../io/index.js';
-import { Io, TimedIoCore } from '../io/internal.js';
+import { Io, TimedIoCore, type IoHost, type SourceChoice } from '../io/internal.js';
 import { DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
 import { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { createCounting } from '../timers/internal.js';
@@ -49,7 +48,10 @@ export interface PartyOptions {
   readonly classes?: readonly DeclaredClass[];
   /** See RuntimeOptions. */
   readonly clock?: 'manual' | undefined;
-  readonly io?: { readonly source: IoSource } | undefined;
+  /** Left out: epoll. */
+  readonly io?: SourceChoice | undefined;
+  /** See IoHost. */
+  readonly onOtherSource?: IoHost['onOtherSource'];
   /** Called with what a step, a timer or a connection's handler threw. The party goes on. */
   readonly onError: (error: unknown, where: string) => void;
   /** Of a reactor that is started again after a death; see kept-names.ts. */
@@ -60,6 +62,7 @@ export interface PartyOptions {
   readonly onDrop: (error: PercoreError) => void;
 }
 
+const EPOLL: SourceChoice = { asked: 'epoll', wanted: 'epoll', decision: undefined };
 const PHASE = partyLayout.fields.phase.at >> 2;
 const PHASES = Object.keys(words.phase).map((name) => name.toLowerCase());
 const SEEN_CHANGES = partyLayout.fields.seenChanges.at >> 2;
@@ -176,7 +179,8 @@ export class Party implements TurnSources, Stopping {
     });
     this.io = new TimedIoCore({
       schedule, nowNs, report,
-      source: options.io?.source ?? 'epoll',
+      source: options.io ?? EPOLL,
+      ...(options.onOtherSource === undefined ? {} : { onOtherSource: options.onOtherSource }),
       turnNs: () => turn.beganNs,
       counters: ioCounters(inbox),
       open: (isUring, { block, pool, outbox, counters }) => addon.turns.openSource(

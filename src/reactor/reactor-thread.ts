@@ -34,7 +34,7 @@ export interface WorkerStart {
   readonly generation: number;
   /** What they have heard; undefined where none comes after this one. */
   readonly names: KnownNames | undefined;
-  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'onViolation' | 'names'>;
+  readonly options: Omit<PartyOptions, 'onError' | 'onDrop' | 'onViolation' | 'onOtherSource' | 'names'>;
   /** To the main thread. parentPort is left to the user. */
   readonly reports: ReportPort;
 }
@@ -64,6 +64,8 @@ export type WorkerReport =
   /** By which policy the system was asked to schedule it. */
   | { kind: 'policy'; grant: PolicyGrant }
   | { kind: 'startFailed'; error: ReturnType<typeof packError>; grants: Grants }
+  /** Another source of I/O was opened than 'auto' had decided for. */
+  | { kind: 'io'; io: NonNullable<Grants['io']> }
   /** An answer to the main thread: whether nothing of this thread's own could ever run again. */
   | { kind: 'idle'; isIdle: boolean }
   /** The same: whether nothing is ready, waiting or under way. */
@@ -103,10 +105,16 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
     },
     onDrop: (error) => report({ kind: 'messageDropped', error: packError(error) }),
     onViolation: (violation) => report({ kind: 'sloViolated', violation }),
+    onOtherSource: (granted, decision) => report({ kind: 'io', io: { asked: 'auto', granted, decision } }),
   });
-  if (start.options.io?.source === 'io_uring') party.io.begin();
-  const { asked, granted, refusals } = party.userIo.status();
-  const grants: Grants = { ...threadGrants, io: { asked, granted }, refusals: [...threadGrants.refusals, ...refusals] };
+  if (start.options.io?.asked === 'io_uring') party.io.begin();
+  // As it is when it is reported: the entry may have opened the source.
+  const grants = (): Grants => {
+    const { asked, granted, decision, refusals } = party.userIo.status();
+    return {
+      ...threadGrants, io: { asked, granted, decision }, refusals: [...threadGrants.refusals, ...refusals],
+    };
+  };
   report({ kind: 'begun' });
   const importing = thread.importEntry(start.entry);
   thread.takeOver(party, new OpenedQueues(start.shared.inboxes, report));
@@ -137,7 +145,7 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
     if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
     await entryOf(await importing, start.entry)(new Reactor(party), start.data, { generation: start.generation });
   } catch (error) {
-    report({ kind: 'startFailed', error: packError(error), grants });
+    report({ kind: 'startFailed', error: packError(error), grants: grants() });
     return;
   }
   // Before 'ready', so that it is in force when the runtime is there; not before the entry, whose start would starve
@@ -146,5 +154,5 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
     report({ kind: 'policy', grant: takePolicy(start.policy) });
   }
   party.begin();
-  report({ kind: 'ready', grants });
+  report({ kind: 'ready', grants: grants() });
 }

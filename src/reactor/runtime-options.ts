@@ -1,7 +1,8 @@
 /** The options of createRuntime: what they mean, and what is checked before anything is opened. */
 import type { ResourceLimits } from 'node:worker_threads';
-import { checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
-import type { IoSource } from '../io/index.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import type { AskedIoSource } from '../io/index.js';
+import { chooseSource, type SourceChoice } from '../io/internal.js';
 import { MAX_REACTORS, words } from '../layout.js';
 import { cpuBudget, type CpuBudget, type Policy } from '../realtime/index.js';
 import {
@@ -86,10 +87,11 @@ export interface OptionsFor<R> {
    */
   clock?: 'manual';
   /**
-   * Where sockets' readiness and bytes come from: 'epoll' (default) or 'io_uring' (Linux 6.1 and permission needed;
-   * epoll stands in where it is refused, and `status()` says why).
+   * Where sockets' readiness and bytes come from: 'auto' (default) decides by what a system call costs here, and
+   * `status().decisions` says how; 'epoll'; or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it is
+   * refused, and `status()` says why). See docs/guide/io.md.
    */
-  io?: { source: IoSource };
+  io?: { source: AskedIoSource };
   /**
    * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries
    * send to or ask. `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
@@ -146,7 +148,7 @@ export interface RuntimeSettings extends Pins {
   readonly discipline: DisciplineOptions;
   readonly classes: readonly DeclaredClass[];
   readonly clock: 'manual' | undefined;
-  readonly source: IoSource;
+  readonly source: SourceChoice;
   /** Tasks of each party of which figures are taken; 0 for none. */
   readonly measuredTasks: number;
   readonly stall: Required<StallOptions> | undefined;
@@ -189,9 +191,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
   if (options.clock !== undefined && options.clock !== 'manual') {
     throw invalidArgument('clock', options.clock, "'manual' or left out");
   }
-  const source = checkOneOf(
-    'io.source', checkOptions('io', options.io, ['source']).source ?? 'epoll', ['epoll', 'io_uring'],
-  );
+  const source = chooseSource('io.source', checkOptions('io', options.io, ['source']).source);
   const startTimeoutMs = checkInteger('startTimeoutMs', options.startTimeoutMs ?? 30_000, 1, MOST_MS);
   for (const [limit, value] of Object.entries(checkOptions('resourceLimits', options.resourceLimits, LIMITS))) {
     if (value !== undefined && !(typeof value === 'number' && value > 0 && value < Infinity)) {
@@ -210,7 +210,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
   const idle = idleSettings({ ...options.idle, strategy: options.idle?.strategy ?? defaultStrategy(cpus) });
   return {
     entry, cpus, asked, reactors, places, pins, pinRefusals, policies, isPinnedByList: Array.isArray(options.pin),
-    decisions: explainDecisions(cpus, asked, options.idle?.strategy),
+    decisions: explainDecisions(cpus, asked, options.idle?.strategy, source.decision),
     memory: checkMemory(options.memory),
     data: options.data,
     laneBytes,

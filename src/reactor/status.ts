@@ -79,8 +79,13 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly threadId: number;
   /** The kernel's number of its thread, for /proc, `taskset` and `chrt`. */
   readonly tid: number | undefined;
-  /** Source of I/O, 'epoll' or 'io_uring', and what it has carried. It is granted once the reactor is ready. */
-  readonly io: IoFigures & { readonly asked: string | undefined; readonly granted: string | undefined };
+  /**
+   * Source of I/O, 'epoll' or 'io_uring', and what it has carried. It is granted once the reactor is ready. Of 'auto',
+   * `decision` says why it is that one.
+   */
+  readonly io: IoFigures & {
+    readonly asked: string | undefined; readonly granted: string | undefined; readonly decision: string | undefined;
+  };
   readonly timers: TimerFigures;
   readonly lanes: LaneBacklog;
   /** Device interrupts that go to its CPU, which they take from it; as of the first call of `status()`. */
@@ -106,7 +111,7 @@ export interface RuntimeStatus {
    */
   readonly discipline: DisciplineInForce;
   readonly reactorsAsked: number | 'auto';
-  /** What was decided where the program has not, and why: the number of reactors, and how they idle. */
+  /** What was decided where the program has not, and why: the number of reactors, how they idle, the source of I/O. */
   readonly decisions: readonly string[];
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
@@ -157,6 +162,7 @@ export function reactorStatus(
     isDead, isDrained, isRestarting, generation, restarts, grants, policy, messages, threadId, whyNoSpin, pinRefusal,
     scheduling,
   } = known;
+  const io = grants?.io;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead, scheduling);
   const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
@@ -192,7 +198,7 @@ export function reactorStatus(
     refusals,
     idle: { strategy: isHeldBack ? 'park' : asked, spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at) },
     ...figures,
-    io: { asked: grants?.io?.asked, granted: grants?.io?.granted, ...figures.io },
+    io: { asked: io?.asked, granted: io?.granted, decision: io?.decision, ...figures.io },
     messages,
   };
 }

@@ -16,8 +16,8 @@ export interface Grants {
   readonly timerSlackNs: number;
   /** The kernel's number of the thread. */
   readonly tid: number;
-  /** Source of I/O, 'epoll' or 'io_uring'. */
-  readonly io?: { readonly asked: string; readonly granted: string };
+  /** Source of I/O, 'epoll' or 'io_uring'; of 'auto', why. */
+  readonly io?: { readonly asked: string; readonly granted: string; readonly decision: string | undefined };
   /** Why something was not granted; empty when all was. */
   readonly refusals: readonly string[];
 }

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { fixture, inside, remoteRuntime, sleep, until, within } from '../../src/reactor/fixtures/inside.js';
 import type { Runtime } from '../../src/reactor/runtime.js';
-import type { IoSource } from '../../src/io/source.js';
+import type { IoSource } from '../../src/io/source-choice.js';
 
 export function ioSuite(source: IoSource): void {
   let runtime: Runtime;
