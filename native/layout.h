@@ -22,6 +22,7 @@ constexpr int32_t kAppMagic = 1346584881;
 constexpr int32_t kFifoMagic = 1346586161;
 constexpr int32_t kFiguresMagic = 1346586166;
 constexpr int32_t kPageMagic = 1346588743;
+constexpr int32_t kQueueFileMagic = 1346588998;
 constexpr int32_t kLayoutVersion = 2;
 constexpr int32_t kTimersPerChunk = 16384;
 constexpr int32_t kDatagramBatch = 64;
@@ -50,6 +51,8 @@ enum class IoRequest : int32_t { kSend = 0, kReceive = 1, kPause = 2, kEnd = 3, 
 enum class DatagramPeer : int32_t { kConnected = -1, kHeld = 64, kKept = 128 };
 
 enum class PipeEndState : int32_t { kFree = 0, kOpen = 1, kClosed = 2 };
+
+enum class QueueFileKind : int32_t { kSpsc = 1, kMpsc = 2, kSpmc = 3, kBanded = 4 };
 
 enum class DescriptorWay : int32_t { kPlain = 0, kSocket = 1, kAskFirst = 2 };
 
@@ -1130,6 +1133,49 @@ static_assert(offsetof(ExecutorAnswer, state) == 0);
 static_assert(offsetof(ExecutorAnswer, length) == 4);
 static_assert(offsetof(ExecutorAnswer, asked) == 8);
 static_assert(sizeof(ExecutorAnswer) == 128);
+
+struct QueueFile {
+  int32_t magic;  // QUEUE_FILE_MAGIC (writes: creator; reads: all)
+  int32_t version;  // QUEUE_FILE_VERSION (writes: creator; reads: all)
+  int32_t ringVersion;  // LAYOUT_VERSION of the ring, or of the group of rings (writes: creator; reads: all)
+  int32_t kind;  // QueueFileKind (writes: creator; reads: all)
+  double bytes;  // length of the file (writes: creator; reads: all)
+  int32_t queueAt;  // where the ring or the group begins (writes: creator; reads: all)
+  int32_t textBytes;  // length of the text behind the sharers: JSON in UTF-8, with codec and consumers (writes: creator; reads: all)
+  int32_t capacity;  // that of each ring (writes: creator; reads: all)
+  int32_t recordBytes;  // that of each ring (writes: creator; reads: all)
+  int32_t maxProducers;  // producers it has room for (writes: creator; reads: all)
+  int32_t maxConsumers;  // consumers it has room for (writes: creator; reads: all)
+  char reserved0[80];
+  int32_t sharersVersion;  // grows when there is a sharer more or less (writes: who joins adds, and who frees a sharer; reads: all sleep at it)
+  char reserved1[124];
+};
+static_assert(offsetof(QueueFile, magic) == 0);
+static_assert(offsetof(QueueFile, version) == 4);
+static_assert(offsetof(QueueFile, ringVersion) == 8);
+static_assert(offsetof(QueueFile, kind) == 12);
+static_assert(offsetof(QueueFile, bytes) == 16);
+static_assert(offsetof(QueueFile, queueAt) == 24);
+static_assert(offsetof(QueueFile, textBytes) == 28);
+static_assert(offsetof(QueueFile, capacity) == 32);
+static_assert(offsetof(QueueFile, recordBytes) == 36);
+static_assert(offsetof(QueueFile, maxProducers) == 40);
+static_assert(offsetof(QueueFile, maxConsumers) == 44);
+static_assert(offsetof(QueueFile, sharersVersion) == 128);
+static_assert(sizeof(QueueFile) == 256);
+
+struct Sharer {
+  int32_t processId;  // process; 0 for nobody (writes: who joins, last; recover; reads: all, to watch it)
+  int32_t thread;  // threadId of Node; 0 for a process of another language (writes: who joins; reads: supervisors in its process)
+  double startTicks;  // when the process began: field 22 of /proc/[pid]/stat, since numbers of processes come again (writes: who joins; reads: all)
+  double pidNamespace;  // inode of /proc/self/ns/pid: in another one the number means another process (writes: who joins; reads: all)
+  char reserved0[40];
+};
+static_assert(offsetof(Sharer, processId) == 0);
+static_assert(offsetof(Sharer, thread) == 4);
+static_assert(offsetof(Sharer, startTicks) == 8);
+static_assert(offsetof(Sharer, pidNamespace) == 16);
+static_assert(sizeof(Sharer) == 64);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }
 constexpr size_t laneOffset(size_t parties, size_t laneBytes, size_t from, size_t lane) {

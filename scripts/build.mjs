@@ -59,7 +59,8 @@ function fingerprint(paths, except) {
   const add = (path) => {
     if (path === except || !existsSync(path)) return;
     if (statSync(path).isDirectory()) {
-      for (const name of readdirSync(path).toSorted()) add(join(path, name));
+      // What benches have compiled for themselves, in a folder build/, is not built from by anything here.
+      for (const name of readdirSync(path).toSorted()) if (name !== 'build') add(join(path, name));
       return;
     }
     const content = readFileSync(path);

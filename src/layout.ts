@@ -29,6 +29,7 @@
  *   Offload | isUnwanted[tasks] 0 …
  *   Figures | header 0 | asked 128 | Histogram of each kind of lane … | TaskFigures | its Histograms | …
  *             There is one for each party, where figures are taken.
+ *   QueueFile | header 0 | version of the sharers 128 | Sharer 256 … | text 8448 … | Queue or Group   a file
  *   Page    | header 0 | text 256 … | Party | … | PageTask | … | PageLane | … | PageRate | …
  *             A file for other processes.
  *   FairLock | holder, waiters, next 0 | number[32] 128
@@ -52,6 +53,7 @@ import {
   pageClassLayout, pageCursorLayout, pageLaneLayout, pageQueueLayout, pageReactorLayout, pageWayLayout,
 } from './layout-page-rows.js';
 import { offloadLayout } from './layout-offload.js';
+import { queueFileLayout, sharerLayout, QUEUE_FILE_MAGIC } from './layout-queue-file.js';
 import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
   timerRequestsLayout,
@@ -66,6 +68,7 @@ export * from './layout-observe.js';
 export * from './layout-offload.js';
 export * from './layout-page.js';
 export * from './layout-page-rows.js';
+export * from './layout-queue-file.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
 export * from './layout-topics.js';
@@ -78,6 +81,7 @@ export const structures: readonly Structure[] = [
   figuresLayout, taskFiguresLayout, traceSpanLayout, pageLayout, pageTaskLayout, pageRateLayout, pageAskLayout,
   pageReactorLayout, pageClassLayout, pageLaneLayout, pageWayLayout, pageQueueLayout, pageCursorLayout,
   fairLockLayout, appLayout, appCoreLayout, appLevelLayout, realtimeFifoLayout, executorAnswerLayout,
+  queueFileLayout, sharerLayout,
 ];
 
 /** Values of shared words that both languages name. */
@@ -94,13 +98,14 @@ export const words = {
   ioRequest: { SEND: 0, RECEIVE: 1, PAUSE: 2, END: 3, CLOSE: 4 },
   datagramPeer: { CONNECTED: -1, HELD: 64, KEPT: 128 },
   pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
+  queueFileKind: { SPSC: 1, MPSC: 2, SPMC: 3, BANDED: 4 },
   descriptorWay: { PLAIN: 0, SOCKET: 1, ASK_FIRST: 2 },
 } as const;
 
 /** Plain numbers that both languages need. */
 export const constants = {
   LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC,
-  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, APP_MAGIC, FIFO_MAGIC, FIGURES_MAGIC, PAGE_MAGIC,
+  PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, APP_MAGIC, FIFO_MAGIC, FIGURES_MAGIC, PAGE_MAGIC, QUEUE_FILE_MAGIC,
   LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { askForBounds, MOST_BOUND_NS, readPage } from '../monitor/internal.js';
 import { pathOf } from './choose-page.js';
 import { DONE, FAILED, UsageError } from './command.js';
+import { parseTime } from './duration.js';
 
 export const summary = 'sets upper bounds for the figures of tasks of a program';
 
@@ -28,7 +29,6 @@ Prints for how many tasks; with none the exit code is 1.
   percore slo --task orders --response 500us
 `;
 
-const UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, 'µs': 1e3, ms: 1e6, s: 1e9 };
 const FIGURES = ['schedule-in', 'response', 'relief', 'run'] as const;
 
 export async function run(args: string[]): Promise<number> {
@@ -63,13 +63,7 @@ export async function run(args: string[]): Promise<number> {
 }
 
 function timeOf(name: string, text: string | undefined): number {
-  if (text === undefined) return -1;
-  if (text === '0') return 0;
-  const [, number, unit] = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s)$/.exec(text) ?? [];
-  const ns = Math.round(Number(number) * (UNITS[unit ?? ''] ?? NaN));
-  if (!(ns >= 1 && ns <= MOST_BOUND_NS))
-    throw new UsageError(`--${name} ${text}: a time such as 500us, up to 1099s, or 0`);
-  return ns;
+  return text === undefined ? -1 : parseTime(`--${name}`, text, MOST_BOUND_NS);
 }
 
 function wholeOf(name: string, text: string | undefined, most: number): number | undefined {

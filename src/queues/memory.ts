@@ -25,6 +25,8 @@ export interface RingHandle {
   readonly recordBytes: number;
   /** Places for consumers; 1 if left out. */
   readonly maxConsumers?: number;
+  /** Of a queue in a file: this thread, among those who share it. See QueueMemory. */
+  readonly sharer?: number;
 }
 
 /**
@@ -182,6 +184,7 @@ export function openRing(
     bellWords: bell?.words ?? words,
     bell: bell?.at ?? RECORDS_BELL,
     isLane: bell?.isLane ?? false,
+    sharer: ring.sharer ?? 0,
   };
 }
 
