@@ -13,7 +13,9 @@
  */
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
-import { PercoreError, cpuBudget, createBalancer, createRuntime, type Runtime } from 'percore';
+import {
+  PercoreError, cpuBudget, createBalancer, createRuntime, publishCounters, setSlo, type Runtime,
+} from 'percore';
 import { JobCounters } from './counters.js';
 import { startDemo } from './demo.js';
 import { drain } from './ending.js';
@@ -27,6 +29,8 @@ import { announce, drawTable, print, tell } from './terminal.js';
 const CLOSE_MS = 5000;
 /** How often --rebalance looks how busy each reactor is. */
 const REBALANCE_MS = 50;
+/** With --observe bounds: a second, which no line takes, so that what it costs to be watched is seen alone. */
+const BOUND_NS = 1e9;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -59,8 +63,13 @@ async function main(): Promise<number> {
     reactors: options.reactors,
     idle: { strategy: options.idle },
     discipline: options.discipline,
+    metrics: options.observe === 'figures' || options.observe === 'bounds',
     data,
   });
+  if (options.observe !== undefined) publishCounters(runtime);
+  if (options.observe === 'bounds') {
+    for (let priority = 0; priority < 8; priority++) setSlo(runtime, { priority }, { responseNs: BOUND_NS });
+  }
   const counters = Array.from(
     { length: runtime.reactors },
     (_, id) => new JobCounters(counterMemory, runtime.reactors, id),

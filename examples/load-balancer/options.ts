@@ -11,6 +11,8 @@ export const IDLE_STRATEGIES = ['spin', 'backoff', 'park', 'adaptive'] as const;
 export type IdleStrategyName = (typeof IDLE_STRATEGIES)[number];
 export const DISCIPLINES = ['strict', 'roundRobin', 'weighted', 'shares', 'deadline'] as const;
 export type DisciplineName = (typeof DISCIPLINES)[number];
+export const OBSERVATIONS = ['page', 'figures', 'bounds'] as const;
+export type Observation = (typeof OBSERVATIONS)[number];
 
 export interface Options {
   /** Where lines arrive, if not by `isStdin` or `file`. 0 takes any free port. */
@@ -40,6 +42,8 @@ export interface Options {
   readonly die: { readonly reactor: number; readonly afterLines: number } | undefined;
   /** Buckets move from busy reactors to idle ones. */
   readonly isRebalanced: boolean;
+  /** What is shown to `percore top`: the counters; figures of tasks too; bounds besides. Undefined: nothing. */
+  readonly observe: Observation | undefined;
   /** Print `usage` and stop; everything else then has its default. */
   readonly isHelp: boolean;
 }
@@ -69,6 +73,7 @@ const DEFAULTS: Options = {
   drainMs: 8000,
   die: undefined,
   isRebalanced: false,
+  observe: undefined,
   isHelp: false,
 };
 
@@ -110,6 +115,7 @@ running
   --work-us N               extra work for each line in microseconds, a fraction is allowed (default ${DEFAULTS.workUs})
   --idle STRATEGY           ${IDLE_STRATEGIES.join(', ')} (default ${DEFAULTS.idle})
   --discipline NAME         ${DISCIPLINES.join(', ')} (default ${DEFAULTS.discipline})
+  --observe WHAT            ${OBSERVATIONS.join(', ')}: show counters to "percore top", figures of tasks, bounds
   --drain-ms N              after SIGINT or SIGTERM, work what was read for so long (default ${DEFAULTS.drainMs})
   --die N:LINES             reactor N ends by force after so many lines: to see what a death does
   -h, --help                show this
@@ -131,6 +137,7 @@ const VALUES: Record<string, (name: string, text: string) => Partial<Options>> =
   'output-backlog-bytes': (name, text) => ({ outputBacklogBytes: integer(name, text, 1, MAX_BACKLOG_BYTES) }),
   'idle': (name, text) => ({ idle: oneOf(name, text, IDLE_STRATEGIES) }),
   'discipline': (name, text) => ({ discipline: oneOf(name, text, DISCIPLINES) }),
+  'observe': (name, text) => ({ observe: oneOf(name, text, OBSERVATIONS) }),
   'drain-ms': (name, text) => ({ drainMs: integer(name, text, 0, MAX_DRAIN_MS) }),
   'die': (name, text) => ({ die: death(name, text) }),
 };
