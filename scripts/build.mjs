@@ -59,7 +59,8 @@ function fingerprint(paths, except) {
   const add = (path) => {
     if (path === except || !existsSync(path)) return;
     if (statSync(path).isDirectory()) {
-      for (const name of readdirSync(path).toSorted()) add(join(path, name));
+      // What benches have compiled for themselves, in a folder build/, is not built from by anything here.
+      for (const name of readdirSync(path).toSorted()) if (name !== 'build') add(join(path, name));
       return;
     }
     const content = readFileSync(path);
@@ -83,8 +84,8 @@ async function buildTypeScript() {
   const { layoutHash } = await import(pathToFileURL(join(compiled, 'layout-hash.js')).href);
   const options = {
     bundle: true,
-    // It starts threads by its own file, and is loaded by the first task alone.
-    external: ['piscina'],
+    // The one starts threads by its own file, and is loaded by the first task alone; the others users install.
+    external: ['piscina', '@nats-io/*'],
     splitting: true,
     format: 'esm',
     platform: 'node',
@@ -101,10 +102,12 @@ async function buildTypeScript() {
     timers: join(compiled, 'timers', 'index.js'),
     io: join(compiled, 'io', 'index.js'),
     realtime: join(compiled, 'levels', 'index.js'),
+    nats: join(compiled, 'nats', 'index.js'),
   };
   const programs = {
     'worker-main': join(compiled, 'reactor', 'worker-main.js'),
     'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
+    'page-thread': join(compiled, 'monitor', 'page-thread.js'),
     'control-entry': join(compiled, 'topology', 'control-entry.js'),
     'executor-entry': join(compiled, 'levels', 'executor-entry.js'),
   };

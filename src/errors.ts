@@ -45,7 +45,9 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_NO_CAPABILITY'
   | 'ERR_PERCORE_NO_REALTIME_BUDGET'
   | 'ERR_PERCORE_DEADLINE_AFFINITY'
-  | 'ERR_PERCORE_NOT_ADMITTED';
+  | 'ERR_PERCORE_NOT_ADMITTED'
+  | 'ERR_PERCORE_BROKER_UNAVAILABLE'
+  | 'ERR_PERCORE_BROKER_REFUSED';
 
 /** What a caller can read off an error besides its message. */
 export interface PercoreErrorDetails {

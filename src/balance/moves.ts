@@ -13,6 +13,10 @@ import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { setBucketMover, type Controller, type Party } from '../reactor/internal.js';
 import { roomIn, type KeyRoom } from './room.js';
 
+/** How often it is looked whether a thread has ended. */
+const LOOK_MS = 2;
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 export class BucketMoves {
   /** Moves that have ended with another owner, adoptions included. */
   moved = 0;
@@ -30,7 +34,8 @@ export class BucketMoves {
   private readonly underWay = new Map<number, Promise<boolean>>();
   private readonly reactors: number;
 
-  constructor(main: Party) {
+  /** `hasThread`: whether the thread of a reactor, which may have been taken away, has not ended. */
+  constructor(main: Party, private readonly hasThread: (reactor: number) => boolean = () => false) {
     this.room = roomIn(main);
     this.reactors = main.shared.reactors;
   }
@@ -58,9 +63,12 @@ export class BucketMoves {
     return this.isDead(this.ownerOf(bucket)) || this.slotsOf(bucket).some((slot) => this.isDead(this.holderOf(slot)));
   }
 
-  /** True when some of the bucket belongs to `reactor`. */
+  /** True when some of the bucket belongs to `reactor`, or is on its way there. */
   isPartlyOf(bucket: number, reactor: number): boolean {
-    return this.ownerOf(bucket) === reactor || this.slotsOf(bucket).some((slot) => this.holderOf(slot) === reactor);
+    return this.ownerOf(bucket) === reactor || this.slotsOf(bucket).some((slot) => {
+      const word = this.room.table.word(slot);
+      return ownerIn(word) === reactor || (isMoving(word) && nextOwnerIn(word) === reactor);
+    });
   }
 
   /** Moves all of a reactor's to `targets`, or to those that take work. How many; rejects with the first failure. */
@@ -130,7 +138,9 @@ export class BucketMoves {
   /** All stages at once. Where one cannot go, the others come back. */
   private async run(bucket: number, to: number): Promise<boolean> {
     const { block } = this.room.party.peers;
-    if (block.presence(to) === words.presence.ABSENT) throw isNotStarted(to, bucket, block.reactors());
+    // One that is being taken away counts no more, though it may still be there.
+    const isStarted = to < block.reactors() && block.presence(to) !== words.presence.ABSENT;
+    if (!isStarted) throw isNotStarted(to, bucket, block.reactors());
     if (this.isDead(to)) throw hasDied(to, bucket);
     const owner = block.ownerOf(bucket);
     const slots = this.slotsOf(bucket);
@@ -177,6 +187,9 @@ export class BucketMoves {
 
   private async adopt(slot: number, word: number): Promise<void> {
     const { table } = this.room;
+    // One that is taken away answers CLOSED before it has run what it has, and before it has ended the moves from it.
+    while (this.hasThread(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
+    if (table.word(slot) !== word) return;
     // Afterwards everybody has seen that it moves, and what they say to have sent is what they have sent.
     await Promise.all(this.living().map((reactor) => this.room.tell(reactor, { ask: 'rest' }).catch(() => undefined)));
     const tried = new Set<number>();
@@ -225,10 +238,10 @@ setBucketMover({
 const moves = new WeakMap<Party, BucketMoves>();
 
 /** The moves of a runtime, made at their first use. */
-export function movesOf({ main }: Controller): BucketMoves {
+export function movesOf({ main, members }: Controller): BucketMoves {
   const known = moves.get(main);
   if (known !== undefined) return known;
-  const made = new BucketMoves(main);
+  const made = new BucketMoves(main, (reactor) => members[reactor]?.isDead === false);
   moves.set(main, made);
   return made;
 }

@@ -72,18 +72,25 @@ export function repairLanes(shared: SharedRuntime, dead: number, threadId: numbe
   return { unpublished, begun, waiting: counters[TASK_DEPTH]! };
 }
 
-/** Messages that wait in the lanes of a reactor whose thread has ended. */
-export function countUnread(shared: SharedRuntime, id: number): number {
+/**
+ * Drops what waits in the lanes of a reactor that was taken away, whose thread has ended: whoever comes in its place is
+ * another, and begins with nothing. How many messages; they count as lost, and are awaited by nobody.
+ */
+export function dropUnread(shared: SharedRuntime, id: number): number {
   let count = 0;
   for (let peer = 0; peer <= shared.reactors; peer++) {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) {
       if (!isLaneMade(shared.inboxes[id]!, peer, lane)) continue;
       const memory = laneWords(shared, id, peer, lane);
-      // Pair with flush() of the producer; the consumer has ended.
+      // Pairs with flush() of the producer; the consumer has ended, and this thread stands in for it.
       const published = Atomics.load(memory, PRODUCER_CURSOR);
       count += countMessages(memory, shared.laneBytes, Atomics.load(memory, CONSUMER_CURSOR), published);
+      memory[TAKEN] = memory[COUNTED] = published;
+      // Pairs with the producer's look for room.
+      Atomics.store(memory, CONSUMER_CURSOR, published);
     }
   }
+  partyCounters(shared.inboxes[id]!)[LOST]! += count;
   return count;
 }
 

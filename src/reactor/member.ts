@@ -60,8 +60,9 @@ export class Member {
   readonly exited: Promise<void>;
   readonly worker: StartedThread;
   private readonly reports: ReportPort;
-  private answerIdle: ((isIdle: boolean) => void) | undefined;
-  private answerQuiet: ((isQuiet: boolean) => void) | undefined;
+  /** Whoever has asked, in the order of the questions, which is that of the answers: several may ask at a time. */
+  private readonly askedIdle: ((isIdle: boolean) => void)[] = [];
+  private readonly askedQuiet: ((isQuiet: boolean) => void)[] = [];
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
   /** Threads that have died in its place before it. */
@@ -113,8 +114,8 @@ export class Member {
       if (report.kind === 'policy') return void (this.policy = report.grant);
       if (report.kind === 'io') return void (this.grants &&= { ...this.grants, io: report.io });
       if (report.kind === 'lost') return void (this.hasLost = true);
-      if (report.kind === 'idle') return this.answerIdle?.(report.isIdle);
-      if (report.kind === 'quiet') return this.answerQuiet?.(report.isQuiet);
+      if (report.kind === 'idle') return this.askedIdle.shift()?.(report.isIdle);
+      if (report.kind === 'quiet') return this.askedQuiet.shift()?.(report.isQuiet);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;
@@ -166,17 +167,16 @@ export class Member {
    */
   isIdle(): Promise<boolean> {
     this.ask('idle?');
-    return new Promise((resolve) => {
-      this.answerIdle = resolve;
-    });
+    return new Promise((resolve) => void this.askedIdle.push(resolve));
   }
 
-  /** Whether nothing is ready, waiting or under way in it. False when it ends meanwhile. */
+  /**
+   * Whether nothing is ready, waiting or under way in it. False when it ends meanwhile. Never settles when the thread
+   * is busy for ever.
+   */
   isQuiet(): Promise<boolean> {
     this.ask('quiet?');
-    const answer = new Promise<boolean>((resolve) => {
-      this.answerQuiet = resolve;
-    });
+    const answer = new Promise<boolean>((resolve) => void this.askedQuiet.push(resolve));
     return Promise.race([answer, this.exited.then(() => false)]);
   }
 

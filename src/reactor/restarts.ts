@@ -52,6 +52,12 @@ export class Restarts {
     for (const id of this.waiting.keys()) this.start(id);
   }
 
+  /** The reactor is taken away: one that waits is not started. */
+  cancel(id: number): void {
+    clearTimeout(this.waiting.get(id));
+    this.waiting.delete(id);
+  }
+
   private start(id: number): void {
     clearTimeout(this.waiting.get(id));
     this.waiting.delete(id);

@@ -57,6 +57,8 @@ export class Roster {
 
   /** Its entry has run after a death. */
   noteRestart(id: number): void {
+    // It has been taken away meanwhile.
+    if (this.block.presence(id) === ABSENT) return;
     this.setPresence(id, this.drained.has(id) ? AWAY : HERE);
   }
 

@@ -15,7 +15,7 @@ import { limitWait, type WaitOptions } from '../waiting.js';
 import { END_MS, LEAVE_MS, untilExits } from './closing.js';
 import type { Controller } from './controller.js';
 import { errorOf } from './failure.js';
-import { countUnread } from './lane-repair.js';
+import { dropUnread } from './lane-repair.js';
 import type { Member } from './member.js';
 import { partyWords } from './shared.js';
 
@@ -160,6 +160,8 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   );
   while (!haveSeen() && !isOver()) await sleep(LOOK_MS);
   await untilReactorQuiet(controller, id, isOver).catch(() => undefined);
+  // From here on no thread is started in its place.
+  controller.deaths.restarts.cancel(id);
   const member = controller.members[id]!;
   controller.tell(id, words.stop.DRAIN);
   const party = partyWords(controller.shared.inboxes[id]!);
@@ -173,7 +175,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   await untilExits([member], END_MS);
   // What could not move before is given to the others without its state, as after a death.
   await mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
-  const undelivered = held + countUnread(controller.shared, id);
+  const undelivered = held + dropUnread(controller.shared, id);
   controller.tell(id, words.stop.RUN);
   controller.forgetMember();
   return undelivered;
@@ -187,9 +189,13 @@ async function untilReactorQuiet(controller: Controller, id: number, isOver: () 
     if (member.isDead && !controller.deaths.isRestarting(member)) {
       throw new PercoreError('ERR_PERCORE_REACTOR_DIED', `reactor ${id} died while it was drained`, { reactorId: id });
     }
-    const isQuiet = member.isReady && !member.isDead && await member.isQuiet();
+    // One that runs an endless step never answers, and is asked once.
+    let isQuiet: boolean | undefined;
+    if (member.isReady && !member.isDead) void member.isQuiet().then((is) => (isQuiet = is));
+    else isQuiet = false;
+    while (isQuiet === undefined && !isOver()) await sleep(LOOK_MS);
     const { sent, received, generation, lanes } = controller.statusOf(controller.members[id] ?? member);
-    const now = isQuiet && lanes.backlogBytes === 0 ? `${generation}: ${sent}/${received}` : '';
+    const now = isQuiet === true && lanes.backlogBytes === 0 ? `${generation}: ${sent}/${received}` : '';
     if (now !== '' && now === before) return;
     before = now;
     await sleep(LOOK_MS);

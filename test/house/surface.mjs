@@ -12,6 +12,7 @@ import { resolveImport, root, walk } from './sources.mjs';
 /** A name that several entries export is written down in the first of these. */
 const ORDER = [
   'percore/queues', 'percore/timers', 'percore/io', 'percore/realtime', 'percore/testing', 'percore/worker', 'percore',
+  'percore/nats',
 ];
 /** Members that everybody knows. */
 const WELL_KNOWN = /^(?:constructor|\[Symbol\.(?:dispose|asyncDispose|asyncIterator|iterator)\])$/;

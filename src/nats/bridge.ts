@@ -1,0 +1,58 @@
+/** What a bridge is for its user. */
+import type { PercoreError } from '../errors.js';
+import type { WaitOptions } from '../waiting.js';
+
+/** What a bridge has done. Counts from 0 and only grow, but for `unflushedBytes`. */
+export interface NatsStatus {
+  readonly isOnline: boolean;
+  readonly isClosed: boolean;
+  readonly servers: readonly string[];
+  /** The broker that it is connected to. */
+  readonly server: string | undefined;
+  /** How often the broker was found again. */
+  readonly reconnects: number;
+  /** Plain messages that `publish` has taken. */
+  readonly published: number;
+  /** Plain messages that were refused for want of room. */
+  readonly refused: number;
+  /** Bytes of plain messages of which the broker has not said that it has them. */
+  readonly unflushedBytes: number;
+  readonly publishers: number;
+  readonly consumers: number;
+  /** What went wrong last, if anything. */
+  readonly lastError: string | undefined;
+}
+
+/**
+ * The connection of one reactor to a broker, made by `openNats`. Publishers and consumers run over it. It belongs to
+ * the thread that made it; nothing blocks.
+ *
+ *     await using nats = await openNats(reactor, { servers: 'nats://127.0.0.1:4222' });
+ *     nats.publish('prices.eur', Buffer.from('1.08'));
+ */
+export interface Nats extends AsyncDisposable {
+  readonly servers: readonly string[];
+  /** False from the moment in which the broker is lost until it is found again. */
+  readonly isOnline: boolean;
+  /** Resolves when it is closed for good: with an error where the broker has refused it, and never rejects. */
+  readonly closed: Promise<PercoreError | undefined>;
+  /**
+   * Publishes a plain message (core NATS): nobody keeps it, and who does not subscribe now has not got it. OK;
+   * BACK_PRESSURED while the broker is not there, or has not said for 4 MiB that it has them; TOO_LARGE above what the
+   * broker takes (1 MiB unless it was told otherwise); CLOSED. The bytes are read until the end of this pass of the
+   * event loop: do not change them before. Throws ERR_PERCORE_INVALID_ARGUMENT for a subject that is none.
+   */
+  publish(subject: string, bytes: Uint8Array): number;
+  /** Calls `then` once, in a later turn, when `publish` would take a message again, or it is closed. */
+  whenRoom(then: () => void): void;
+  /** Resolves when the broker has had all that was published before. */
+  flushed(options?: WaitOptions): Promise<void>;
+  /** A fresh object. */
+  status(): NatsStatus;
+  /**
+   * Reads nothing more, waits until the steps under way are done and the broker has confirmed what was published, and
+   * closes the connection. `timeoutMs` (default 5,000) bounds the wait; what is left then is dropped and counted, and
+   * messages that were not acknowledged are given out anew. Twice is once.
+   */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>;
+}

@@ -1,0 +1,158 @@
+/**
+ * The client of the broker, which the user installs beside percore, loaded when the first bridge is opened. Only the
+ * parts that are used here are described, since the client's own types are not there where it is not installed.
+ */
+import { PercoreError } from '../errors.js';
+
+export interface ClientHeaders {
+  set(name: string, value: string): void;
+  get(name: string): string;
+  readonly code: number;
+  encode(): Uint8Array;
+}
+
+export interface ClientMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers?: ClientHeaders | undefined;
+}
+
+export interface ClientStatus {
+  readonly type: string;
+  readonly error?: Error;
+}
+
+export interface ClientSubscription {
+  unsubscribe(): void;
+}
+
+export interface ClientConnection {
+  readonly info?: { readonly max_payload: number; readonly version: string } | undefined;
+  publish(subject: string, data: Uint8Array, options?: { reply?: string; headers?: ClientHeaders }): void;
+  subscribe(
+    subject: string, options: { callback(error: Error | null, message: ClientMessage): void },
+  ): ClientSubscription;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+  closed(): Promise<void | Error>;
+  status(): AsyncIterable<ClientStatus>;
+  getServer(): string;
+}
+
+/** A message that has to be acknowledged. */
+export interface ClientDelivery {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: ClientHeaders | undefined;
+  readonly seq: number;
+  readonly info: { readonly deliveryCount: number };
+  ack(): void;
+  nak(delayMs?: number): void;
+  term(reason?: string): void;
+  working(): void;
+}
+
+export interface ClientDeliveries {
+  close(): Promise<void | Error>;
+  closed(): Promise<void | Error>;
+  status(): AsyncIterable<{ readonly type: string }>;
+}
+
+export interface ConsumerInfo {
+  readonly name: string;
+  readonly config: { readonly filter_subject?: string };
+  readonly ack_floor: { readonly stream_seq: number };
+  readonly num_ack_pending: number;
+  readonly num_pending: number;
+}
+
+export interface StreamInfo {
+  readonly created: string;
+  readonly config: {
+    readonly name: string; readonly retention: string; readonly subjects: readonly string[];
+  };
+  readonly state: { readonly messages: number; readonly first_seq: number; readonly last_seq: number };
+}
+
+export interface ClientManager {
+  readonly streams: {
+    info(name: string): Promise<StreamInfo>;
+    find(subject: string): Promise<string>;
+    add(config: object): Promise<StreamInfo>;
+    update(name: string, config: object): Promise<StreamInfo>;
+  };
+  readonly consumers: {
+    info(stream: string, name: string): Promise<ConsumerInfo>;
+    add(stream: string, config: object): Promise<ConsumerInfo>;
+    delete(stream: string, name: string): Promise<boolean>;
+  };
+  getAccountInfo(): Promise<object>;
+}
+
+export interface ClientStreams {
+  readonly consumers: {
+    get(stream: string, name: string): Promise<{
+      consume(options: object): Promise<ClientDeliveries>;
+    }>;
+  };
+}
+
+export interface TableEntry {
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly revision: number;
+  readonly operation: string;
+}
+
+/** A key-value bucket. */
+export interface ClientTable {
+  create(key: string, value: Uint8Array): Promise<number>;
+  update(key: string, value: Uint8Array, revision: number): Promise<number>;
+  put(key: string, value: Uint8Array): Promise<number>;
+  get(key: string): Promise<TableEntry | null>;
+  delete(key: string): Promise<void>;
+  watch(options?: object): Promise<AsyncIterable<TableEntry & { readonly delta?: number }> & { stop(): void }>;
+}
+
+export interface Client {
+  connect(options: object): Promise<ClientConnection>;
+  headers(): ClientHeaders;
+  createInbox(): string;
+  streamsOf(connection: ClientConnection): ClientStreams;
+  managerOf(connection: ClientConnection): Promise<ClientManager>;
+}
+
+const PACKAGES = '@nats-io/transport-node @nats-io/jetstream';
+
+/** Throws ERR_PERCORE_BROKER_UNAVAILABLE where the packages are not installed. */
+export async function loadClient(): Promise<Client> {
+  const transport = await load(() => import('@nats-io/transport-node'), PACKAGES);
+  const jetstream = await load(() => import('@nats-io/jetstream'), PACKAGES);
+  return {
+    connect: (options) => transport.connect(options) as unknown as Promise<ClientConnection>,
+    headers: () => transport.headers() as unknown as ClientHeaders,
+    createInbox: () => transport.createInbox(),
+    streamsOf: (connection) => jetstream.jetstream(connection as never) as unknown as ClientStreams,
+    managerOf: (connection) => jetstream.jetstreamManager(connection as never) as unknown as Promise<ClientManager>,
+  };
+}
+
+/** A key-value bucket, made where there is none. */
+export async function openTable(
+  connection: ClientConnection, name: string, options: { replicas: number },
+): Promise<ClientTable> {
+  const { Kvm } = await load(() => import('@nats-io/kv'), '@nats-io/kv');
+  return await new Kvm(connection as never).create(name, { history: 1, ...options }) as unknown as ClientTable;
+}
+
+async function load<T>(from: () => Promise<T>, packages: string): Promise<T> {
+  try {
+    return await from();
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new PercoreError(
+      'ERR_PERCORE_BROKER_UNAVAILABLE',
+      `the client of the broker is not installed, which percore/nats needs: npm install ${packages}`, { cause },
+    );
+  }
+}

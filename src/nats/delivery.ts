@@ -1,0 +1,25 @@
+/** A message that was given out to here and is not acknowledged. */
+import type { ClientDelivery } from './client.js';
+import type { NatsMessage } from './consumer-types.js';
+import { bucketIn } from './subjects.js';
+
+export class Delivery implements NatsMessage {
+  failures = 0;
+
+  constructor(public message: ClientDelivery, readonly sequence: number) {}
+
+  get subject(): string { return this.message.subject; }
+  get bytes(): Uint8Array { return this.message.data; }
+  get id(): string | undefined { return this.header('Nats-Msg-Id'); }
+  get bucket(): number { return bucketIn(this.message.subject); }
+  get deliveries(): number { return this.message.info.deliveryCount; }
+
+  header(name: string): string | undefined {
+    return this.message.headers?.get(name) || undefined;
+  }
+
+  text(): string {
+    const { data } = this.message;
+    return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString();
+  }
+}

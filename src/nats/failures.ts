@@ -1,0 +1,72 @@
+/** What the client and the broker say is wrong, as errors that name the fix. */
+import { messageOf, PercoreError } from '../errors.js';
+
+/** Codes that the broker gives for errors of JetStream. */
+export const TOO_LARGE_FOR_STREAM = 10054;
+const NO_STREAM = 10059;
+const NOT_ENABLED = [10076, 10039];
+export const NO_CONSUMER = 10014;
+export const WRONG_SEQUENCE = 10071;
+/** The stream is full, or the disk is. */
+const FULL = [10023, 10047, 10077, 10122];
+
+/** The broker's number of an error of JetStream, or 0. */
+export function jetStreamCode(error: unknown): number {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'number' ? code : 0;
+}
+
+/** What `openNats` rejects with. */
+export function cannotConnect(cause: unknown, servers: readonly string[]): PercoreError {
+  const where = servers.join(', ');
+  const why = messageOf(cause);
+  if (isAuthorization(cause)) {
+    return new PercoreError(
+      'ERR_PERCORE_BROKER_REFUSED',
+      `the broker at ${where} has refused these credentials (${why}): give the right `
+        + '`user` and `pass`, or `token`',
+      { argument: 'servers', value: where, cause },
+    );
+  }
+  return new PercoreError(
+    'ERR_PERCORE_BROKER_UNAVAILABLE',
+    `no broker answers at ${where} (${why}): start one there, as by `
+      + '`nats-server --jetstream`, or give its address as `servers`',
+    { argument: 'servers', value: where, cause },
+  );
+}
+
+export function isAuthorization(error: unknown): boolean {
+  return error instanceof Error && /^(?:Authorization|UserAuthenticationExpired)Error$/.test(error.name);
+}
+
+/** What the broker has answered, in words with a fix. `what`: 'publish to "orders.7"'. */
+export function refusedBy(cause: unknown, what: string, stream?: string): PercoreError {
+  const why = messageOf(cause);
+  const refused = (said: string): PercoreError =>
+    new PercoreError('ERR_PERCORE_BROKER_REFUSED', `cannot ${what}: ${said}`, { cause });
+  const code = jetStreamCode(cause);
+  if (code === NO_STREAM) {
+    return refused(`there is no stream${stream === undefined ? '' : ` "${stream}"`}; make it by ensureStream(…)`);
+  }
+  if (NOT_ENABLED.includes(code) || /jetstream (?:is )?not enabled/i.test(why)) {
+    return refused('the broker was started without JetStream; start it by `nats-server --jetstream`');
+  }
+  if (FULL.includes(code)) {
+    return refused(`${why} (${code}): the stream or the disk is full, until messages are acknowledged or deleted`);
+  }
+  if (code === TOO_LARGE_FOR_STREAM) {
+    return refused(`${why}: raise \`max_msg_size\` of the stream, or send less at a time`);
+  }
+  if (isNoResponders(cause)) {
+    return refused('nobody takes it: no stream has that subject, or the broker was started without JetStream. Make the '
+      + 'stream by ensureStream(…)');
+  }
+  return refused(code === 0 ? why : `${why} (${code})`);
+}
+
+function isNoResponders(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'NoRespondersError' || /no responders/i.test(error.message)
+    || (error.cause !== undefined && isNoResponders(error.cause));
+}

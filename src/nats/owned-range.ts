@@ -1,0 +1,123 @@
+/** One range that a reactor owns: its consumer, from its first message to the last that is acknowledged. */
+import { BACK_PRESSURED } from '../result-codes.js';
+import type { StepResult } from '../reactor/index.js';
+import { WaitingLine } from '../reactor/internal.js';
+import { noteRefusal } from '../refusals.js';
+import { openConsumer, type StreamConsumer } from './consumer.js';
+import type { NatsMessage } from './consumer-types.js';
+import { jetStreamCode, NO_CONSUMER } from './failures.js';
+import type { NatsLink } from './link.js';
+import { rangeAt, type NatsOwnerStep, type NatsRange, type OwnersSettings } from './owners-options.js';
+import type { OwnersTable, RangeEntry } from './table.js';
+
+interface RangeHost {
+  readonly link: NatsLink;
+  readonly settings: OwnersSettings;
+  readonly step: NatsOwnerStep;
+  isAlive(): boolean;
+}
+
+/** Epochs that were taken and not opened, by owners that died in between: so many are looked through. */
+const MOST_UNOPENED = 16;
+
+export class OwnedRange {
+  readonly range: NatsRange;
+  private consumer: StreamConsumer | undefined;
+  private hasEnded = false;
+  private sure = true;
+  /** Messages that wait until the lease holds again. */
+  private readonly line: WaitingLine;
+
+  constructor(private readonly host: RangeHost, range: number, private readonly entry: RangeEntry) {
+    this.range = rangeAt(range, entry.epoch, host.settings.ranges);
+    this.line = new WaitingLine(host.link.party.turn.waits, {
+      askForRoom: () => this.mayRun(), unitsOf: (messages) => messages, isOver: () => this.hasEnded,
+      describe: () => `the lease of range ${range}`,
+    });
+  }
+
+  /** The table has said that it is this reactor's, and nothing has happened since that makes it doubtful. */
+  get isSure(): boolean { return this.sure; }
+  set isSure(isSo: boolean) {
+    this.sure = isSo;
+    if (isSo) this.line.mayHaveRoom();
+  }
+
+  private mayRun(): boolean {
+    return this.sure && this.host.isAlive();
+  }
+
+  private run(message: NatsMessage): StepResult {
+    if (this.mayRun()) return this.host.step(message, this.range);
+    // The lease may have ended while nobody looked.
+    this.sure = false;
+    noteRefusal(this.line, 1);
+    return BACK_PRESSURED;
+  }
+
+  get acknowledged(): number { return this.consumer?.status().acknowledged ?? 0; }
+  get inFlight(): number { return this.consumer?.status().inFlight ?? 0; }
+  /** The first message that it was not given; 1 where it was given none. */
+  get next(): number { return this.consumer?.next ?? 1; }
+
+  /**
+   * Finds where the consumer before it has come to, says so in the table, ends that one, and reads on. `found`: what
+   * the table had; `before`: the consumer, where it was here. Answers the entry.
+   */
+  async open(table: OwnersTable, found: RangeEntry, before: OwnedRange | undefined): Promise<RangeEntry> {
+    const { link, settings } = this.host;
+    const { range } = this.range;
+    const last = await this.lastConsumer(found.epoch);
+    const start = Math.max(found.start, last.floor + 1, before?.next ?? 1);
+    const entry = await table.change(range, { ...this.entry, start });
+    if (entry === undefined) throw new Error('another has taken it');
+    if (last.epoch !== 0) await this.remove(last.epoch);
+    if (before === undefined) await settings.onRangeArrives?.(this.range);
+    this.consumer = await openConsumer(
+      link, { ...settings.consumer, name: this.nameOf(entry.epoch), subject: `${settings.subject}.${range}.>` },
+      (message) => this.run(message), { start, isFenced: true },
+    );
+    if (this.hasEnded) this.consumer.close();
+    return entry;
+  }
+
+  private nameOf(epoch: number): string {
+    return `${this.host.settings.name}-${this.range.range}-${epoch}`;
+  }
+
+  /** The last consumer that was opened, up to that epoch, and up to where all was acknowledged to it. */
+  private async lastConsumer(epoch: number): Promise<{ epoch: number; floor: number }> {
+    const { link, settings } = this.host;
+    for (let each = epoch; each > Math.max(0, epoch - MOST_UNOPENED); each--) {
+      try {
+        const found = await link.manager.consumers.info(settings.consumer.stream, this.nameOf(each));
+        return { epoch: each, floor: found.ack_floor.stream_seq };
+      } catch (error) {
+        if (jetStreamCode(error) !== NO_CONSUMER) throw error;
+      }
+    }
+    return { epoch: 0, floor: 0 };
+  }
+
+  private async remove(epoch: number): Promise<void> {
+    const { link, settings } = this.host;
+    await link.manager.consumers.delete(settings.consumer.stream, this.nameOf(epoch)).catch((error: unknown) => {
+      if (jetStreamCode(error) !== NO_CONSUMER) throw error;
+    });
+  }
+
+  /** It is this reactor's now: runs what it was given, and reads nothing more. */
+  async finish(): Promise<void> {
+    this.isSure = true;
+    await this.consumer?.drain();
+  }
+
+  /** Reads nothing more. Answers how many it has acknowledged. */
+  end(): number {
+    this.hasEnded = true;
+    const count = this.acknowledged;
+    this.consumer?.close();
+    this.line.mayHaveRoom();
+    return count;
+  }
+}

@@ -1,0 +1,93 @@
+/** Options of `joinOwners`, what it is told of a range, and what is refused. */
+import { hostname } from 'node:os';
+import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
+import { BUCKETS } from '../layout.js';
+import type { StepResult } from '../reactor/index.js';
+import type { Party } from '../reactor/internal.js';
+import type { NatsMessage } from './consumer-types.js';
+import { checkConsumer, type ConsumerSettings, type NatsConsumerOptions } from './options.js';
+import { checkBrokerName, checkRanges, checkSubject } from './subjects.js';
+
+/** A range of buckets that is this reactor's, for as long as `epoch` says. */
+export interface NatsRange {
+  readonly range: number;
+  /** Grows each time that the range is taken: whoever writes for it elsewhere may refuse what has a smaller one. */
+  readonly epoch: number;
+  /** Its buckets: `buckets` of them from `firstBucket` on. */
+  readonly firstBucket: number;
+  readonly buckets: number;
+}
+
+/** Options of `joinOwners`. */
+export interface NatsOwnersOptions
+  extends Pick<NatsConsumerOptions, 'stream' | 'ackWaitMs' | 'tries' | 'concurrency' | 'priority' | 'class'> {
+  /** The same for all that share the work: 1 to 100 letters, digits, '_' and '-'. */
+  readonly name: string;
+  /** The subject of the publishers: 'orders'. */
+  readonly subject: string;
+  /** Ranges that the buckets are divided into, as the publishers have it: default 64. At most so many can share. */
+  readonly ranges?: number;
+  /** What others know this reactor by. Default: made of the host, the process and the reactor. */
+  readonly machine?: string;
+  /**
+   * So long the ranges of one that gives no sign of life are its own: 300 to 2^31 - 1 ms, default 10,000. It gives four
+   * signs in that time, and runs no step when the time is over without one that the broker has taken.
+   */
+  readonly leaseMs?: number;
+  /** Messages of one range that are under way: 1 to 65,536, default 64. */
+  readonly mostInFlight?: number;
+  /** Brokers of the cluster that have the table of owners: 1 to 5, default 1. */
+  readonly replicas?: number;
+  /** The range is this reactor's from now on; its first message comes when the promise has resolved. */
+  readonly onRangeArrives?: (range: NatsRange) => void | Promise<void>;
+  /**
+   * It is no longer: given up, after all its messages were run (`isLost` false), or lost to another, which runs what
+   * was not acknowledged again.
+   */
+  readonly onRangeLeaves?: (range: NatsRange, isLost: boolean) => void | Promise<void>;
+}
+
+/** Runs for each message of the ranges that this reactor owns. */
+export type NatsOwnerStep = (message: NatsMessage, range: NatsRange) => StepResult;
+
+export interface OwnersSettings {
+  readonly name: string;
+  readonly subject: string;
+  readonly ranges: number;
+  readonly machine: string;
+  readonly leaseMs: number;
+  readonly replicas: number;
+  readonly consumer: Omit<ConsumerSettings, 'name' | 'subject'>;
+  readonly onRangeArrives: NatsOwnersOptions['onRangeArrives'];
+  readonly onRangeLeaves: NatsOwnersOptions['onRangeLeaves'];
+}
+
+const OPTIONS = [
+  'name', 'stream', 'subject', 'ranges', 'machine', 'leaseMs', 'mostInFlight', 'replicas', 'ackWaitMs', 'tries',
+  'concurrency', 'priority', 'class', 'onRangeArrives', 'onRangeLeaves',
+];
+
+export function checkOwners(options: NatsOwnersOptions, party: Party): OwnersSettings {
+  if (options === undefined) throw invalidArgument('options', options, 'an object with name, stream and subject');
+  const given = checkOptions('options', options, OPTIONS);
+  const { name, subject, ranges, machine, leaseMs, replicas, onRangeArrives, onRangeLeaves, ...rest } = given;
+  checkBrokerName('name', name);
+  if (name.length > 100) throw invalidArgument('name', name, 'at most 100 letters long');
+  if (onRangeArrives !== undefined) checkFunction('onRangeArrives', onRangeArrives);
+  if (onRangeLeaves !== undefined) checkFunction('onRangeLeaves', onRangeLeaves);
+  const asked = machine ?? `${hostname().replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 60)}-${process.pid}-${party.id}`;
+  return {
+    name, onRangeArrives, onRangeLeaves,
+    subject: checkSubject('subject', subject),
+    ranges: checkRanges(ranges),
+    machine: checkBrokerName('machine', asked),
+    leaseMs: checkInteger('leaseMs', leaseMs ?? 10_000, 300, 2 ** 31 - 1),
+    replicas: checkInteger('replicas', replicas ?? 1, 1, 5),
+    consumer: checkConsumer({ mostInFlight: 64, ...rest, name }, party.turn.classes),
+  };
+}
+
+export function rangeAt(range: number, epoch: number, ranges: number): NatsRange {
+  const buckets = BUCKETS / ranges;
+  return Object.freeze({ range, epoch, firstBucket: range * buckets, buckets });
+}

@@ -1,0 +1,341 @@
+/**
+ * Keyed work over several machines: who runs the messages of which range of buckets. There is no leader: all read one
+ * table at the broker, and each takes and gives ranges until all have about the same.
+ *
+ *      lives: a sign of life each quarter of a lease         free, or its owner gives none for a lease: taken
+ *      own lease over: no step is run any more               taken by another: lost
+ *
+ * Clocks are not compared. Whoever watches counts from when it has seen a sign, the owner from when it has sent it,
+ * which is earlier; so the owner stops before anybody takes its ranges, if clocks go at about the same rate.
+ *
+ * Each time that a range is taken it has a consumer of its own, named by its epoch, which begins at the first message
+ * that the one before had not acknowledged; that one is deleted, so what a late owner acknowledges reaches nobody, and
+ * it is given nothing more. For the same reason all begins anew, a consumer too, when a connection was lost: what was
+ * on its way would come behind newer messages of its key.
+ */
+import { randomBytes } from 'node:crypto';
+import { checkFunction, messageOf, PercoreError } from '../errors.js';
+import { bucketOf, hashKey } from '../reactor/index.js';
+import { checkKey } from '../reactor/internal.js';
+import type { Nats } from './bridge.js';
+import { checkOwners, type NatsOwnersOptions, type NatsOwnerStep, type OwnersSettings } from './owners-options.js';
+import { OwnedRange } from './owned-range.js';
+import type { LinkPart, NatsLink } from './link.js';
+import { linkOf } from './nats.js';
+import { planShares } from './shares.js';
+import { rangeOf } from './subjects.js';
+import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
+
+/** What one of the owners has done and knows. */
+export interface NatsOwnersStatus {
+  readonly machine: string;
+  /** Its lease holds, and its steps run. */
+  readonly isAlive: boolean;
+  /** The ranges that it owns, in order. */
+  readonly ranges: readonly number[];
+  /** Machines that live, this one among them. */
+  readonly machines: number;
+  /** Ranges that nobody owns, or somebody who gives no sign of life. */
+  readonly free: number;
+  /** How often it has taken a range, given one up, and lost one to another. */
+  readonly taken: number;
+  readonly given: number;
+  readonly lost: number;
+  /** Messages whose step is done, and that are under way. */
+  readonly acknowledged: number;
+  readonly inFlight: number;
+}
+
+/** One of those who share keyed work, made by `joinOwners`. It belongs to the thread that made it. */
+export interface NatsOwners {
+  readonly machine: string;
+  /** Whether the bucket of this key is this reactor's now, and its lease holds. */
+  owns(key: string | Uint8Array): boolean;
+  /** A fresh object. */
+  status(): NatsOwnersStatus;
+  /** Runs what it has been given, gives its ranges to the others, and ends. Twice is once. */
+  leave(): Promise<void>;
+}
+
+export class Owners implements NatsOwners, LinkPart {
+  readonly kind = 'owner';
+  readonly machine: string;
+  private readonly held = new Map<number, OwnedRange>();
+  private readonly entries: RangeEntry[];
+  /** When each machine has given its last sign, as seen here. */
+  private readonly seenMs = new Map<string, number>();
+  private readonly busy = new Set<number>();
+  private readonly restsUntilMs = new Map<number, number>();
+  private leaseEndsMs = 0;
+  private beatMs = -Infinity;
+  private isBeating = false;
+  private isSynced = false;
+  private isLeaving = false;
+  private isOver = false;
+  private readonly timer: NodeJS.Timeout;
+  private leaving: Promise<void> | undefined;
+  private readonly counts = { taken: 0, given: 0, lost: 0, acknowledged: 0 };
+
+  constructor(
+    readonly link: NatsLink, readonly settings: OwnersSettings, private readonly table: OwnersTable,
+    readonly step: NatsOwnerStep,
+  ) {
+    // One that is started again under its name is another one.
+    this.machine = `${settings.machine}-${randomBytes(4).toString('hex')}`;
+    this.entries = Array.from({ length: settings.ranges }, () => NO_ENTRY);
+    link.parts.add(this);
+    this.timer = setInterval(() => this.look(), settings.leaseMs / 8);
+  }
+
+  /** Gives its first sign of life and reads the table. */
+  async begin(): Promise<void> {
+    await this.beat();
+    this.watch();
+  }
+
+  owns(key: string | Uint8Array): boolean {
+    const bytes = typeof key === 'string' ? Buffer.from(key) : checkKey(key);
+    const range = rangeOf(bucketOf(hashKey(bytes)), this.settings.ranges);
+    return this.isAlive() && this.held.get(range)?.isSure === true;
+  }
+
+  /** No other can have taken its ranges yet. */
+  isAlive(): boolean {
+    return !this.isOver && performance.now() < this.leaseEndsMs;
+  }
+
+  // ---- Signs of life ------------------------------------------------------------------------------------------------
+
+  private async beat(): Promise<void> {
+    const sentMs = performance.now();
+    this.isBeating = true;
+    try {
+      await this.table.beat(this.machine);
+      this.beatMs = sentMs;
+      this.leaseEndsMs = sentMs + this.settings.leaseMs;
+    } finally {
+      this.isBeating = false;
+    }
+  }
+
+  private look(): void {
+    if (!this.link.isOnline || this.isOver) return;
+    const now = performance.now();
+    if (now >= this.leaseEndsMs) this.doubt();
+    if (!this.isBeating && now - this.beatMs >= this.settings.leaseMs / 4) {
+      this.beat().catch((error: unknown) => this.note('give a sign of life', error));
+    }
+    if (!this.isSynced || this.isLeaving || now >= this.leaseEndsMs) return;
+    // What it is not sure of, and what an answer that came too late has made its own.
+    this.entries.forEach(({ owner }, range) => {
+      const own = this.held.get(range);
+      const isMissing = own === undefined && owner === this.machine && (this.restsUntilMs.get(range) ?? 0) <= now;
+      if (own?.isSure === false || isMissing) this.work(range, () => this.take(range));
+    });
+    this.share(now);
+  }
+
+  private share(now: number): void {
+    const { take, give } = planShares({
+      own: this.machine, machines: this.living(now), owners: this.entries.map(({ owner }) => owner),
+    });
+    for (const range of take) if ((this.restsUntilMs.get(range) ?? 0) <= now) this.work(range, () => this.take(range));
+    for (const range of give) this.work(range, () => this.give(range));
+  }
+
+  private living(now: number): Set<string> {
+    const { leaseMs } = this.settings;
+    const living = [...this.seenMs].filter(([, seenMs]) => now - seenMs < leaseMs).map(([machine]) => machine);
+    return new Set([...living, this.machine]);
+  }
+
+  /** One thing at a time for each range. */
+  private work(range: number, what: () => Promise<void>): void {
+    if (this.busy.has(range)) return;
+    this.busy.add(range);
+    what().catch((error: unknown) => this.note(`see to range ${range}`, error)).finally(() => this.busy.delete(range));
+  }
+
+  private note(what: string, error: unknown): void {
+    if (this.isOver || !this.link.isOnline) return;
+    const message = `cannot ${what} of "${this.settings.name}": ${messageOf(error)}; it is tried again`;
+    this.link.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', message, { cause: error }), 'an owner of ranges');
+  }
+
+  // ---- Ranges -------------------------------------------------------------------------------------------------------
+
+  /** Takes a range, or takes again what it holds and is not sure of. */
+  private async take(range: number): Promise<void> {
+    const before = this.held.get(range);
+    const found = this.entries[range]!;
+    const entry = before !== undefined && found.owner !== this.machine ? undefined
+      : await this.table.change(range, { ...found, owner: this.machine, epoch: found.epoch + 1 });
+    if (entry === undefined) {
+      if (before !== undefined) this.lose(before);
+      return;
+    }
+    this.entries[range] = entry;
+    const own = new OwnedRange(this, range, entry);
+    try {
+      // What was given out to here is run to its end; then the next is where that one has come to.
+      await before?.finish();
+      this.entries[range] = await own.open(this.table, found, before);
+    } catch (error) {
+      own.end();
+      if (before !== undefined) this.lose(before);
+      this.restsUntilMs.set(range, performance.now() + this.settings.leaseMs);
+      if (this.link.isOnline) await this.release(range);
+      throw error;
+    }
+    this.held.set(range, own);
+    this.counts.acknowledged += before?.end() ?? 0;
+    if (before === undefined) this.counts.taken++;
+    // It was lost while it was opened.
+    if (this.entries[range]!.owner !== this.machine) this.lose(own);
+  }
+
+  /** Another may have taken its ranges meanwhile: no step runs until the table has said that they are its own. */
+  private doubt(): void {
+    for (const own of this.held.values()) own.isSure = false;
+  }
+
+  private async give(range: number): Promise<void> {
+    const own = this.held.get(range);
+    if (own === undefined) return this.release(range);
+    await own.finish();
+    if (this.held.get(range) !== own) return;
+    this.held.delete(range);
+    this.counts.acknowledged += own.end();
+    await this.settings.onRangeLeaves?.(own.range, false);
+    this.counts.given++;
+    await this.release(range);
+  }
+
+  private async release(range: number): Promise<void> {
+    const entry = this.entries[range]!;
+    if (entry.owner !== this.machine) return;
+    const changed = await this.table.change(range, { ...entry, owner: '' });
+    if (changed !== undefined) this.entries[range] = changed;
+  }
+
+  private lose(own: OwnedRange): void {
+    const { range } = own.range;
+    if (this.held.get(range) === own) this.held.delete(range);
+    this.counts.acknowledged += own.end();
+    this.counts.lost++;
+    Promise.resolve(this.settings.onRangeLeaves?.(own.range, true))
+      .catch((error: unknown) => this.link.party.reportError(error, `onRangeLeaves of "${this.settings.name}"`));
+  }
+
+  // ---- The table and the connection ---------------------------------------------------------------------------------
+
+  private watch(): void {
+    this.isSynced = false;
+    this.table.watch({
+      onMachine: (machine, isThere) => {
+        if (isThere) this.seenMs.set(machine, performance.now());
+        else this.seenMs.delete(machine);
+      },
+      onRange: (range, entry) => {
+        const known = this.entries[range];
+        if (known === undefined || known.revision >= entry.revision) return;
+        this.entries[range] = entry;
+        const own = this.held.get(range);
+        if (own !== undefined && entry.owner !== this.machine) this.lose(own);
+      },
+      onSynced: () => {
+        // Nobody is judged by the time in which nothing could be heard.
+        const now = performance.now();
+        for (const machine of this.seenMs.keys()) this.seenMs.set(machine, now);
+        for (const { owner } of this.entries) if (owner !== '') this.seenMs.set(owner, now);
+        this.isSynced = true;
+      },
+    });
+  }
+
+  offline(): void {
+    this.isSynced = false;
+    this.doubt();
+    this.table.stop();
+  }
+
+  online(): void {
+    this.beatMs = -Infinity;
+    this.watch();
+  }
+
+  drain(): Promise<void> {
+    return this.leave();
+  }
+
+  leave(): Promise<void> {
+    return (this.leaving ??= this.goAway());
+  }
+
+  private async goAway(): Promise<void> {
+    this.isLeaving = true;
+    while (this.busy.size !== 0 && !this.isOver) await new Promise((resolve) => setTimeout(resolve, 5));
+    try {
+      await Promise.all([...this.held.keys()].map((range) => this.give(range)));
+      await this.table.forget(this.machine);
+    } catch (error) {
+      this.note('leave', error);
+    }
+    this.end();
+  }
+
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    clearInterval(this.timer);
+    this.table.stop();
+    this.link.parts.delete(this);
+    for (const own of this.held.values()) this.counts.acknowledged += own.end();
+    this.held.clear();
+  }
+
+  status(): NatsOwnersStatus {
+    const living = this.living(performance.now());
+    const own = [...this.held.values()];
+    return {
+      machine: this.machine, isAlive: this.isAlive(), machines: living.size,
+      ranges: [...this.held.keys()].sort((a, b) => a - b),
+      free: this.entries.filter(({ owner }) => !living.has(owner)).length,
+      taken: this.counts.taken, given: this.counts.given, lost: this.counts.lost,
+      acknowledged: own.reduce((sum, { acknowledged }) => sum + acknowledged, this.counts.acknowledged),
+      inFlight: own.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    };
+  }
+}
+
+/**
+ * Shares the messages of a stream by key with all reactors of all machines that join under the same name. Each gets
+ * about the same number of ranges of buckets; `step` runs there for the messages of its ranges, one key's in their
+ * order, and each is acknowledged when it is done, as by `createNatsConsumer`. When one of them dies or is cut off, the
+ * others have its ranges after a lease, and go on with the first message that was not acknowledged: a step may run
+ * twice for one message, before and after, which `message.id` shows.
+ *
+ *     const owners = await joinOwners(nats, { name: 'books', stream: 'ORDERS', subject: 'orders' },
+ *       async (message) => results.stored(match(message), { key: symbolOf(message), id: `${message.id}-result` }));
+ *
+ * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED, _BROKER_UNAVAILABLE (no
+ * @nats-io/kv), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by epochs as those
+ * of Chubby; cursors that begin at what was acknowledged as those of a group of Kafka.
+ */
+export async function joinOwners(
+  nats: Nats, options: NatsOwnersOptions, step: NatsOwnerStep,
+): Promise<NatsOwners> {
+  const link = linkOf(nats);
+  const settings = checkOwners(options, link.party);
+  checkFunction('step', step);
+  if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed');
+  const table = await OwnersTable.open(link, `${settings.name}-owners`, settings.ranges, settings.replicas);
+  const owners = new Owners(link, settings, table, step);
+  try {
+    await owners.begin();
+  } catch (error) {
+    owners.end();
+    throw error;
+  }
+  return owners;
+}

@@ -1,0 +1,68 @@
+/** Of one message that is published: what may be said of it, and what is refused. */
+import { checkBytes, checkInteger, invalidArgument } from '../errors.js';
+import { BUCKETS } from '../layout.js';
+import type { ClientHeaders } from './client.js';
+import { bucketOfKey, checkSubject, type BucketSubjects } from './subjects.js';
+
+/** Options of `publish` and `stored` of a publisher. */
+export interface NatsPublishOptions {
+  /** Messages of one key keep their order; its bucket becomes part of the subject. Text stands for its UTF-8 bytes. */
+  readonly key?: string | Uint8Array;
+  /** The bucket itself, 0 to 1,023, where it is known already. */
+  readonly bucket?: number;
+  /** Words that come behind the publisher's subject, in the place of a key: 'eur' makes 'prices.eur' of 'prices'. */
+  readonly below?: string;
+  /**
+   * What the broker knows it by: two of the same are stored once (within the stream's `duplicate_window`). Default: an
+   * identifier of `createIds`. Derived from what caused it ('<its id>-result'), it makes a step that is run twice
+   * publish once. 1 to 128 letters.
+   */
+  readonly id?: string;
+  /** Headers, such as the context of a trace: `{ traceparent }`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+const MOST_ID = 128;
+
+export function checkPublish(
+  given: Uint8Array | string, options: NatsPublishOptions | undefined, subjects: BucketSubjects,
+): { payload: Uint8Array; subject: string; id: string | undefined } {
+  const payload = typeof given === 'string' ? Buffer.from(given) : checkBytes('payload', given);
+  if (options === undefined) return { payload, subject: subjects.subject, id: undefined };
+  if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object');
+  const { key, bucket, below, id } = options;
+  if (id !== undefined && (typeof id !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(id))) {
+    throw invalidArgument('id', id, `1 to ${MOST_ID} letters of ASCII without spaces`);
+  }
+  let { subject } = subjects;
+  if (key !== undefined) {
+    if (typeof key !== 'string') checkBytes('key', key);
+    subject = subjects.of(bucketOfKey(key));
+  } else if (bucket !== undefined) {
+    subject = subjects.of(checkInteger('bucket', bucket, 0, BUCKETS - 1));
+  } else if (below !== undefined) {
+    subject = `${subject}.${checkSubject('below', below)}`;
+  }
+  return { payload, subject, id };
+}
+
+/** Puts all headers of a message into `headers`. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+export function headersOf(
+  headers: ClientHeaders, id: string, own: Readonly<Record<string, string>> | undefined,
+  common: Readonly<Record<string, string>> | undefined,
+): ClientHeaders {
+  headers.set('Nats-Msg-Id', id);
+  if (common !== undefined) add(headers, common);
+  if (own !== undefined) add(headers, own);
+  return headers;
+}
+
+function add(headers: ClientHeaders, given: Readonly<Record<string, string>>): void {
+  if (typeof given !== 'object' || given === null) throw invalidArgument('headers', given, 'an object of texts');
+  for (const [name, text] of Object.entries(given)) {
+    // A colon or an end of line would make another header of it.
+    if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw invalidArgument('headers', name, "names without ':' and spaces");
+    if (typeof text !== 'string' || /[\r\n]/.test(text)) throw invalidArgument(name, text, 'text in one line');
+    headers.set(name, text);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The table of owners: a key-value bucket of the broker, where each entry has a revision, and is changed only by
+ * whoever knows that.
+ *
+ *      machine.<name>     a sign of life, written anew all the time
+ *      range.<number>     { owner, epoch, start }: who has it, for which time, and from which message on
+ *      ranges             how many there are: the same for all
+ */
+import { invalidArgument, PercoreError } from '../errors.js';
+import { openTable, type ClientTable } from './client.js';
+import { jetStreamCode, refusedBy, WRONG_SEQUENCE } from './failures.js';
+import type { NatsLink } from './link.js';
+
+/** A range as the table has it. */
+export interface RangeEntry {
+  /** '' where nobody has it. */
+  readonly owner: string;
+  /** Counts the times that it was taken; part of the name of its consumer. */
+  readonly epoch: number;
+  /** The first message that the consumer of this epoch gives out. */
+  readonly start: number;
+  /** 0: it is not in the table yet. */
+  readonly revision: number;
+}
+
+export interface TableHandlers {
+  onMachine(machine: string, isThere: boolean): void;
+  onRange(range: number, entry: RangeEntry): void;
+  /** All that was in the table has been told. */
+  onSynced(): void;
+}
+
+export const NO_ENTRY: RangeEntry = { owner: '', epoch: 0, start: 1, revision: 0 };
+const MACHINE = 'machine.';
+const RANGE = 'range.';
+
+export class OwnersTable {
+  private watching: { stop(): void } | undefined;
+  private watches = 0;
+
+  private constructor(private readonly table: ClientTable) {}
+
+  static async open(link: NatsLink, name: string, ranges: number, replicas: number): Promise<OwnersTable> {
+    let found: number;
+    let table: ClientTable;
+    try {
+      table = await openTable(link.connection, name, { replicas });
+      await table.create('ranges', Buffer.from(String(ranges))).catch((error: unknown) => {
+        if (!isTaken(error)) throw error;
+      });
+      found = Number(Buffer.from((await table.get('ranges'))!.value).toString());
+    } catch (error) {
+      if (error instanceof PercoreError) throw error;
+      throw refusedBy(error, `open the table of owners "${name}"`);
+    }
+    if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, as those have it who share "${name}"`);
+    return new OwnersTable(table);
+  }
+
+  /** Tells all that is in the table, then what changes. Called again, it begins anew. */
+  watch(handlers: TableHandlers): void {
+    this.stop();
+    const number = ++this.watches;
+    void this.read(handlers, number).catch(() => undefined).then(() => {
+      // It has ended by itself: the connection was lost, or the broker has forgotten it.
+      if (number === this.watches) setTimeout(() => number === this.watches && this.watch(handlers), 200).unref();
+    });
+  }
+
+  stop(): void {
+    this.watches++;
+    this.watching?.stop();
+    this.watching = undefined;
+  }
+
+  private async read(handlers: TableHandlers, number: number): Promise<void> {
+    const changes = await this.table.watch();
+    if (number !== this.watches) return changes.stop();
+    this.watching = changes;
+    let isSynced = false;
+    for await (const { key, value, operation, revision, delta } of changes) {
+      if (number !== this.watches) return;
+      const isThere = operation === 'PUT';
+      if (key.startsWith(MACHINE)) handlers.onMachine(key.slice(MACHINE.length), isThere);
+      else if (key.startsWith(RANGE) && isThere) {
+        const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
+        handlers.onRange(Number(key.slice(RANGE.length)), { owner, epoch, start, revision });
+      }
+      if (!isSynced && (delta ?? 0) === 0) {
+        isSynced = true;
+        handlers.onSynced();
+      }
+    }
+  }
+
+  /** The machine lives. */
+  async beat(machine: string): Promise<void> {
+    await this.table.put(`${MACHINE}${machine}`, Buffer.from('alive'));
+  }
+
+  async forget(machine: string): Promise<void> {
+    await this.table.delete(`${MACHINE}${machine}`);
+  }
+
+  /** Changes a range, unless another has: then undefined. */
+  async change(range: number, entry: RangeEntry): Promise<RangeEntry | undefined> {
+    const { owner, epoch, start, revision } = entry;
+    const value = Buffer.from(JSON.stringify({ owner, epoch, start }));
+    const key = `${RANGE}${range}`;
+    try {
+      const changed = revision === 0 ? await this.table.create(key, value)
+        : await this.table.update(key, value, revision);
+      return { owner, epoch, start, revision: changed };
+    } catch (error) {
+      if (isTaken(error)) return undefined;
+      throw error;
+    }
+  }
+}
+
+const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQUENCE;
