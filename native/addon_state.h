@@ -18,6 +18,8 @@
 
 namespace percore {
 
+class BellWatch;
+
 // Where a thread's clock writes the time. The reference keeps `out` alive and goes with the environment.
 struct Clock {
   double* out = nullptr;
@@ -39,6 +41,8 @@ class AddonState : public OwnedDescriptors {
   UntakenFds untakenFds;
   WakerSet wakers;
   std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
+  // Ends with the environment by a hook of its own.
+  BellWatch* bells = nullptr;
 };
 
 // This environment's.

@@ -22,5 +22,6 @@ void exportTurn(Napi::Env env, Napi::Object exports);
 void exportTimers(Napi::Env env, Napi::Object exports);
 void exportRealtime(Napi::Env env, Napi::Object exports);
 void exportStalls(Napi::Env env, Napi::Object exports);
+void exportMapping(Napi::Env env, Napi::Object exports);
 
 }  // namespace percore

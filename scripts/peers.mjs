@@ -1,17 +1,21 @@
-// Makes docs/peers.md from the newest results of the suite `peers` in bench/results/.
+// Makes docs/peers.md and its plot, docs/peers.svg, from the newest results of the suite `peers` in bench/results/.
 //
 //   node scripts/peers.mjs
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { digits, readResults } from './figures.mjs';
+import { plotOf } from './peers-plot.mjs';
 
-const root = join(fileURLToPath(import.meta.url), '..', '..');
+/** One bench with one set of parameters. */
+function titleOf([{ name, metric, params }]) {
+  const where = Object.entries(params).map(([key, value]) => `, ${key} ${value}`).join('');
+  return `${name}${where}${metric === 'rate' || metric === 'time' ? '' : `, ${metric}`}`;
+}
 
-/** One bench with one set of parameters: ours, then each peer, the fastest first. */
+/** Ours, then each peer, the fastest first. */
 function tableOf(rows) {
-  const { name, metric, unit, better, params } = rows[0];
-  const where = Object.entries(params).map(([key, value]) => `${key} ${value}`).join(', ');
+  const { unit, better } = rows[0];
   const factor = (value) => (better === 'higher' ? -value : value);
   const lines = rows.toSorted((a, b) => factor(a.baseline.value) - factor(b.baseline.value)).map((row) => {
     const { ratio, spread, target } = row;
@@ -20,7 +24,7 @@ function tableOf(rows) {
     const figures = [row.baseline.value, row.value, ratio].map(digits);
     return `| ${[row.baseline.name, ...figures, range, aim].join(' | ')} |`;
   });
-  return `### ${name}${where === '' ? '' : `, ${where}`}${metric === 'rate' ? '' : `, ${metric}`}
+  return `### ${titleOf(rows)}
 
 | peer | theirs, ${unit} | ours in the same run | ratio | spread | aim |
 |---|---|---|---|---|---|
@@ -28,31 +32,59 @@ ${lines.join('\n')}
 `;
 }
 
-const { file, rows } = readResults(join(root, 'bench', 'results'), 'peers');
-const measured = rows.filter(({ verified }) => verified);
-const refused = rows.filter(({ verified }) => !verified);
-const keyOf = ({ name, metric, params }) => JSON.stringify([name, metric, params]);
-const groups = [...new Set(measured.map(keyOf))].map((key) => measured.filter((row) => keyOf(row) === key));
-const { context, runs } = measured[0];
-const notes = [...new Set(measured.map(({ note }) => note))];
+/** The page, and the plot that it shows, of the rows of a file of results. */
+export function pageOf({ file, rows }) {
+  const measured = rows.filter(({ ratio }) => ratio !== null);
+  const refused = rows.filter(({ ratio }) => ratio === null);
+  const keyOf = ({ name, metric, params }) => JSON.stringify([name, metric, params]);
+  const groups = [...new Set(measured.map(keyOf))].map((key) => measured.filter((row) => keyOf(row) === key));
+  const { context, runs } = measured[0];
+  /** What the notes of the rows say after such a word, each once. */
+  const said = (pattern) => [
+    ...new Set(measured.flatMap(({ note }) => pattern.exec(note ?? '')?.[1].split(', ') ?? [])),
+  ].filter((each) => each !== '').toSorted();
+  const versions = said(/^(?:versions: )?([^;]*)/);
+  const missing = said(/left out, [^:]*: ([^;]*)/);
+  /** Of each bench the usual capacity, and medians. */
+  const drawn = groups.filter(([{ metric, params }]) => metric !== 'p99' && params.capacity !== 2048);
 
-const page = `# Peers
+  /** More than one core's worth of other work at the start. */
+  const busy = context.loadBefore < 1 ? '' : ` **Others used the
+machine at the same time**: it shows that all of it works, and only roughly who is ahead.`;
+
+  const page = `# Peers
 
 <!-- Made by scripts/peers.mjs from bench/results/. -->
 
-Our queues beside what people would leave Node for, on the same two CPUs, interleaved, each message checked.
+Ours beside what people would leave Node for, on the same two CPUs, interleaved, each message checked.
 [bench/peers/README.md](../bench/peers/README.md) has the rules of fair play. The ratio is ours divided by theirs, the
-median of ${runs} pairs; where higher is better, more than 1 means that ours is ahead.
+median of ${runs} ${runs === 1 ? 'pair' : 'pairs'}; where higher is better, more than 1 means that ours is ahead.
 
 From [bench/results/${file}](../bench/results/${file}):
 commit ${context.commit}, ${context.cpu}, ${context.cpus} CPUs,
-Linux ${context.kernel}, Node ${context.node}, load average ${context.loadBefore} at the start. **This was one short run
-on a machine that others used at the same time**: it shows that all of it works, and only roughly who is ahead.
+Linux ${context.kernel}, Node ${context.node}, load average ${context.loadBefore} at the start.${busy}
 Rows and capacities that are not here were not measured in it. Go may run both sides of a round trip on one CPU.
+${missing.length === 0 ? '' : `Left out, since they were not installed: ${missing.join(', ')}.\n`}
+How many times ours is ahead of each peer, on a logarithmic axis, with the least and the most of all pairs; left of
+"equal" it is behind. 99th percentiles and the smaller capacity are in the tables alone.
+
+![How many times Percore is ahead of each peer](peers.svg)
 
 ${groups.map(tableOf).join('\n')}${refused.map(({ name, note }) => `\nNo figure of ${name}: ${note}\n`).join('')}
 ## Versions
 
-${notes.at(-1).split(', ').map((version) => `- ${version}`).join('\n')}
+${versions.map((version) => `- ${version}`).join('\n')}
 `;
-writeFileSync(join(root, 'docs', 'peers.md'), page);
+  return { page, plot: plotOf(drawn.map((group) => ({ title: titleOf(group), rows: group }))) };
+}
+
+/** What both files should be, by path. */
+export function pagesOf(root) {
+  const { page, plot } = pageOf(readResults(join(root, 'bench', 'results'), 'peers'));
+  return new Map([[join(root, 'docs', 'peers.md'), page], [join(root, 'docs', 'peers.svg'), plot]]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = join(fileURLToPath(import.meta.url), '..', '..');
+  for (const [path, text] of pagesOf(root)) writeFileSync(path, text);
+}

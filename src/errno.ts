@@ -4,6 +4,7 @@
  * translates its own into them. Source: errno(3).
  */
 export const EPERM = 1;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;

@@ -84,6 +84,10 @@ const GROUPS: {
     'adviseHugePages',
   ],
   stalls: ['create', 'join', 'set', 'close'],
+  mappings: [
+    'map', 'allocate', 'lock', 'isWhole', 'noteHeaders', 'wake', 'wait', 'open', 'waitLater', 'watchProcess',
+    'hasExited',
+  ],
 };
 
 describe('the addon', () => {

@@ -30,43 +30,61 @@ function cpp(name, header, packages, libraries, config = '') {
     build: async () => {
       const flags = config === '' ? [] : (await run('pkg-config', ['--cflags', config])).stdout.trim().split(/\s+/);
       const source = join(here, 'cpp', `${name}.cc`);
-      await run('g++', ['-O3', '-std=c++17', '-pthread', ...flags, '-o', join(output, name), source, ...libraries]);
+      await run('g++', ['-O3', '-std=c++20', '-pthread', ...flags, '-o', join(output, name), source, ...libraries]);
     },
   };
 }
 
-/** @param {string} main @param {string} jar @param {string} of */
-function java(main, jar, of) {
+/** @param {string} main @param {string[]} jarNames @param {string} of @param {string[]} options */
+function java(main, jarNames, of, options = ['-Xms256m']) {
   const classes = join(output, 'java', main);
+  const paths = jarNames.map((name) => join(jars, `${name}.jar`));
   return {
     packages: ['default-jdk-headless', of],
-    needs: ['/usr/bin/javac', join(jars, jar)],
+    needs: ['/usr/bin/javac', ...paths],
     folder: 'java',
     sources: ['Peer.java', `${main}.java`],
     // The throughput collector has the cheapest write barriers, and steady state allocates nothing.
-    start: ['java', '-XX:+UseParallelGC', '-Xms256m', '-cp', `${classes}:${join(jars, jar)}`, main],
+    start: ['java', '-XX:+UseParallelGC', ...options, '-cp', [classes, ...paths].join(':'), main],
     build: async () => {
       const sources = ['Peer.java', `${main}.java`].map((file) => join(here, 'java', file));
-      await run('javac', ['-d', classes, '-cp', join(jars, jar), ...sources]);
+      await run('javac', ['-d', classes, '-cp', paths.join(':'), ...sources]);
       await writeFile(join(classes, 'built'), '');
     },
     stamp: join(classes, 'built'),
   };
 }
 
-/** @type {Record<string, Program & { stamp?: string }>} */
+const netty = (...parts) => parts.map((part) => `netty-${part}`);
+/** Debian's package has no native library; bench/peers/install compiles it from Debian's source package. */
+export const nettyLibrary = join(output, 'netty', 'libnetty_transport_native_epoll_x86_64.so');
+
+function nettyEcho() {
+  const parts = netty('common', 'buffer', 'codec', 'resolver', 'transport', 'transport-native-unix-common',
+    'transport-native-epoll');
+  // Direct memory without cleaners, which Netty asks for on the Java of today.
+  const program = java('NettyEcho', parts, 'libnetty-java', [
+    `-Djava.library.path=${dirname(nettyLibrary)}`, '-Dio.netty.tryReflectionSetAccessible=true',
+    '--add-opens=java.base/java.nio=ALL-UNNAMED', '--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED',
+  ]);
+  const needs = [...program.needs, nettyLibrary];
+  return { ...program, needs, missingSays: { [nettyLibrary]: 'bench/peers/install' } };
+}
+
+/** @type {Record<string, Program & { stamp?: string, missingSays?: Record<string, string> }>} */
 export const programs = {
   boost: cpp('boost', '/usr/include/boost/lockfree/spsc_queue.hpp', ['libboost-dev'], []),
   rte_ring: cpp('rte_ring', '/usr/include/dpdk/rte_ring_elem.h', ['dpdk-dev', 'pkg-config'],
     ['-lrte_ring', '-lrte_eal'], 'libdpdk'),
   zeromq: cpp('zeromq', '/usr/include/zmq.h', ['libzmq3-dev'], ['-lzmq']),
+  nng: cpp('nng', '/usr/include/nng/nng.h', ['libnng-dev'], ['-lnng']),
   rust: {
     // The newest compiler that is there, since std's channel is part of it: sync_channel became another one in 1.67.
     compiler: ['rustc', '--version'],
     packages: ['cargo', 'librust-crossbeam-channel-dev', 'librust-tokio-dev'],
     needs: [join(registry, 'crossbeam-channel-0.5.6'), join(registry, 'tokio-1.24.2')],
     folder: 'rust',
-    sources: ['Cargo.toml', 'src/main.rs'],
+    sources: ['Cargo.toml', 'src/main.rs', 'src/servers.rs', 'src/tasks.rs', 'src/timers.rs'],
     start: [join(output, 'rust', 'release', 'peers')],
     build: () =>
       run('cargo', [
@@ -82,16 +100,18 @@ export const programs = {
     packages: ['golang-go'],
     needs: ['/usr/bin/go'],
     folder: 'go',
-    sources: ['main.go'],
-    start: [join(output, 'channels')],
+    start: [join(output, 'go-peers')],
     build: () =>
-      run('/usr/bin/go', ['build', '-o', join(output, 'channels'), 'main.go'], {
+      run('/usr/bin/go', ['build', '-o', join(output, 'go-peers'), '.'], {
         cwd: join(here, 'go'),
         env: { ...process.env, GO111MODULE: 'off', GOCACHE: join(output, 'go-cache') },
       }),
   },
-  disruptor: java('Disruptors', 'disruptor.jar', 'libdisruptor-java'),
-  jctools: java('JcTools', 'jctools-core.jar', 'libjctools-java'),
+  disruptor: java('Disruptors', ['disruptor'], 'libdisruptor-java'),
+  jctools: java('JcTools', ['jctools-core'], 'libjctools-java'),
+  netty: nettyEcho(),
+  // A million timers with their handles.
+  nettyTimers: java('NettyTimers', netty('common'), 'libnetty-java', ['-Xms2g', '-Xmn1g']),
 };
 
 /**
@@ -102,7 +122,8 @@ export async function buildPeer(name) {
   const program = programs[name];
   for (const file of program.needs) {
     if ((await modifiedMs(file)) > 0) continue;
-    return { missing: `${file} is not there; apt-get install ${program.packages.join(' ')}`, version: '' };
+    const remedy = program.missingSays?.[file] ?? `apt-get install ${program.packages.join(' ')}`;
+    return { missing: `${file} is not there; ${remedy}`, version: '' };
   }
   const sources = program.sources ?? (await readdir(join(here, program.folder)));
   const inputs = [fileURLToPath(import.meta.url), ...sources.map((file) => join(here, program.folder, file))];

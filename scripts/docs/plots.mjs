@@ -6,7 +6,7 @@ const MARGIN = 9;
 /** More labels of ticks than these would meet on a phone. */
 const MOST_TICKS = 6;
 
-const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+export const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 /** "0.94 ×", "1,200 ×", "40M ×". */
 const times = (factor) => `${factor.toLocaleString('en-US', {
   maximumSignificantDigits: 2, notation: factor >= 1e5 ? 'compact' : 'standard',
@@ -22,7 +22,7 @@ export function plotsInto(content) {
 }
 
 /** How many times Percore is ahead, whichever direction is better; above 1 is ahead. */
-function aheadOf({ better, ratio, spread }) {
+export function aheadOf({ better, ratio, spread }) {
   const of = better === 'higher' ? (value) => value : (value) => 1 / value;
   const ends = spread?.of === 'ratio' ? [of(spread.min), of(spread.max)] : [of(ratio), of(ratio)];
   return { factor: of(ratio), least: Math.min(...ends), most: Math.max(...ends) };

@@ -11,10 +11,14 @@ export interface Command {
   run(args: string[]): Promise<number>;
 }
 
-/** Exit codes: 0 for done, 1 for what went wrong while it ran or was found to be wrong, 2 for a mistake in typing. */
+/**
+ * Exit codes: 0 for done, 1 for what went wrong while it ran or was found to be wrong, 2 for a mistake in typing, 3 for
+ * a right that this user does not have.
+ */
 export const DONE = 0;
 export const FAILED = 1;
 export const MISUSED = 2;
+export const NO_RIGHT = 3;
 
 /** What was typed cannot be done: the message names what, and the usage of the command is pointed to. */
 export class UsageError extends Error {

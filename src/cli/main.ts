@@ -9,6 +9,7 @@ import { type Command, DONE, FAILED, MISUSED, UsageError } from './command.js';
 /** In the order of `--help`. A new command is a module in this folder and a line here. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   slo: () => import('./slo.js'),
+  trace: () => import('./trace.js'),
   web: () => import('./web.js'),
   top: () => import('./top.js'),
   bench: () => import('./bench.js'),
@@ -18,8 +19,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read has gone, as `percore … | head` does.
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(DONE);
+  if (error.code === 'EPIPE') process.exit(DONE);
+  process.stderr.write(`percore: what it found cannot be written: ${error.message}\n`);
+  process.exit(FAILED);
 });
 process.exitCode = await main(process.argv.slice(2));
 
@@ -61,7 +63,7 @@ async function overview(): Promise<string> {
     ...commands, ...(commands.length > 0 ? [''] : []),
     '  percore <command> --help   what a command does, and its options',
     '  percore --version          the version alone', '',
-    'Exit codes: 0 done, 1 failed, 2 a mistake in what was typed.', '',
+    'Exit codes: 0 done, 1 failed, 2 a mistake in what was typed, 3 no right.', '',
   ].join('\n');
 }
 

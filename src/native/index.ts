@@ -15,6 +15,7 @@
  *     | watches, pipes                 | watched paths; queues over a pipe  | each with its users                |
  *     | realtime                       | policies, locked memory            | yes, the whole group               |
  *     | stalls                         | the option `stall`                 | yes, the whole group               |
+ *     | mappings                       | queues in files                    | yes, the whole group               |
  *
  * Rules for all groups:
  * - A group belongs to the thread that has loaded it. Handles and descriptors are that thread's alone, and end with
@@ -31,6 +32,7 @@
  */
 import type { NativeDescriptors, NativePipes, NativeWatches } from './descriptors.js';
 import type { NativeFiles } from './files.js';
+import type { NativeMappings } from './mappings.js';
 import type { NativeRealtime } from './realtime.js';
 import type { NativeDatagrams, NativeSockets, NativeTcp, NativeUnix } from './sockets.js';
 import type { NativeDrivers, NativeSources } from './sources.js';
@@ -61,10 +63,12 @@ export interface Native {
   readonly pipes: NativePipes;
   readonly realtime?: NativeRealtime;
   readonly stalls?: NativeStalls;
+  readonly mappings?: NativeMappings;
 }
 
 export type { NativeDescriptors, NativePipes, NativeWatches, PipeEndHandle } from './descriptors.js';
 export type { NativeFiles } from './files.js';
+export type { NativeMappings } from './mappings.js';
 export type { NativeRealtime } from './realtime.js';
 export type {
   DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams, NativeSockets, NativeTcp, NativeUnix,

@@ -20,6 +20,7 @@ import {
   type WaitOptions,
 } from '../waiting.js';
 import { BACK_PRESSURED, type ResultCode } from '../result-codes.js';
+import { farBellsOf } from './far-bells.js';
 
 /** What somebody waits for, and at which bell. */
 export interface Wish {
@@ -38,7 +39,9 @@ export interface Wish {
 export function ringBell(words: Int32Array, at: number): void {
   // ring.bell: pairs with the load and the sleep of who waits. Grows first, so that who is about to sleep does not.
   Atomics.add(words, at, 1);
-  Atomics.notify(words, at);
+  const far = farBellsOf(words);
+  if (far === null) Atomics.notify(words, at);
+  else far.wake(words, at);
 }
 
 /**
@@ -58,7 +61,9 @@ export function waitBlocking(wish: Wish, given?: SyncWaitOptions): ResultCode {
     const nowMs = performance.now();
     if (deadlineMs <= nowMs) return code;
     // ring.bell: pairs with ringBell(). A bell that has rung since `seen` was loaded ends it at once.
-    Atomics.wait(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
+    const far = farBellsOf(wish.bellWords);
+    if (far === null) Atomics.wait(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
+    else far.sleep(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
   }
 }
 
@@ -96,13 +101,20 @@ function sleepMs(wish: Wish, deadlineMs: number, nowMs: number): number {
 }
 
 type WaitAsync = (words: Int32Array, at: number, value: number, timeoutMs: number) =>
-  { async: false; value: string } | { async: true; value: Promise<string> };
+  { async: false; value: string } | { async: true; value: Promise<unknown> };
 
 async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSignal | undefined): Promise<void> {
-  const sleep = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(wish.bellWords, wish.bell, seen, leftMs);
+  const far = farBellsOf(wish.bellWords);
+  const sleep = far !== null
+    ? { async: true as const, value: far.sleepLater(wish.bellWords, wish.bell, seen, leftMs) }
+    : (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(wish.bellWords, wish.bell, seen, leftMs);
   if (!sleep.async) return;
   // The futex has no way to be left: everybody at this bell is woken and looks again.
-  const wakeAll = (): void => void Atomics.notify(wish.bellWords, wish.bell);
+  const wakeAll = (): void => {
+    if (far === null) Atomics.notify(wish.bellWords, wish.bell);
+    // A thread is on its way to that sleep, perhaps; a bell that has rung keeps it awake.
+    else ringBell(wish.bellWords, wish.bell);
+  };
   const stopListening = signal === undefined ? undefined : whenAborted(signal, wakeAll);
   keepAlive(1);
   try {

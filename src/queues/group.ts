@@ -19,7 +19,7 @@ import {
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
 import { recoverRing, type Recovered } from './place-recovery.js';
-import { me } from './places.js';
+import { meIn } from './places.js';
 import { ATTENTION, CLOSING, ROOM_BELL, type QueueMemory } from './ring.js';
 import { ringBell } from './event-count.js';
 
@@ -46,6 +46,8 @@ export interface Group {
   readonly rings: number;
   readonly places: number;
   readonly handle: GroupHandle;
+  /** As of a ring: see QueueMemory. */
+  readonly sharer: number;
 }
 
 const strideOf = (handle: RingHandle): number =>
@@ -55,7 +57,7 @@ export const groupBytesFor = (handle: Omit<GroupHandle, 'buffer' | 'byteOffset'>
 /** The handle of ring `index`. */
 export const ringOf = (handle: RingHandle, index: number): RingHandle => ({
   buffer: handle.buffer, byteOffset: handle.byteOffset + groupLayout.bytes + index * strideOf(handle),
-  capacity: handle.capacity, recordBytes: handle.recordBytes,
+  capacity: handle.capacity, recordBytes: handle.recordBytes, sharer: handle.sharer ?? 0,
 });
 /** Word of lane `lane` that says its owner: the consumer's place plus 1, 0 for nobody. */
 export const ownerOf = (lane: number): number => LANE + lane * LANE_WORDS;
@@ -95,7 +97,7 @@ export function openGroup(handle: GroupHandle): Group {
   }
   // The group says nothing of its rings' shape, each of them does.
   openRing(ringOf(handle, 0));
-  return { words, rings: handle.rings, places: handle.groupPlaces, handle };
+  return { words, rings: handle.rings, places: handle.groupPlaces, handle, sharer: handle.sharer ?? 0 };
 }
 
 /** Ring `index`, which rings the group's bell. */
@@ -106,7 +108,7 @@ export const openRingOf = (group: Group, index: number, isLane: boolean): QueueM
 export function joinGroup(group: Group): number {
   for (let place = 0; place < group.places; place++) {
     // One of those who want the place gets it. Pairs with leaveGroup(): who had it before has let go of its lanes.
-    if (Atomics.compareExchange(group.words, PLACE_THREAD + place, 0, me()) === 0) return place;
+    if (Atomics.compareExchange(group.words, PLACE_THREAD + place, 0, meIn(group.sharer)) === 0) return place;
   }
   return -1;
 }

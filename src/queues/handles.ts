@@ -21,9 +21,36 @@ export interface Queue<K extends Kind = Kind, Names extends string = string> {
   readonly recordBytes: number;
   readonly maxProducers: number;
   readonly maxConsumers: number;
+  /** The file that it lies in, where it was made with `memory`, or opened. */
+  readonly memory?: QueueFile;
   /** Declared consumers by name, and their places. */
   readonly consumers?: Readonly<Record<Names, number>>;
 }
+
+/** The file of a queue, as its handle names it. */
+export interface QueueFile {
+  readonly path: string;
+  /** Which file that was: another one of the same name is refused. */
+  readonly device: number;
+  readonly inode: number;
+}
+
+/**
+ * Where a queue lies that other processes open: a file at `path`, or one of memory alone by `name`, which is
+ * `/dev/shm/<name>`.
+ */
+export type MemoryGiven = ({ readonly path: string; readonly name?: undefined } | {
+  readonly name: string;
+  readonly path?: undefined;
+}) & {
+  /**
+   * Permissions: those that the file is made with, and the most that one which is opened may have. Default 0o600, so
+   * that no other user can write to it.
+   */
+  readonly mode?: number;
+  /** User whose file is opened, by number. Default: the user of this process. */
+  readonly owner?: number;
+};
 
 /** A queue of records of one length. */
 export interface FixedQueue<K extends Kind = 'spsc', Names extends string = string> extends Queue<K, Names> {
@@ -89,6 +116,8 @@ export interface RingOptions<K extends Kind, Names extends string = string> {
    */
   buffer?: SharedArrayBuffer;
   byteOffset?: number;
+  /** A file in place of memory of this process, for other processes and languages. See docs/guide/processes.md. */
+  memory?: MemoryGiven;
 }
 
 /** Options for records of one length, as bytes. */

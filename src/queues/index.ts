@@ -23,17 +23,20 @@
  *
  * With a `codec` the ends carry values; without one, bytes where they lie. See ring.ts for how a ring works.
  */
+import { checkOptions } from '../errors.js';
 import type { BandedConsumer, BandedProducer } from './banded-queue.js';
 import type { DequeOptions, DequeQueue } from './deque.js';
 import type { FixedConsumer, FixedProducer } from './fixed-records.js';
 import type {
-  BandedSubOptions, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue, LinkedValueOptions, PubOptions, Queue,
-  StructOptions, SubOptions, ValueOptions, ValueQueue, VariableOptions, VariableQueue,
+  BandedSubOptions, CodecGiven, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue, LinkedValueOptions,
+  MemoryGiven, PubOptions, Queue, StructOptions, SubOptions, ValueOptions, ValueQueue, VariableOptions, VariableQueue,
 } from './handles.js';
 import type { InThreadQueue } from './in-thread.js';
 import type { RingsProperties } from './inspect.js';
+import { openInFile, type AskedQueue } from './kinds/in-files.js';
 import { kindOfQueue, kindToMake } from './kinds/registry.js';
 import { linkEnds, type Link } from './link.js';
+import type { CodecDescription } from './codec.js';
 import type { LinkableFrom, LinkableTo } from './link-ends.js';
 import type { LinkedConsumer, LinkedProducer } from './linked-queue.js';
 import type { LossyConsumer } from './lossy-consumer.js';
@@ -63,7 +66,8 @@ export { structReader, structWriter, type StructMemory, type StructReader, type 
 export { BandedConsumer, BandedProducer, type BandConsumer, type BandProducer } from './banded-queue.js';
 export type {
   BandedSubOptions, CodecGiven, DeclaredConsumer, FixedOptions, FixedQueue, Kind, LinkedOptions, LinkedQueue,
-  LinkedValueOptions, PubOptions, Queue, RingOptions, StructOptions, SubOptions, ValueOptions, ValueQueue,
+  LinkedValueOptions, MemoryGiven, PubOptions, Queue, QueueFile, RingOptions, StructOptions, SubOptions, ValueOptions,
+  ValueQueue,
   VariableOptions, VariableQueue,
 } from './handles.js';
 export type { DequeOptions, DequePolicy, DequeQueue } from './deque.js';
@@ -126,6 +130,34 @@ export function create<K extends Kind, Names extends string = never>(
 ): VariableQueue<K, Names>;
 export function create(options: object): unknown {
   return kindToMake(options).create(options);
+}
+
+/** What the program that opens a queue takes it for; see `open`. */
+interface Opened<K extends Kind> {
+  kind: K;
+  memory: MemoryGiven;
+}
+
+/**
+ * Opens a queue that another process has made by `create({ …, memory })`. `kind`, and `codec` or `recordBytes`, are
+ * those it was made with: what the file says is compared with them. The handle is used as that of `create` is. Maps the
+ * file; blocks nobody. Throws ERR_PERCORE_SYSTEM where there is no such file, ERR_PERCORE_LAYOUT_MISMATCH for the file
+ * of another version, ERR_PERCORE_FILE_TRUNCATED and ERR_PERCORE_DAMAGED for one that is broken,
+ * ERR_PERCORE_INVALID_ARGUMENT for the file of another user, and for a queue of another shape.
+ *
+ *     const orders = open({ kind: 'spsc', codec: order, memory: { name: 'orders' } });
+ */
+export function open<T, K extends Kind>(
+  options: Opened<K> & { codec: CodecGiven<T, CodecDescription['name']> },
+): ValueQueue<T, K, string>;
+export function open<K extends Kind>(
+  options: Opened<K> & { codec?: undefined; recordBytes: number },
+): FixedQueue<K, string>;
+export function open<K extends Kind>(
+  options: Opened<K> & { codec?: undefined; recordBytes?: undefined },
+): VariableQueue<K, string>;
+export function open(options: object): unknown {
+  return openInFile(checkOptions('options', options, ['kind', 'memory', 'codec', 'recordBytes']) as AskedQueue);
 }
 
 type Plain = 'spsc' | 'spmc' | 'mpsc';
@@ -212,9 +244,12 @@ export function close(queue: Queue): void {
  * `drain` of it had begun. From any thread. For queues made of rings: the system closes a dead worker's pipe, and a
  * deque or window has only its own thread.
  *
+ * Of a queue in a file, `recover(queue)` without a worker looks at once for processes that have died; otherwise the
+ * threads that have ends of it find out within milliseconds, unless they never wait and never return to their loop.
+ *
  *     worker.on('exit', () => recover(queue, worker));
  */
-export function recover(queue: Queue, worker: number | WorkerLike): Recovered {
+export function recover(queue: Queue, worker?: number | WorkerLike): Recovered {
   return kindOfQueue(queue).recover(queue, worker);
 }
 

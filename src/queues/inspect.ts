@@ -21,6 +21,8 @@ export interface RingConsumerProperties extends ConsumerProperties {
   readonly whenSlow: WhenSlow;
   /** threadId of the consumer; undefined when nobody has the place. */
   readonly threadId: number | undefined;
+  /** Of a queue in a file: whose thread that is. Its `threadId` is 0 for a process of another language. */
+  readonly processId?: number;
   /** Of it and of whoever had its place before, as `consumed` is. */
   readonly droppedOldest: number;
   readonly droppedEvicted: number;
@@ -33,7 +35,7 @@ export interface RingConsumerProperties extends ConsumerProperties {
  */
 export interface RingsProperties extends QueueProperties {
   readonly recordBytes: number;
-  readonly producers: readonly { readonly place: number; readonly threadId: number }[];
+  readonly producers: readonly { readonly place: number; readonly threadId: number; readonly processId?: number }[];
   readonly consumers: readonly RingConsumerProperties[];
   /** Of a linked queue alone. */
   readonly chunks?: ChunkProperties;

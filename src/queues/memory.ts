@@ -11,6 +11,7 @@ import {
  * function slow for good.
  */
 export const SLACK_BYTES = 8;
+/** Records, or bytes, that a queue can hold at the most. */
 export const MAX_CAPACITY: number = 2 ** 30;
 /** Most bytes of a ring: words and offsets in it are int32. */
 export const MAX_BYTES: number = 2 ** 31 - 1;
@@ -25,6 +26,8 @@ export interface RingHandle {
   readonly recordBytes: number;
   /** Places for consumers; 1 if left out. */
   readonly maxConsumers?: number;
+  /** Of a queue in a file: this thread, among those who share it. See QueueMemory. */
+  readonly sharer?: number;
 }
 
 /**
@@ -182,6 +185,7 @@ export function openRing(
     bellWords: bell?.words ?? words,
     bell: bell?.at ?? RECORDS_BELL,
     isLane: bell?.isLane ?? false,
+    sharer: ring.sharer ?? 0,
   };
 }
 

@@ -49,7 +49,7 @@ export function isAtEnd({ words, places }: QueueMemory): boolean {
   // ring.phase: pairs with obeyClosing() and lookAtEnd().
   const phase = Atomics.load(words, PHASE);
   if (phase === OPEN && producer !== 0) return false;
-  const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : finalAt(places, phase));
+  const end = Atomics.load(words, phase >>> 0 < ENDED_BY ? PRODUCER_CURSOR : finalAt(places, phase));
   const at = placeAt(0);
   // ring.free: pairs with publishRelease() of whoever owns the lane.
   return ((end - Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR))) | 0) <= 0;

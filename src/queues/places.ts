@@ -36,6 +36,9 @@ let actingAs: number | undefined;
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
 export const me = (): number => (actingAs ?? threadId) + 1;
 
+/** The same for one ring: in a file, of which other processes have ends too, it is a number of that file. */
+export const meIn = (sharer: number): number => (sharer === 0 ? me() : sharer);
+
 /** For a simulator, which runs several threads in one: from now on this is thread `id`; left out, it is itself. */
 export function actAs(id?: number): void {
   actingAs = id;
@@ -97,7 +100,7 @@ function claim(memory: QueueMemory, place: number, options: JoinOptions): boolea
   if (Atomics.load(words, at + STATE) > HELD) return false;
   // ring.join: one of those who want the place gets it, and its name stands there before anything else is done: see
   // recoverRing().
-  if (Atomics.compareExchange(words, at + THREAD, 0, me()) !== 0) return false;
+  if (Atomics.compareExchange(words, at + THREAD, 0, meIn(memory.sharer)) !== 0) return false;
   const mine = takeOver(memory, at) || enter(memory, at);
   if (!mine) {
     // ring.join: gives the name back, for the exchange above by another.
@@ -242,8 +245,8 @@ function taken(memory: QueueMemory, place: number | undefined): PercoreError {
       : place === undefined
         ? `all ${memory.places} places for consumers are taken`
         : `place ${place} is taken`;
-  const isEvicted = owners.some(({ thread, state }) => thread === me() && state === EVICTED_PLACE);
-  const isMine = threads.includes(me() - 1);
+  const isEvicted = owners.some(({ thread, state }) => thread === meIn(memory.sharer) && state === EVICTED_PLACE);
+  const isMine = threads.includes(meIn(memory.sharer) - 1);
   const more =
     memory.places === 1
       ? "For several consumers that each get every record use kind 'spmc' with a larger maxConsumers"
@@ -268,5 +271,5 @@ function taken(memory: QueueMemory, place: number | undefined): PercoreError {
 /** Takes the place of the producer for this thread. */
 export function joinAsProducer(memory: QueueMemory): boolean {
   // Carries the cursor and the counters of the producer before; stored as 0 by leave(), close() and recover().
-  return Atomics.compareExchange(memory.words, PRODUCER_THREAD, 0, me()) === 0;
+  return Atomics.compareExchange(memory.words, PRODUCER_THREAD, 0, meIn(memory.sharer)) === 0;
 }

@@ -4,7 +4,7 @@
  * lossy-consumer.ts for the other side of a lap.
  */
 import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from '../result-codes.js';
-import { me } from './places.js';
+import { meIn } from './places.js';
 import {
   BLOCK, CURSOR, DROPPED_EVICTED, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST, EVICT, EVICTED_PLACE, EVICT_AFTER_MS,
   HELD, LOSSY, LOSSY_CURSOR, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER, PUSHED, PUSH_COUNT,
@@ -42,6 +42,7 @@ export abstract class ProducerGate {
   private readonly pushedBit: number;
   /** Places that are declared, a bit each. */
   private readonly kept: number;
+  protected readonly sharer: number;
   /**
    * Of each place that may be evicted: where it stood when we first found it in the way, and since when. Made with the
    * first.
@@ -58,6 +59,7 @@ export abstract class ProducerGate {
     this.pushedBit = memory.recordBytes === 0 ? PUSHED : 0;
     this.endOfPlaces = placeAt(memory.places);
     this.kept = memory.kept;
+    this.sharer = memory.sharer;
     // Stored by the producer before this one, or by create(); only a producer moves it.
     this.next = Atomics.load(this.words, PRODUCER_CURSOR);
     this.published = this.next;
@@ -122,7 +124,7 @@ export abstract class ProducerGate {
     // Pairs with claim() of places.ts, which writes the name before the policy. Only the choice of an answer hangs on
     // it.
     const owner = Atomics.load(this.words, at + THREAD);
-    return owner === 0 ? (this.kept & (1 << ((at - FIRST_PLACE) / PLACE_WORDS))) !== 0 : owner !== me();
+    return owner === 0 ? (this.kept & (1 << ((at - FIRST_PLACE) / PLACE_WORDS))) !== 0 : owner !== meIn(this.sharer);
   }
 
   /** A place in the way that may be lapped now: by its own choice, or because its time is up. */

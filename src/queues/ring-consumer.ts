@@ -251,7 +251,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
       if (phase === OPEN) phase = ENDED_BY + this.place;
     }
     // ring.publish: a sealed ring ends behind all that was published before it was sealed.
-    const end = Atomics.load(words, phase < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
+    const end = Atomics.load(words, phase >>> 0 < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
     // Who joined after the end was found may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
     if ((end - this.released) >>> 0 > this.capacity && !this.mayBeLapped())

@@ -144,6 +144,8 @@ export interface QueueMemory {
   readonly bell: number;
   /** One lane of many: its producer's end is not the queue's. */
   readonly isLane: boolean;
+  /** Of a queue in a file: who this thread is among its sharers, from 1 on. 0: memory of this process alone. */
+  readonly sharer: number;
 }
 
 /** By the counters of a ring with one place: the records that its consumer has neither read nor lost. */

@@ -24,7 +24,7 @@ function noteWorkers(): WeakMap<object, number> {
 }
 
 /** The id of a thread that has exited. Throws for what names none, for a worker that runs, and for this very thread. */
-export function idOfDead(who: number | WorkerLike): number {
+export function idOfDead(who: number | WorkerLike | undefined): number {
   const trap =
     'Node sets worker.threadId to -1 before it emits "exit". Pass the Worker itself, or the id that you noted at its '
       + '"online" event';

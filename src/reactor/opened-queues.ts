@@ -38,7 +38,7 @@ export class OpenedQueues {
   /** An end of a queue, whose handle was found right, is about to take its place. Tells of each queue once. */
   note(queue: Queue): void {
     const { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers } = queue;
-    const { chunkBytes } = queue as Queue & { chunkBytes?: number };
+    const { chunkBytes, memory } = queue as Queue & { chunkBytes?: number };
     if (this.lanes.includes(buffer) || ownLanes.has(buffer)) return;
     let offsets = this.told.get(buffer);
     if (offsets === undefined) this.told.set(buffer, offsets = new Set());
@@ -57,6 +57,8 @@ export class OpenedQueues {
       maxProducers: kind === 'mpsc' ? maxProducers : 1,
       maxConsumers,
       ...(backend === 'linked' ? { chunkBytes } : {}),
+      // In a file: its places are known by numbers of that file.
+      ...(memory === undefined ? {} : { memory }),
     };
     this.report({ kind: 'queueOpened', number, queue: handle });
   }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { inboxBytes } from '../layout.js';
 import { cpuTopology, lockedBytes, residentBytes } from '../realtime/index.js';
-import { isRoot, where } from '../realtime/fixtures/privileges.js';
+import { can, isRoot, where } from '../realtime/fixtures/privileges.js';
 import { placeReactors } from '../realtime/internal.js';
 import { controllerOf } from './runtime.js';
 import { errorOf, fixture, inside, withRuntime } from './fixtures/inside.js';
@@ -87,6 +87,13 @@ describe('a placement', () => {
       }
     },
   );
+});
+
+describe('a program of a real-time policy', () => {
+  where(can('chrt', '-r', '1', 'true'))('is granted all it asks for: its threads have no timer slack', () => {
+    const { reactors, answers } = granted(['chrt', '-r', '1'], 1, {});
+    expect([reactors[0]!.refusals, answers]).toEqual([[], ['runs']]);
+  });
 });
 
 describe('the status', () => {

@@ -16,8 +16,8 @@ import { filesBelow, importsOf, resolveImport } from './sources.mjs';
  */
 const LEVELS = {
   base: 0, native: 0, portable: 0, scheduling: 1, observe: 1, realtime: 1, queues: 2, timers: 2, io: 3,
-  reactor: 4, tasks: 5, bus: 5, services: 5, offload: 5, streams: 5, levels: 5, monitor: 5, topology: 6, balance: 6,
-  simulator: 7, cli: 7, nats: 7, testing: 8, door: 9,
+  reactor: 4, tasks: 5, bus: 5, services: 5, offload: 5, streams: 5, levels: 5, monitor: 5, trace: 5,
+  topology: 6, balance: 6, simulator: 7, cli: 7, nats: 7, testing: 8, door: 9,
 };
 const DOORS = /\/(?:index|internal)\.ts$/;
 const IS_OF_TESTS = /\.test\.ts$|\/fixtures\//;

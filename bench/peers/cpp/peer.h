@@ -3,6 +3,7 @@
 //   bool offer(const Record&)             false when it is full
 //   u32 offerMany(const Record*, u32)     as many as had room
 //   u32 take(Record*, u32)                as many as there were
+//   bool wait(Record&)                    the next one, asleep until it comes: for `wake`, where it can do that
 //
 // and calls `raceOrTrip`. See ../README.md for the arguments and for what it prints.
 #ifndef PERCORE_BENCH_PEERS_PEER_H
@@ -20,6 +21,7 @@
 #include <cstdlib>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 using u32 = std::uint32_t;
@@ -37,8 +39,8 @@ struct Plan {
 
 inline Plan parsePlan(int argc, char** argv) {
   if (argc != 11) {
-    std::fprintf(stderr, "usage: %s queue each|batch|round-trip bytes batch capacity producers cpuA cpuB warmupMs "
-                 "measureMs\n", argv[0]);
+    std::fprintf(stderr, "usage: %s queue each|batch|broadcast|round-trip|wake bytes batch capacity producers cpuA "
+                 "cpuB warmupMs measureMs\n", argv[0]);
     std::exit(2);
   }
   const auto number = [&](int at) { return static_cast<u32>(std::atoi(argv[at])); };
@@ -159,12 +161,66 @@ int race(Queue& queue, const Plan& plan) {
   return 0;
 }
 
+// Two queues, one for each of two readers that live in the consuming thread; every message goes into both.
 template <typename R, typename Queue>
+int broadcast(Queue& one, Queue& other, const Plan& plan) {
+  alignas(128) static std::atomic<bool> isEnough{false};
+  alignas(128) static std::atomic<u64> sent{~0ull};
+  std::thread producing([&] {
+    pin(plan.cpuA);
+    u64 sequence = 0;
+    R record;
+    while (!isEnough.load(std::memory_order_relaxed)) {
+      for (u32 i = 0; i < 4096; ++i) {
+        record.write(static_cast<u32>(sequence++), 0);
+        while (!one.offer(record)) rest(false);
+        while (!other.offer(record)) rest(false);
+      }
+    }
+    sent.store(sequence);
+  });
+  pin(plan.cpuB);
+  R records[kMost];
+  u64 received[2] = {0, 0}, before = 0, next = 4096;
+  u32 wrong = 0;
+  const double bornMs = nowMs();
+  double startMs = 0, elapsedMs = 0;
+  while (received[0] != sent.load() || received[1] != sent.load()) {
+    u32 both = 0;
+    for (u32 side = 0; side < 2; ++side) {
+      const u32 count = (side == 0 ? one : other).take(records, kMost);
+      for (u32 i = 0; i < count; ++i) wrong += !records[i].is(static_cast<u32>(received[side]++));
+      both += count;
+    }
+    if (both == 0) rest(false);
+    if (received[0] < next) continue;
+    next = received[0] + 4096;
+    const double ms = nowMs();
+    if (startMs == 0) {
+      if (ms - bornMs >= plan.warmupMs) startMs = ms, before = received[0];
+    } else if (elapsedMs == 0 && ms - startMs >= plan.measureMs) {
+      elapsedMs = ms - startMs;
+      before = received[0] - before;
+      isEnough.store(true);
+    }
+  }
+  producing.join();
+  if (wrong != 0) {
+    std::fprintf(stderr, "%u messages were lost, repeated or torn\n", wrong);
+    return 1;
+  }
+  std::printf("{\"rate\":%.0f,\"verified\":true}\n", static_cast<double>(before) / elapsedMs * 1e3);
+  return 0;
+}
+
+// With `IsWake` both sides sleep in `wait`, and the one that asks rests before it does, so that the other is asleep.
+template <typename R, bool IsWake, typename Queue>
 int trip(Queue& questions, Queue& answers, const Plan& plan) {
   static std::atomic<bool> isOver{false};
   const auto hear = [](Queue& queue) {
     R record{};
-    while (queue.take(&record, 1) == 0 && !isOver.load(std::memory_order_relaxed)) _mm_pause();
+    if constexpr (IsWake) queue.wait(record);
+    else while (queue.take(&record, 1) == 0 && !isOver.load(std::memory_order_relaxed)) _mm_pause();
     return record;
   };
   std::thread answering([&] {
@@ -185,6 +241,10 @@ int trip(Queue& questions, Queue& answers, const Plan& plan) {
   const u64 endNs = warmNs + static_cast<u64>(plan.measureMs * 1e6);
   for (u64 lastNs = bornNs; lastNs < endNs;) {
     R record{};
+    if constexpr (IsWake) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      lastNs = now();
+    }
     record.write(++round, 0);
     questions.offer(record);
     wrong += hear(answers).words[0] != ~round;
@@ -193,6 +253,8 @@ int trip(Queue& questions, Queue& answers, const Plan& plan) {
     lastNs = atNs;
   }
   isOver.store(true);
+  // One that sleeps is woken by a last question.
+  if constexpr (IsWake) questions.offer(R{});
   answering.join();
   std::sort(ns.begin(), ns.end());
   const auto percentile = [&](double part) { return ns[static_cast<size_t>(part * static_cast<double>(ns.size()))]; };
@@ -201,13 +263,22 @@ int trip(Queue& questions, Queue& answers, const Plan& plan) {
   return wrong == 0 ? 0 : 1;
 }
 
+template <typename Queue, typename R>
+concept CanWait = requires(Queue queue, R record) { queue.wait(record); };
+
 // `make` returns a pointer to a new queue.
 template <typename R, typename Make>
 int raceOrTrip(const Plan& plan, Make make) {
   auto questions = make();
-  if (plan.pattern != "round-trip") return race<R>(*questions, plan);
+  if (plan.pattern == "each" || plan.pattern == "batch") return race<R>(*questions, plan);
   auto answers = make();
-  return trip<R>(*questions, *answers, plan);
+  if (plan.pattern == "broadcast") return broadcast<R>(*questions, *answers, plan);
+  if (plan.pattern == "round-trip") return trip<R, false>(*questions, *answers, plan);
+  if constexpr (CanWait<std::remove_reference_t<decltype(*questions)>, R>) {
+    return trip<R, true>(*questions, *answers, plan);
+  }
+  std::fprintf(stderr, "%s does not know the pattern %s\n", plan.queue.c_str(), plan.pattern.c_str());
+  return 2;
 }
 
 #endif

@@ -32,6 +32,7 @@ struct Inproc {
     while (done < count && offer(records[done])) ++done;
     return done;
   }
+  bool wait(R& record) { return zmq_recv(pull, &record, sizeof(R), 0) == sizeof(R); }
   u32 take(R* records, u32) { return zmq_recv(pull, records, sizeof(R), ZMQ_DONTWAIT) == sizeof(R) ? 1 : 0; }
 };
 

@@ -1,6 +1,6 @@
-// Peer `go channel`: buffered channels between goroutines of a runtime with two CPUs. The process is kept to both, and
-// the goroutines are not locked to threads: a locked one must change threads at each block, which Go's manual advises
-// against. See ../README.md for the arguments.
+// Peers `go channel`, `go net`, `go net/http` and `go timers`. Here: buffered channels between goroutines of a runtime
+// with two CPUs. The process is kept to both, and the goroutines are not locked to threads: a locked one must change
+// threads at each block, which Go's manual advises against. See ../README.md for the arguments.
 package main
 
 import (
@@ -88,7 +88,63 @@ func race[R any](p plan, write func(*R, uint32, uint32), check func(*R, []uint32
 	fmt.Printf("{\"rate\":%.0f,\"verified\":true}\n", float64(messages)/elapsed.Seconds())
 }
 
-func trip(p plan) {
+// A channel for each of two readers; the producer sends every message into both, and who falls behind holds it back.
+func broadcast(p plan) {
+	copies := [2]chan record8{make(chan record8, p.capacity), make(chan record8, p.capacity)}
+	var isEnough atomic.Bool
+	go func() {
+		for sequence := uint32(0); !isEnough.Load(); {
+			for i := 0; i < 4096; i++ {
+				copies[0] <- record8{sequence, sequence ^ salt}
+				copies[1] <- record8{sequence, sequence ^ salt}
+				sequence++
+			}
+		}
+		close(copies[0])
+		close(copies[1])
+	}()
+	// The first reader keeps the time. The second one tells how many were right.
+	second := make(chan uint32)
+	read := func(from chan record8, at func(uint32)) (uint32, int) {
+		sequence, wrong := uint32(0), 0
+		for record := range from {
+			if record[0] != sequence || record[1] != sequence^salt {
+				wrong++
+			}
+			sequence++
+			if sequence&4095 == 0 && at != nil {
+				at(sequence)
+			}
+		}
+		return sequence, wrong
+	}
+	go func() {
+		count, wrong := read(copies[1], nil)
+		fail(wrong)
+		second <- count
+	}()
+	born := time.Now()
+	var start time.Time
+	var elapsed time.Duration
+	messages := uint32(0)
+	count, wrong := read(copies[0], func(sequence uint32) {
+		now := time.Now()
+		if start.IsZero() {
+			if now.Sub(born) >= p.warmup {
+				start, messages = now, sequence
+			}
+		} else if elapsed == 0 && now.Sub(start) >= p.measure {
+			elapsed, messages = now.Sub(start), sequence-messages
+			isEnough.Store(true)
+		}
+	})
+	fail(wrong)
+	fail(int(count - <-second))
+	fmt.Printf("{\"rate\":%.0f,\"verified\":true}\n", float64(messages)/elapsed.Seconds())
+}
+
+// With a pause the other side has gone to sleep before each question.
+func trip(p plan, pause time.Duration) {
 	questions, answers := make(chan record8, p.capacity), make(chan record8, p.capacity)
 	go func() {
 		for asked := range questions {
@@ -100,6 +156,10 @@ func trip(p plan) {
 	born := time.Now()
 	last := time.Duration(0)
 	for round := uint32(1); last < p.warmup+p.measure; round++ {
+		if pause != 0 {
+			time.Sleep(pause)
+			last = time.Since(born)
+		}
 		questions <- record8{round, salt}
 		if (<-answers)[0] != ^round {
 			wrong++
@@ -116,19 +176,37 @@ func trip(p plan) {
 }
 
 func main() {
-	if len(os.Args) == 2 {
-		fmt.Println(runtime.Version())
-		return
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "echo", "reply", "http":
+			serve(os.Args[1])
+			return
+		case "cost":
+			cost(number(2), number(3), number(4), number(5))
+			return
+		case "expire":
+			expire(number(2))
+			return
+		case "task":
+			task(number(2), number(3))
+			return
+		}
 	}
 	if len(os.Args) != 11 {
-		fmt.Fprintln(os.Stderr, "usage: queue each|round-trip bytes batch capacity producers cpuA cpuB warmupMs measureMs")
+		fmt.Fprintln(os.Stderr, "usage: queue each|broadcast|round-trip|wake bytes batch capacity producers cpuA cpuB "+
+			"warmupMs measureMs; or echo|reply|http; or cost live batch warmupRounds rounds; or expire count; "+
+			"or task inFlight calls")
 		os.Exit(2)
 	}
 	runtime.GOMAXPROCS(2)
 	ms := time.Millisecond
 	p := plan{os.Args[2], number(3), number(5), number(6), time.Duration(number(9)) * ms, time.Duration(number(10)) * ms}
 	if p.pattern == "round-trip" {
-		trip(p)
+		trip(p, 0)
+	} else if p.pattern == "wake" {
+		trip(p, 200*time.Microsecond)
+	} else if p.pattern == "broadcast" {
+		broadcast(p)
 	} else if p.bytes == 64 {
 		race(p, func(r *record64, sequence, _ uint32) {
 			for k := range r {

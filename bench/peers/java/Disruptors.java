@@ -1,5 +1,7 @@
 import com.lmax.disruptor.BatchEventProcessor;
+import com.lmax.disruptor.BlockingWaitStrategy;
 import com.lmax.disruptor.BusySpinWaitStrategy;
+import com.lmax.disruptor.EventPoller;
 import com.lmax.disruptor.RingBuffer;
 import com.lmax.disruptor.WaitStrategy;
 import com.lmax.disruptor.YieldingWaitStrategy;
@@ -7,18 +9,21 @@ import com.lmax.disruptor.dsl.ProducerType;
 
 /**
  * Peers `disruptor …`: a ring of events that are allocated once, one BatchEventProcessor, waiting by the strategy that
- * the name says; `batch` claims and publishes 64 at a time, as its guide describes.
+ * the name says; `batch` claims and publishes 64 at a time, as its guide describes. Two readers are two processors,
+ * each in a thread of its own on the second CPU, or two pollers in one thread there.
  */
 public final class Disruptors {
   private static RingBuffer<Peer.Message> ring(Peer peer) {
-    WaitStrategy wait = peer.queue.contains("yielding") ? new YieldingWaitStrategy() : new BusySpinWaitStrategy();
+    WaitStrategy wait = peer.queue.contains("yielding") ? new YieldingWaitStrategy()
+        : peer.queue.contains("blocking") ? new BlockingWaitStrategy() : new BusySpinWaitStrategy();
     ProducerType type = peer.producers > 1 || peer.queue.contains("multi") ? ProducerType.MULTI : ProducerType.SINGLE;
     return RingBuffer.create(type, peer::newMessage, peer.capacity, wait);
   }
 
   public static void main(String[] args) {
     Peer peer = new Peer(args);
-    if (peer.pattern.equals("round-trip")) trip(peer);
+    if (peer.pattern.equals("round-trip") || peer.pattern.equals("wake")) trip(peer);
+    else if (peer.pattern.equals("broadcast")) broadcast(peer);
     else race(peer);
   }
 
@@ -57,6 +62,82 @@ public final class Disruptors {
     }
     if (!peer.isOver()) Peer.fail(1);
     peer.end();
+  }
+
+  /** The first reader keeps the time; the second one counts what was right, and both must have seen everything. */
+  private static void broadcast(Peer peer) {
+    RingBuffer<Peer.Message> ring = ring(peer);
+    int[] due = new int[1];
+    boolean isPolling = peer.queue.contains("pollers");
+    Runnable first, second;
+    if (isPolling) {
+      EventPoller<Peer.Message> one = ring.newPoller(), other = ring.newPoller();
+      ring.addGatingSequences(one.getSequence(), other.getSequence());
+      EventPoller.Handler<Peer.Message> take = (message, sequence, isLast) -> {
+        peer.take(message);
+        return true;
+      };
+      EventPoller.Handler<Peer.Message> check = (message, sequence, isLast) -> isDue(message, due);
+      first = () -> {
+        try {
+          for (boolean isIdle = false; !isIdle || !peer.isOver() || due[0] != (int) peer.sent.get();) {
+            isIdle = one.poll(take) != EventPoller.PollState.PROCESSING;
+            isIdle &= other.poll(check) != EventPoller.PollState.PROCESSING;
+            if (isIdle) Thread.onSpinWait();
+          }
+        } catch (Exception error) {
+          throw new IllegalStateException(error);
+        }
+      };
+      second = () -> { };
+    } else {
+      BatchEventProcessor<Peer.Message> one = new BatchEventProcessor<>(ring, ring.newBarrier(),
+          (message, sequence, isLast) -> peer.take(message));
+      BatchEventProcessor<Peer.Message> other = new BatchEventProcessor<>(ring, ring.newBarrier(),
+          (message, sequence, isLast) -> isDue(message, due));
+      ring.addGatingSequences(one.getSequence(), other.getSequence());
+      first = one;
+      second = other;
+      new Thread(() -> {
+        while (peer.over.get() == 0 || one.getSequence().get() < ring.getCursor()
+            || other.getSequence().get() < ring.getCursor()) Peer.sleep(1);
+        one.halt();
+        other.halt();
+      }).start();
+    }
+    peer.begin();
+    Thread[] reading = {reader(peer, first), reader(peer, second)};
+    Thread[] producing = peer.produce((from, part) -> {
+      for (int i = 0; i < Peer.SLICE; i++) {
+        long at = ring.next();
+        ring.get(at).write(from + i, part);
+        ring.publish(at);
+      }
+    });
+    try {
+      for (Thread thread : producing) thread.join();
+      for (Thread thread : reading) thread.join();
+    } catch (InterruptedException error) {
+      throw new IllegalStateException(error);
+    }
+    if (!peer.isOver() || due[0] != (int) peer.sent.get()) Peer.fail(1);
+    peer.end();
+  }
+
+  private static Thread reader(Peer peer, Runnable reading) {
+    Thread thread = new Thread(() -> {
+      Peer.pin(peer.cpuB);
+      reading.run();
+    });
+    thread.start();
+    return thread;
+  }
+
+  /** Ends everything where the second reader meets another message than the one that is due. */
+  private static boolean isDue(Peer.Message message, int[] due) {
+    if (message.sequence != due[0] || message.mark != (due[0] ^ Peer.SALT)) Peer.fail(1);
+    due[0]++;
+    return true;
   }
 
   private static void trip(Peer peer) {

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 
 /** What every peer in Java has: arguments, a message, how a thread is pinned, the consumer's clock and check. */
 final class Peer {
@@ -49,8 +50,8 @@ final class Peer {
 
   Peer(String[] args) {
     if (args.length != 10) {
-      System.err.println("usage: queue each|batch|round-trip bytes batch capacity producers cpuA cpuB warmupMs"
-          + " measureMs");
+      System.err.println("usage: queue each|batch|broadcast|round-trip|wake bytes batch capacity producers cpuA cpuB"
+          + " warmupMs measureMs");
       System.exit(2);
     }
     queue = args[0];
@@ -162,12 +163,28 @@ final class Peer {
     int ask(int word);
   }
 
-  /** Rounds of a question and its complement, timed from one answer to the next. */
+  static void sleep(int ms) {
+    try {
+      Thread.sleep(ms);
+    } catch (InterruptedException error) {
+      throw new IllegalStateException(error);
+    }
+  }
+
+  /**
+   * Rounds of a question and its complement, timed from one answer to the next. In the pattern `wake` the one that asks
+   * rests first, so that the other one has gone to sleep, and a round is timed from its question.
+   */
   void trip(Ask ask) {
+    boolean isWake = pattern.equals("wake");
     int[] ns = new int[1 << 23];
     int rounds = 0, wrongs = 0;
     long born = System.nanoTime(), last = born;
     for (int round = 1; last < born + warmupNs + measureNs && rounds < ns.length; round++) {
+      if (isWake) {
+        LockSupport.parkNanos(200_000);
+        last = System.nanoTime();
+      }
       if (ask.ask(round) != ~round) wrongs++;
       long at = System.nanoTime();
       if (last >= born + warmupNs) ns[rounds++] = (int) (at - last);

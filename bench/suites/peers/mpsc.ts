@@ -2,7 +2,7 @@
  * Rows `mpsc-1` and `mpsc-3`: queues that many may write to, with one producer and with three, which share the first
  * CPU. Ours publishes one by one and by 64.
  */
-import type { Bench, Finding } from '../../harness.js';
+import type { Bench } from '../../harness.js';
 import { CAPACITY, lanes } from '../queues/many.js';
 import type { PeerName, Trial } from './programs.js';
 import { rates } from './rates.js';
@@ -22,13 +22,15 @@ function mpsc(producers: number, names: readonly PeerName[]): Bench {
   return {
     name: `mpsc-${producers}`,
     async run() {
-      const rows: Finding[] = [];
-      for (const publishEvery of [1, 64]) {
+      const shapes = [1, 64].map((publishEvery) => {
         const aim = publishEvery === 1 ? 1 : 2;
-        const aims = { 'disruptor multi yielding': aim, 'disruptor multi busy-spin': aim };
-        rows.push(...(await rates(lanes(producers, publishEvery), trials, aims, { capacity: CAPACITY, publishEvery })));
-      }
-      return rows;
+        return {
+          contender: lanes(producers, publishEvery),
+          params: { capacity: CAPACITY, publishEvery },
+          aims: { 'disruptor multi yielding': aim, 'disruptor multi busy-spin': aim },
+        };
+      });
+      return (await rates(shapes, trials)).flat();
     },
   };
 }

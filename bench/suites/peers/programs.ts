@@ -7,16 +7,22 @@ import { rootUrl } from '../../context.js';
 import { runProgram } from '../../programs.js';
 import { twoCpus } from '../../cpus.js';
 
-/** The program of bench/peers/build.mjs that has a peer, and the patterns in which it is at its best or comparable. */
+export type ProgramName =
+  | 'boost' | 'rte_ring' | 'zeromq' | 'nng' | 'rust' | 'go' | 'disruptor' | 'jctools' | 'netty' | 'nettyTimers';
+
+/** The program of bench/peers/build.mjs that has a peer. */
 interface Peer {
-  readonly program: 'boost' | 'rte_ring' | 'zeromq' | 'rust' | 'go' | 'disruptor' | 'jctools';
+  readonly program: ProgramName;
   /** Milliseconds until its compiler has come to rest. */
   readonly warmupMs?: number;
 }
-const JAVA = { warmupMs: 1000 };
+const JAVA = { warmupMs: 800 };
+/** Peers that are queues. */
 export const peers = {
   'disruptor yielding': { program: 'disruptor', ...JAVA },
   'disruptor busy-spin': { program: 'disruptor', ...JAVA },
+  'disruptor blocking': { program: 'disruptor', ...JAVA },
+  'disruptor pollers': { program: 'disruptor', ...JAVA },
   'disruptor multi yielding': { program: 'disruptor', ...JAVA },
   'disruptor multi busy-spin': { program: 'disruptor', ...JAVA },
   'jctools': { program: 'jctools', ...JAVA },
@@ -24,6 +30,7 @@ export const peers = {
   'boost queue': { program: 'boost' },
   'rte_ring': { program: 'rte_ring' },
   'zeromq': { program: 'zeromq' },
+  'nng': { program: 'nng' },
   'crossbeam': { program: 'rust' },
   'std sync_channel': { program: 'rust' },
   'tokio mpsc': { program: 'rust' },
@@ -33,68 +40,105 @@ export type PeerName = keyof typeof peers;
 
 export interface Trial {
   readonly peer: PeerName;
-  readonly pattern: 'each' | 'batch' | 'round-trip';
+  readonly pattern: 'each' | 'batch' | 'broadcast' | 'round-trip' | 'wake';
   readonly bytes?: 8 | 64;
   readonly batch?: number;
   readonly capacity: number;
   readonly producers?: number;
+  /** How long it is measured, where the usual 200 ms give too few rounds. */
+  readonly measureMs?: number;
 }
 
-const WARMUP_MS = 200;
-const MEASURE_MS = 300;
-interface Built { readonly start?: readonly string[]; readonly missing?: string; readonly version: string }
-const built = new Map<string, Promise<Built>>();
-const versions = new Set<string>();
+/** Contenders that are here, their versions, and the names of those that are not. */
+export interface Present<Name extends string> {
+  readonly present: readonly Contender<Name>[];
+  readonly versions: ReadonlySet<string>;
+  readonly missing: ReadonlySet<string>;
+}
 
-function programOf(peer: PeerName): Promise<Built> {
-  const { program } = peers[peer];
+const WARMUP_MS = 100;
+const MEASURE_MS = 200;
+interface Built { readonly start?: readonly string[]; readonly missing?: string; readonly version: string }
+const built = new Map<ProgramName, Promise<Built>>();
+
+/** Builds a program, once. Without `start` it is not there. */
+export function programOf(program: ProgramName): Promise<Built> {
   const known = built.get(program);
   if (known !== undefined) return known;
   const building = import(new URL('bench/peers/build.mjs', rootUrl).href)
     .then((module: { buildPeer(name: string): Promise<Built> }) => module.buildPeer(program))
     .then((result) => {
-      if (result.missing === undefined) {
-        versions.add(result.version);
-        process.stderr.write(`peers/${program}: ${result.version}\n`);
-      } else process.stderr.write(`peers/${program} is left out: ${result.missing}\n`);
+      const { missing, version } = result;
+      process.stderr.write(`peers/${program}${missing === undefined ? `: ${version}` : ` is left out: ${missing}`}\n`);
       return result;
     });
   built.set(program, building);
   return building;
 }
 
-/** Those of `trials` whose peers are here as contenders, and what to say about versions and about those left out. */
-export async function contenders<Name extends 'rate' | 'p50' | 'p99'>(
-  trials: readonly Trial[],
-): Promise<{ present: Contender<Name>[]; note: string }> {
+/** Those of `trials` whose programs are here as contenders, by a function that makes one of a trial and its command. */
+export async function programs<T extends { readonly program: ProgramName; readonly name: string }, Name extends string>(
+  trials: readonly T[], contender: (trial: T, start: readonly string[]) => Contender<Name>,
+): Promise<Present<Name>> {
   const present: Contender<Name>[] = [];
-  const missing: string[] = [];
+  const [versions, missing] = [new Set<string>(), new Set<string>()];
   for (const trial of trials) {
-    const { start } = await programOf(trial.peer);
-    if (start === undefined) missing.push(nameOf(trial));
-    else present.push(contender(trial, start));
+    const { start, version } = await programOf(trial.program);
+    if (start === undefined) {
+      missing.add(trial.name);
+      continue;
+    }
+    for (const each of version.split(', ')) versions.add(each);
+    present.push(contender(trial, start));
   }
-  const left = missing.length === 0 ? '' : `; left out, since bench/peers/install has not run: ${missing.join(', ')}`;
-  return { present, note: `${[...versions].join(', ')}${left}` };
+  return { present, versions, missing };
 }
+
+/** Queues of `trials`. */
+export const queues = <Name extends 'rate' | 'p50' | 'p99'>(trials: readonly Trial[]): Promise<Present<Name>> =>
+  programs(
+    trials.map((trial) => ({ ...trial, program: peers[trial.peer].program, name: nameOf(trial) })),
+    (trial, start) => queue<Name>(trial, start),
+  );
+
+export function together<Name extends string>(...all: readonly Present<Name>[]): Present<Name> {
+  return {
+    present: all.flatMap(({ present }) => present),
+    versions: new Set(all.flatMap(({ versions }) => [...versions])),
+    missing: new Set(all.flatMap(({ missing }) => [...missing])),
+  };
+}
+
+/** What a row's note says: scripts/peers.mjs reads it. */
+export function noteOf({ versions, missing }: Omit<Present<string>, 'present'>): string {
+  const left = missing.size === 0 ? '' : `; left out, since bench/peers/install did not bring it: ${list(missing)}`;
+  return `versions: ${list(versions)}${left}`;
+}
+const list = (set: ReadonlySet<string>): string => [...set].join(', ');
 
 export const nameOf = ({ peer, pattern }: Trial): string => (pattern === 'batch' ? `${peer} batch` : peer);
 
-function contender<Name extends 'rate' | 'p50' | 'p99'>(trial: Trial, start: readonly string[]): Contender<Name> {
+function queue<Name extends 'rate' | 'p50' | 'p99'>(trial: Trial, start: readonly string[]): Contender<Name> {
   const { peer, pattern, bytes = 8, batch = pattern === 'batch' ? 64 : 1, capacity, producers = 1 } = trial;
   const { warmupMs = WARMUP_MS }: Peer = peers[peer];
   return {
     name: nameOf(trial),
     async run() {
-      const [command, ...first] = start;
-      const result = await runProgram(command, [
-        ...first, peer, pattern, bytes, batch, capacity, producers, ...twoCpus(), warmupMs, MEASURE_MS,
+      const result = await verified(peer, start, [
+        peer, pattern, bytes, batch, capacity, producers, ...twoCpus(), warmupMs, trial.measureMs ?? MEASURE_MS,
       ]);
-      check(result.verified === true, `${peer} says that a result was wrong`);
-      const { rate, p50, p99 } = result as Record<string, number>;
-      return (pattern === 'round-trip' ? { p50, p99 } : { rate: rate / 1e6 }) as unknown as Readonly<
-        Record<Name, number>
-      >;
+      const { rate, p50, p99 } = result;
+      return (rate === undefined ? { p50, p99 } : { rate: rate / 1e6 }) as unknown as Readonly<Record<Name, number>>;
     },
   };
+}
+
+/** Runs a peer's program and returns the figures that it printed. Throws CheckFailed unless all messages were right. */
+export async function verified(
+  name: string, start: readonly string[], args: readonly (string | number)[],
+): Promise<Record<string, number>> {
+  const [command, ...first] = start;
+  const result = await runProgram(command, [...first, ...args]);
+  check(result['verified'] === true, `${name} says that a result was wrong`);
+  return result as Record<string, number>;
 }

@@ -4,27 +4,28 @@
  */
 import { compare, type Bench } from '../../harness.js';
 import { plainThreads, workers } from '../queues/round-trip.js';
-import { contenders, type PeerName, type Trial } from './programs.js';
+import { noteOf, queues, type PeerName, type Trial } from './programs.js';
 import { RUNS } from './rates.js';
 
 const CAPACITY = 2048;
 
 /** Channels of Rust and Go, and the Disruptor's guide, put a waiter to sleep after a while; rings spin. */
 export const TRIPS: readonly PeerName[] = [
-  'disruptor yielding', 'disruptor busy-spin', 'boost spsc', 'rte_ring', 'crossbeam', 'std sync_channel', 'go channel',
+  'disruptor yielding', 'disruptor busy-spin', 'boost spsc', 'rte_ring', 'crossbeam', 'std sync_channel', 'tokio mpsc',
+  'go channel', 'nng',
 ];
 
 export const roundTrip: Bench = {
   name: 'round-trip',
   async run() {
     const trials = TRIPS.map((peer): Trial => ({ peer, pattern: 'round-trip', capacity: CAPACITY }));
-    const { present, note } = await contenders<'p50' | 'p99'>(trials);
+    const all = await queues<'p50' | 'p99'>(trials);
     return compare({
       runs: RUNS,
       ours: workers,
-      baselines: [plainThreads, ...present],
+      baselines: [plainThreads, ...all.present],
       figures: (['p50', 'p99'] as const).map((of) => ({ of, metric: of, unit: 'ns', better: 'lower' as const })),
-      note: () => note,
+      note: () => noteOf(all),
     });
   },
 };

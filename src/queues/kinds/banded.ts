@@ -40,6 +40,7 @@ export const banded: RingKind<Queue, Parameters<typeof createRings>[0], BandedPr
   close: (queue) => closeGroup(open(queue)),
   // Whoever has the bands has all of them, and counts once.
   recover: (queue, worker) => recoverGroup(open(queue), idOfDead(worker), true),
+  recoverSharer: (queue, dead) => recoverGroup(open(queue), dead - 1, true),
   inspect,
   hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId),
 };

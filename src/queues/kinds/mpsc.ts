@@ -43,6 +43,7 @@ export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProdu
     },
     close: (queue) => closeGroup(open(queue)),
     recover: (queue, worker) => recoverGroup(open(queue), idOfDead(worker), false),
+    recoverSharer: (queue, dead) => recoverGroup(open(queue), dead - 1, false),
     inspect,
     // A consumer has a place in the group, also while it has no lane.
     hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId, threadsOf(open(queue))),

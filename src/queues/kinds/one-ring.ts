@@ -60,6 +60,7 @@ export function kindOfOneRing<Handle extends Queue, Options, Memory extends Queu
     },
     close: (queue) => closeRing(own.open(queue)),
     recover: (queue, worker) => recoverRing(own.open(queue), idOfDead(worker)),
+    recoverSharer: (queue, dead) => recoverRing(own.open(queue), dead - 1),
     inspect,
     hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId),
   };

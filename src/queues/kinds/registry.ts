@@ -3,6 +3,7 @@ import { invalidArgument } from '../../errors.js';
 import type { Queue } from '../handles.js';
 import type { QueueBackend } from '../queue-ends.js';
 import { banded } from './banded.js';
+import { withFiles } from './in-files.js';
 import { deque, window } from './in-thread.js';
 import { linked } from './linked.js';
 import { mpsc } from './mpsc.js';
@@ -17,7 +18,10 @@ type AnyKind = QueueKind<object, object>;
 type Kinds = Readonly<Record<string, AnyKind>>;
 
 const backends: Readonly<Record<QueueBackend, Kinds>> = {
-  fixed: { spsc: withCodecs(spsc), mpsc: withCodecs(mpsc), spmc: withCodecs(spmc), banded: withCodecs(banded) },
+  fixed: {
+    spsc: withFiles(withCodecs(spsc)), mpsc: withFiles(withCodecs(mpsc)), spmc: withFiles(withCodecs(spmc)),
+    banded: withFiles(withCodecs(banded)),
+  },
   linked: { spsc: withCodecs(linked) },
   deque: { mpmc: deque },
   window: { mpmc: window },

@@ -8,7 +8,7 @@ import type { Queue } from '../handles.js';
 import type { RingsProperties } from '../inspect.js';
 import { lazyHost } from '../lazy.js';
 import { LossyConsumer } from '../lossy-consumer.js';
-import { isLossyPlace, joinAsProducer, me, type JoinOptions } from '../places.js';
+import { isLossyPlace, joinAsProducer, meIn, type JoinOptions } from '../places.js';
 import { ATTENTION, CLOSING, OPEN, PHASE, PRODUCER_THREAD, type QueueMemory } from '../ring.js';
 import { VariableConsumer } from '../variable-consumer.js';
 import { VariableProducer } from '../variable-records.js';
@@ -52,7 +52,7 @@ export function takeProducer<M extends QueueMemory>(memory: M): M {
   // Pairs with joinAsProducer() of the thread that has the place, for the text of the error alone.
   const owner = Atomics.load(memory.words, PRODUCER_THREAD);
   const fix =
-    owner === me()
+    owner === meIn(memory.sharer)
       ? 'by this thread. Use that producer, or call its leave() first'
       : `by thread ${owner - 1}. Use kind 'mpsc' for several, or call recover(queue, worker) if that worker has exited`;
   throw new PercoreError('ERR_PERCORE_NO_PLACE', `the only place for a producer is taken ${fix}`, {
@@ -125,9 +125,10 @@ export function isHeldBy(
 
 /** The rings of a group behind the handle of its queue. */
 export function groupOf(
-  { buffer, byteOffset, capacity, recordBytes, maxConsumers }: Queue, rings: number,
+  { buffer, byteOffset, capacity, recordBytes, maxConsumers, ...more }: Queue, rings: number,
 ): GroupHandle {
-  return { buffer, byteOffset, capacity, recordBytes, rings, groupPlaces: maxConsumers };
+  const { sharer = 0 } = more as { sharer?: number };
+  return { buffer, byteOffset, capacity, recordBytes, rings, groupPlaces: maxConsumers, sharer };
 }
 
 /** The figures of a queue, with what its handle says of it. */

@@ -46,6 +46,13 @@ const hints: Hints = {
       },
     ),
   ],
+  // A file that is not there: what create and open do with files, their tests say.
+  open: [
+    options(
+      { kind: oneOf('spsc', 'mpsc', 'spmc'), memory: oneOf({ name: 'percore-fuzz-is-not-there' }) },
+      { recordBytes: oneOf(8), codec },
+    ),
+  ],
   pub: [queue, options({}, { publishEvery: int(1, 10) })],
   sub: [
     queue,
@@ -107,7 +114,7 @@ export const world: World = {
     ...(
       [
         'pub', 'sub', 'pub', 'sub', 'pub', 'sub', 'close', 'recover', 'inspect', 'link', 'closePipe', 'codecOf',
-        'struct', 'structReader', 'structWriter', 'recordMemory', 'bytesFor', 'nameOfCode',
+        'open', 'struct', 'structReader', 'structWriter', 'recordMemory', 'bytesFor', 'nameOfCode',
       ] as const
     ).map((name) => [name, queues[name] as (...args: any[]) => unknown] as const),
   ],

@@ -1,6 +1,10 @@
 //! Peers `crossbeam`, `std sync_channel` and `tokio mpsc`: bounded channels. The first two between two pinned threads,
 //! which wait as the channel itself waits; tokio's between two tasks of its runtime with two pinned workers.
-//! See ../README.md for the arguments.
+//! `tokio` has its servers and timers in files of their own. See ../README.md for the arguments.
+mod servers;
+mod tasks;
+mod timers;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::sync::Arc;
@@ -12,7 +16,7 @@ static IS_ENOUGH: AtomicBool = AtomicBool::new(false);
 extern "C" {
     fn sched_setaffinity(pid: i32, bytes: usize, mask: *const u64) -> i32;
 }
-fn pin(cpu: usize) {
+pub fn pin(cpu: usize) {
     let mut mask = [0u64; 16];
     mask[cpu / 64] = 1 << (cpu % 64);
     if unsafe { sched_setaffinity(0, 128, mask.as_ptr()) } != 0 {
@@ -107,7 +111,7 @@ impl Judge {
         println!("{{\"rate\":{:.0},\"verified\":true}}", self.rate);
     }
 }
-fn fail(wrong: u64) {
+pub fn fail(wrong: u64) {
     if wrong != 0 {
         eprintln!("{wrong} messages were lost, repeated or torn");
         std::process::exit(1);
@@ -157,8 +161,8 @@ fn sync_channel<R: Record>(plan: &Plan) {
     race(plan, to, |to, record| to.send(record).unwrap(), || from.recv().ok());
 }
 
-fn runtime(plan: &Plan) -> tokio::runtime::Runtime {
-    let (cpus, next) = (plan.cpus, Arc::new(AtomicUsize::new(0)));
+fn runtime(cpus: [usize; 2]) -> tokio::runtime::Runtime {
+    let next = Arc::new(AtomicUsize::new(0));
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .on_thread_start(move || pin(cpus[next.fetch_add(1, Relaxed) % 2]))
@@ -168,7 +172,7 @@ fn runtime(plan: &Plan) -> tokio::runtime::Runtime {
 
 fn tokio_mpsc<R: Record>(plan: &Plan) {
     let (to, mut from) = tokio::sync::mpsc::channel::<R>(plan.capacity);
-    let runtime = runtime(plan);
+    let runtime = runtime(plan.cpus);
     for part in 0..plan.producers as u32 {
         let to = to.clone();
         runtime.spawn(async move {
@@ -192,23 +196,123 @@ fn tokio_mpsc<R: Record>(plan: &Plan) {
     runtime.block_on(consuming).unwrap();
 }
 
-/// Rounds of a question and its complement, timed from one answer to the next.
-fn trip(plan: &Plan, mut ask: impl FnMut(u32) -> u32) {
-    let born = Instant::now();
-    let (mut last, mut round, mut wrong) = (Duration::ZERO, 0u32, 0u64);
-    let mut ns: Vec<u64> = Vec::with_capacity(1 << 24);
-    while last < plan.warmup + plan.measure {
-        round += 1;
-        wrong += (ask(round) != !round) as u64;
-        let at = born.elapsed();
-        if last >= plan.warmup {
-            ns.push((at - last).as_nanos() as u64);
+/// A channel for each of two readers in one thread; the producer sends every message into both. A reader takes what
+/// there is, up to 64, and the thread blocks where neither has anything.
+fn broadcast(plan: &Plan) {
+    let (to, from) = crossbeam_channel::bounded::<[u32; 2]>(plan.capacity);
+    let (to_other, from_other) = crossbeam_channel::bounded::<[u32; 2]>(plan.capacity);
+    let cpu = plan.cpus[0];
+    std::thread::spawn(move || {
+        pin(cpu);
+        produce(0, |record: [u32; 2]| {
+            to.send(record).unwrap();
+            to_other.send(record).unwrap();
+        });
+    });
+    pin(plan.cpus[1]);
+    let (mut judge, mut other) = (Judge::new(plan), Judge::new(plan));
+    other.measure = Duration::MAX;
+    loop {
+        let before = judge.received + other.received;
+        from.try_iter().take(64).for_each(|record| judge.take(record));
+        from_other.try_iter().take(64).for_each(|record| other.take(record));
+        if judge.received + other.received != before {
+            continue;
         }
-        last = at;
+        match from.recv() {
+            Ok(record) => judge.take(record),
+            Err(_) => break,
+        }
     }
-    fail(wrong);
-    ns.sort_unstable();
-    println!("{{\"p50\":{},\"p99\":{},\"verified\":true}}", ns[ns.len() / 2], ns[ns.len() * 99 / 100]);
+    from_other.iter().for_each(|record| other.take(record));
+    fail(other.wrong + judge.received.abs_diff(other.received));
+    judge.end();
+}
+
+/// How long a side waits before it asks, so that the other one has gone to sleep, in the pattern `wake`.
+const ASLEEP: Duration = Duration::from_micros(200);
+
+/// The time and the count of rounds of a question and its complement, from one answer to the next; in the pattern
+/// `wake`, from the question to the answer.
+struct Trip {
+    is_wake: bool,
+    born: Instant,
+    warmup: Duration,
+    end: Duration,
+    last: Duration,
+    round: u32,
+    wrong: u64,
+    ns: Vec<u64>,
+}
+impl Trip {
+    fn new(plan: &Plan) -> Self {
+        Trip {
+            is_wake: plan.pattern == "wake", born: Instant::now(), warmup: plan.warmup,
+            end: plan.warmup + plan.measure, last: Duration::ZERO, round: 0, wrong: 0, ns: Vec::with_capacity(1 << 24),
+        }
+    }
+    /// The next question, if the time is not over.
+    fn next(&mut self) -> Option<u32> {
+        if self.last >= self.end {
+            return None;
+        }
+        if self.is_wake {
+            std::thread::sleep(ASLEEP);
+            self.last = self.born.elapsed();
+        }
+        self.round += 1;
+        Some(self.round)
+    }
+    fn hear(&mut self, answer: u32) {
+        self.wrong += (answer != !self.round) as u64;
+        let at = self.born.elapsed();
+        if self.last >= self.warmup {
+            self.ns.push((at - self.last).as_nanos() as u64);
+        }
+        self.last = at;
+    }
+    fn end(mut self) {
+        fail(self.wrong);
+        self.ns.sort_unstable();
+        let (p50, p99) = (self.ns[self.ns.len() / 2], self.ns[self.ns.len() * 99 / 100]);
+        println!("{{\"p50\":{p50},\"p99\":{p99},\"verified\":true}}");
+    }
+}
+
+fn trip(plan: &Plan, mut ask: impl FnMut(u32) -> u32) {
+    let mut trip = Trip::new(plan);
+    while let Some(word) = trip.next() {
+        trip.hear(ask(word));
+    }
+    trip.end();
+}
+
+/// A task on each side, in a runtime of one thread each, or the scheduler would let both run on one CPU.
+fn tokio_trip(plan: &Plan) {
+    let (ask, mut asked) = tokio::sync::mpsc::channel::<[u32; 2]>(plan.capacity);
+    let (answer, mut answered) = tokio::sync::mpsc::channel::<[u32; 2]>(plan.capacity);
+    let cpu = plan.cpus[1];
+    std::thread::spawn(move || {
+        on_this_thread(cpu, async move {
+            while let Some([word, _]) = asked.recv().await {
+                answer.send([!word, 0]).await.ok();
+            }
+        });
+    });
+    let mut trip = Trip::new(plan);
+    on_this_thread(plan.cpus[0], async move {
+        while let Some(word) = trip.next() {
+            ask.send([word, 0]).await.ok().unwrap();
+            trip.hear(answered.recv().await.unwrap()[0]);
+        }
+        trip.end();
+    });
+}
+
+/// Runs this in a runtime of this thread alone, on that CPU.
+pub fn on_this_thread<T>(cpu: usize, this: impl std::future::Future<Output = T>) -> T {
+    pin(cpu);
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(this)
 }
 
 fn crossbeam_trip(plan: &Plan) {
@@ -255,19 +359,32 @@ fn run<R: Record>(plan: &Plan) {
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
+    let number = |at: usize| args[at].parse::<usize>().expect("a number");
+    match args.get(1).map(String::as_str) {
+        Some("echo") => return servers::serve(false),
+        Some("reply") => return servers::serve(true),
+        Some("cost") => return timers::cost(number(2), number(3), number(4), number(5)),
+        Some("expire") => return timers::expire(number(2)),
+        Some("task") => return tasks::ask_all(number(2), number(3), [number(4), number(5)]),
+        _ => (),
+    }
     if args.len() != 11 {
-        eprintln!("usage: queue each|round-trip bytes batch capacity producers cpuA cpuB warmupMs measureMs");
+        eprintln!(
+            "usage: queue each|broadcast|round-trip|wake bytes batch capacity producers cpuA cpuB warmupMs measureMs; \
+             or echo|reply; or cost live batch warmupRounds rounds; or expire count; or task inFlight calls cpuA cpuB"
+        );
         std::process::exit(2);
     }
-    let number = |at: usize| args[at].parse::<usize>().expect("a number");
     let ms = |at: usize| Duration::from_millis(number(at) as u64);
     let plan = Plan {
         queue: args[1].clone(), pattern: args[2].clone(), capacity: number(5), producers: number(6),
         cpus: [number(7), number(8)], warmup: ms(9), measure: ms(10),
     };
     match (plan.pattern.as_str(), plan.queue.as_str(), number(3)) {
-        ("round-trip", "crossbeam", _) => crossbeam_trip(&plan),
-        ("round-trip", _, _) => std_trip(&plan),
+        ("broadcast", _, _) => broadcast(&plan),
+        ("round-trip" | "wake", "crossbeam", _) => crossbeam_trip(&plan),
+        ("round-trip" | "wake", "tokio mpsc", _) => tokio_trip(&plan),
+        ("round-trip" | "wake", _, _) => std_trip(&plan),
         (_, _, 64) => run::<[u32; 16]>(&plan),
         _ => run::<[u32; 2]>(&plan),
     }

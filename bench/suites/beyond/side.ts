@@ -1,0 +1,357 @@
+/**
+ * One side of the row `process-ring`. The first side is a process that the bench starts; it starts the other one as its
+ * way says, and sends the bench what was measured: by the second side, where messages go one way.
+ */
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Worker, parentPort, workerData } from 'node:worker_threads';
+import {
+  CLOSED, create, open, pub, sub, type FixedConsumer, type FixedProducer, type FixedQueue,
+} from 'percore/queues';
+import { rootUrl } from '../../context.js';
+import { pinThisThread } from '../../cpus.js';
+import { percentile } from '../../harness.js';
+import { socketPath, type Side, type SideResult } from './process-ring.js';
+
+const BYTES = 64;
+const WORDS = BYTES >> 2;
+const CAPACITY = 4096;
+/** Steps of nothing where the ring is full or empty, about 1 µs. */
+const PAUSES = 2000;
+/** No run takes as long. */
+const MOST_MS = 30_000;
+
+const side = (workerData ?? JSON.parse(process.argv[2])) as Side & { readonly there?: FixedQueue; back?: FixedQueue };
+const { way, work, isFirst, folder, cpus, warmupMs, measureMs } = side;
+const other = { ...side, isFirst: false };
+const report = (result: SideResult): void => {
+  if (parentPort === null) process.send!(result);
+  else parentPort.postMessage(result);
+};
+pinThisThread(cpus[isFirst ? 0 : 1]);
+
+// ---- Rings
+
+function ring(name: string): FixedQueue {
+  const shape = { kind: 'spsc', recordBytes: BYTES } as const;
+  if (way === 'threads') return create({ ...shape, capacity: CAPACITY });
+  const memory = { path: join(folder, name) };
+  return isFirst ? create({ ...shape, capacity: CAPACITY, memory }) : open({ ...shape, memory });
+}
+
+function rings(): void {
+  const there = side.there ?? ring('there');
+  const back = side.back ?? ring('back');
+  if (isFirst) startOther({ there, back });
+  if (work === 'rate') {
+    if (isFirst) sendAll(pub(there, { publishEvery: { records: 64 } }));
+    else report(receiveAll(sub(there)));
+  } else if (isFirst) {
+    report(ask(pub(there), sub(back)));
+  } else {
+    answer(sub(there), pub(back));
+  }
+}
+
+function startOther(queues: { there: FixedQueue; back: FixedQueue }): void {
+  if (way === 'threads') {
+    new Worker(new URL(import.meta.url), { workerData: { ...other, ...queues } }).on('message', report);
+  } else {
+    fork(new URL(import.meta.url), [JSON.stringify(other)]).on('message', report);
+  }
+}
+
+function pause(): void {
+  for (let i = 0; i < PAUSES; i++);
+}
+
+/** Sends until the other side has what it needs and closes; its result is then handed on. */
+function sendAll(producer: FixedProducer): void {
+  const endMs = performance.now() + MOST_MS;
+  const { words } = producer;
+  let number = 0;
+  while (performance.now() < endMs) {
+    for (let i = 0; i < 1024; i++) {
+      const at = producer.tryClaim();
+      if (at < 0) {
+        if (at === CLOSED) return;
+        pause();
+        continue;
+      }
+      const word = producer.wordOf(at);
+      for (let j = 0; j < WORDS; j++) words[word + j] = number;
+      producer.commit();
+      number = (number + 1) | 0;
+    }
+  }
+}
+
+function receiveAll(consumer: FixedConsumer): SideResult {
+  const clock = new Clock();
+  const { words } = consumer;
+  let number = 0;
+  let wrong = 0;
+  do {
+    const count = consumer.available(1024);
+    if (count < 0) {
+      pause();
+      continue;
+    }
+    for (let i = 0; i < count; i++) {
+      const word = consumer.wordOf(i);
+      let sum = 0;
+      for (let j = 0; j < WORDS; j++) sum += words[word + j] - number;
+      if (sum !== 0) wrong++;
+      number = (number + 1) | 0;
+    }
+    consumer.release(count);
+    clock.count += count;
+  } while (clock.goesOn());
+  consumer.close();
+  return { value: clock.perSecond, wrong };
+}
+
+function ask(producer: FixedProducer, consumer: FixedConsumer): SideResult {
+  const trips = new Trips();
+  let wrong = 0;
+  let round = 0;
+  do {
+    say(producer, ++round);
+    if (hear(consumer) !== ~round) wrong++;
+  } while (trips.note());
+  producer.close();
+  return { value: trips.p50Ns, wrong };
+}
+
+function answer(consumer: FixedConsumer, producer: FixedProducer): void {
+  for (;;) say(producer, ~hear(consumer));
+}
+
+function say(producer: FixedProducer, word: number): void {
+  producer.words[producer.wordOf(producer.tryClaim())] = word;
+  producer.commit();
+}
+
+function hear(consumer: FixedConsumer): number {
+  for (let looks = 1, count = consumer.available(1); count < 0; count = consumer.available(1), looks++) {
+    // The first side has its result; and one that nobody needs any more must not spin for good.
+    if (count === CLOSED || (looks % 1_000_000 === 0 && performance.now() > MOST_MS)) process.exit();
+  }
+  const word = consumer.words[consumer.wordOf()];
+  consumer.release();
+  return word;
+}
+
+// ---- Sockets and channels
+
+async function socket(): Promise<void> {
+  if (!isFirst) {
+    const [peer] = await connected(connect(socketPath(folder)));
+    onStream(peer);
+    return;
+  }
+  const server = createServer().listen(socketPath(folder));
+  await once(server, 'listening');
+  const child = fork(new URL(import.meta.url), [JSON.stringify(other)]);
+  child.on('message', (result: SideResult) => report(result));
+  const [peer] = (await once(server, 'connection')) as [Socket];
+  if (work === 'rate') await writeAll((bytes) => peer.write(bytes), peer);
+  else askStream(peer);
+}
+const connected = async (peer: Socket): Promise<[Socket]> => {
+  await once(peer, 'connect');
+  return [peer];
+};
+
+/** Writes each message by itself, as long as the socket takes them. */
+async function writeAll(write: (bytes: Uint8Array) => boolean, peer: Socket): Promise<void> {
+  for (let number = 0; ; number = (number + 1) | 0) {
+    if (!write(new Uint8Array(new Int32Array(WORDS).fill(number).buffer))) await once(peer, 'drain');
+  }
+}
+
+function onStream(peer: Socket): void {
+  const clock = new Clock();
+  let number = 0;
+  let wrong = 0;
+  let rest = Buffer.alloc(0);
+  peer.on('data', (bytes) => {
+    if (work === 'roundTrip') return void peer.write(bytes);
+    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+    let at = 0;
+    for (; at + BYTES <= rest.length; at += BYTES) {
+      if (rest.readInt32LE(at) !== number) wrong++;
+      number = (number + 1) | 0;
+      clock.count++;
+    }
+    rest = rest.subarray(at);
+    if (!clock.goesOn()) {
+      report({ value: clock.perSecond, wrong });
+      peer.pause();
+    }
+  });
+  peer.on('error', () => process.exit());
+}
+
+function askStream(peer: Socket): void {
+  const trips = new Trips();
+  const message = new Int32Array(WORDS);
+  let wrong = 0;
+  let round = 0;
+  const send = (): void => {
+    message[0] = ++round;
+    peer.write(new Uint8Array(message.buffer.slice(0)));
+  };
+  peer.on('data', (bytes) => {
+    if (bytes.length !== BYTES || bytes.readInt32LE() !== round) wrong++;
+    if (trips.note()) send();
+    else report({ value: trips.p50Ns, wrong });
+  });
+  send();
+}
+
+interface Told { readonly number: number; readonly text: string }
+const TEXT = 'x'.repeat(BYTES - 12);
+
+function channel(): void {
+  if (!isFirst) return onChannel();
+  const child = fork(new URL(import.meta.url), [JSON.stringify(other)]);
+  if (work === 'rate') sendToChannel(child);
+  else askChannel(child);
+}
+
+function sendToChannel(child: ChildProcess): void {
+  child.on('message', (result: SideResult) => report(result));
+  let number = 0;
+  const some = (): void => {
+    // As many as it takes; then what it has taken goes out.
+    for (let i = 0; i < 512; i++) if (!child.send({ number: number++, text: TEXT } satisfies Told)) break;
+    setImmediate(some);
+  };
+  some();
+}
+
+function onChannel(): void {
+  const clock = new Clock();
+  let number = 0;
+  let wrong = 0;
+  let isOver = false;
+  process.on('message', (told: Told) => {
+    if (work === 'roundTrip') return void process.send!(told);
+    if (told.number !== number++ || told.text !== TEXT) wrong++;
+    clock.count++;
+    if (!isOver && !clock.goesOn()) {
+      isOver = true;
+      report({ value: clock.perSecond, wrong });
+    }
+  });
+  process.on('disconnect', () => process.exit());
+}
+
+function askChannel(child: ChildProcess): void {
+  const trips = new Trips();
+  let wrong = 0;
+  let round = 0;
+  const send = (): void => void child.send({ number: ++round, text: TEXT } satisfies Told);
+  child.on('message', (told: Told) => {
+    if (told.number !== round) wrong++;
+    if (trips.note()) send();
+    else report({ value: trips.p50Ns, wrong });
+  });
+  send();
+}
+
+// ---- Python
+
+async function python(): Promise<void> {
+  const path = join(folder, 'python');
+  const foreign = new URL('foreign/', rootUrl).pathname;
+  const program = new URL('bench/suites/beyond/reader.py', rootUrl).pathname;
+  const seconds = [warmupMs / 1000, measureMs / 1000].map(String);
+  const isRing = way === 'python';
+  const producer = isRing
+    ? pub(create({ kind: 'spsc', capacity: 4096, recordBytes: 1024, memory: { path } }), {
+      publishEvery: { records: 64 },
+    })
+    : undefined;
+  const child = spawn('python3', [program, ...(isRing ? [path] : ['-']), ...seconds], {
+    stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONPATH: foreign },
+  });
+  const answer = once(createInterface(child.stdout), 'line').then(([line]) => report(JSON.parse(line as string)));
+  if (producer === undefined) await pipeAll(child);
+  else {
+    let number = 0;
+    for (let isOver = false; !isOver;) {
+      for (let i = 0; i < 4096; i++) {
+        const at = producer.tryClaim();
+        if (at < 0) break;
+        producer.words.fill(number++ & 0xff, producer.wordOf(at), producer.wordOf(at) + 256);
+        producer.commit();
+      }
+      producer.flush();
+      isOver = await Promise.race([answer.then(() => true), new Promise<boolean>((resolve) =>
+        setImmediate(() => resolve(false)))]);
+    }
+  }
+}
+
+async function pipeAll({ stdin }: ChildProcess): Promise<void> {
+  stdin!.on('error', () => {});
+  const blocks = Array.from({ length: 4 }, (_, i) => {
+    const words = new Int32Array(256 * 64);
+    for (let j = 0; j < 64; j++) words.fill((i * 64 + j) & 0xff, j * 256, (j + 1) * 256);
+    return new Uint8Array(words.buffer);
+  });
+  for (let i = 0; stdin!.writable; i++) if (!stdin!.write(blocks[i % 4])) await once(stdin!, 'drain');
+}
+
+// ---- Time
+
+/** Messages a second, from the end of the warm-up on. */
+class Clock {
+  count = 0;
+  private beginMs = 0;
+  private countAtBegin = 0;
+  private readonly warmEndMs = performance.now() + warmupMs + 500;
+  perSecond = 0;
+
+  goesOn(): boolean {
+    const nowMs = performance.now();
+    if (nowMs < this.warmEndMs) return true;
+    if (this.beginMs === 0) {
+      this.beginMs = nowMs;
+      this.countAtBegin = this.count;
+      return true;
+    }
+    if (nowMs < this.beginMs + measureMs) return true;
+    this.perSecond = ((this.count - this.countAtBegin) / (nowMs - this.beginMs)) * 1000;
+    return false;
+  }
+}
+
+class Trips {
+  private readonly samples = new Float64Array(1_000_000);
+  private count = 0;
+  private lastMs = performance.now();
+  private readonly warmEndMs = this.lastMs + warmupMs + 500;
+
+  /** False when there are enough. */
+  note(): boolean {
+    const nowMs = performance.now();
+    if (nowMs > this.warmEndMs && this.count < this.samples.length) this.samples[this.count++] = nowMs - this.lastMs;
+    this.lastMs = nowMs;
+    return nowMs < this.warmEndMs + measureMs || this.count < 500;
+  }
+
+  get p50Ns(): number {
+    return percentile(this.samples.subarray(0, this.count).sort(), 50) * 1e6;
+  }
+}
+
+if (way === 'socket') await socket();
+else if (way === 'channel') channel();
+else if (way === 'python' || way === 'pipe') await python();
+else rings();

@@ -1,0 +1,8 @@
+/** The worker of poolifier, which is imported from where it is: `workerData` is the URL of its module. */
+import { workerData } from 'node:worker_threads';
+import echo from './task-worker.js';
+
+const { ThreadWorker } = (await import(workerData as string)) as {
+  ThreadWorker: new (run: (argument: number) => number) => unknown;
+};
+export default new ThreadWorker((argument) => echo(argument));

@@ -1,0 +1,12 @@
+/** The function that the one worker of piscina and tinypool runs: it returns its argument. */
+import { isMainThread } from 'node:worker_threads';
+import { pinThisThread } from '../../cpus.js';
+
+/** Names the CPU, in the environment, since each pool hands on `workerData` in its own way. */
+export const CPU_VARIABLE = 'PERCORE_PEER_CPU';
+
+if (!isMainThread) pinThisThread(Number(process.env[CPU_VARIABLE]));
+
+export default function echo(argument: number): number {
+  return argument;
+}

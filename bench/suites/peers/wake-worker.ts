@@ -1,0 +1,71 @@
+/** Both sides of `await-wake` and of its baseline `postMessage`: every wait lets the thread's loop sleep. */
+import { once } from 'node:events';
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
+import { pub, sub, type FixedQueue } from 'percore/queues';
+import { pinThisThread } from '../../cpus.js';
+import { percentile } from '../../harness.js';
+
+export interface WakeWorkerData {
+  readonly queues?: { readonly questions: FixedQueue; readonly answers: FixedQueue };
+  readonly port?: MessagePort;
+  readonly isAsking: boolean;
+  readonly cpu: number;
+  readonly measureMs: number;
+}
+export interface WakeResult {
+  /** Nanoseconds from a question to its answer. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly wrong: number;
+}
+
+const ASLEEP_MS = 0.2;
+const WARMUP_MS = 300;
+/** A run of few rounds lasts until it has these. */
+const LEAST_ROUNDS = 100;
+
+const { queues, port, isAsking, cpu, measureMs } = workerData as WakeWorkerData;
+pinThisThread(cpu);
+const [say, hear] = queues === undefined ? overMessages(port!) : overQueues(queues);
+if (isAsking) parentPort!.postMessage(await ask());
+else for (;;) say(~(await hear()));
+
+async function ask(): Promise<WakeResult> {
+  const took: number[] = [];
+  const rest = new Int32Array(new SharedArrayBuffer(4));
+  let wrong = 0;
+  const warmMs = performance.now() + WARMUP_MS;
+  for (let round = 1, startMs = 0; startMs < warmMs + measureMs || took.length < LEAST_ROUNDS; round++) {
+    // It holds this thread, whose CPU rests; the other side falls asleep meanwhile.
+    Atomics.wait(rest, 0, 0, ASLEEP_MS);
+    startMs = performance.now();
+    say(round);
+    if ((await hear()) !== ~round) wrong++;
+    if (startMs > warmMs) took.push((performance.now() - startMs) * 1e6);
+  }
+  took.sort((a, b) => a - b);
+  return { p50: percentile(took, 50), p99: percentile(took, 99), wrong };
+}
+
+type Ends = [say: (word: number) => void, hear: () => Promise<number>];
+
+function overQueues({ questions, answers }: { questions: FixedQueue; answers: FixedQueue }): Ends {
+  const producer = pub(isAsking ? questions : answers);
+  const consumer = sub(isAsking ? answers : questions);
+  return [
+    (word) => {
+      producer.words[producer.wordOf(producer.tryClaim())] = word;
+      producer.commit();
+    },
+    async () => {
+      while (consumer.available(1) < 0) await consumer.ready();
+      const word = consumer.words[consumer.wordOf()];
+      consumer.release();
+      return word;
+    },
+  ];
+}
+
+function overMessages(messages: MessagePort): Ends {
+  return [(word) => messages.postMessage(word), async () => ((await once(messages, 'message')) as [number])[0]];
+}

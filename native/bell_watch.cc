@@ -1,0 +1,165 @@
+#include "bell_watch.h"
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "addon_state.h"
+#include "mapped_file.h"
+
+namespace percore {
+
+static constexpr int64_t kLookNs = 1'000'000'000;
+
+static int64_t nowNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+// Without FUTEX_PRIVATE_FLAG: the kernel then knows the word by its file, and not by its address here.
+int waitForWord(int32_t* word, int32_t seen, int64_t timeoutNs) {
+  const timespec timeout = {time_t(timeoutNs / 1'000'000'000), long(timeoutNs % 1'000'000'000)};
+  return syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, nullptr, 0) == 0 ? 0 : -errno;
+}
+
+int wakeAtWord(int32_t* word) {
+  const long woken = syscall(SYS_futex, word, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+  return woken < 0 ? -errno : int(woken);
+}
+
+// Signals are for the threads that Node has.
+static std::thread quietThread(auto body) {
+  sigset_t all, before;
+  sigfillset(&all);
+  // A thread that blocks SIGBUS dies of it, whoever handles it.
+  sigdelset(&all, SIGBUS);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(body);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return thread;
+}
+
+BellWatch* BellWatch::open(napi_env env, napi_value then) {
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC)), stopping(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  epoll_event event = {EPOLLIN, {.u64 = 0}};
+  if (!epoll || !stopping || epoll_ctl(epoll.get(), EPOLL_CTL_ADD, stopping.get(), &event) != 0) return nullptr;
+  auto* watch = new BellWatch();
+  watch->epoll_ = std::move(epoll);
+  watch->stopping_ = std::move(stopping);
+  watch->env_ = env;
+  napi_value name = nullptr;
+  const auto call = [](napi_env env, napi_value then, void*, void* data) {
+    napi_value token = nullptr, global = nullptr, result = nullptr;
+    if (!env || !then || napi_create_int32(env, int32_t(intptr_t(data)), &token) != napi_ok) return;
+    if (napi_get_global(env, &global) == napi_ok) napi_call_function(env, global, then, 1, &token, &result);
+  };
+  if (napi_create_string_utf8(env, "percore:bells", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_threadsafe_function(
+          env, then, nullptr, name, 0, 1, nullptr, nullptr, nullptr, call, &watch->tell_) != napi_ok) {
+    delete watch;
+    return nullptr;
+  }
+  napi_unref_threadsafe_function(env, watch->tell_);
+  // After the function's own, so that it runs before that: the threads have ended when the function does.
+  napi_add_env_cleanup_hook(
+      env,
+      [](void* data) {
+        auto* watch = static_cast<BellWatch*>(data);
+        stateOf(watch->env_)->bells = nullptr;
+        watch->stop();
+        delete watch;
+      },
+      watch);
+  return watch;
+}
+
+void BellWatch::tell(int32_t token) {
+  napi_call_threadsafe_function(tell_, reinterpret_cast<void*>(intptr_t(token)), napi_tsfn_nonblocking);
+}
+
+void BellWatch::wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token) {
+  const std::lock_guard lock(mutex_);
+  waits_.push_back({word, seen, nowNs() + timeoutNs, token});
+  if (int(waits_.size()) > idle_) threads_.push_back(quietThread([this] { sleepAtBells(); }));
+  given_.notify_one();
+}
+
+void BellWatch::sleepAtBells() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    idle_++;
+    given_.wait(lock, [this] { return isStopping_ || !waits_.empty(); });
+    idle_--;
+    if (isStopping_) return;
+    const Wait wait = waits_.front();
+    waits_.pop_front();
+    asleep_.push_back(wait.word);
+    lock.unlock();
+    MappedFile* const file = MappedFile::of(wait.word);
+    for (;;) {
+      const int64_t leftNs = wait.untilNs - nowNs();
+      if (leftNs <= 0 || !file || !file->isWhole()) break;
+      const int code = waitForWord(wait.word, wait.seen, std::min(leftNs, kLookNs));
+      if (code != -ETIMEDOUT && code != -EINTR) break;
+    }
+    lock.lock();
+    asleep_.erase(std::find(asleep_.begin(), asleep_.end(), wait.word));
+    if (!isStopping_) tell(wait.token);
+  }
+}
+
+int BellWatch::watch(UniqueFd process, int32_t token) {
+  const std::lock_guard lock(mutex_);
+  epoll_event event = {EPOLLIN | EPOLLONESHOT, {.u64 = uint64_t(uint32_t(token))}};
+  if (processes_.empty()) threads_.push_back(quietThread([this] { sleepForProcesses(); }));
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, process.get(), &event) != 0) return -errno;
+  processes_.push_back({std::move(process), token});
+  return 0;
+}
+
+void BellWatch::sleepForProcesses() {
+  for (;;) {
+    epoll_event events[16];
+    const int count = epoll_wait(epoll_.get(), events, 16, -1);
+    const std::lock_guard lock(mutex_);
+    if (isStopping_) return;
+    for (int i = 0; i < count; i++) {
+      const auto found = std::find_if(processes_.begin(), processes_.end(),
+          [&](const Process& process) { return uint64_t(uint32_t(process.token)) == events[i].data.u64; });
+      if (found == processes_.end()) continue;
+      tell(found->token);
+      // It stays in the list, so that there is one thread for all of them; its descriptor goes.
+      found->fd.reset();
+      found->token = 0;
+    }
+  }
+}
+
+void BellWatch::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    isStopping_ = true;
+    for (int32_t* word : asleep_) {
+      // Grows, as if somebody had rung: also for one that is about to sleep. Whoever else waits there looks once more.
+      __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
+      wakeAtWord(word);
+    }
+  }
+  given_.notify_all();
+  const uint64_t one = 1;
+  if (write(stopping_.get(), &one, sizeof one) < 0) {
+    // A full counter is as readable as one that has grown.
+  }
+  for (std::thread& thread : threads_) thread.join();
+  napi_release_threadsafe_function(tell_, napi_tsfn_abort);
+}
+
+}  // namespace percore

@@ -1,0 +1,69 @@
+// What a thread that serves a loop waits for in other processes: that a word of a mapped file changes (a bell), and
+// that a process ends. Neither has a descriptor that libuv could watch together with the others, so threads sleep for
+// it, one for each bell that is waited for at this moment and one for all processes, and say so by a function of
+// Node-API that may be called from any thread. They sleep in the kernel and cost nothing meanwhile, but for one look a
+// second whether the file still has its length.
+//
+// Not eventfd: a number of one process means nothing in another. Not io_uring's futex, which few kernels have.
+// Source: futex(2), pidfd_open(2).
+#pragma once
+#include <node_api.h>
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "unique_fd.h"
+
+namespace percore {
+
+// futex(2) on memory that processes share: 0, -EAGAIN when the word is not `seen`, -ETIMEDOUT, -EFAULT.
+int waitForWord(int32_t* word, int32_t seen, int64_t timeoutNs);
+int wakeAtWord(int32_t* word);
+
+class BellWatch {
+ public:
+  // Null with nothing made when Node-API refuses. `then(token)` is called on this thread's loop, which it does not keep
+  // alive. Ends with the environment.
+  static BellWatch* open(napi_env env, napi_value then);
+
+  // Tells `token` when the word is not `seen` any more, after `timeoutNs`, or when the file has lost what was mapped.
+  void wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token);
+  // Tells `token` once, when this process (a pidfd, which it takes) has ended. 0 or -errno.
+  int watch(UniqueFd process, int32_t token);
+
+ private:
+  struct Wait {
+    int32_t* word;
+    int32_t seen;
+    int64_t untilNs;
+    int32_t token;
+  };
+
+  BellWatch() = default;
+  void stop();
+  void sleepAtBells();
+  void sleepForProcesses();
+  void tell(int32_t token);
+
+  napi_env env_ = nullptr;
+  napi_threadsafe_function tell_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable given_;
+  std::deque<Wait> waits_;
+  // Words that threads sleep at, to wake them when the environment ends.
+  std::vector<int32_t*> asleep_;
+  std::vector<std::thread> threads_;
+  int idle_ = 0;
+  bool isStopping_ = false;
+  UniqueFd epoll_, stopping_;
+  struct Process {
+    UniqueFd fd;
+    int32_t token;
+  };
+  std::vector<Process> processes_;
+};
+
+}  // namespace percore

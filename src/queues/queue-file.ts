@@ -1,0 +1,272 @@
+/**
+ * Files that queues lie in, so that other processes open them: made, opened and checked. What the file begins with is
+ * `queueFileLayout`; then come those who share it, a text that describes the queue, and the ring or the group of rings
+ * as it would lie in a SharedArrayBuffer.
+ *
+ *    | QueueFile 0 | Sharer 256 … | {"codec":…,"consumers":…} 8448 … | Queue or Group, at `queueAt` … |
+ *
+ * The addon shows the mapped file as a SharedArrayBuffer, so all of the code of the rings runs on it unchanged; why,
+ * and what else was measured: docs/decisions/2026-11-29-rings-between-processes.md. A file appears under its name when
+ * it is complete: it is made under another one and linked.
+ */
+import { closeSync, constants, fchmodSync, fstatSync, linkSync, openSync, unlinkSync, type Stats } from 'node:fs';
+import { resolve } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { EEXIST, ENOSYS } from '../errno.js';
+import { PercoreError, checkInteger, checkOptions, checkText, invalidArgument, systemCall } from '../errors.js';
+import {
+  LAYOUT_VERSION, QUEUE_FILE_MAGIC, QUEUE_FILE_TEXT, QUEUE_FILE_VERSION, queueFileLayout, words,
+} from '../layout.js';
+import { backendInForce, native, type NativeMappings } from '../native.js';
+import type { CodecFor } from './codec.js';
+import { damagedWord } from './copy-bytes.js';
+import type { Kind, MemoryGiven, Queue, QueueFile } from './handles.js';
+
+const { fields } = queueFileLayout;
+const PAGE = 4096;
+/** Most bytes of the text: a struct of 1,024 fields takes a part of it. */
+const MOST_TEXT = 2 ** 20;
+const KINDS: Readonly<Record<Kind, number>> = {
+  spsc: words.queueFileKind.SPSC, mpsc: words.queueFileKind.MPSC, spmc: words.queueFileKind.SPMC,
+  banded: words.queueFileKind.BANDED,
+};
+
+/** What a file says of its queue, checked: numbers, and the text. */
+export interface Described {
+  readonly kind: Kind;
+  readonly capacity: number;
+  readonly recordBytes: number;
+  readonly maxProducers: number;
+  readonly maxConsumers: number;
+  readonly codec?: CodecFor<unknown>;
+  readonly consumers?: Readonly<Record<string, number>>;
+}
+
+/** A mapped file, and where its queue begins. */
+export interface Mapped {
+  readonly file: QueueFile;
+  readonly buffer: SharedArrayBuffer;
+  readonly queueAt: number;
+}
+
+/** The functions of the addon. Throws where there are none: another backend cannot map a file. */
+export function mappings(): NativeMappings {
+  const { mappings: group } = native();
+  if (group !== undefined) return group;
+  throw new PercoreError(
+    'ERR_PERCORE_NATIVE_UNAVAILABLE',
+    `a queue in a file needs the native addon, which maps it, and this thread runs on the portable backend `
+      + `(${backendInForce().reason}). Use it on Linux with the addon; between processes without it there are sockets`,
+    { argument: 'memory' },
+  );
+}
+
+/** `memory` as it was given, checked: with a path. */
+export function checkMemoryGiven(given: MemoryGiven): { path: string; mode: number; owner: number } {
+  const { path, name, mode, owner } = checkOptions('memory', given, ['path', 'name', 'mode', 'owner']);
+  if ((path === undefined) === (name === undefined))
+    throw invalidArgument('memory', given, '{ path } of a file or { name } of one in /dev/shm, one of the two');
+  if (name !== undefined && !/^[\w.-]{1,200}$/.test(checkText('memory.name', name)))
+    throw invalidArgument('memory.name', name, '1 to 200 letters, digits, dots, dashes and underscores');
+  if (name === undefined && checkText('memory.path', path).includes('\0'))
+    throw invalidArgument('memory.path', path, 'a path without NUL');
+  return {
+    path: name === undefined ? resolve(path!) : `/dev/shm/${name}`,
+    mode: checkInteger('memory.mode', mode ?? 0o600, 0, 0o777),
+    owner: checkInteger('memory.owner', owner ?? process.geteuid!(), 0, 2 ** 32 - 1),
+  };
+}
+
+/** Maps `bytes` of an open file. Throws ERR_PERCORE_SYSTEM. */
+function map(fd: number, bytes: number, path: string): SharedArrayBuffer {
+  const buffer = mappings().map(fd, bytes);
+  if (typeof buffer !== 'number') return buffer;
+  if (buffer === -ENOSYS)
+    throw new PercoreError(
+      'ERR_PERCORE_NATIVE_UNAVAILABLE',
+      `Node ${process.version} shows no mapped file as a SharedArrayBuffer, so it has no queues in files. Use Node 20 `
+        + `to 26, as built by its project`,
+      { argument: 'memory' },
+    );
+  throw failed(`map ${path}`, buffer, 'mmap');
+}
+
+function failed(what: string, code: number, syscall: string, fix = ''): PercoreError {
+  const errno = native().system.errorName(-code);
+  return new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${errno}, ${syscall}${fix}`, { errno, syscall });
+}
+
+/**
+ * Makes a file for a queue of `bytes` bytes. `fill` puts the queue into it, and has what is described; it is called
+ * before the file can be found by its name.
+ */
+export function makeQueueFile(
+  memory: MemoryGiven, bytes: number, described: Described, fill: (mapped: Mapped) => void,
+): Mapped {
+  const { path, mode } = checkMemoryGiven(memory);
+  const { codec, consumers } = described;
+  const text = new TextEncoder().encode(JSON.stringify({ codec, consumers }));
+  if (text.length > MOST_TEXT)
+    throw invalidArgument('codec', `${text.length} bytes of description`, `at most ${MOST_TEXT} bytes for a file`);
+  const queueAt = pages(QUEUE_FILE_TEXT + text.length);
+  const length = pages(queueAt + bytes);
+  const draft = `${path}.${process.pid}.${threadId}.new`;
+  const fd = systemCall(`make ${path}`, () =>
+    openSync(draft, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode));
+  try {
+    // Whatever the umask says.
+    systemCall(`make ${path}`, () => fchmodSync(fd, mode));
+    const code = mappings().allocate(fd, length);
+    // Not only a length: where the memory is missing when a page is first written, that would be a signal.
+    if (code < 0) throw failed(`give ${path} ${length} bytes`, code, 'posix_fallocate', '. Free some, or ask for less');
+    const { dev: device, ino: inode } = fstatSync(fd);
+    const mapped = { file: { path, device, inode }, buffer: map(fd, length, path), queueAt };
+    writeHeader(mapped.buffer, described, length, queueAt, text);
+    fill(mapped);
+    try {
+      linkSync(draft, path);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).errno !== -EEXIST) throw cause;
+      throw new PercoreError(
+        'ERR_PERCORE_NAME_TAKEN',
+        `there is a file at ${path} already. Open its queue by open({ memory }), or remove it if nobody uses it`,
+        { argument: 'memory', value: path },
+      );
+    }
+    return mapped;
+  } catch (cause) {
+    if (cause instanceof PercoreError) throw cause;
+    return systemCall(`make ${path}`, () => { throw cause; });
+  } finally {
+    closeSync(fd);
+    unlinkSync(draft);
+  }
+}
+
+function writeHeader(
+  buffer: SharedArrayBuffer, described: Described, length: number, queueAt: number, text: Uint8Array,
+): void {
+  const view = new DataView(buffer);
+  const set = (field: { at: number; type: string }, value: number): void =>
+    field.type === 'f64' ? view.setFloat64(field.at, value, true) : view.setInt32(field.at, value, true);
+  set(fields.magic, QUEUE_FILE_MAGIC);
+  set(fields.version, QUEUE_FILE_VERSION);
+  set(fields.ringVersion, LAYOUT_VERSION);
+  set(fields.kind, KINDS[described.kind]);
+  set(fields.bytes, length);
+  set(fields.queueAt, queueAt);
+  set(fields.textBytes, text.length);
+  set(fields.capacity, described.capacity);
+  set(fields.recordBytes, described.recordBytes);
+  set(fields.maxProducers, described.maxProducers);
+  set(fields.maxConsumers, described.maxConsumers);
+  new Uint8Array(buffer).set(text, QUEUE_FILE_TEXT);
+}
+
+const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
+
+/** Opens a file for reading and writing; the caller closes it. */
+export function openFile(path: string): { fd: number; stats: Stats } {
+  const fd = systemCall(`open the queue in ${path}`, () =>
+    // Without waiting for the other end of a FIFO.
+    openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK));
+  try {
+    return { fd, stats: fstatSync(fd) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+/** Opens the file of a queue that somebody has made, maps it, and reads what it says of its queue. */
+export function openQueueFile(memory: MemoryGiven): { mapped: Mapped; described: Described } {
+  const { path, mode, owner } = checkMemoryGiven(memory);
+  mappings();
+  const { fd, stats } = openFile(path);
+  try {
+    if (!stats.isFile()) throw invalidArgument('memory', path, 'a file that create({ memory }) has made');
+    if (stats.uid !== owner)
+      throw invalidArgument(
+        'memory.owner', stats.uid, `${owner}: the file belongs to somebody else, who could change it at any time. Name `
+          + `that user in memory.owner if that is meant`,
+      );
+    const more = stats.mode & 0o777 & ~mode;
+    if (more !== 0)
+      throw invalidArgument(
+        'memory.mode', `0o${(stats.mode & 0o777).toString(8)}`,
+        `0o${mode.toString(8)} or less: others may use the file too. Give it as memory.mode if that is meant`,
+      );
+    const mapped = mapQueueFile({ path, device: stats.dev, inode: stats.ino }, fd, stats);
+    return { mapped, described: describedBy(mapped) };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Maps a file whose numbers make sense. */
+export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: SharedArrayBuffer): Mapped {
+  if (stats.size < pages(QUEUE_FILE_TEXT)) throw cut(file.path, stats.size, pages(QUEUE_FILE_TEXT));
+  const buffer = known ?? map(fd, stats.size, file.path);
+  const view = new DataView(buffer);
+  const magic = view.getInt32(fields.magic.at, true);
+  const versions = [view.getInt32(fields.version.at, true), view.getInt32(fields.ringVersion.at, true)];
+  if (magic !== QUEUE_FILE_MAGIC || versions[0] !== QUEUE_FILE_VERSION || versions[1] !== LAYOUT_VERSION)
+    throw new PercoreError(
+      'ERR_PERCORE_LAYOUT_MISMATCH',
+      `${file.path} has magic ${magic} and versions ${versions.join(' and ')}; this build reads ${QUEUE_FILE_MAGIC}, `
+        + `${QUEUE_FILE_VERSION} and ${LAYOUT_VERSION}. It is the file of no queue, or of another version of percore`,
+      { argument: 'memory', value: file.path },
+    );
+  const bytes = view.getFloat64(fields.bytes.at, true);
+  if (!(bytes <= stats.size)) throw cut(file.path, stats.size, bytes);
+  const queueAt = view.getInt32(fields.queueAt.at, true);
+  if (!(queueAt >= QUEUE_FILE_TEXT && queueAt < bytes && queueAt % PAGE === 0))
+    throw damagedWord('beginning', queueAt, bytes);
+  return { file, buffer, queueAt };
+}
+
+/** The file is shorter than it says, or than it was. */
+export function cut(path: string, size: number, bytes: number): PercoreError {
+  return new PercoreError(
+    'ERR_PERCORE_FILE_TRUNCATED',
+    `the queue's file ${path} has ${size} bytes and should have ${bytes}: somebody has cut it. Create a new queue`,
+    { argument: 'memory', value: path },
+  );
+}
+
+function describedBy({ buffer, queueAt }: Mapped): Described {
+  const view = new DataView(buffer);
+  const get = ({ at }: { at: number }): number => view.getInt32(at, true);
+  const code = get(fields.kind);
+  const kind = (Object.keys(KINDS) as Kind[]).find((each) => KINDS[each] === code);
+  if (kind === undefined) throw damagedWord('kind', code, 4);
+  const textBytes = get(fields.textBytes);
+  if (!(textBytes >= 0 && textBytes <= queueAt - QUEUE_FILE_TEXT))
+    throw damagedWord('length of its description', textBytes, queueAt - QUEUE_FILE_TEXT);
+  let text: { codec?: CodecFor<unknown>; consumers?: Record<string, number> };
+  try {
+    // A copy: the decoder takes no shared memory.
+    text = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(
+      new Uint8Array(buffer, QUEUE_FILE_TEXT, textBytes).slice())) as typeof text;
+    if (typeof text !== 'object' || text === null) throw new TypeError('no object');
+  } catch (cause) {
+    throw new PercoreError(
+      'ERR_PERCORE_DAMAGED',
+      `the queue's file is damaged: its description is no JSON. Something else writes to it. Create a new queue`,
+      { argument: 'memory', cause },
+    );
+  }
+  const { codec, consumers } = text;
+  return {
+    kind, capacity: get(fields.capacity), recordBytes: get(fields.recordBytes),
+    maxProducers: get(fields.maxProducers), maxConsumers: get(fields.maxConsumers),
+    ...(codec === undefined ? {} : { codec }), ...(consumers === undefined ? {} : { consumers }),
+  };
+}
+
+/** The handle of a queue in a file. */
+export function handleOf({ file, buffer, queueAt }: Mapped, described: Described): Queue {
+  return {
+    backend: 'fixed', ...described, buffer, byteOffset: queueAt, fixed: described.recordBytes > 0, memory: file,
+  } as Queue;
+}

@@ -1,0 +1,85 @@
+/**
+ * Where the fields of an event lie, as the kernel's own `format` files say: they differ between versions, the files do
+ * not lie. Source: Documentation/trace/events.rst, "Event formats".
+ */
+import { PercoreError } from '../errors.js';
+
+interface EventField {
+  /** In bytes from the beginning of the event. */
+  readonly at: number;
+  readonly bytes: number;
+}
+
+export interface EventFormat {
+  readonly name: string;
+  /** What `common_type` of such an event is. */
+  readonly id: number;
+  readonly fields: ReadonlyMap<string, EventField>;
+  /** How the kernel prints it, from which the letters of states are taken. */
+  readonly print: string;
+}
+
+/** Reads a `format` file. Throws ERR_PERCORE_SYSTEM for what is none, or whose common fields lie elsewhere. */
+export function parseFormat(text: string): EventFormat {
+  const name = /^name: (\S+)$/m.exec(text)?.[1];
+  const id = Number(/^ID: (\d+)$/m.exec(text)?.[1]);
+  const fields = fieldsOf(text);
+  const isAt = (field: string, at: number, bytes: number): boolean =>
+    fields.get(field)?.at === at && fields.get(field)?.bytes === bytes;
+  const isKnown = isAt('common_type', 0, 2) && isAt('common_flags', 2, 1) && isAt('common_pid', 4, 4);
+  if (name === undefined || !(id > 0) || !isKnown) throw unknownFormat(text);
+  return { name, id, fields, print: /^print fmt: (.*)$/m.exec(text)?.[1] ?? '' };
+}
+
+/** Where a page of the ring buffer says when it begins, how long it is, and where its events begin. */
+export interface PageLayout {
+  readonly timeAt: number;
+  readonly commitAt: number;
+  readonly dataAt: number;
+  readonly pageBytes: number;
+}
+
+/** Reads `events/header_page`. */
+export function parsePageLayout(text: string): PageLayout {
+  const fields = fieldsOf(text);
+  const [time, commit, data] = ['timestamp', 'commit', 'data'].map((name) => fields.get(name));
+  if (time === undefined || commit === undefined || data === undefined) throw unknownFormat(text);
+  return { timeAt: time.at, commitAt: commit.at, dataAt: data.at, pageBytes: data.at + data.bytes };
+}
+
+/** The field in words of 32 bits; of one with 64 bits that is the low half. Throws where there is none. */
+export function wordOf(format: EventFormat, field: string): number {
+  const found = format.fields.get(field);
+  if (found === undefined || found.at % 4 !== 0 || found.bytes < 4)
+    throw unknownFormat(`${format.name} without ${field} in words`);
+  return found.at / 4;
+}
+
+export interface SwitchStates {
+  /** The letter of each bit of `prev_state`, as `ps` has them. */
+  readonly letters: ReadonlyMap<number, string>;
+  /** The bit that says: it did not sleep, the core was taken from it. */
+  readonly preempted: number;
+}
+
+/** What the bits of `prev_state` mean in this kernel: the one above all letters stands for preemption. */
+export function parseStates({ print }: EventFormat): SwitchStates {
+  const letters = new Map([...print.matchAll(/\{\s*(0x[\da-f]+|\d+)\s*,\s*"([^"]+)"\s*\}/gi)]
+    .map(([, bit, letter]) => [Number(bit), letter!] as const));
+  if (letters.size === 0) throw unknownFormat(`states: ${print}`);
+  return { letters, preempted: 2 * Math.max(...letters.keys()) };
+}
+
+function fieldsOf(text: string): Map<string, EventField> {
+  const pattern = /^\s*field:\s*(?<declared>[^;]+);\s*offset:(?<at>\d+);\s*size:(?<bytes>\d+);/gm;
+  return new Map([...text.matchAll(pattern)].map(({ groups }) => [
+    // "char prev_comm[16]", "__data_loc char[] name", "pid_t pid".
+    /(\w+)(?:\[\w*\])?$/.exec(groups!.declared!.trim())?.[1] ?? groups!.declared!,
+    { at: Number(groups!.at), bytes: Number(groups!.bytes) },
+  ]));
+}
+
+function unknownFormat(text: string): PercoreError {
+  const start = text.trim().split('\n')[0]!.slice(0, 80);
+  return new PercoreError('ERR_PERCORE_SYSTEM', `this kernel describes its events in a way not known here: ${start}`);
+}

@@ -1,0 +1,125 @@
+/**
+ * An instance of tracefs of our own: events, filters and buffers that nobody else sees, in a folder whose name says
+ * which process made it. Whoever starts next removes those of processes that are gone, since a process that is killed
+ * cannot. Source: Documentation/trace/ftrace.rst, "Instances".
+ */
+import {
+  closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync,
+} from 'node:fs';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import { PercoreError } from '../errors.js';
+import { startTicksOf } from '../process-start.js';
+import type { ReadPage } from './cpu-stream.js';
+
+const USUAL_PLACE = '/sys/kernel/tracing';
+const PREFIX = 'percore-';
+
+/** Where tracefs is mounted. Throws ERR_PERCORE_NO_CAPABILITY where it is not, with the command that mounts it. */
+export function findTracefs(mounts: string = readFileSync('/proc/self/mounts', 'utf8')): string {
+  const places = mounts.split('\n').map((line) => line.split(' '))
+    .filter(([, place, type]) => type === 'tracefs' && place !== undefined)
+    // A blank in a path is written as \040.
+    .map(([, place]) => place!.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8))));
+  if (places.length === 0) {
+    throw missingRight('tracefs is not mounted here', `sudo mount -t tracefs tracefs ${USUAL_PLACE}`
+      + ', in a container on its host');
+  }
+  return places.includes(USUAL_PLACE) ? USUAL_PLACE : places[0]!;
+}
+
+/** Removes instances of tracers that are no more. Answers their names. One that is read from stays. */
+export function removeLeftovers(tracefs: string): string[] {
+  const folder = join(tracefs, 'instances');
+  const names = whileAllowed(tracefs, () => readdirSync(folder)).filter((name) => name.startsWith(PREFIX));
+  return names.filter((name) => {
+    const [pid, ticks] = name.slice(PREFIX.length).split('-').map(Number);
+    if (pid === undefined || !(pid > 0) || startTicksOf(pid) === ticks) return false;
+    try {
+      rmdirSync(join(folder, name));
+      return true;
+    } catch {
+      // Busy: a tracer whose number means another process here, as in a container, still reads from it.
+      return false;
+    }
+  });
+}
+
+export class TraceInstance {
+  readonly path: string;
+  private readonly descriptors: number[] = [];
+  private isClosed = false;
+
+  /** Makes the folder; nothing is recorded yet. Throws ERR_PERCORE_NO_CAPABILITY where this user may not. */
+  constructor(private readonly tracefs: string) {
+    this.path = join(tracefs, 'instances', `${PREFIX}${process.pid}-${startTicksOf('self')}`);
+    whileAllowed(tracefs, () => mkdirSync(this.path));
+  }
+
+  read(file: string): string {
+    return whileAllowed(this.tracefs, () => readFileSync(join(this.path, file), 'latin1'));
+  }
+
+  write(file: string, text: string): void {
+    whileAllowed(this.tracefs, () => writeFileSync(join(this.path, file), `${text}\n`));
+  }
+
+  /** The numbers of the CPUs that have a buffer, those that are off included. */
+  cpus(): number[] {
+    return whileAllowed(this.tracefs, () => readdirSync(join(this.path, 'per_cpu')))
+      .map((name) => Number(/^cpu(\d+)$/.exec(name)?.[1])).filter((cpu) => cpu >= 0).sort((a, b) => a - b);
+  }
+
+  /** Opens the pages of a CPU, for a read that does not wait. */
+  openPages(cpu: number): ReadPage {
+    const path = join(this.path, `per_cpu/cpu${cpu}/trace_pipe_raw`);
+    const fd = whileAllowed(this.tracefs, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+    this.descriptors.push(fd);
+    return (into) => {
+      try {
+        return readSync(fd, into);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+        throw error;
+      }
+    };
+  }
+
+  /** Ends everything and removes the folder. Once more does nothing. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    for (const fd of this.descriptors) closeSync(fd);
+    try {
+      rmdirSync(this.path);
+    } catch {
+      // Somebody else reads from it just now; the next tracer removes it.
+    }
+  }
+}
+
+/** Calls what reads or changes tracefs; what this user may not do says how it is granted. */
+function whileAllowed<T>(tracefs: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EPERM') {
+      throw missingRight(`this user may not use tracefs (${code})`,
+        `run it with sudo, or: sudo mount -o remount,uid=$(id -u) ${tracefs}`, cause);
+    }
+    if (code === 'EROFS') {
+      throw missingRight(
+        `tracefs is mounted for reading alone at ${tracefs}`, `sudo mount -o remount,rw ${tracefs}`, cause,
+      );
+    }
+    throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot trace on Linux ${release()}: ${message}`, {
+      cause, ...(code === undefined ? {} : { errno: code }),
+    });
+  }
+}
+
+function missingRight(what: string, fix: string, cause?: unknown): PercoreError {
+  return new PercoreError('ERR_PERCORE_NO_CAPABILITY', `events of the scheduler need root, or write access to tracefs: `
+    + `${what}. ${fix}`, { cause });
+}
