@@ -107,6 +107,7 @@ async function buildTypeScript() {
   const programs = {
     'worker-main': join(compiled, 'reactor', 'worker-main.js'),
     'offload-thread': join(compiled, 'offload', 'offload-thread.js'),
+    'page-thread': join(compiled, 'monitor', 'page-thread.js'),
     'control-entry': join(compiled, 'topology', 'control-entry.js'),
     'executor-entry': join(compiled, 'levels', 'executor-entry.js'),
   };

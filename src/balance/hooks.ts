@@ -12,6 +12,7 @@
 import { PercoreError } from '../errors.js';
 import { BUCKETS } from '../layout.js';
 import type { Party } from '../reactor/internal.js';
+import { isThenable } from '../thenable.js';
 import { limitWait } from '../waiting.js';
 
 /** What has state of its own in each bucket. */
@@ -117,7 +118,7 @@ export class BucketHooks {
       throw new PercoreError('ERR_PERCORE_TIMEOUT', message, { argument: hook, value: bucket, reactorId: id });
     }
     const answer = (keeper[hook] as ((bucket: number, ...given: unknown[]) => unknown) | undefined)?.(bucket, ...given);
-    if (!isPromise(answer)) {
+    if (!isThenable(answer)) {
       inTime?.(answer);
       return undefined;
     }
@@ -158,5 +159,3 @@ function inOrder<T>(all: readonly T[], visit: (each: T) => Wait): Wait {
   }
   return undefined;
 }
-
-const isPromise = (value: unknown): boolean => typeof (value as Promise<unknown> | undefined)?.then === 'function';
