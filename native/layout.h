@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "e0c159c53894c944";
+constexpr char kHash[] = "e04a1cc6316a3040";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -110,25 +110,24 @@ struct Queue {
   int32_t phase;  // exchanged once, by the producer or by a consumer at the end: OPEN 0, SEALED 1: no record will follow, ABANDONED 2: nobody reads any more, 16 + p: ended where place p says (writes: producer; reads: both)
   int32_t producerThread;  // threadId of the producer, plus 1; 0 for nobody (writes: producer; reads: recover)
   int32_t highWater;  // most units it has seen unread: the capacity once the ring was full (writes: producer; reads: inspect)
-  char reserved1[48];
+  double publishedNs;  // of a lane, where figures are taken: when its records were published last, as its party knew the time (writes: producer; reads: consumer)
+  double sampledNs;  // of a lane: when the record before sampledAt was published; beside the cursor, which its consumer reads anyway (writes: producer; reads: consumer)
+  int32_t sampledAt;  // of a lane: sequence behind the record whose way is measured (writes: producer; reads: consumer)
+  char reserved1[28];
   double published;  // records published (writes: producer; reads: inspect)
   double refused;  // claims and offers answered BACK_PRESSURED (writes: producer; reads: inspect)
   double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
   double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
   int32_t committed;  // of a lane: sequence up to which its party has counted what it sent (writes: producer; reads: runtime, after its death)
-  char reserved2[4];
-  double publishedNs;  // of a lane, where figures are taken: when its records were published last, as its party knew the time (writes: producer; reads: consumer)
-  double sampledNs;  // of a lane: when the record before sampledAt was published (writes: producer; reads: consumer)
-  int32_t sampledAt;  // of a lane: sequence behind the record whose way is measured (writes: producer; reads: consumer)
-  char reserved3[4];
+  char reserved2[28];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
-  char reserved4[124];
+  char reserved3[124];
   int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
   int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
-  char reserved5[120];
+  char reserved4[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
-  char reserved6[248];
+  char reserved5[248];
 };
 static_assert(offsetof(Queue, magic) == 0);
 static_assert(offsetof(Queue, version) == 4);
@@ -141,14 +140,14 @@ static_assert(offsetof(Queue, producerCursor) == 128);
 static_assert(offsetof(Queue, phase) == 132);
 static_assert(offsetof(Queue, producerThread) == 136);
 static_assert(offsetof(Queue, highWater) == 140);
+static_assert(offsetof(Queue, publishedNs) == 144);
+static_assert(offsetof(Queue, sampledNs) == 152);
+static_assert(offsetof(Queue, sampledAt) == 160);
 static_assert(offsetof(Queue, published) == 192);
 static_assert(offsetof(Queue, refused) == 200);
 static_assert(offsetof(Queue, droppedNewest) == 208);
 static_assert(offsetof(Queue, droppedClosed) == 216);
 static_assert(offsetof(Queue, committed) == 224);
-static_assert(offsetof(Queue, publishedNs) == 232);
-static_assert(offsetof(Queue, sampledNs) == 240);
-static_assert(offsetof(Queue, sampledAt) == 248);
 static_assert(offsetof(Queue, attention) == 256);
 static_assert(offsetof(Queue, recordsBell) == 384);
 static_assert(offsetof(Queue, roomBell) == 388);
@@ -291,7 +290,7 @@ struct Party {
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
   char reserved8[8];
-  double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away; the runtime counts them in its stead (writes: owner; reads: runtime)
+  double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away (writes: owner; reads: runtime)
   double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
   double lookedNs;  // when it looked at its sources last before the present turn: what the turn found has come since (writes: owner; reads: owner)
   double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
@@ -569,6 +568,50 @@ static_assert(offsetof(TopicMember, generation) == 4);
 static_assert(offsetof(TopicMember, retaining) == 8);
 static_assert(sizeof(TopicMember) == 128);
 
+struct TopicRows {
+  int32_t used;  // rows whose name is complete; grows by one at a time (writes: owner; reads: all)
+  char reserved0[4];
+  double leftOut;  // for how many there was no row (writes: owner; reads: all)
+  char reserved1[112];
+};
+static_assert(offsetof(TopicRows, used) == 0);
+static_assert(offsetof(TopicRows, leftOut) == 8);
+static_assert(sizeof(TopicRows) == 128);
+
+struct TopicRow {
+  int32_t party;  // whose it is (writes: owner; reads: all)
+  int32_t role;  // 1: it publishes; 2: it subscribes (writes: owner; reads: all)
+  int32_t band;  // 0 to 7; -1: that of each message (writes: owner; reads: all)
+  int32_t isOver;  // 1: it has ended (writes: owner; reads: all)
+  int32_t nameBytes;  // bytes of the name (writes: owner; reads: all)
+  int32_t name[24];  // the topic, or what it subscribes to, in UTF-8 (writes: owner; reads: all)
+  char reserved0[4];
+  double messages;  // messages that publish has taken, or that the handler has (writes: owner; reads: all)
+  double refused;  // messages that publish has refused (writes: owner; reads: all)
+  double lag;  // messages that wait for the handler (writes: owner; reads: all)
+  double capacity;  // how many may wait (writes: owner; reads: all)
+  double droppedNewest;  // messages for which there was no room (writes: owner; reads: all)
+  double droppedOldest;  // messages that gave their room to newer ones (writes: owner; reads: all)
+  double droppedEvicted;  // messages that waited when it was evicted (writes: owner; reads: all)
+  double droppedLeft;  // messages that waited when it left (writes: owner; reads: all)
+  char reserved1[72];
+};
+static_assert(offsetof(TopicRow, party) == 0);
+static_assert(offsetof(TopicRow, role) == 4);
+static_assert(offsetof(TopicRow, band) == 8);
+static_assert(offsetof(TopicRow, isOver) == 12);
+static_assert(offsetof(TopicRow, nameBytes) == 16);
+static_assert(offsetof(TopicRow, name) == 20);
+static_assert(offsetof(TopicRow, messages) == 120);
+static_assert(offsetof(TopicRow, refused) == 128);
+static_assert(offsetof(TopicRow, lag) == 136);
+static_assert(offsetof(TopicRow, capacity) == 144);
+static_assert(offsetof(TopicRow, droppedNewest) == 152);
+static_assert(offsetof(TopicRow, droppedOldest) == 160);
+static_assert(offsetof(TopicRow, droppedEvicted) == 168);
+static_assert(offsetof(TopicRow, droppedLeft) == 176);
+static_assert(sizeof(TopicRow) == 256);
+
 struct Offload {
   int32_t isUnwanted[4096];  // 1: nobody waits for the result of the task that has this place (writes: runtime; reads: the thread that runs the task)
 };
@@ -614,6 +657,10 @@ struct TaskFigures {
   char reserved2[32];
   double boundNs[4];  // upper bound of each kind in nanoseconds; 0 for none (writes: whoever sets a bound; reads: owner)
   char reserved3[96];
+  int32_t causeChanges;  // odd while the two below are written; grows with each cause (writes: owner; reads: all)
+  int32_t causeBytes;  // bytes of the cause (writes: owner; reads: all)
+  int32_t cause[24];  // why it was late last, in UTF-8 (writes: owner; reads: all)
+  char reserved4[24];
 };
 static_assert(offsetof(TaskFigures, band) == 0);
 static_assert(offsetof(TaskFigures, nameBytes) == 4);
@@ -627,7 +674,10 @@ static_assert(offsetof(TaskFigures, depth) == 168);
 static_assert(offsetof(TaskFigures, begun) == 176);
 static_assert(offsetof(TaskFigures, violations) == 192);
 static_assert(offsetof(TaskFigures, boundNs) == 256);
-static_assert(sizeof(TaskFigures) == 384);
+static_assert(offsetof(TaskFigures, causeChanges) == 384);
+static_assert(offsetof(TaskFigures, causeBytes) == 388);
+static_assert(offsetof(TaskFigures, cause) == 392);
+static_assert(sizeof(TaskFigures) == 512);
 
 struct TraceSpan {
   double fromNs;  // when it began (writes: owner; reads: all)
@@ -644,29 +694,44 @@ static_assert(offsetof(TraceSpan, sender) == 28);
 static_assert(sizeof(TraceSpan) == 32);
 
 struct Page {
-  int32_t magic;  // PAGE_MAGIC once the page is complete (writes: main thread; reads: other processes)
-  int32_t version;  // PAGE_VERSION (writes: main thread; reads: other processes)
-  int32_t sequence;  // odd while the page is being written; grows with each writing (writes: main thread; reads: other processes)
-  int32_t pid;  // the process, as it sees itself (writes: main thread; reads: other processes)
-  double startTicks;  // when the process began, as /proc says: against a number that was reused (writes: main thread; reads: other processes)
-  double publishedNs;  // when it was written last, nanoseconds of CLOCK_MONOTONIC (writes: main thread; reads: other processes)
-  double originNs;  // where the runtime's own times begin, by that clock (writes: main thread; reads: other processes)
-  int32_t everyMs;  // milliseconds between two writings (writes: main thread; reads: other processes)
-  int32_t isClosed;  // 1: the runtime has closed (writes: main thread; reads: other processes)
+  int32_t magic;  // PAGE_MAGIC once the page is complete (writes: publisher; reads: other processes)
+  int32_t version;  // PAGE_VERSION (writes: publisher; reads: other processes)
+  int32_t sequence;  // odd while the page is being written; grows with each writing (writes: publisher; reads: other processes)
+  int32_t pid;  // the process, as it sees itself (writes: publisher; reads: other processes)
+  double startTicks;  // when the process began, as /proc says: against a number that was reused (writes: publisher; reads: other processes)
+  double publishedNs;  // when it was written last, nanoseconds of CLOCK_MONOTONIC (writes: publisher; reads: other processes)
+  double originNs;  // where the runtime's own times begin, by that clock (writes: publisher; reads: other processes)
+  int32_t everyMs;  // milliseconds between two writings (writes: publisher; reads: other processes)
+  int32_t isClosed;  // 1: the runtime has closed (writes: publisher; reads: other processes)
   char reserved0[16];
-  int32_t textAt;  // where the text begins that describes all fields, a line each (writes: main thread; reads: other processes)
-  int32_t textBytes;  // bytes of that text (writes: main thread; reads: other processes)
-  int32_t partiesAt;  // where the parties begin: a PageParty each (writes: main thread; reads: other processes)
-  int32_t parties;  // how many; the main thread comes last (writes: main thread; reads: other processes)
-  int32_t tasksAt;  // where the tasks begin: a PageTask each (writes: main thread; reads: other processes)
-  int32_t tasks;  // how many there are now (writes: main thread; reads: other processes)
-  int32_t mostTasks;  // how many there is room for (writes: main thread; reads: other processes)
-  int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: main thread; reads: other processes)
-  int32_t rates;  // how many there are now (writes: main thread; reads: other processes)
-  int32_t asksAt;  // where the PageAsk lies, which others write (writes: main thread; reads: other processes)
-  double answeredId;  // the number of the ask that was answered last (writes: main thread; reads: other processes)
-  int32_t answeredTasks;  // for how many tasks it has set bounds (writes: main thread; reads: other processes)
-  char reserved1[140];
+  int32_t textAt;  // where the text begins that describes all fields, a line each (writes: publisher; reads: other processes)
+  int32_t textBytes;  // bytes of that text (writes: publisher; reads: other processes)
+  int32_t partiesAt;  // where the parties begin: a PageParty each (writes: publisher; reads: other processes)
+  int32_t parties;  // how many; the main thread comes last (writes: publisher; reads: other processes)
+  int32_t tasksAt;  // where the tasks begin: a PageTask each (writes: publisher; reads: other processes)
+  int32_t tasks;  // how many there are now (writes: publisher; reads: other processes)
+  int32_t mostTasks;  // how many there is room for (writes: publisher; reads: other processes)
+  int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: publisher; reads: other processes)
+  int32_t rates;  // how many there are now (writes: publisher; reads: other processes)
+  int32_t asksAt;  // where the PageAsk lies, which others write (writes: publisher; reads: other processes)
+  double answeredId;  // the number of the ask that was answered last (writes: publisher; reads: other processes)
+  int32_t answeredTasks;  // for how many tasks it has set bounds (writes: publisher; reads: other processes)
+  int32_t leftOut;  // rows of any kind for which there was no room (writes: publisher; reads: other processes)
+  int32_t reactorsAt;  // where the PageReactors begin: what was granted to each (writes: publisher; reads: other processes)
+  int32_t reactors;  // how many (writes: publisher; reads: other processes)
+  int32_t classesAt;  // where the classes begin: a PageClass each (writes: publisher; reads: other processes)
+  int32_t classes;  // how many (writes: publisher; reads: other processes)
+  int32_t lanesAt;  // where the lanes begin: a PageLane each (writes: publisher; reads: other processes)
+  int32_t lanes;  // how many there are now (writes: publisher; reads: other processes)
+  int32_t waysAt;  // where the PageWays begin: how long messages were under way (writes: publisher; reads: other processes)
+  int32_t ways;  // how many there are now (writes: publisher; reads: other processes)
+  int32_t queuesAt;  // where the queues begin: a PageQueue each (writes: publisher; reads: other processes)
+  int32_t queues;  // how many there are now (writes: publisher; reads: other processes)
+  int32_t cursorsAt;  // where the PageCursors begin: the consumers of the queues (writes: publisher; reads: other processes)
+  int32_t cursors;  // how many there are now (writes: publisher; reads: other processes)
+  int32_t topicsAt;  // where topics and subscriptions begin: a TopicRow each (writes: publisher; reads: other processes)
+  int32_t topics;  // how many there are now (writes: publisher; reads: other processes)
+  char reserved1[80];
 };
 static_assert(offsetof(Page, magic) == 0);
 static_assert(offsetof(Page, version) == 4);
@@ -689,31 +754,48 @@ static_assert(offsetof(Page, rates) == 96);
 static_assert(offsetof(Page, asksAt) == 100);
 static_assert(offsetof(Page, answeredId) == 104);
 static_assert(offsetof(Page, answeredTasks) == 112);
+static_assert(offsetof(Page, leftOut) == 116);
+static_assert(offsetof(Page, reactorsAt) == 120);
+static_assert(offsetof(Page, reactors) == 124);
+static_assert(offsetof(Page, classesAt) == 128);
+static_assert(offsetof(Page, classes) == 132);
+static_assert(offsetof(Page, lanesAt) == 136);
+static_assert(offsetof(Page, lanes) == 140);
+static_assert(offsetof(Page, waysAt) == 144);
+static_assert(offsetof(Page, ways) == 148);
+static_assert(offsetof(Page, queuesAt) == 152);
+static_assert(offsetof(Page, queues) == 156);
+static_assert(offsetof(Page, cursorsAt) == 160);
+static_assert(offsetof(Page, cursors) == 164);
+static_assert(offsetof(Page, topicsAt) == 168);
+static_assert(offsetof(Page, topics) == 172);
 static_assert(sizeof(Page) == 256);
 
 struct PageTask {
-  int32_t party;  // where it runs (writes: main thread; reads: other processes)
-  int32_t band;  // 0 to 7 (writes: main thread; reads: other processes)
-  int32_t nameBytes;  // bytes of its name (writes: main thread; reads: other processes)
-  int32_t causeBytes;  // bytes of the cause (writes: main thread; reads: other processes)
-  int32_t name[24];  // its name in UTF-8 (writes: main thread; reads: other processes)
-  int32_t cause[24];  // why it was late last, in UTF-8 (writes: main thread; reads: other processes)
-  double steps;  // steps begun (writes: main thread; reads: other processes)
-  double messages;  // messages taken (writes: main thread; reads: other processes)
-  double refused;  // messages that its mailbox refused (writes: main thread; reads: other processes)
-  double errors;  // steps that threw (writes: main thread; reads: other processes)
-  double again;  // steps that asked for their message again (writes: main thread; reads: other processes)
-  double depth;  // messages in its mailbox (writes: main thread; reads: other processes)
-  double count[4];  // values of each kind of figure (writes: main thread; reads: other processes)
-  double minNs[4];  // the smallest (writes: main thread; reads: other processes)
-  double meanNs[4];  // the mean (writes: main thread; reads: other processes)
-  double p50Ns[4];  // the median (writes: main thread; reads: other processes)
-  double p99Ns[4];  // what 99 % do not exceed (writes: main thread; reads: other processes)
-  double p999Ns[4];  // what 99.9 % do not exceed (writes: main thread; reads: other processes)
-  double maxNs[4];  // the largest (writes: main thread; reads: other processes)
-  double boundNs[4];  // upper bound; 0 for none (writes: main thread; reads: other processes)
-  double violations[4];  // values above it (writes: main thread; reads: other processes)
-  double responses[12];  // responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer (writes: main thread; reads: other processes)
+  int32_t party;  // where it runs (writes: publisher; reads: other processes)
+  int32_t band;  // 0 to 7 (writes: publisher; reads: other processes)
+  int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
+  int32_t causeBytes;  // bytes of the cause (writes: publisher; reads: other processes)
+  int32_t name[24];  // its name in UTF-8 (writes: publisher; reads: other processes)
+  int32_t cause[24];  // why it was late last, in UTF-8 (writes: publisher; reads: other processes)
+  double steps;  // steps begun (writes: publisher; reads: other processes)
+  double messages;  // messages taken (writes: publisher; reads: other processes)
+  double refused;  // messages that its mailbox refused (writes: publisher; reads: other processes)
+  double errors;  // steps that threw (writes: publisher; reads: other processes)
+  double again;  // steps that asked for their message again (writes: publisher; reads: other processes)
+  double depth;  // messages in its mailbox (writes: publisher; reads: other processes)
+  double count[4];  // values of each kind of figure (writes: publisher; reads: other processes)
+  double minNs[4];  // the smallest (writes: publisher; reads: other processes)
+  double meanNs[4];  // the mean (writes: publisher; reads: other processes)
+  double p50Ns[4];  // the median (writes: publisher; reads: other processes)
+  double p99Ns[4];  // what 99 % do not exceed (writes: publisher; reads: other processes)
+  double p999Ns[4];  // what 99.9 % do not exceed (writes: publisher; reads: other processes)
+  double maxNs[4];  // the largest (writes: publisher; reads: other processes)
+  double boundNs[4];  // upper bound; 0 for none (writes: publisher; reads: other processes)
+  double violations[4];  // values above it (writes: publisher; reads: other processes)
+  double responses[12];  // responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer (writes: publisher; reads: other processes)
+  double restarts;  // times that a task of this name was made after the first (writes: publisher; reads: other processes)
+  char reserved0[120];
 };
 static_assert(offsetof(PageTask, party) == 0);
 static_assert(offsetof(PageTask, band) == 4);
@@ -737,16 +819,17 @@ static_assert(offsetof(PageTask, maxNs) == 448);
 static_assert(offsetof(PageTask, boundNs) == 480);
 static_assert(offsetof(PageTask, violations) == 512);
 static_assert(offsetof(PageTask, responses) == 544);
-static_assert(sizeof(PageTask) == 640);
+static_assert(offsetof(PageTask, restarts) == 640);
+static_assert(sizeof(PageTask) == 768);
 
 struct PageRate {
-  int32_t nameBytes;  // bytes of its name (writes: main thread; reads: other processes)
-  int32_t name[15];  // its name in UTF-8 (writes: main thread; reads: other processes)
-  double rateHz;  // ticks a second (writes: main thread; reads: other processes)
-  double lastEmissionNs;  // the last tick, nanoseconds of CLOCK_MONOTONIC (writes: main thread; reads: other processes)
-  double nextEmissionNs;  // the next one, as planned (writes: main thread; reads: other processes)
-  double p99JitterNs;  // what 99 % of the last intervals did not exceed (writes: main thread; reads: other processes)
-  double maxJitterNs;  // the most (writes: main thread; reads: other processes)
+  int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
+  int32_t name[15];  // its name in UTF-8 (writes: publisher; reads: other processes)
+  double rateHz;  // ticks a second (writes: publisher; reads: other processes)
+  double lastEmissionNs;  // the last tick, nanoseconds of CLOCK_MONOTONIC (writes: publisher; reads: other processes)
+  double nextEmissionNs;  // the next one, as planned (writes: publisher; reads: other processes)
+  double p99JitterNs;  // what 99 % of the last intervals did not exceed (writes: publisher; reads: other processes)
+  double maxJitterNs;  // the most (writes: publisher; reads: other processes)
   char reserved0[24];
 };
 static_assert(offsetof(PageRate, nameBytes) == 0);
@@ -759,14 +842,14 @@ static_assert(offsetof(PageRate, maxJitterNs) == 96);
 static_assert(sizeof(PageRate) == 128);
 
 struct PageAsk {
-  double id;  // a number by chance, not 0; answered under this number (writes: whoever asks, all at once; reads: main thread)
-  int32_t band;  // all tasks of this band; -1: the task of this name (writes: whoever asks, all at once; reads: main thread)
-  int32_t reactor;  // of this party alone; -1: of all (writes: whoever asks, all at once; reads: main thread)
-  int32_t nameBytes;  // bytes of the name; 0 for none (writes: whoever asks, all at once; reads: main thread)
-  int32_t name[24];  // the task, in UTF-8 (writes: whoever asks, all at once; reads: main thread)
+  double id;  // a number by chance, not 0; answered under this number (writes: whoever asks, all at once; reads: publisher)
+  int32_t band;  // all tasks of this band; -1: the task of this name (writes: whoever asks, all at once; reads: publisher)
+  int32_t reactor;  // of this party alone; -1: of all (writes: whoever asks, all at once; reads: publisher)
+  int32_t nameBytes;  // bytes of the name; 0 for none (writes: whoever asks, all at once; reads: publisher)
+  int32_t name[24];  // the task, in UTF-8 (writes: whoever asks, all at once; reads: publisher)
   char reserved0[4];
-  double boundsNs[4];  // bounds in nanoseconds; 0 for none, -1: as it is (writes: whoever asks, all at once; reads: main thread)
-  int32_t checksum;  // FNV-1a of all bytes before it (writes: whoever asks, all at once; reads: main thread)
+  double boundsNs[4];  // bounds in nanoseconds; 0 for none, -1: as it is (writes: whoever asks, all at once; reads: publisher)
+  int32_t checksum;  // FNV-1a of all bytes before it (writes: whoever asks, all at once; reads: publisher)
   char reserved1[100];
 };
 static_assert(offsetof(PageAsk, id) == 0);
@@ -777,6 +860,201 @@ static_assert(offsetof(PageAsk, name) == 20);
 static_assert(offsetof(PageAsk, boundsNs) == 120);
 static_assert(offsetof(PageAsk, checksum) == 152);
 static_assert(sizeof(PageAsk) == 256);
+
+struct PageReactor {
+  int32_t party;  // which reactor (writes: publisher; reads: other processes)
+  int32_t generation;  // threads that have died in its place (writes: publisher; reads: other processes)
+  int32_t restarts;  // times that it was ready again after a death (writes: publisher; reads: other processes)
+  int32_t tid;  // the kernel's number of its thread; 0 while it is not known (writes: publisher; reads: other processes)
+  int32_t cpu;  // the one CPU that it was given; -1: it may run on several (writes: publisher; reads: other processes)
+  int32_t refusals;  // how much of what was asked was not granted (writes: publisher; reads: other processes)
+  double timerSlackNs;  // slack of its sleeps; 0 while it is not known (writes: publisher; reads: other processes)
+  double spinNs;  // longest spin before it parks (writes: publisher; reads: other processes)
+  int32_t stateBytes;  // bytes of the state (writes: publisher; reads: other processes)
+  int32_t state[5];  // as runtime.status() has it (writes: publisher; reads: other processes)
+  int32_t policyBytes;  // bytes of the policy (writes: publisher; reads: other processes)
+  int32_t policy[15];  // how the kernel schedules it: fifo 50 (writes: publisher; reads: other processes)
+  int32_t idleBytes;  // bytes of the idle strategy (writes: publisher; reads: other processes)
+  int32_t idle[7];  // its idle strategy (writes: publisher; reads: other processes)
+  int32_t sourceBytes;  // bytes of the source (writes: publisher; reads: other processes)
+  int32_t source[7];  // source of its I/O (writes: publisher; reads: other processes)
+  char reserved0[64];
+};
+static_assert(offsetof(PageReactor, party) == 0);
+static_assert(offsetof(PageReactor, generation) == 4);
+static_assert(offsetof(PageReactor, restarts) == 8);
+static_assert(offsetof(PageReactor, tid) == 12);
+static_assert(offsetof(PageReactor, cpu) == 16);
+static_assert(offsetof(PageReactor, refusals) == 20);
+static_assert(offsetof(PageReactor, timerSlackNs) == 24);
+static_assert(offsetof(PageReactor, spinNs) == 32);
+static_assert(offsetof(PageReactor, stateBytes) == 40);
+static_assert(offsetof(PageReactor, state) == 44);
+static_assert(offsetof(PageReactor, policyBytes) == 64);
+static_assert(offsetof(PageReactor, policy) == 68);
+static_assert(offsetof(PageReactor, idleBytes) == 128);
+static_assert(offsetof(PageReactor, idle) == 132);
+static_assert(offsetof(PageReactor, sourceBytes) == 160);
+static_assert(offsetof(PageReactor, source) == 164);
+static_assert(sizeof(PageReactor) == 256);
+
+struct PageClass {
+  int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
+  int32_t name[15];  // as createRuntime({ classes }) names it; else: band 3 (writes: publisher; reads: other processes)
+  int32_t band;  // 0 to 7 (writes: publisher; reads: other processes)
+  int32_t tasks;  // tasks of this band (writes: publisher; reads: other processes)
+  double steps;  // steps run in this band, those of handlers included (writes: publisher; reads: other processes)
+  double stepNs;  // time in its quanta; measured where classes are declared (writes: publisher; reads: other processes)
+  double collectedNs;  // the part of it that was garbage collection (writes: publisher; reads: other processes)
+  double violations[4];  // values above their bound, by figure (writes: publisher; reads: other processes)
+  double count[4];  // values of each kind of figure (writes: publisher; reads: other processes)
+  double minNs[4];  // the smallest (writes: publisher; reads: other processes)
+  double meanNs[4];  // the mean (writes: publisher; reads: other processes)
+  double p50Ns[4];  // the median (writes: publisher; reads: other processes)
+  double p99Ns[4];  // what 99 % do not exceed (writes: publisher; reads: other processes)
+  double p999Ns[4];  // what 99.9 % do not exceed (writes: publisher; reads: other processes)
+  double maxNs[4];  // the largest (writes: publisher; reads: other processes)
+  char reserved0[32];
+};
+static_assert(offsetof(PageClass, nameBytes) == 0);
+static_assert(offsetof(PageClass, name) == 4);
+static_assert(offsetof(PageClass, band) == 64);
+static_assert(offsetof(PageClass, tasks) == 68);
+static_assert(offsetof(PageClass, steps) == 72);
+static_assert(offsetof(PageClass, stepNs) == 80);
+static_assert(offsetof(PageClass, collectedNs) == 88);
+static_assert(offsetof(PageClass, violations) == 96);
+static_assert(offsetof(PageClass, count) == 128);
+static_assert(offsetof(PageClass, minNs) == 160);
+static_assert(offsetof(PageClass, meanNs) == 192);
+static_assert(offsetof(PageClass, p50Ns) == 224);
+static_assert(offsetof(PageClass, p99Ns) == 256);
+static_assert(offsetof(PageClass, p999Ns) == 288);
+static_assert(offsetof(PageClass, maxNs) == 320);
+static_assert(sizeof(PageClass) == 384);
+
+struct PageLane {
+  int32_t from;  // who sends (writes: publisher; reads: other processes)
+  int32_t to;  // who takes (writes: publisher; reads: other processes)
+  int32_t band;  // 0 to 7 (writes: publisher; reads: other processes)
+  int32_t isReturn;  // 1: it carries answers (writes: publisher; reads: other processes)
+  double published;  // records published (writes: publisher; reads: other processes)
+  double taken;  // records taken (writes: publisher; reads: other processes)
+  double lag;  // records that wait (writes: publisher; reads: other processes)
+  double waitingBytes;  // bytes that wait (writes: publisher; reads: other processes)
+  double mostBytes;  // the most that its sender has seen waiting (writes: publisher; reads: other processes)
+  double capacityBytes;  // what it has room for (writes: publisher; reads: other processes)
+  double refused;  // times that it was full (writes: publisher; reads: other processes)
+  char reserved0[24];
+};
+static_assert(offsetof(PageLane, from) == 0);
+static_assert(offsetof(PageLane, to) == 4);
+static_assert(offsetof(PageLane, band) == 8);
+static_assert(offsetof(PageLane, isReturn) == 12);
+static_assert(offsetof(PageLane, published) == 16);
+static_assert(offsetof(PageLane, taken) == 24);
+static_assert(offsetof(PageLane, lag) == 32);
+static_assert(offsetof(PageLane, waitingBytes) == 40);
+static_assert(offsetof(PageLane, mostBytes) == 48);
+static_assert(offsetof(PageLane, capacityBytes) == 56);
+static_assert(offsetof(PageLane, refused) == 64);
+static_assert(sizeof(PageLane) == 96);
+
+struct PageWay {
+  int32_t party;  // who has taken them (writes: publisher; reads: other processes)
+  int32_t band;  // 0 to 7 (writes: publisher; reads: other processes)
+  int32_t isReturn;  // 1: answers (writes: publisher; reads: other processes)
+  char reserved0[4];
+  double count;  // how many were measured (writes: publisher; reads: other processes)
+  double minNs;  // the shortest (writes: publisher; reads: other processes)
+  double meanNs;  // the mean (writes: publisher; reads: other processes)
+  double p50Ns;  // the median (writes: publisher; reads: other processes)
+  double p99Ns;  // what 99 % do not exceed (writes: publisher; reads: other processes)
+  double p999Ns;  // what 99.9 % do not exceed (writes: publisher; reads: other processes)
+  double maxNs;  // the longest (writes: publisher; reads: other processes)
+  char reserved1[24];
+};
+static_assert(offsetof(PageWay, party) == 0);
+static_assert(offsetof(PageWay, band) == 4);
+static_assert(offsetof(PageWay, isReturn) == 8);
+static_assert(offsetof(PageWay, count) == 16);
+static_assert(offsetof(PageWay, minNs) == 24);
+static_assert(offsetof(PageWay, meanNs) == 32);
+static_assert(offsetof(PageWay, p50Ns) == 40);
+static_assert(offsetof(PageWay, p99Ns) == 48);
+static_assert(offsetof(PageWay, p999Ns) == 56);
+static_assert(offsetof(PageWay, maxNs) == 64);
+static_assert(sizeof(PageWay) == 96);
+
+struct PageQueue {
+  int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
+  int32_t name[23];  // as showQueue names it (writes: publisher; reads: other processes)
+  int32_t kindBytes;  // bytes of its kind (writes: publisher; reads: other processes)
+  int32_t kind[5];  // its kind and backend: spsc fixed (writes: publisher; reads: other processes)
+  int32_t isClosed;  // 1: no record will follow, or nobody reads any more (writes: publisher; reads: other processes)
+  int32_t consumers;  // how many PageCursors are of this queue (writes: publisher; reads: other processes)
+  double capacity;  // the most that it holds (writes: publisher; reads: other processes)
+  double depth;  // what it holds (writes: publisher; reads: other processes)
+  double highWater;  // the most that it has held (writes: publisher; reads: other processes)
+  double published;  // records accepted (writes: publisher; reads: other processes)
+  double consumed;  // records delivered, once for each consumer (writes: publisher; reads: other processes)
+  double refused;  // offers answered BACK_PRESSURED (writes: publisher; reads: other processes)
+  double droppedNewest;  // offers that were not taken, by a consumer's choice (writes: publisher; reads: other processes)
+  double droppedOldest;  // records overwritten unread (writes: publisher; reads: other processes)
+  double droppedEvicted;  // records lost to consumers that were evicted (writes: publisher; reads: other processes)
+  double droppedClosed;  // records accepted that an end came before (writes: publisher; reads: other processes)
+  double droppedTooLarge;  // of a pipe: records longer than its reader takes (writes: publisher; reads: other processes)
+  char reserved0[40];
+};
+static_assert(offsetof(PageQueue, nameBytes) == 0);
+static_assert(offsetof(PageQueue, name) == 4);
+static_assert(offsetof(PageQueue, kindBytes) == 96);
+static_assert(offsetof(PageQueue, kind) == 100);
+static_assert(offsetof(PageQueue, isClosed) == 120);
+static_assert(offsetof(PageQueue, consumers) == 124);
+static_assert(offsetof(PageQueue, capacity) == 128);
+static_assert(offsetof(PageQueue, depth) == 136);
+static_assert(offsetof(PageQueue, highWater) == 144);
+static_assert(offsetof(PageQueue, published) == 152);
+static_assert(offsetof(PageQueue, consumed) == 160);
+static_assert(offsetof(PageQueue, refused) == 168);
+static_assert(offsetof(PageQueue, droppedNewest) == 176);
+static_assert(offsetof(PageQueue, droppedOldest) == 184);
+static_assert(offsetof(PageQueue, droppedEvicted) == 192);
+static_assert(offsetof(PageQueue, droppedClosed) == 200);
+static_assert(offsetof(PageQueue, droppedTooLarge) == 208);
+static_assert(sizeof(PageQueue) == 256);
+
+struct PageCursor {
+  int32_t queue;  // the number of the queue among those of the page (writes: publisher; reads: other processes)
+  int32_t place;  // its place in the queue; of mpsc the lane, of banded the band (writes: publisher; reads: other processes)
+  int32_t threadId;  // Node's number of its thread; -1: nobody has the place (writes: publisher; reads: other processes)
+  int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
+  int32_t name[8];  // its name, where it was declared (writes: publisher; reads: other processes)
+  int32_t stateBytes;  // bytes of the state (writes: publisher; reads: other processes)
+  int32_t state[3];  // reading, held or evicted (writes: publisher; reads: other processes)
+  int32_t whenSlowBytes;  // bytes of the policy (writes: publisher; reads: other processes)
+  int32_t whenSlow[3];  // what happens when it is slow (writes: publisher; reads: other processes)
+  double lag;  // what is published and it has not read; as the queue's depth (writes: publisher; reads: other processes)
+  double consumed;  // records that it has released (writes: publisher; reads: other processes)
+  double droppedOldest;  // records overwritten before it read them (writes: publisher; reads: other processes)
+  double droppedEvicted;  // records lost after it was evicted (writes: publisher; reads: other processes)
+  char reserved0[16];
+};
+static_assert(offsetof(PageCursor, queue) == 0);
+static_assert(offsetof(PageCursor, place) == 4);
+static_assert(offsetof(PageCursor, threadId) == 8);
+static_assert(offsetof(PageCursor, nameBytes) == 12);
+static_assert(offsetof(PageCursor, name) == 16);
+static_assert(offsetof(PageCursor, stateBytes) == 48);
+static_assert(offsetof(PageCursor, state) == 52);
+static_assert(offsetof(PageCursor, whenSlowBytes) == 64);
+static_assert(offsetof(PageCursor, whenSlow) == 68);
+static_assert(offsetof(PageCursor, lag) == 80);
+static_assert(offsetof(PageCursor, consumed) == 88);
+static_assert(offsetof(PageCursor, droppedOldest) == 96);
+static_assert(offsetof(PageCursor, droppedEvicted) == 104);
+static_assert(sizeof(PageCursor) == 128);
 
 struct FairLock {
   int32_t holder;  // 0 free, else who has it, plus 1; -1 free, and left behind by a level that has died (writes: any level; main after a death; reads: all levels)

@@ -7,8 +7,6 @@ import { fileURLToPath } from 'node:url';
 import { digits, readResults } from './figures.mjs';
 import { plotOf } from './peers-plot.mjs';
 
-const root = join(fileURLToPath(import.meta.url), '..', '..');
-
 /** One bench with one set of parameters. */
 function titleOf([{ name, metric, params }]) {
   const where = Object.entries(params).map(([key, value]) => `, ${key} ${value}`).join('');
@@ -34,32 +32,33 @@ ${lines.join('\n')}
 `;
 }
 
-const { file, rows } = readResults(join(root, 'bench', 'results'), 'peers');
-const measured = rows.filter(({ verified }) => verified);
-const refused = rows.filter(({ verified }) => !verified);
-const keyOf = ({ name, metric, params }) => JSON.stringify([name, metric, params]);
-const groups = [...new Set(measured.map(keyOf))].map((key) => measured.filter((row) => keyOf(row) === key));
-const { context, runs } = measured[0];
-/** What the notes of the rows say after such a word, each once. */
-const said = (pattern) => [
-  ...new Set(measured.flatMap(({ note }) => pattern.exec(note ?? '')?.[1].split(', ') ?? [])),
-].filter((each) => each !== '').toSorted();
-const versions = said(/versions: ([^;]*)/);
-const missing = said(/left out, [^:]*: ([^;]*)/);
-/** Of each bench the usual capacity, and medians. */
-const drawn = groups.filter(([{ metric, params }]) => metric !== 'p99' && params.capacity !== 2048);
+/** The page, and the plot that it shows, of the rows of a file of results. */
+export function pageOf({ file, rows }) {
+  const measured = rows.filter(({ ratio }) => ratio !== null);
+  const refused = rows.filter(({ ratio }) => ratio === null);
+  const keyOf = ({ name, metric, params }) => JSON.stringify([name, metric, params]);
+  const groups = [...new Set(measured.map(keyOf))].map((key) => measured.filter((row) => keyOf(row) === key));
+  const { context, runs } = measured[0];
+  /** What the notes of the rows say after such a word, each once. */
+  const said = (pattern) => [
+    ...new Set(measured.flatMap(({ note }) => pattern.exec(note ?? '')?.[1].split(', ') ?? [])),
+  ].filter((each) => each !== '').toSorted();
+  const versions = said(/^(?:versions: )?([^;]*)/);
+  const missing = said(/left out, [^:]*: ([^;]*)/);
+  /** Of each bench the usual capacity, and medians. */
+  const drawn = groups.filter(([{ metric, params }]) => metric !== 'p99' && params.capacity !== 2048);
 
-/** More than one core's worth of other work at the start. */
-const busy = context.loadBefore < 1 ? '' : ` **Others used the
+  /** More than one core's worth of other work at the start. */
+  const busy = context.loadBefore < 1 ? '' : ` **Others used the
 machine at the same time**: it shows that all of it works, and only roughly who is ahead.`;
 
-const page = `# Peers
+  const page = `# Peers
 
 <!-- Made by scripts/peers.mjs from bench/results/. -->
 
 Ours beside what people would leave Node for, on the same two CPUs, interleaved, each message checked.
 [bench/peers/README.md](../bench/peers/README.md) has the rules of fair play. The ratio is ours divided by theirs, the
-median of ${runs} pairs; where higher is better, more than 1 means that ours is ahead.
+median of ${runs} ${runs === 1 ? 'pair' : 'pairs'}; where higher is better, more than 1 means that ours is ahead.
 
 From [bench/results/${file}](../bench/results/${file}):
 commit ${context.commit}, ${context.cpu}, ${context.cpus} CPUs,
@@ -76,5 +75,16 @@ ${groups.map(tableOf).join('\n')}${refused.map(({ name, note }) => `\nNo figure 
 
 ${versions.map((version) => `- ${version}`).join('\n')}
 `;
-writeFileSync(join(root, 'docs', 'peers.md'), page);
-writeFileSync(join(root, 'docs', 'peers.svg'), plotOf(drawn.map((rows) => ({ title: titleOf(rows), rows }))));
+  return { page, plot: plotOf(drawn.map((group) => ({ title: titleOf(group), rows: group }))) };
+}
+
+/** What both files should be, by path. */
+export function pagesOf(root) {
+  const { page, plot } = pageOf(readResults(join(root, 'bench', 'results'), 'peers'));
+  return new Map([[join(root, 'docs', 'peers.md'), page], [join(root, 'docs', 'peers.svg'), plot]]);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = join(fileURLToPath(import.meta.url), '..', '..');
+  for (const [path, text] of pagesOf(root)) writeFileSync(path, text);
+}

@@ -37,7 +37,7 @@ export {
 } from './bus/index.js';
 export {
   chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, metricsOf, noteEvent, onMetrics,
-  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall, traceTasks,
+  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall, showQueue, traceTasks,
   type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type Inspection,
   type InspectionOptions,
   type MeterInstrument,

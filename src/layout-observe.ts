@@ -6,6 +6,8 @@ export const FIGURES_MAGIC = 0x50434636;
 export const FIGURE_KINDS = 4;
 /** Bytes of a task's name in UTF-8; of a longer one the rest is left out. */
 export const FIGURE_NAME_BYTES = 96;
+/** Bytes of the text that names a cause. */
+export const CAUSE_BYTES = 96;
 /** Runs of each party that a trace keeps: a power of two. */
 export const TRACE_SPANS = 16_384;
 
@@ -37,7 +39,7 @@ export const figuresLayout = {
 /** One task of one party, and behind it a histogram for each kind of figure. */
 export const taskFiguresLayout = {
   name: 'TaskFigures',
-  bytes: 384,
+  bytes: 512,
   fields: {
     band: { at: 0, type: 'i32', writes: 'owner', reads: 'all', means: 'its band, 0 to 7' },
     nameBytes: { at: 4, type: 'i32', writes: 'owner', reads: 'all', means: 'bytes of its name' },
@@ -73,6 +75,15 @@ export const taskFiguresLayout = {
     boundNs: {
       at: 256, type: 'f64', count: FIGURE_KINDS, writes: 'whoever sets a bound', reads: 'owner',
       means: 'upper bound of each kind in nanoseconds; 0 for none',
+    },
+    causeChanges: {
+      at: 384, type: 'i32', writes: 'owner', reads: 'all',
+      means: 'odd while the two below are written; grows with each cause',
+    },
+    causeBytes: { at: 388, type: 'i32', writes: 'owner', reads: 'all', means: 'bytes of the cause' },
+    cause: {
+      at: 392, type: 'i32', count: CAUSE_BYTES >> 2, writes: 'owner', reads: 'all',
+      means: 'why it was late last, in UTF-8',
     },
   },
 } as const satisfies Structure;

@@ -1,18 +1,17 @@
 /**
  * The tables of the counters page: a file that one process writes and others map. Nothing in it is shared between
- * threads; the main thread copies into it what all parties count. See layout.ts and src/monitor/page.ts.
+ * threads; one thread copies into it what all parties count. See layout.ts and src/monitor/page.ts; the rows of lanes,
+ * queues and topics are in layout-page-rows.ts.
  */
-import { FIGURE_KINDS, FIGURE_NAME_BYTES } from './layout-observe.js';
+import { CAUSE_BYTES, FIGURE_KINDS, FIGURE_NAME_BYTES } from './layout-observe.js';
 import type { Structure } from './layout-fields.js';
 
 export const PAGE_MAGIC = 0x50435047;
-export const PAGE_VERSION = 1;
-/** Bytes of the text that names a cause. */
-export const CAUSE_BYTES = 96;
+export const PAGE_VERSION = 2;
 /** Classes of responses by how long they took. */
 export const PAGE_RESPONSES = 12;
 
-const WRITER = { writes: 'main thread', reads: 'other processes' } as const;
+const WRITER = { writes: 'publisher', reads: 'other processes' } as const;
 
 /** The beginning of the file. Sections lie behind it, each where it says. */
 export const pageLayout = {
@@ -42,13 +41,28 @@ export const pageLayout = {
     asksAt: { at: 100, type: 'i32', ...WRITER, means: 'where the PageAsk lies, which others write' },
     answeredId: { at: 104, type: 'f64', ...WRITER, means: 'the number of the ask that was answered last' },
     answeredTasks: { at: 112, type: 'i32', ...WRITER, means: 'for how many tasks it has set bounds' },
+    leftOut: { at: 116, type: 'i32', ...WRITER, means: 'rows of any kind for which there was no room' },
+    reactorsAt: { at: 120, type: 'i32', ...WRITER, means: 'where the PageReactors begin: what was granted to each' },
+    reactors: { at: 124, type: 'i32', ...WRITER, means: 'how many' },
+    classesAt: { at: 128, type: 'i32', ...WRITER, means: 'where the classes begin: a PageClass each' },
+    classes: { at: 132, type: 'i32', ...WRITER, means: 'how many' },
+    lanesAt: { at: 136, type: 'i32', ...WRITER, means: 'where the lanes begin: a PageLane each' },
+    lanes: { at: 140, type: 'i32', ...WRITER, means: 'how many there are now' },
+    waysAt: { at: 144, type: 'i32', ...WRITER, means: 'where the PageWays begin: how long messages were under way' },
+    ways: { at: 148, type: 'i32', ...WRITER, means: 'how many there are now' },
+    queuesAt: { at: 152, type: 'i32', ...WRITER, means: 'where the queues begin: a PageQueue each' },
+    queues: { at: 156, type: 'i32', ...WRITER, means: 'how many there are now' },
+    cursorsAt: { at: 160, type: 'i32', ...WRITER, means: 'where the PageCursors begin: the consumers of the queues' },
+    cursors: { at: 164, type: 'i32', ...WRITER, means: 'how many there are now' },
+    topicsAt: { at: 168, type: 'i32', ...WRITER, means: 'where topics and subscriptions begin: a TopicRow each' },
+    topics: { at: 172, type: 'i32', ...WRITER, means: 'how many there are now' },
   },
 } as const satisfies Structure;
 
 /** One task and its figures. */
 export const pageTaskLayout = {
   name: 'PageTask',
-  bytes: 640,
+  bytes: 768,
   fields: {
     party: { at: 0, type: 'i32', ...WRITER, means: 'where it runs' },
     band: { at: 4, type: 'i32', ...WRITER, means: '0 to 7' },
@@ -75,6 +89,7 @@ export const pageTaskLayout = {
       at: 544, type: 'f64', count: PAGE_RESPONSES, ...WRITER,
       means: 'responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer',
     },
+    restarts: { at: 640, type: 'f64', ...WRITER, means: 'times that a task of this name was made after the first' },
   },
 } as const satisfies Structure;
 
@@ -93,7 +108,7 @@ export const pageRateLayout = {
   },
 } as const satisfies Structure;
 
-const ASKER = { writes: 'whoever asks, all at once', reads: 'main thread' } as const;
+const ASKER = { writes: 'whoever asks, all at once', reads: 'publisher' } as const;
 
 /** Bounds that another process asks for: see src/monitor/page-asks.ts. */
 export const pageAskLayout = {

@@ -111,6 +111,19 @@ export const queueLayout = {
       at: 140, type: 'i32', writes: 'producer', reads: 'inspect',
       means: 'most units it has seen unread: the capacity once the ring was full',
     },
+    publishedNs: {
+      at: 144, type: 'f64', writes: 'producer', reads: 'consumer',
+      means: 'of a lane, where figures are taken: when its records were published last, as its party knew the time',
+    },
+    sampledNs: {
+      at: 152, type: 'f64', writes: 'producer', reads: 'consumer',
+      means: 'of a lane: when the record before sampledAt was published; beside the cursor, which its consumer reads'
+        + ' anyway',
+    },
+    sampledAt: {
+      at: 160, type: 'i32', writes: 'producer', reads: 'consumer',
+      means: 'of a lane: sequence behind the record whose way is measured',
+    },
     published: { at: 192, type: 'f64', writes: 'producer', reads: 'inspect', means: 'records published' },
     refused: {
       at: 200, type: 'f64', writes: 'producer', reads: 'inspect',
@@ -127,18 +140,6 @@ export const queueLayout = {
     committed: {
       at: 224, type: 'i32', writes: 'producer', reads: 'runtime, after its death',
       means: 'of a lane: sequence up to which its party has counted what it sent',
-    },
-    publishedNs: {
-      at: 232, type: 'f64', writes: 'producer', reads: 'consumer',
-      means: 'of a lane, where figures are taken: when its records were published last, as its party knew the time',
-    },
-    sampledNs: {
-      at: 240, type: 'f64', writes: 'producer', reads: 'consumer',
-      means: 'of a lane: when the record before sampledAt was published',
-    },
-    sampledAt: {
-      at: 248, type: 'i32', writes: 'producer', reads: 'consumer',
-      means: 'of a lane: sequence behind the record whose way is measured',
     },
     attention: {
       at: 256, type: 'i32', writes: 'all, bit by bit', reads: 'all',

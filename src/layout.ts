@@ -22,14 +22,16 @@
  *   Slots   | stages 0 | word[8192] 128 …
  *   Buckets | sent[8192] 0 … | busyNs[1024] 32768 … | held 40960, waiting | lost 41088 |
  *           | bands[8] 41216 | taken[parties][8192] …         There is one for each party.
- *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicMember | …
+ *   Topics  | header 0 | changes 128 | TopicMember 256 | its patterns, twice | TopicRows | TopicRow | …
+ *           | TopicMember | …
  *   Pipe    | header 0 | who has which end 128 | producer's line 256 | consumer's line 384 |
  *   UserReadiness | header 0 | bits 128 | closed 256 |
  *   Offload | isUnwanted[tasks] 0 …
  *   Figures | header 0 | asked 128 | Histogram of each kind of lane … | TaskFigures | its Histograms | …
  *             There is one for each party, where figures are taken.
  *   QueueFile | header 0 | version of the sharers 128 | Sharer 256 … | text 8448 … | Queue or Group   a file
- *   Page    | header 0 | text 256 … | Party | … | PageTask | … | PageRate | …     a file for other processes
+ *   Page    | header 0 | text 256 … | Party | … | PageTask | … | PageLane | … | PageRate | …
+ *             A file for other processes.
  *   FairLock | holder, waiters, next 0 | number[32] 128
  *   App     | header 0 | AppCore, FairLock | … | AppLevel | … | sent[levels + 1] | begun[tasks]
  *           | FairLock, state of a resource | …
@@ -47,13 +49,16 @@ import {
 import { groupLayout, linkedLayout, pipeLayout, placeLayout, queueLayout } from './layout-queues.js';
 import { figuresLayout, taskFiguresLayout, traceSpanLayout, FIGURES_MAGIC } from './layout-observe.js';
 import { PAGE_MAGIC, pageAskLayout, pageLayout, pageRateLayout, pageTaskLayout } from './layout-page.js';
+import {
+  pageClassLayout, pageCursorLayout, pageLaneLayout, pageQueueLayout, pageReactorLayout, pageWayLayout,
+} from './layout-page-rows.js';
 import { offloadLayout } from './layout-offload.js';
 import { queueFileLayout, sharerLayout, QUEUE_FILE_MAGIC } from './layout-queue-file.js';
 import {
   bucketsLayout, deliveryLayout, partyLayout, runtimeLayout, slotsLayout, timerCountersLayout, timerRecordLayout,
   timerRequestsLayout,
 } from './layout-reactor.js';
-import { topicMemberLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.js';
+import { topicMemberLayout, topicRowLayout, topicRowsLayout, topicsLayout, TOPICS_MAGIC } from './layout-topics.js';
 
 export type * from './layout-fields.js';
 export * from './layout-io.js';
@@ -62,6 +67,7 @@ export * from './layout-limits.js';
 export * from './layout-observe.js';
 export * from './layout-offload.js';
 export * from './layout-page.js';
+export * from './layout-page-rows.js';
 export * from './layout-queue-file.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
@@ -70,8 +76,10 @@ export * from './layout-topics.js';
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
   runtimeLayout, slotsLayout, bucketsLayout, deliveryLayout, ioBlockLayout, timerRequestsLayout, timerRecordLayout,
-  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, offloadLayout,
+  pipeLayout, datagramEntryLayout, readinessLayout, topicsLayout, topicMemberLayout, topicRowsLayout,
+  topicRowLayout, offloadLayout,
   figuresLayout, taskFiguresLayout, traceSpanLayout, pageLayout, pageTaskLayout, pageRateLayout, pageAskLayout,
+  pageReactorLayout, pageClassLayout, pageLaneLayout, pageWayLayout, pageQueueLayout, pageCursorLayout,
   fairLockLayout, appLayout, appCoreLayout, appLevelLayout, realtimeFifoLayout, executorAnswerLayout,
   queueFileLayout, sharerLayout,
 ];

@@ -4,6 +4,7 @@
  */
 import { invalidArgument } from './errors.js';
 
+/** It was taken. A call that answers a position instead answers 0 or more: so ask whether the answer is below 0. */
 export const OK = 0;
 /** No room now. Nothing was taken; try again after the consumer has released records. */
 export const BACK_PRESSURED = -1;

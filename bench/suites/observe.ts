@@ -2,6 +2,7 @@
 import type { Suite } from '../harness.js';
 import { overhead } from './observe/overhead.js';
 import { stallReport } from './observe/stall-report.js';
+import { trace } from './observe/trace.js';
 
-const observe: Suite = { name: 'observe', benches: [overhead, stallReport] };
+const observe: Suite = { name: 'observe', benches: [overhead, stallReport, trace] };
 export default observe;

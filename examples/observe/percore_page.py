@@ -2,7 +2,7 @@
 """Reads the counters page of a Percore process, by mmap and ctypes alone, and follows its rate controllers.
 
     page = Page("/dev/shm/percore-1234")
-    print(page.read()["parties"][0]["received"])
+    print(page.read()["parties"][0]["received"], page.read()["queues"])
     timer = RateTimer(page, "camera")
     timer.wait_for_tick()
 
@@ -16,6 +16,11 @@ import sys
 import time
 
 MAGIC = 0x50435047
+SECTIONS = (
+    ("parties", "Party"), ("reactors", "PageReactor"), ("tasks", "PageTask"), ("classes", "PageClass"),
+    ("lanes", "PageLane"), ("ways", "PageWay"), ("queues", "PageQueue"), ("cursors", "PageCursor"),
+    ("topics", "TopicRow"), ("rates", "PageRate"),
+)
 TYPES = {"i32": ctypes.c_int32, "f64": ctypes.c_double}
 # The beginning of the page, up to where its text lies: all else is named there.
 SEQUENCE_AT, TEXT_AT, TEXT_BYTES_AT = 8, 64, 68
@@ -55,7 +60,7 @@ class Page:
 
     def _parse(self, copy):
         page = self._structure(copy, "Page", 0)
-        for name, structure in (("parties", "Party"), ("tasks", "PageTask"), ("rates", "PageRate")):
+        for name, structure in SECTIONS:
             begin, size = int(page[name + "At"]), self.sizes[structure]
             page[name] = [self._structure(copy, structure, begin + i * size) for i in range(page[name])]
         return page
@@ -65,10 +70,10 @@ class Page:
         for name, at, kind, count in self.fields[structure]:
             values = list((kind * count).from_buffer_copy(copy, begin + at))
             result[name] = values[0] if count == 1 else values
-        for name in ("name", "cause"):
-            if name in result:
-                words = (ctypes.c_int32 * len(result[name]))(*result[name])
-                result[name] = bytes(words)[:result[name + "Bytes"]].decode("utf8")
+        # A text `x` lies in words, and `xBytes` says how long it is.
+        for name in [name for name in result if name + "Bytes" in result]:
+            words = (ctypes.c_int32 * len(result[name]))(*result[name])
+            result[name] = bytes(words)[:int(result.pop(name + "Bytes"))].decode("utf8", "replace")
         return result
 
 

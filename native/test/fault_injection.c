@@ -1,8 +1,10 @@
 // Makes system calls of the addon fail, for tests: a library for LD_PRELOAD.
 //
-//   PERCORE_FAULTS="accept4:EMFILE:3+;recv:EINTR:p0.1;send:SHORT:p0.5"     call : error : when
-//   PERCORE_FAULTS_GATE=/path     in force only while this file exists, so that a test can switch the weather
+//   PERCORE_FAULTS_GATE=/path     the rules, in force while this file exists: a test can switch and change the weather
 //   PERCORE_FAULTS_LOG=/path      gets one line an injected fault, so that a test can see that there were any
+//
+// The file says "accept4:EMFILE:3+;recv:EINTR:p0.1;send:SHORT:p0.5": call, error, when. It is read again, and calls are
+// counted anew, when its time of change is another; whoever writes it moves it into its place whole.
 //
 // `when` is N (the Nth call alone), N+ (from the Nth on), N-M, or pX (each with probability X; the sequence of a thread
 // depends on PERCORE_FAULTS_SEED). SHORT is no error: the call is made with one byte. Only calls that come from
@@ -15,6 +17,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +25,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -86,18 +90,20 @@ static int error_of(const char* name) {
   return 0;
 }
 
-__attribute__((constructor)) static void read_rules(void) {
-  const char* text = getenv("PERCORE_FAULTS");
-  if (!text) return;
+__attribute__((constructor)) static void begin(void) {
   gate = getenv("PERCORE_FAULTS_GATE");
   if (getenv("PERCORE_FAULTS_SEED")) seed = strtoull(getenv("PERCORE_FAULTS_SEED"), NULL, 10) | 1;
   const char* log = getenv("PERCORE_FAULTS_LOG");
   if (log) log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  char* copy = strdup(text);
+}
+
+static void take_rules(char* text) {
+  rule_count = 0;
   char* rest = NULL;
-  for (char* part = strtok_r(copy, ";", &rest); part; part = strtok_r(NULL, ";", &rest)) {
+  for (char* part = strtok_r(text, ";", &rest); part; part = strtok_r(NULL, ";", &rest)) {
     if (rule_count == kMostRules) fail("too many rules");
     struct rule* rule = &rules[rule_count++];
+    memset(rule, 0, sizeof *rule);
     char error[24], when[24];
     if (sscanf(part, "%23[^:]:%23[^:]:%23s", rule->call, error, when) != 3) fail(part);
     rule->error = error_of(error);
@@ -107,7 +113,25 @@ __attribute__((constructor)) static void read_rules(void) {
     else if ((rule->from = atol(when)) < 1) fail(part);
     else if (when[strlen(when) - 1] != '+') rule->to = rule->from;
   }
-  free(copy);
+}
+
+// Whether there is a gate; its rules are taken if they are new. Under the lock. By calls of the system that are not
+// among those that fail.
+static int is_in_force(void) {
+  static struct timespec taken = {-1, -1};
+  struct stat is;
+  if (!gate || syscall(SYS_newfstatat, AT_FDCWD, gate, &is, 0) != 0) return 0;
+  if (is.st_mtim.tv_sec == taken.tv_sec && is.st_mtim.tv_nsec == taken.tv_nsec) return 1;
+  const long fd = syscall(SYS_openat, AT_FDCWD, gate, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  char text[512];
+  const long length = syscall(SYS_read, fd, text, sizeof text - 1);
+  syscall(SYS_close, fd);
+  if (length < 0) return 0;
+  text[length] = 0;
+  take_rules(text);
+  taken = is.st_mtim;
+  return 1;
 }
 
 static double next_random(void) {
@@ -134,18 +158,16 @@ static int is_addon(void* caller) {
   return known[at].is;
 }
 
-// 0: go on. kShort, or the errno to fail with.
-static int fault(const char* call, void* caller) {
-  if (rule_count == 0 || !is_addon(caller)) return 0;
+static int fault_by_rules(const char* call) {
+  if (!is_in_force()) return 0;
   for (int i = 0; i < rule_count; i++) {
     struct rule* rule = &rules[i];
     if (strcmp(rule->call, call) != 0) continue;
-    if (gate && syscall(SYS_faccessat, AT_FDCWD, gate, F_OK) != 0) continue;
     int is_hit;
     if (rule->probability > 0) {
       is_hit = next_random() < rule->probability;
     } else {
-      const long count = __atomic_add_fetch(&rule->calls, 1, __ATOMIC_RELAXED);
+      const long count = ++rule->calls;
       is_hit = count >= rule->from && count <= rule->to;
     }
     if (!is_hit) continue;
@@ -159,10 +181,25 @@ static int fault(const char* call, void* caller) {
   return 0;
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+// 0: go on. kShort, or the errno to fail with.
+static int fault(const char* call, void* caller) {
+  if (!gate || !is_addon(caller)) return 0;
+  pthread_mutex_lock(&lock);
+  const int error = fault_by_rules(call);
+  pthread_mutex_unlock(&lock);
+  return error;
+}
+
 static int has_rule(const char* call, int error) {
-  for (int i = 0; i < rule_count; i++)
-    if (rules[i].error == error && strcmp(rules[i].call, call) == 0) return 1;
-  return 0;
+  int has = 0;
+  pthread_mutex_lock(&lock);
+  if (is_in_force())
+    for (int i = 0; i < rule_count; i++)
+      if (rules[i].error == error && strcmp(rules[i].call, call) == 0) has = 1;
+  pthread_mutex_unlock(&lock);
+  return has;
 }
 
 #define REAL(name)               \

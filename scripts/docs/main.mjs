@@ -5,11 +5,12 @@
 //   node scripts/docs/main.mjs [FOLDER]       artifacts/site when left out
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
+import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { plotsInto } from './plots.mjs';
 
 register('./typescript6.mjs', import.meta.url);
-const { Application, Converter } = await import('typedoc');
+const { Application, Converter, ReflectionKind } = await import('typedoc');
 
 const out = process.argv[2] ?? 'artifacts/site';
 const root = new URL('../../', import.meta.url);
@@ -20,6 +21,12 @@ const entries = Object.entries(exports).filter(([, { types }]) => types !== unde
   name: name.replace(/^\./, 'percore'),
   source: types.replace('./dist/', '').replace('.d.ts', '.ts'),
 }));
+/** Where a page stands in the navigation, by the folder of its file; a group is the first that fits. */
+const GROUPS = [
+  ['docs/guide/migrating/', 'Coming from another library'], ['docs/guide/', 'Guide'], ['docs/decisions/', 'Decisions'],
+  ['docs/', 'About Percore'],
+];
+const groupOf = (file) => GROUPS.find(([folder]) => relative('.', file).startsWith(folder))[1];
 /** Typedoc calls an entry by its folder. */
 const nameOf = (folder) =>
   entries.find(({ source }) => [`src/${folder}.ts`, `src/${folder}/index.ts`].includes(source)).name;
@@ -27,7 +34,9 @@ const nameOf = (folder) =>
 const app = await Application.bootstrap({
   name: 'Percore',
   entryPoints: entries.map(({ source }) => source),
-  projectDocuments: ['docs/guide/**/*.md', 'docs/!(plan).md'],
+  projectDocuments: ['docs/guide/**/*.md', 'docs/!(plan).md', 'docs/decisions/*.md'],
+  navigation: { includeGroups: true },
+  groupOrder: ['Guide', 'Coming from another library', 'Modules', 'About Percore', 'Decisions', '*'],
   readme: 'README.md',
   customCss: 'scripts/docs/site.css',
   tsconfig: 'scripts/docs/tsconfig.json',
@@ -40,8 +49,12 @@ const app = await Application.bootstrap({
   disableGit: true,
   disableSources: true,
   sort: ['source-order'],
-  // Types that only help to write down others are not exported, and say nothing to a reader.
+  // Types that only help to write down others are not exported, and say nothing to a reader. What must have a docstring
+  // is asked below: typedoc would ask it of each field of an object type, too.
   validation: { notExported: false, invalidLink: true, invalidPath: true, notDocumented: false },
+});
+app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+  for (const page of project.documents) page.frontmatter.group = groupOf(project.files.getReflectionPath(page));
 });
 app.converter.on(Converter.EVENT_END, ({ project }) => {
   for (const module of project.children) module.name = nameOf(module.name);
@@ -54,5 +67,9 @@ app.converter.on(Converter.EVENT_END, ({ project }) => {
 const project = await app.convert();
 if (project === undefined) process.exit(1);
 app.validate(project);
+const { Class, Function: AFunction, Variable } = ReflectionKind;
+for (const each of project.getReflectionsByKind(Class | AFunction | Variable))
+  if (![each, ...(each.signatures ?? [])].some((part) => part.hasComment()))
+    app.logger.warn(`${each.getFriendlyFullName()} is exported and has no docstring`);
 await app.generateDocs(project, out);
 if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1;

@@ -12,7 +12,10 @@
 import { PercoreError } from '../errors.js';
 import { BUCKETS } from '../layout.js';
 import type { Party } from '../reactor/internal.js';
+import { isThenable } from '../thenable.js';
 import { limitWait } from '../waiting.js';
+
+export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
 
 /** What has state of its own in each bucket. */
 export interface BucketKeeper {
@@ -55,6 +58,11 @@ export class BucketHooks {
 
   get(name: string): BucketKeeper | undefined {
     return this.keepers.get(name);
+  }
+
+  /** The longest that any keeper of the slot lets its hooks take. */
+  timeoutMs(slot: number): number {
+    return Math.max(0, ...this.of(slot).map(({ hookTimeoutMs }) => hookTimeoutMs)) || DEFAULT_HOOK_TIMEOUT_MS;
   }
 
   /** Adds to `states` what leaves with the slot. Throws, or rejects, with what keeps it here. */
@@ -117,7 +125,7 @@ export class BucketHooks {
       throw new PercoreError('ERR_PERCORE_TIMEOUT', message, { argument: hook, value: bucket, reactorId: id });
     }
     const answer = (keeper[hook] as ((bucket: number, ...given: unknown[]) => unknown) | undefined)?.(bucket, ...given);
-    if (!isPromise(answer)) {
+    if (!isThenable(answer)) {
       inTime?.(answer);
       return undefined;
     }
@@ -158,5 +166,3 @@ function inOrder<T>(all: readonly T[], visit: (each: T) => Wait): Wait {
   }
   return undefined;
 }
-
-const isPromise = (value: unknown): boolean => typeof (value as Promise<unknown> | undefined)?.then === 'function';

@@ -10,6 +10,7 @@ import { OK } from '../queues/index.js';
 import { LocalTask, type Party } from '../reactor/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
+import { PUBLISHES, SUBSCRIBES, TopicRows, type TopicRow } from '../topic-figures.js';
 import { TopicMembership } from '../topic-membership.js';
 import { HeardTopic, type HeardHost } from './heard-topic.js';
 import type { TopicSettings } from './options.js';
@@ -28,6 +29,7 @@ export class Bus implements HeardHost, SubscriberHost {
   readonly publishers = new Map<string, Publisher>();
   readonly subscribers = new Set<Subscriber>();
   readonly members: TopicMembership;
+  private readonly rows: TopicRows;
   joins = 0;
   delivered = 0;
   unwanted = 0;
@@ -47,6 +49,7 @@ export class Bus implements HeardHost, SubscriberHost {
       (record) => this.take(record),
     ));
     dispatcher.addHandler(RETAINED_SERVICE, (question: RetainedQuestion) => this.answer(question));
+    this.rows = new TopicRows(shared.topics, id);
     this.members = new TopicMembership(shared.topics, id);
     this.members.begin();
     party.leavers.add(this);
@@ -63,7 +66,8 @@ export class Bus implements HeardHost, SubscriberHost {
         { argument: 'name', value: name },
       );
     }
-    const publisher = new Publisher(this.party, this.members, settings, this.made++);
+    const row = this.rows.begin(PUBLISHES, name, settings.band, 0);
+    const publisher = new Publisher(this.party, this.members, settings, this.made++, row);
     this.publishers.set(name, publisher);
     if (retain) this.members.retain(1);
     return publisher;
@@ -71,7 +75,7 @@ export class Bus implements HeardHost, SubscriberHost {
 
   removePublisher(publisher: Publisher): void {
     if (publisher.isClosed) return;
-    publisher.isClosed = true;
+    publisher.end();
     this.publishers.delete(publisher.settings.name);
     if (publisher.settings.retain) this.members.retain(-1);
   }
@@ -94,13 +98,23 @@ export class Bus implements HeardHost, SubscriberHost {
 
   // ---- Subscribing --------------------------------------------------------------------------------------------------
 
+  /** Where a subscriber counts. */
+  rowFor(pattern: string, band: number | undefined, capacity: number): TopicRow {
+    return this.rows.begin(SUBSCRIBES, pattern, band ?? -1, capacity);
+  }
+
   /** From now on nothing that is published is missed. Throws ERR_PERCORE_NO_PLACE. */
   add(subscriber: Subscriber): void {
     const { pattern } = subscriber;
     const count = this.patterns.get(pattern) ?? 0;
-    subscriber.joinedAs = count === 0
-      ? this.members.write([...this.patterns.keys(), pattern])
-      : this.members.announce();
+    try {
+      subscriber.joinedAs = count === 0
+        ? this.members.write([...this.patterns.keys(), pattern])
+        : this.members.announce();
+    } catch (error) {
+      subscriber.row.end();
+      throw error;
+    }
     this.patterns.set(pattern, count + 1);
     subscriber.joinedTotal = this.members.totalOf(subscriber.joinedAs);
     this.subscribers.add(subscriber);

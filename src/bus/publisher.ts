@@ -11,6 +11,7 @@ import {
 } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
 import { BYTES, HEAD_BYTES, type Outlet, type Party, type SentName } from '../reactor/internal.js';
+import { MESSAGES, REFUSED, type TopicRow } from '../topic-figures.js';
 import type { TopicMembership } from '../topic-membership.js';
 import type { TopicSettings } from './options.js';
 import { matches } from './pattern.js';
@@ -37,9 +38,11 @@ interface Target {
 }
 
 export class Publisher {
-  published = 0;
-  refused = 0;
   isClosed = false;
+  /** Those of its row in shared memory, which others read; and what was in it before. */
+  private readonly numbers: Float64Array;
+  private readonly publishedBefore: number;
+  private readonly refusedBefore: number;
   private readonly codec: Codec<unknown>;
   private readonly known: Target[] = [];
   private targets: Target[] = [];
@@ -60,14 +63,31 @@ export class Publisher {
 
   constructor(
     private readonly party: Party, private readonly members: TopicMembership, readonly settings: TopicSettings,
-    readonly number: number,
+    readonly number: number, private readonly row: TopicRow,
   ) {
     const { name, codec, retain } = settings;
+    this.numbers = row.numbers;
+    this.publishedBefore = row.numbers[MESSAGES]!;
+    this.refusedBefore = row.numbers[REFUSED]!;
     this.codec = makeCodec(codec);
     this.description = Buffer.from(JSON.stringify({ name, codec }));
     // What any lane takes: half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
     if (retain && this.maxBytes < 256) throw tooSmall(party.shared.laneBytes);
+  }
+
+  get published(): number {
+    return this.numbers[MESSAGES]! - this.publishedBefore;
+  }
+
+  get refused(): number {
+    return this.numbers[REFUSED]! - this.refusedBefore;
+  }
+
+  /** It publishes no more. */
+  end(): void {
+    this.isClosed = true;
+    this.row.end();
   }
 
   /** Parties that have subscribers, as far as is known. */
@@ -272,12 +292,12 @@ export class Publisher {
   }
 
   private accepted(): void {
-    this.published++;
+    this.numbers[MESSAGES]!++;
   }
 
   private refuse(code: number, codec: Codec<unknown>): number {
     codec.forget();
-    this.refused++;
+    this.numbers[REFUSED]!++;
     return code;
   }
 

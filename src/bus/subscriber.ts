@@ -16,6 +16,9 @@ import {
   LocalTask, WaitingLine, type Holdable, type Party, type Room,
 } from '../reactor/internal.js';
 import type { StepResult } from '../reactor/index.js';
+import {
+  DROPPED_EVICTED, DROPPED_LEFT, DROPPED_NEWEST, DROPPED_OLDEST, LAG, MESSAGES, type TopicRow,
+} from '../topic-figures.js';
 import type { TimerId } from '../timers/index.js';
 import { WaitingMessages } from './waiting-messages.js';
 import type { TopicInfo } from './topic-info.js';
@@ -27,6 +30,8 @@ const QUANTUM = 16;
 /** What it needs of the bus. */
 export interface SubscriberHost {
   readonly party: Party;
+  /** Where it counts. */
+  rowFor(pattern: string, band: number | undefined, capacity: number): TopicRow;
   /** It has ended. */
   remove(subscriber: Subscriber): void;
 }
@@ -56,9 +61,12 @@ export class Subscriber implements Holdable, Room {
   private readonly task: LocalTask<unknown, false>;
   private readonly isOfAnyBand: boolean;
   private readonly waits: boolean;
-  private readonly dropped = { newest: 0, oldest: 0, evicted: 0, left: 0 };
+  /** Where it counts, for others to read. */
+  readonly row: TopicRow;
+  /** Those of its row until it has ended; and what was in it before. */
+  private numbers: Float64Array;
+  private readonly numbersBefore: Float64Array;
   private info!: TopicInfo;
-  private received = 0;
   private tellEnd!: (code: ResultCode) => void;
   private goOn: (() => void) | undefined;
   private watch: TimerId | undefined;
@@ -82,6 +90,9 @@ export class Subscriber implements Holdable, Room {
       turn, { name: `subscriber of ${pattern}`, band: this.band, capacity: 1, concurrency, takesBytes: false },
       (message: unknown) => handler(message, this.info),
     );
+    this.row = host.rowFor(pattern, band, capacity);
+    this.numbers = this.row.numbers;
+    this.numbersBefore = Float64Array.from(this.numbers);
     this.ended = new Promise((resolve) => (this.tellEnd = resolve));
   }
 
@@ -91,11 +102,16 @@ export class Subscriber implements Holdable, Room {
   }
 
   status(): SubscriptionStatus {
-    const { newest, oldest, evicted, left } = this.dropped;
     const { whenSlow, capacity } = this.settings;
+    const counted = (at: number): number => this.numbers[at]! - this.numbersBefore[at]!;
+    const droppedByReason = {
+      newest: counted(DROPPED_NEWEST), oldest: counted(DROPPED_OLDEST), evicted: counted(DROPPED_EVICTED),
+      left: counted(DROPPED_LEFT),
+    };
+    const { newest, oldest, evicted, left } = droppedByReason;
     return {
-      pattern: this.pattern, whenSlow, capacity, lag: this.lag, received: this.received,
-      dropped: newest + oldest + evicted + left, droppedByReason: { ...this.dropped }, isOver: this.hasEnded,
+      pattern: this.pattern, whenSlow, capacity, lag: this.lag, received: counted(MESSAGES),
+      dropped: newest + oldest + evicted + left, droppedByReason, isOver: this.hasEnded,
     };
   }
 
@@ -123,7 +139,7 @@ export class Subscriber implements Holdable, Room {
     this.info = info;
     const code = turn.steps.run(this.task, message, info.from, band);
     if (code === OK) {
-      this.received++;
+      this.numbers[MESSAGES]!++;
       return;
     }
     // It may have left within its handler.
@@ -131,6 +147,7 @@ export class Subscriber implements Holdable, Room {
     this.isIdle = false;
     if (this.isOfAnyBand) this.band = band;
     this.kept.add(this.takesBytes ? origin.copy() : message, info);
+    this.numbers[LAG] = this.kept.count;
     // Nobody but the refuser makes it ready.
     this.isReady = true;
     turn.waits.hold(this, code);
@@ -168,12 +185,13 @@ export class Subscriber implements Holdable, Room {
         break;
       }
       steps++;
-      this.received++;
+      this.numbers[MESSAGES]!++;
       if (kept.removed === removed) kept.remove();
       // Its own handler has left, or run others that dropped the oldest: this one was counted, and has run after all.
-      else this.dropped[this.hasEnded ? 'left' : 'oldest']--;
+      else this.takeBack(this.hasEnded ? DROPPED_LEFT : DROPPED_OLDEST);
       if (this.hasEnded || turn.mustEndQuantum(this.band, steps)) break;
     }
+    this.numbers[LAG] = kept.count;
     if (steps !== 0) this.line.mayHaveRoom();
     if (this.awaited !== undefined && kept.removed >= this.awaited.removed) this.tellHandled();
     turn.endQuantum(this.band, steps);
@@ -185,7 +203,7 @@ export class Subscriber implements Holdable, Room {
   }
 
   leave(): void {
-    this.end(CLOSED, 'left');
+    this.end(CLOSED, DROPPED_LEFT);
   }
 
   // ---- For those who wait for room ----------------------------------------------------------------------------------
@@ -217,15 +235,22 @@ export class Subscriber implements Holdable, Room {
     this.isIdle = false;
     if (kept.isFull) {
       if (this.settings.whenSlow === 'drop-newest') {
-        this.dropped.newest++;
+        this.numbers[DROPPED_NEWEST]!++;
         return;
       }
       kept.remove();
-      this.dropped.oldest++;
+      this.numbers[DROPPED_OLDEST]!++;
     }
     if (this.isOfAnyBand && !this.isReady) this.band = band;
     kept.add(this.takesBytes ? origin.copy() : message, info);
+    this.numbers[LAG] = kept.count;
     if (!this.isReady) this.turn.schedule(this);
+  }
+
+  /** One was not dropped, as it had been counted. */
+  private takeBack(reason: number): void {
+    this.numbers[reason]!--;
+    if (this.numbers !== this.row.numbers) this.row.numbers[reason]!--;
   }
 
   private tellHandled(): void {
@@ -243,7 +268,7 @@ export class Subscriber implements Holdable, Room {
       this.watch = undefined;
       if (this.hasEnded || !this.kept.isFull) return;
       if (this.kept.removed !== removed) return this.watchStandstill();
-      this.end(EVICTED, 'evicted');
+      this.end(EVICTED, DROPPED_EVICTED);
       this.host.party.reportError(
         new PercoreError(
           'ERR_PERCORE_CLOSED',
@@ -255,10 +280,13 @@ export class Subscriber implements Holdable, Room {
     });
   }
 
-  private end(code: ResultCode, reason: 'evicted' | 'left'): void {
+  private end(code: ResultCode, reason: number): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
-    this.dropped[reason] += this.kept.clear();
+    this.numbers[reason]! += this.kept.clear();
+    this.row.end();
+    // The row may become another's of this pattern.
+    this.numbers = Float64Array.from(this.numbers);
     if (this.watch !== undefined) this.host.party.timers.cancel(this.watch);
     this.host.remove(this);
     this.tellEnd(code);

@@ -8,13 +8,14 @@ import { parseTime } from './duration.js';
 export const summary = 'sets upper bounds for the figures of tasks of a program';
 
 export const usage = `
-percore slo [pid] (--task NAME | --priority N) [--reactor N] [--response TIME] [--run TIME] …
+percore slo [pid] (--task NAME | --class NAME | --priority N) [--reactor N] [--response TIME] [--run TIME] …
 
 Sets upper bounds for figures of tasks of a program that shows its counters (publishCounters of percore) and takes
 figures (createRuntime({ metrics: true })), as setSlo does inside. Without a pid: the one program that shows its
 counters. A TIME is a number and its unit, as 500us, 2ms, 1s; 0 takes a bound back.
 
   --task NAME          the task of this name
+  --class NAME         all tasks of this class, as createRuntime({ classes }) names it
   --priority N         all tasks of this priority, 0 to 7
   --reactor N          of one reactor alone
   --schedule-in TIME   from ready until it starts
@@ -35,12 +36,13 @@ export async function run(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args, allowPositionals: true,
     options: {
-      task: text, priority: text, reactor: text, page: text,
+      task: text, class: text, priority: text, reactor: text, page: text,
       'schedule-in': text, response: text, relief: text, run: text,
     },
   });
   if (positionals.length > 1) throw new UsageError(`one pid is meant, not ${positionals.length}`);
-  if ((values.task === undefined) === (values.priority === undefined)) throw new UsageError('say --task or --priority');
+  if ([values.task, values.class, values.priority].filter((value) => value !== undefined).length !== 1)
+    throw new UsageError('say --task, --class or --priority');
   const boundsNs = FIGURES.map((name) => timeOf(name, values[name]));
   if (boundsNs.every((ns) => ns === -1))
     throw new UsageError(`say a bound: ${FIGURES.map((name) => `--${name}`).join(', ')}`);
@@ -51,8 +53,11 @@ export async function run(args: string[]): Promise<number> {
   if (ask.task === '') throw new UsageError('--task has no name');
   const path = values.page ?? pathOf('slo', positionals[0]);
   if (path === undefined) return FAILED;
-  readPage(path);
-  const count = await askForBounds(path, ask);
+  const { classes } = readPage(path);
+  const ofClass = values.class === undefined ? undefined : classes.find(({ name }) => name === values.class);
+  if (values.class !== undefined && ofClass === undefined)
+    throw new UsageError(`--class ${values.class}: there is ${classes.map(({ name }) => name).join(', ') || 'none'}`);
+  const count = await askForBounds(path, { ...ask, band: ask.band ?? ofClass?.priority });
   process.stdout.write(`${count} ${count === 1 ? 'task' : 'tasks'}\n`);
   return count > 0 ? DONE : FAILED;
 }

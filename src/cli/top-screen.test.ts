@@ -1,6 +1,6 @@
 /** The screen of `percore top` on a real terminal: Python's pty, driven by steps of what to wait for and what to do. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,6 +48,7 @@ for pattern, action, value in steps:
     if action == 'size':
         resize(*value)
         os.killpg(child.pid, signal.SIGWINCH)
+    if action == 'mark': open(value, 'w').close()
     if action == 'signal': os.kill(child.pid, getattr(signal, value))
     if action == 'stopped':
         end = time.time() + 10
@@ -113,7 +114,8 @@ describe('percore top on a terminal', () => {
       ['filter: alp_', 'keys', '\r'],
       ['filter: alp(?!_)', 'keys', 'p'],
       ['paused', 'keys', 'p'],
-      ['running', 'size', [120, 40]],
+      ['running', 'keys', '/\u007f\u007f\u007f\r\t\t'],
+      ['lanes by lag[\\s\\S]*main -> 0', 'size', [120, 40]],
       ['q quit[^\\n]{90,}', 'keys', 'q'],
     ]);
     expect([said, code, isRestored]).toEqual([[], 0, true]);
@@ -143,8 +145,9 @@ describe('percore top on a terminal', () => {
   it('says that the program has ended, and stays', async () => {
     const other = await remoteRuntime(1);
     const shown = publishCounters(other, { path: join(folder, 'other') });
-    const watching = onTerminal(['--page', shown.path], [['running', 'none'], ['ended', 'keys', 'q']]);
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    const mark = join(folder, 'mark');
+    const watching = onTerminal(['--page', shown.path], [['running', 'mark', mark], ['ended', 'keys', 'q']]);
+    await until(() => existsSync(mark), 'it is shown', 20_000);
     await other.close();
     const { said, code, isRestored } = await watching;
     expect([said, code, isRestored]).toEqual([[], 0, true]);

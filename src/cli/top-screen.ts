@@ -7,16 +7,19 @@ import ansiEscapes from 'ansi-escapes';
 import { createLogUpdate } from 'log-update';
 import { readPage, type PageSnapshot } from '../monitor/internal.js';
 import { DONE } from './command.js';
-import { SORTS, frameOf, type View } from './top-frame.js';
+import { frameOf, type View } from './top-frame.js';
+import { TABLES, TABLE_NAMES } from './top-tables.js';
 
 const EVERY_MS = 500;
 const MOST_FILTER = 60;
 
 /** Follows until the user ends it. Promises the exit code. */
-export function follow(path: string): Promise<number> {
+export function follow(
+  path: string, { table, sort, filter }: Pick<View, 'table' | 'sort' | 'filter'>,
+): Promise<number> {
   const { stdin, stdout } = process;
   const view: View = {
-    sort: 'over', filter: '', isTyping: false, isPaused: false, from: 0,
+    table, sort, filter, isTyping: false, isPaused: false, from: 0,
     hasColour: process.env['NO_COLOR'] === undefined && stdout.getColorDepth() > 1,
   };
   let now: PageSnapshot = readPage(path);
@@ -114,8 +117,13 @@ function type(view: View, text: string | undefined, { name, ctrl }: Key): void {
   else if (ctrl !== true && text !== undefined && text >= ' ') view.filter = (view.filter + text).slice(0, MOST_FILTER);
 }
 
-function choose(view: View, text: string | undefined, { name }: Key, rows: number): void {
-  if (name === 's') view.sort = SORTS[(SORTS.indexOf(view.sort) + 1) % SORTS.length]!;
+function choose(view: View, text: string | undefined, { name, shift }: Key, rows: number): void {
+  if (name === 's') view.sort = after(TABLES[view.table].sorts, view.sort, 1);
+  else if (name === 'tab') {
+    view.table = after(TABLE_NAMES, view.table, shift === true ? -1 : 1);
+    [view.sort] = TABLES[view.table].sorts as readonly [string];
+    view.from = 0;
+  }
   else if (text === '/') view.isTyping = true;
   else if (name === 'p' || name === 'space') view.isPaused = !view.isPaused;
   else if (name === 'escape') view.filter = '';
@@ -125,3 +133,5 @@ function choose(view: View, text: string | undefined, { name }: Key, rows: numbe
   else if (name === 'pageup') view.from -= rows >> 1;
   view.from = Math.max(0, view.from);
 }
+
+const after = <T>(all: readonly T[], now: T, by: number): T => all[(all.indexOf(now) + by + all.length) % all.length]!;

@@ -55,13 +55,24 @@ describe('a program that is watched from outside', () => {
     const { status, stdout } = top('--once', '--page', page.path);
     expect(status).toBe(0);
     expect(stdout).toMatch(new RegExp(`^process ${process.pid}, as of \\d+ ms ago\n`));
-    expect(stdout).toMatch(/^orders "of" today +0 +3 .* 5000 ms +0$/m);
+    expect(stdout).toMatch(/^orders "of" today +0 5 .* 5000ms +0$/m);
+    for (const name of ['class', 'lane', 'reactor']) expect(stdout).toMatch(new RegExp(`^${name} `, 'm'));
     expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
+  });
+
+  it('is shown table by table, sorted and filtered', () => {
+    const lanes = top('--once', '--table', 'lanes', '--sort', 'refused', '--page', page.path).stdout;
+    expect(lanes).toMatch(/^main -> 0 +3 messages /m);
+    expect(lanes).not.toContain('orders');
+    const filtered = top('--once', '--table', 'classes', '--filter', 'BAND 5', '--page', page.path).stdout;
+    expect(filtered).toMatch(/^band 5 +5 +1 /m);
+    expect(filtered).not.toContain('band 3');
   });
 
   it('is told where there is none, and what was typed wrongly', () => {
     expect(top('--once', '999999999')).toMatchObject({ status: 1, stderr: expect.stringContaining('publishCounters') });
-    for (const args of [[], ['--once', 'x']]) expect(top(...args).status).toBe(2);
+    for (const args of [[], ['--once', 'x'], ['--once', '--table', 'x'], ['--once', '--sort', 'lag']])
+      expect(top(...args).status).toBe(2);
     expect(top('--once', '--page', program)).toMatchObject({
       status: 1, stderr: expect.stringContaining('no counters'),
     });

@@ -3,30 +3,45 @@ import { parseArgs } from 'node:util';
 import { readPage, type PageSnapshot } from '../monitor/internal.js';
 import { DONE, FAILED, UsageError } from './command.js';
 import { pathOf } from './choose-page.js';
+import { TABLES, TABLE_NAMES, linesOf, partyName, plain, row, widthsOf, type TableName } from './top-tables.js';
 
 export const summary = 'tasks and reactors of a running program, worst first';
 
 export const usage = `
 percore top [pid] [--once] [--json]
 
-Shows reactors and tasks of a program that shows its counters (publishCounters of percore). Without a pid: the one
-program that does. The page is read and nobody is asked, so a program that hangs is shown as well.
+Shows reactors and tasks of a program that shows its counters (publishCounters of percore), and its classes, lanes with
+their lag, queues, topics, timers and sockets, and what was dropped. Without a pid: the one program that does. The page
+is read and nobody is asked, so a program that hangs is shown as well.
 
-On the screen: s sorts, / filters, p pauses, arrows scroll, q ends.
+On the screen: tab shows the next table, s sorts, / filters, p pauses, arrows scroll, q ends.
 
-  --once        print once and end
-  --json        print JSON once: everything that is in the page
-  --page PATH   a page at another place than /dev/shm/percore-<pid>
+  --once         print once and end
+  --json         print JSON once: everything that is in the page
+  --table NAME   ${TABLE_NAMES.join(', ')}; with --once this one alone
+  --sort NAME    by a column of the table, as the screen names it
+  --filter TEXT  rows alone that have it
+  --page PATH    a page at another place than /dev/shm/percore-<pid>
 
+  percore top --once --table lanes --sort lag
   percore top --once --json | jq '.tasks[] | {name, worst: .figures.response.maxNs, cause}'
 `;
 
 export async function run(args: string[]): Promise<number> {
-  const { values: { once = false, json = false, page }, positionals } = parseArgs({
+  const text = { type: 'string' } as const;
+  const { values: { once = false, json = false, page, table, sort, filter = '' }, positionals } = parseArgs({
     args, allowPositionals: true,
-    options: { once: { type: 'boolean' }, json: { type: 'boolean' }, page: { type: 'string' } },
+    options: {
+      once: { type: 'boolean' }, json: { type: 'boolean' }, page: text, table: text, sort: text, filter: text,
+    },
   });
   if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
+  if (table !== undefined && !Object.hasOwn(TABLES, table))
+    throw new UsageError(`--table ${table}: ${TABLE_NAMES.join(', ')}`);
+  const chosen = (table ?? 'tasks') as TableName;
+  const { sorts } = TABLES[chosen];
+  if (sort !== undefined && !sorts.includes(sort)) throw new UsageError(`--sort ${sort}: ${sorts.join(', ')}`);
+  const view = { table: chosen, sort: sort ?? sorts[0]!, filter };
   const isScreen = !once && !json;
   if (isScreen && !(process.stdout.isTTY && process.stdin.isTTY))
     throw new UsageError('this is no terminal: say --once');
@@ -35,52 +50,56 @@ export async function run(args: string[]): Promise<number> {
   if (isScreen) {
     // Loaded for the screen alone.
     const { follow } = await import('./top-screen.js');
-    return follow(path);
+    return follow(path, view);
   }
-  const snapshot = readPage(path);
-  process.stdout.write(json ? `${JSON.stringify(snapshot)}\n` : formatPage(snapshot));
+  const first = readPage(path);
+  const snapshot = json ? first : await next(path, first);
+  const tables = table === undefined ? TABLE_NAMES : [chosen];
+  process.stdout.write(json ? `${JSON.stringify(snapshot)}\n` : formatPage(snapshot, first, tables, sort, filter));
   return DONE;
 }
 
-/** A page as text, at most 100 columns wide: tasks with violations first, then those that were slowest. */
-export function formatPage({ pid, parties, tasks, isClosed, publishedNs }: PageSnapshot): string {
+const COLUMNS = 100;
+
+const MOST_WAIT_MS = 1000;
+
+/** The page after its next writing, for rates; the same one where that does not come soon. */
+async function next(path: string, first: PageSnapshot): Promise<PageSnapshot> {
+  const endMs = performance.now() + MOST_WAIT_MS;
+  try {
+    for (let now = first; performance.now() < endMs;) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(MOST_WAIT_MS, first.everyMs)));
+      now = readPage(path);
+      if (now.publishedNs > first.publishedNs) return now;
+    }
+  } catch {
+    // Its program has ended meanwhile.
+  }
+  return first;
+}
+
+/** A page as text, at most 100 columns wide: of each table the rows that there are. */
+function formatPage(
+  snapshot: PageSnapshot, before: PageSnapshot, tables: readonly TableName[], sort: string | undefined, filter: string,
+): string {
+  const { pid, parties, isClosed, publishedNs } = snapshot;
   const ageMs = (Number(process.hrtime.bigint()) - publishedNs) / 1e6;
-  const main = parties.length - 1;
-  const nameOf = (id: number): string => (id === main ? 'main' : String(id));
-  const violationsOf = (task: (typeof tasks)[number]): number =>
-    Object.values(task.figures).reduce((sum, { violations }) => sum + violations, 0);
-  const sorted = [...tasks].sort((a, b) =>
-    violationsOf(b) - violationsOf(a) || b.figures.response.maxNs - a.figures.response.maxNs);
-  const rows = [
+  const widths = [8, 14, 14, 11, 9, 9, 9];
+  const seen = { now: snapshot, before, seconds: (publishedNs - before.publishedNs) / 1e9 };
+  const lines = [
     `process ${pid}${isClosed ? ', closed' : ''}, as of ${ageMs.toFixed(0)} ms ago`, '',
-    line(['reactor', 'turns', 'received', 'refused', 'dropped', 'errors', 'depth'], [8, 14, 14, 11, 9, 9, 9]),
-    ...parties.map((party, id) => line([
-      nameOf(id), party.turns, party.received, party.refused, party.dropped, party.stepErrors, party.taskDepth,
-    ], [8, 14, 14, 11, 9, 9, 9])),
-    '', line(['task', 'reactor', 'steps', 'p50', 'p99', 'worst', 'bound', 'over'], TASK_COLUMNS),
-    ...sorted.flatMap((task) => {
-      const { p50Ns, p99Ns, maxNs, boundNs } = task.figures.response;
-      const row = line([
-        task.name, nameOf(task.party), task.steps, time(p50Ns), time(p99Ns), time(maxNs),
-        boundNs === undefined ? '-' : time(boundNs), violationsOf(task),
-      ], TASK_COLUMNS);
-      return task.cause === '' ? [row] : [row, `    ${task.cause}`];
+    row(['reactor', 'turns', 'received', 'refused', 'dropped', 'errors', 'depth'], widths),
+    ...parties.map((party, id) => row([
+      partyName(snapshot, id), party.turns, party.received, party.refused, party.dropped, party.stepErrors,
+      party.taskDepth,
+    ], widths)),
+    ...tables.flatMap((name) => {
+      const found = linesOf(name, sort ?? TABLES[name].sorts[0]!, filter, seen);
+      if (found.length === 0) return [];
+      const columns = widthsOf(TABLES[name], COLUMNS);
+      return ['', row(TABLES[name].header, columns), ...found.flatMap(({ cells, note = '' }) =>
+        [row(cells, columns), ...(note === '' ? [] : [plain(`    ${note}`)])])];
     }),
   ];
-  return `${rows.join('\n')}\n`;
-}
-
-const TASK_COLUMNS = [24, 8, 13, 9, 9, 9, 9, 8];
-
-function line(cells: readonly (string | number)[], widths: readonly number[]): string {
-  return cells.map((cell, i) => {
-    const text = String(cell);
-    const width = widths[i]!;
-    return i === 0 ? text.slice(0, width).padEnd(width) : text.padStart(width);
-  }).join(' ');
-}
-
-function time(ns: number): string {
-  if (ns < 1e4) return `${ns.toFixed(0)} ns`;
-  return ns < 1e7 ? `${(ns / 1e3).toFixed(0)} us` : `${(ns / 1e6).toFixed(0)} ms`;
+  return `${lines.map((line) => line.slice(0, COLUMNS)).join('\n')}\n`;
 }

@@ -126,7 +126,9 @@ export class Poller implements Disposable {
   /** Its figures. Allocates. */
   status(): PollerStatus {
     const { asked, granted, decision, refusals } = this.#core;
-    return { asked, granted, decision, refusals: [...refusals], registered: this.#polled.size, ready: this.#waiting.count };
+    return {
+      asked, granted, decision, refusals: [...refusals], registered: this.#polled.size, ready: this.#waiting.count,
+    };
   }
 
   /**

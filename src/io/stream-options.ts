@@ -12,6 +12,7 @@ export interface StreamOptions {
   readBytes?: number;
 }
 
+/** `highWaterBytes` where it is left out: a MiB that was offered and is not sent yet. */
 export const DEFAULT_HIGH_WATER_BYTES: number = 1 << 20;
 export const MOST_READ_BYTES = 65_536;
 

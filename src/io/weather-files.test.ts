@@ -70,8 +70,8 @@ describe('files on an io_uring whose calls fail', () => {
   ] as const) {
     for (const mode of ['cached', 'direct']) {
       it(`${call} ${error}, ${mode}: asked again, or the pool; no byte is lost`, async () => {
-        const weather = library.weather(`${call}:${error}:${when}`);
-        weather.begin();
+        const weather = library.weather();
+        weather.begin(`${call}:${error}:${when}`);
         const { reader } = await copy([process.execPath], weather.env, mode);
         // Where this machine has no io_uring there is nothing that could fail.
         if (reader.refusals.some((line) => /^io_uring_setup: (EPERM|ENOSYS)$/.test(line))) return;

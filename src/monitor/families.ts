@@ -7,6 +7,8 @@ import { FIGURES } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf, partyCounters, partyFigures } from '../reactor/internal.js';
 import { metricsOf, type FigureSummary } from './metrics.js';
+import { queuesShown } from './shown.js';
+import { readLanes, readQueues, readTopics, type TopicFigures } from './sources.js';
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
@@ -25,7 +27,8 @@ export interface Family {
 
 /** What there is now. Reads shared memory and blocks nobody; allocates. */
 export function readFamilies(runtime: Runtime): Family[] {
-  const { shared, main } = controllerOf(runtime);
+  const controller = controllerOf(runtime);
+  const { shared, main } = controller;
   const parties = Array.from({ length: runtime.reactors }, (_, id) => id).concat(main.id);
   const reactorOf = (id: number): string => (id === main.id ? 'main' : String(id));
   const families = partyFigures.map(({ name, unit, isGauge, means, count, at }): Family => ({
@@ -38,8 +41,45 @@ export function readFamilies(runtime: Runtime): Family[] {
       }));
     }),
   }));
+  const lanes = readLanes(shared).map((lane) => ({
+    ...lane, labels: {
+      reactor: reactorOf(lane.to), from: reactorOf(lane.from), band: String(lane.priority),
+      direction: lane.isReturn ? 'answers' : 'messages',
+    },
+  }));
+  const queues = readQueues(queuesShown(controller)).map((queue) => ({ ...queue, labels: { queue: queue.name } }));
+  const topics = readTopics(shared).map((topic) => ({
+    ...topic,
+    labels: { reactor: reactorOf(topic.party), [topic.role === 'publishes' ? 'topic' : 'pattern']: topic.name },
+  }));
+  const published = added(topics.filter(({ role }) => role === 'publishes'));
+  const subscribed = added(topics.filter(({ role }) => role === 'subscribes'));
+  families.push(
+    gauge('lane.lag', 'messages that wait in the lane', lanes.map(({ labels, lag }) => ({ labels, value: lag }))),
+    counter('lane.refused', 'times that the lane was full', lanes.map(({ labels, refused }) => (
+      { labels, value: refused }))),
+    gauge('queue.depth', 'what the queue holds: records, or bytes where they vary', queues.map(({ labels, depth }) => (
+      { labels, value: depth }))),
+    counter('queue.published', 'records accepted', queues.map(({ labels, published: value }) => ({ labels, value }))),
+    counter('queue.refused', 'offers answered BACK_PRESSURED', queues.map(({ labels, refused }) => (
+      { labels, value: refused }))),
+    counter('queue.dropped', 'records lost, by reason', queues.flatMap(({ labels, dropped }) =>
+      byReason(labels, { ...dropped }))),
+    gauge('queue.lag', 'what is published and the consumer has not read', queues.flatMap(({ labels, consumers }) =>
+      consumers.map(({ place, lag }) => ({ labels: { ...labels, consumer: String(place) }, value: lag })))),
+    counter('topic.published', 'messages that publish has taken', published.map(({ labels, messages }) => (
+      { labels, value: messages }))),
+    counter('topic.refused', 'messages that publish has refused', published.map(({ labels, refused }) => (
+      { labels, value: refused }))),
+    counter('subscription.received', 'messages that the handler has taken', subscribed.map(({ labels, messages }) => (
+      { labels, value: messages }))),
+    gauge('subscription.lag', 'messages that wait for the handler', subscribed.map(({ labels, lag }) => (
+      { labels, value: lag }))),
+    counter('subscription.dropped', 'messages lost, by reason', subscribed.flatMap(({ labels, dropped }) =>
+      byReason(labels, dropped))),
+  );
   if (shared.figures === undefined) return families;
-  const { tasks, lanes } = metricsOf(runtime);
+  const { tasks, lanes: ways } = metricsOf(runtime);
   const labelled = tasks.map((task) => ({
     task, labels: { reactor: reactorOf(task.party), task: task.name, band: String(task.priority) },
   }));
@@ -60,11 +100,36 @@ export function readFamilies(runtime: Runtime): Family[] {
   }
   families.push({
     name: 'lane.latency', unit: 'ns', kind: 'summary', means: 'from publishing to being taken, by samples',
-    samples: lanes.flatMap(({ party, priority, isReturn, figure }) => summarySamples({
+    samples: ways.flatMap(({ party, priority, isReturn, figure }) => summarySamples({
       reactor: reactorOf(party), band: String(priority), direction: isReturn ? 'answers' : 'messages',
     }, figure)),
   });
   return families;
+}
+
+const gauge = (name: string, means: string, samples: readonly Sample[]): Family => (
+  { name, unit: 'count', kind: 'gauge', means, samples });
+const counter = (name: string, means: string, samples: readonly Sample[]): Family => (
+  { name, unit: 'count', kind: 'counter', means, samples });
+const byReason = (labels: Sample['labels'], reasons: Readonly<Record<string, number | undefined>>): Sample[] =>
+  Object.entries(reasons).map(([reason, value = 0]) => ({ labels: { ...labels, reason }, value }));
+
+/** Topics of one name and party as one: an exporter takes each set of labels once. */
+function added<T extends TopicFigures & { readonly labels: Sample['labels'] }>(topics: readonly T[]): T[] {
+  const byName = new Map<string, T>();
+  for (const topic of topics) {
+    const key = JSON.stringify(topic.labels);
+    const known = byName.get(key);
+    const sum = (of: (each: TopicFigures) => number): number => of(topic) + (known === undefined ? 0 : of(known));
+    byName.set(key, {
+      ...topic, messages: sum(({ messages }) => messages), refused: sum(({ refused }) => refused),
+      lag: sum(({ lag }) => lag), dropped: {
+        newest: sum(({ dropped }) => dropped.newest), oldest: sum(({ dropped }) => dropped.oldest),
+        evicted: sum(({ dropped }) => dropped.evicted), left: sum(({ dropped }) => dropped.left),
+      },
+    });
+  }
+  return [...byName.values()];
 }
 
 /**

@@ -7,6 +7,7 @@ export {
 export { setStall } from './stall.js';
 export { setSlo, type SloBounds, type SloTarget } from './slo.js';
 export { publishCounters, type CountersPage, type PageOptions } from './page.js';
+export { showQueue } from './shown.js';
 export { serveInspection } from './inspection.js';
 export type { Inspection, InspectionOptions } from './web-server.js';
 export { prometheusText, registerMetrics, type MetricsRegistry, type RegisteredMetric } from './prometheus.js';

@@ -2,12 +2,12 @@
  * Figures of tasks, classes and lanes, read from the memory in which each party records them: nobody is asked, nobody
  * stops, and a reactor that is stuck is read like any other.
  */
-import { LANES_PER_PEER, RETURN_LANES } from '../layout.js';
+import { RETURN_LANES } from '../layout.js';
 import { invalidArgument } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS, type FigureName } from '../observe/index.js';
 import { FIGURES, FigureTable, type FigureSlot } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
-import { partyOf, type Party } from '../reactor/internal.js';
+import { ownCost, partyOf, type OwnCost, type Party } from '../reactor/internal.js';
 
 /** Of one kind of figure. Times in nanoseconds; percentiles to within 3.2 %, `minNs` and `maxNs` exact. */
 export interface FigureSummary {
@@ -66,12 +66,15 @@ export interface Metrics {
   readonly tasks: readonly TaskMetrics[];
   readonly classes: readonly ClassMetrics[];
   readonly lanes: readonly LaneMetrics[];
+  /** What it costs to be watched, as measured in this thread. */
+  readonly ownCost: OwnCost;
 }
 
 /**
  * The figures of all parties of a runtime, or of one reactor. The runtime was made with `metrics: true`; else throws
  * ERR_PERCORE_INVALID_ARGUMENT. Reads shared memory and blocks nobody; a snapshot, not one moment: a task may have gone
- * on between two of its figures. Allocates; takes some ten microseconds a task, so once in some seconds is fine.
+ * on between two of its figures. Allocates; takes some ten microseconds a task, so once in some seconds is fine; the
+ * first call measures what figures cost, in some milliseconds.
  *
  *     const runtime = await createRuntime({ entry, metrics: true });
  *     for (const { name, figures } of metricsOf(runtime).tasks) console.log(name, figures.response.p99Ns);
@@ -88,10 +91,16 @@ export function metricsOf(of: Reactor | Runtime): Metrics {
       const name = classes.find(({ priority }) => priority === band)?.name ?? `band ${band}`;
       return classMetrics(name, band, slots.map(({ slot }) => slot).filter((slot) => slot.band === band));
     }),
-    lanes: tables.flatMap(({ id, table }) => table.lanes.map((lane, number) => ({
-      party: id, priority: number % RETURN_LANES, isReturn: number >= LANES_PER_PEER / 2, figure: summaryOf(lane),
-    }))).filter(({ figure }) => figure.count !== 0),
+    lanes: laneMetrics(tables),
+    ownCost: ownCost(party),
   };
+}
+
+/** How long messages were under way, by kind of lane; kinds of which some were measured. */
+export function laneMetrics(tables: readonly { readonly id: number; readonly table: FigureTable }[]): LaneMetrics[] {
+  return tables.flatMap(({ id, table }) => table.lanes.map((lane, number) => ({
+    party: id, priority: number % RETURN_LANES, isReturn: number >= RETURN_LANES, figure: summaryOf(lane),
+  }))).filter(({ figure }) => figure.count !== 0);
 }
 
 /**

@@ -3,12 +3,16 @@ import { closeSync, constants, openSync, readFileSync, readSync, readdirSync, un
 import { PercoreError } from '../errors.js';
 import { readFigures, type FiguresOf } from '../figures.js';
 import {
-  PAGE_MAGIC, PAGE_RESPONSES, PAGE_VERSION, ioCountersLayout, pageLayout, pageTaskLayout, partyLayout,
-  timerCountersLayout,
+  PAGE_MAGIC, PAGE_VERSION, ioCountersLayout, pageClassLayout, pageCursorLayout, pageLaneLayout, pageLayout,
+  pageQueueLayout, pageRateLayout, pageReactorLayout, pageTaskLayout, pageWayLayout, partyLayout, timerCountersLayout,
+  topicRowLayout, type Structure,
 } from '../layout.js';
-import type { BoundedFigure, TaskMetrics } from './metrics.js';
-import { byFigure } from './metrics.js';
+import {
+  byFigure, type BoundedFigure, type ClassMetrics, type FigureSummary, type LaneMetrics, type TaskMetrics,
+} from './metrics.js';
+import { unpackRow } from './page-rows.js';
 import { startTicksOf } from '../process-start.js';
+import { topicFigures, type CursorFigures, type LaneFigures, type TopicFigures } from './sources.js';
 
 /** A page as it was at one moment. */
 export interface PageSnapshot {
@@ -18,13 +22,63 @@ export interface PageSnapshot {
   readonly publishedNs: number;
   readonly everyMs: number;
   readonly isClosed: boolean;
+  /** Rows of any kind for which there was no room. */
+  readonly leftOut: number;
   /** The main thread comes last. */
   readonly parties: readonly PagePartyFigures[];
+  readonly reactors: readonly PageReactorFigures[];
+  /** Those that are declared, then each other band in which something has run. */
+  readonly classes: readonly (ClassMetrics & { readonly stepNs: number; readonly collectedNs: number })[];
   readonly tasks: readonly (TaskMetrics & {
     readonly cause: string;
     /** How many responses took how long: below 2^10 ns, from there below 2^12, and so on; the last are the rest. */
     readonly responses: readonly number[];
   })[];
+  /** Those that were ever used. */
+  readonly lanes: readonly LaneFigures[];
+  /** How long messages were under way. */
+  readonly ways: readonly LaneMetrics[];
+  readonly queues: readonly PageQueueFigures[];
+  readonly topics: readonly TopicFigures[];
+  readonly rates: readonly PageRateFigures[];
+}
+/** A reactor as the main thread knows it. */
+export interface PageReactorFigures {
+  readonly id: number;
+  readonly state: string;
+  readonly generation: number;
+  readonly restarts: number;
+  readonly tid: number;
+  readonly cpu: number | undefined;
+  readonly policy: string;
+  readonly idle: string;
+  readonly spinNs: number;
+  readonly source: string;
+  readonly timerSlackNs: number;
+  readonly refusals: number;
+}
+/** A queue that the program shows by `showQueue`. */
+export interface PageQueueFigures {
+  readonly name: string;
+  /** Its kind and backend: 'spsc fixed'. */
+  readonly kind: string;
+  readonly isClosed: boolean;
+  readonly capacity: number;
+  readonly depth: number;
+  readonly highWater: number;
+  readonly published: number;
+  readonly consumed: number;
+  readonly refused: number;
+  readonly dropped: Readonly<Record<'newest' | 'oldest' | 'evicted' | 'closed' | 'tooLarge', number>>;
+  readonly consumers: readonly Omit<CursorFigures, 'queue'>[];
+}
+export interface PageRateFigures {
+  readonly name: string;
+  readonly rateHz: number;
+  readonly lastEmissionNs: number;
+  readonly nextEmissionNs: number;
+  readonly p99JitterNs: number;
+  readonly maxJitterNs: number;
 }
 export type PagePartyFigures =
   & FiguresOf<typeof partyLayout.fields> & FiguresOf<typeof ioCountersLayout.fields>
@@ -33,7 +87,6 @@ export type PagePartyFigures =
 export const PAGE_FOLDER = '/dev/shm';
 const NAME = /^percore-\d+(?:-\d+)?$/;
 const header = pageLayout.fields;
-const task = pageTaskLayout.fields;
 /** A page is being written for microseconds. */
 const MOST_TRIES = 1000;
 
@@ -78,18 +131,18 @@ export function readPage(path: string): PageSnapshot {
     if (version !== PAGE_VERSION) throw wrongPage(path, `its version is ${version}, and ${PAGE_VERSION} is read here`);
     const sequence = view.getInt32(header.sequence.at, true);
     // It must have stood still from before the bytes were read to after that.
-    if (sequence % 2 === 0 && sequenceOf(path) === sequence) return parse(path, bytes, view);
+    if (sequence % 2 === 0 && sequenceOf(path) === sequence) return parse(path, bytes);
   }
   throw wrongPage(path, 'it is being written all the time');
 }
 
-function parse(path: string, bytes: Buffer, view: DataView): PageSnapshot {
-  const int = (at: number): number => view.getInt32(at, true);
-  const real = (at: number): number => view.getFloat64(at, true);
-  const partiesAt = int(header.partiesAt.at);
-  const parties = Array.from({ length: int(header.parties.at) }, (_, id) => {
-    const at = partiesAt + id * partyLayout.bytes;
-    const from = bytes.byteOffset + at;
+function parse(path: string, bytes: Buffer): PageSnapshot {
+  const head = unpackRow(pageLayout, bytes, 0) as Record<string, number>;
+  const rows = <T>(structure: Structure, name: string): T[] =>
+    Array.from({ length: head[name]! }, (_, i) =>
+      unpackRow(structure, bytes, head[`${name}At`]! + i * structure.bytes) as T);
+  const parties = Array.from({ length: head['parties']! }, (_, id) => {
+    const from = bytes.byteOffset + head['partiesAt']! + id * partyLayout.bytes;
     const numbers = new Float64Array(bytes.buffer.slice(from, from + partyLayout.bytes));
     return {
       ...readFigures(partyLayout.fields, numbers),
@@ -97,30 +150,70 @@ function parse(path: string, bytes: Buffer, view: DataView): PageSnapshot {
       ...readFigures(timerCountersLayout.fields, numbers, partyLayout.fields.timers.at),
     };
   });
-  const tasks = Array.from({ length: int(header.tasks.at) }, (_, place) => {
-    const at = int(header.tasksAt.at) + place * pageTaskLayout.bytes;
-    const text = (field: { readonly at: number }, length: number): string =>
-      bytes.toString('utf8', at + field.at, at + field.at + length);
-    const figure = (kind: number): BoundedFigure => {
-      const of = (field: { readonly at: number }): number => real(at + field.at + kind * 8);
-      return {
-        count: of(task.count), minNs: of(task.minNs), meanNs: of(task.meanNs), p50Ns: of(task.p50Ns),
-        p99Ns: of(task.p99Ns), p999Ns: of(task.p999Ns), maxNs: of(task.maxNs), boundNs: of(task.boundNs) || undefined,
-        violations: of(task.violations),
-      };
-    };
-    return {
-      party: int(at + task.party.at), name: text(task.name, int(at + task.nameBytes.at)),
-      priority: int(at + task.band.at), steps: real(at + task.steps.at), messages: real(at + task.messages.at),
-      depth: real(at + task.depth.at), refused: real(at + task.refused.at), errors: real(at + task.errors.at),
-      again: real(at + task.again.at), restarts: 0, figures: byFigure(figure),
-      responses: Array.from({ length: PAGE_RESPONSES }, (_unused, i) => real(at + task.responses.at + i * 8)),
-      cause: text(task.cause, int(at + task.causeBytes.at)),
-    };
-  });
+  const cursors = rows<CursorFigures>(pageCursorLayout, 'cursors');
   return {
-    path, pid: int(header.pid.at), publishedNs: real(header.publishedNs.at), everyMs: int(header.everyMs.at),
-    isClosed: int(header.isClosed.at) !== 0, parties, tasks,
+    path, pid: head['pid']!, publishedNs: head['publishedNs']!, everyMs: head['everyMs']!,
+    isClosed: head['isClosed'] !== 0, leftOut: head['leftOut']!, parties,
+    reactors: rows<ReactorRow>(pageReactorLayout, 'reactors').map(({ party, cpu, ...reactor }) => (
+      { id: party, cpu: cpu < 0 ? undefined : cpu, ...reactor })),
+    classes: rows<ClassRow>(pageClassLayout, 'classes').map(({ name, band, tasks, steps, stepNs, ...row }) => ({
+      name, priority: band, tasks, steps, stepNs, collectedNs: row.collectedNs,
+      violations: row.violations.reduce((sum, each) => sum + each, 0), figures: byFigure((kind) => figureOf(row, kind)),
+    })),
+    tasks: rows<TaskRow>(pageTaskLayout, 'tasks').map((row) => {
+      const { party, name, band, steps, messages, depth, refused, errors, again, restarts, responses, cause } = row;
+      return {
+        party, name, priority: band, steps, messages, depth, refused, errors, again, restarts,
+        figures: byFigure((kind): BoundedFigure => ({
+          ...figureOf(row, kind), boundNs: row.boundNs[kind]! || undefined, violations: row.violations[kind]!,
+        })),
+        responses, cause,
+      };
+    }),
+    lanes: rows<LaneRow>(pageLaneLayout, 'lanes').map(({ from, to, band, isReturn, ...counted }) => (
+      { from, to, priority: band, isReturn: isReturn !== 0, ...counted })),
+    ways: rows<WayRow>(pageWayLayout, 'ways').map(({ party, band, isReturn, ...figure }) => (
+      { party, priority: band, isReturn: isReturn !== 0, figure })),
+    queues: rows<QueueRow>(pageQueueLayout, 'queues').map((row, number) => {
+      const {
+        isClosed, consumers: _count, droppedNewest, droppedOldest, droppedEvicted, droppedClosed, droppedTooLarge,
+        ...counted
+      } = row;
+      return {
+        ...counted, isClosed: isClosed !== 0,
+        dropped: {
+          newest: droppedNewest, oldest: droppedOldest, evicted: droppedEvicted, closed: droppedClosed,
+          tooLarge: droppedTooLarge,
+        },
+        consumers: cursors.filter(({ queue }) => queue === number).map(({ queue: _queue, ...cursor }) => cursor),
+      };
+    }),
+    topics: rows<Parameters<typeof topicFigures>[0]>(topicRowLayout, 'topics').map(topicFigures),
+    rates: rows<PageRateFigures>(pageRateLayout, 'rates'),
+  };
+}
+
+type Kinds = Readonly<Record<
+  'count' | 'minNs' | 'meanNs' | 'p50Ns' | 'p99Ns' | 'p999Ns' | 'maxNs' | 'violations', readonly number[]
+>>;
+type Named = { readonly name: string; readonly band: number; readonly steps: number };
+type TaskRow = Kinds & Named & Readonly<Record<
+  'party' | 'messages' | 'depth' | 'refused' | 'errors' | 'again' | 'restarts', number
+>> & { readonly boundNs: readonly number[]; readonly responses: readonly number[]; readonly cause: string };
+type ClassRow = Kinds & Named & Readonly<Record<'tasks' | 'stepNs' | 'collectedNs', number>>;
+type ReactorRow = Omit<PageReactorFigures, 'id' | 'cpu'> & { readonly party: number; readonly cpu: number };
+type LaneRow = Omit<LaneFigures, 'priority' | 'isReturn'> & { readonly band: number; readonly isReturn: number };
+type WayRow = FigureSummary & { readonly party: number; readonly band: number; readonly isReturn: number };
+type QueueRow = Omit<PageQueueFigures, 'isClosed' | 'consumers' | 'dropped'> & Readonly<Record<
+  'isClosed' | 'consumers' | 'droppedNewest' | 'droppedOldest' | 'droppedEvicted' | 'droppedClosed' | 'droppedTooLarge',
+  number
+>>;
+
+function figureOf(row: Kinds, kind: number): FigureSummary {
+  const { count, minNs, meanNs, p50Ns, p99Ns, p999Ns, maxNs } = row;
+  return {
+    count: count[kind]!, minNs: minNs[kind]!, meanNs: meanNs[kind]!, p50Ns: p50Ns[kind]!, p99Ns: p99Ns[kind]!,
+    p999Ns: p999Ns[kind]!, maxNs: maxNs[kind]!,
   };
 }
 

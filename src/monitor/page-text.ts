@@ -6,10 +6,16 @@
  *      Party turns 896 f64 1        structure, field, byte within the structure, type, how many of it
  *      PageTask size 640            and how long the structure is
  */
-import { pageAskLayout, pageLayout, pageRateLayout, pageTaskLayout, partyLayout, type Structure } from '../layout.js';
+import {
+  pageAskLayout, pageClassLayout, pageCursorLayout, pageLaneLayout, pageLayout, pageQueueLayout, pageRateLayout,
+  pageReactorLayout, pageTaskLayout, pageWayLayout, partyLayout, topicRowLayout, type Structure,
+} from '../layout.js';
 import { partyFigures } from '../reactor/internal.js';
 
-const STRUCTURES: readonly Structure[] = [pageLayout, pageTaskLayout, pageRateLayout, pageAskLayout];
+const STRUCTURES: readonly Structure[] = [
+  pageLayout, pageReactorLayout, pageTaskLayout, pageClassLayout, pageLaneLayout, pageWayLayout, pageQueueLayout,
+  pageCursorLayout, topicRowLayout, pageRateLayout, pageAskLayout,
+];
 
 export function describePage(): string {
   const lines = STRUCTURES.flatMap(({ name, bytes, fields }) => [

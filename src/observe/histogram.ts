@@ -13,6 +13,8 @@ import { checkInteger, invalidArgument } from '../errors.js';
 const STEP_BITS = 5;
 const STEPS = 1 << STEP_BITS;
 const TOP_BITS = 40;
+/** One more than the largest value. As a number of its own: a power of a name is computed anew each time. */
+const TOP = 2 ** TOP_BITS;
 const COUNTS = (TOP_BITS - STEP_BITS + 1) * STEPS;
 const MAX_AT = COUNTS;
 /** The smallest value and 1, so that 0 says that there is none. */
@@ -53,7 +55,7 @@ export class Histogram {
     if (typeof value !== 'number' || value !== value) throw invalidArgument('value', value, 'a number');
     if (count !== 1) checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
     if (count === 0) return;
-    const whole = value < 0 ? 0 : value >= 2 ** TOP_BITS ? 2 ** TOP_BITS - 1 : Math.floor(value);
+    const whole = value < 0 ? 0 : value >= TOP ? TOP - 1 : Math.floor(value);
     this.counts[indexOf(whole)]! += count;
     if (whole > this.counts[MAX_AT]!) this.counts[MAX_AT] = whole;
     const least = this.counts[MIN_AT]!;
@@ -126,22 +128,44 @@ export class Histogram {
   }
 
   /**
-   * How many values lie below `limit`, which is exact for powers of two; else those of its own step are left out.
-   * Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * How many values lie below `limit`, and not below `from`, which is exact for powers of two; else those of its own
+   * step are left out. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
-  countBelow(limit: number): number {
+  countBelow(limit: number, from = 0): number {
     if (typeof limit !== 'number' || !(limit >= 0)) throw invalidArgument('limit', limit, 'a number from 0 on');
-    const end = limit >= 2 ** TOP_BITS ? COUNTS : indexOf(Math.floor(limit));
+    if (typeof from !== 'number' || !(from >= 0)) throw invalidArgument('from', from, 'a number from 0 on');
+    const end = placeOf(limit);
     let sum = 0;
-    for (let i = 0; i < end; i++) sum += this.counts[i]!;
+    for (let i = placeOf(from); i < end; i++) sum += this.counts[i]!;
     return sum;
   }
 
-  /** Number of values, mean, and what `percentile` says of 0.5, 0.99 and 0.999, an empty histogram fast. Allocates. */
+  /** Number of values, mean, and what `percentile` says of 0.5, 0.99 and 0.999, in two passes. Allocates. */
   summary(): Readonly<Record<'count' | 'mean' | 'p50' | 'p99' | 'p999', number>> {
-    const count = this.count();
-    const [p50, p99, p999] = [this.valueAt(0.5, count), this.valueAt(0.99, count), this.valueAt(0.999, count)];
-    return { count, mean: count === 0 ? 0 : this.mean(), p50, p99, p999 };
+    const { counts } = this;
+    let count = 0;
+    let sum = 0;
+    let [first, last] = [COUNTS, -1];
+    for (let i = 0; i < COUNTS; i++) {
+      const times = counts[i]!;
+      if (times === 0) continue;
+      count += times;
+      sum += times * (lowerEnd(i) + upperEnd(i)) / 2;
+      if (first === COUNTS) first = i;
+      last = i;
+    }
+    if (count === 0) return { count: 0, mean: 0, p50: 0, p99: 0, p999: 0 };
+    const [least, most] = [this.min(), this.max()];
+    const found = [most, most, most];
+    const ranks = [0.5, 0.99, 0.999].map((share) => Math.max(1, Math.ceil(share * count)));
+    let next = 0;
+    let seen = 0;
+    for (let i = first; i <= last && next < ranks.length; i++) {
+      seen += counts[i]!;
+      while (next < ranks.length && seen >= ranks[next]!) found[next++] = Math.min(upperEnd(i), most);
+    }
+    const [p50, p99, p999] = found as [number, number, number];
+    return { count, mean: Math.min(most, Math.max(least, sum / count)), p50, p99, p999 };
   }
 
   private valueAt(share: number, count: number): number {
@@ -155,6 +179,9 @@ export class Histogram {
     return this.max();
   }
 }
+
+/** Where the values from `limit` on begin. */
+const placeOf = (limit: number): number => (limit >= TOP ? COUNTS : indexOf(Math.floor(limit)));
 
 function indexOf(value: number): number {
   if (value < STEPS) return value;

@@ -11,7 +11,8 @@
  * that the slot is there. Source of the four figures: jerry_rt_module (schedule-in, response and relief of a thread).
  */
 import {
-  FIGURES_MAGIC, FIGURE_KINDS, FIGURE_NAME_BYTES, LANES_PER_PEER, LAYOUT_VERSION, figuresLayout, taskFiguresLayout,
+  CAUSE_BYTES, FIGURES_MAGIC, FIGURE_KINDS, FIGURE_NAME_BYTES, LANES_PER_PEER, LAYOUT_VERSION, figuresLayout,
+  taskFiguresLayout,
 } from '../layout.js';
 import { HISTOGRAM_WORDS, Histogram } from './histogram.js';
 import { TRACE_BYTES, TraceRing } from './trace-ring.js';
@@ -34,6 +35,7 @@ const field = taskFiguresLayout.fields;
 const STEPS = field.steps.at >> 3;
 const VIOLATIONS = field.violations.at >> 3;
 const BOUND_NS = field.boundNs.at >> 3;
+const CAUSE_CHANGES = field.causeChanges.at >> 2;
 
 /** Counts of a task that its owner copies into its slot now and then. */
 export interface TaskCounts {
@@ -52,11 +54,12 @@ export class FigureSlot {
   /** As the owner has read them last: Infinity where there is none. */
   readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
   private readonly numbers: Float64Array;
+  private readonly integers: Int32Array;
 
   constructor(memory: SharedArrayBuffer, readonly index: number) {
     const at = SLOTS_AT + index * SLOT_BYTES;
     this.numbers = new Float64Array(memory, at, taskFiguresLayout.bytes >> 3);
-    const integers = new Int32Array(memory, at, taskFiguresLayout.bytes >> 2);
+    const integers = this.integers = new Int32Array(memory, at, taskFiguresLayout.bytes >> 2);
     this.band = integers[field.band.at >> 2]!;
     const bytes = Buffer.from(memory, at + field.name.at, integers[field.nameBytes.at >> 2]);
     this.name = bytes.toString('utf8');
@@ -95,6 +98,27 @@ export class FigureSlot {
   /** One count of the slot by its name in the table. */
   count(of: 'steps' | 'messages' | 'refused' | 'errors' | 'again' | 'depth' | 'begun'): number {
     return this.numbers[field[of].at >> 3]!;
+  }
+
+  /** For the owner: why the task was late last. */
+  tellCause(text: string): void {
+    const { integers } = this;
+    // A sequence lock: odd until the text is whole; pairs with cause().
+    Atomics.add(integers, CAUSE_CHANGES, 1);
+    const bytes = Buffer.from(integers.buffer, integers.byteOffset + field.cause.at, CAUSE_BYTES);
+    integers[field.causeBytes.at >> 2] = bytes.write(text, 'utf8');
+    // As above.
+    Atomics.add(integers, CAUSE_CHANGES, 1);
+  }
+
+  /** Why the task was late last; empty where it never was, undefined while it is being written. Allocates. */
+  cause(): string | undefined {
+    const { integers } = this;
+    // Pairs with tellCause().
+    const changes = Atomics.load(integers, CAUSE_CHANGES);
+    const length = integers[field.causeBytes.at >> 2]!;
+    const text = Buffer.from(integers.buffer, integers.byteOffset + field.cause.at, length).toString('utf8');
+    return changes % 2 === 0 && Atomics.load(integers, CAUSE_CHANGES) === changes ? text : undefined;
   }
 
   violations(kind: number): number {

@@ -157,6 +157,8 @@ export class WorstCases {
       ran, collections, runDelayNs,
       wokenNs: hasSlept ? wake.askedNs : 0, awakeNs: hasSlept ? wake.awakeNs : 0,
     });
+    const what = cause.what === '' ? '' : ` ${cause.what}`;
+    figures.tellCause(`${FIGURES[kind]!} ${(ns / 1e3).toFixed(0)} us: ${cause.kind}${what}`);
     this.host.report({
       reactorId: this.host.id, task: figures.name, priority: figures.band, figure: FIGURES[kind]!, ns,
       boundNs: figures.boundNs(kind), isWorst, cause, shares, readyNs, startNs, endNs, from,

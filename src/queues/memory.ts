@@ -11,6 +11,7 @@ import {
  * function slow for good.
  */
 export const SLACK_BYTES = 8;
+/** Records, or bytes, that a queue can hold at the most. */
 export const MAX_CAPACITY: number = 2 ** 30;
 /** Most bytes of a ring: words and offsets in it are int32. */
 export const MAX_BYTES: number = 2 ** 31 - 1;

@@ -5,8 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { fixture } from './fixtures/inside.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
-/** PERCORE_SHORT: on another Node, when more of them have run on one. */
-const TIMES = isStress ? 500 : process.env['PERCORE_SHORT'] === '1' ? 3 : 6;
+const TIMES = isStress ? 500 : 3;
 
 interface Seen {
   readonly sent: number;

@@ -12,6 +12,7 @@ export { addRoom, type RoomChannel } from './room-channel.js';
 export { BYTES, HEAD_BYTES } from './message.js';
 export { checkName, type SentName } from './names.js';
 export type { Outlet } from './outlet.js';
+export { ownCost, type OwnCost } from './own-cost.js';
 export { Scratch } from './parcels.js';
 export { summon } from './parking.js';
 export { checkBand, checkBandOrClass, checkConcurrency, checkKey, checkSpawn } from './reactor-checks.js';

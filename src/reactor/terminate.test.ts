@@ -4,8 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fixture } from './fixtures/inside.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
-/** PERCORE_SHORT: on another Node, when more of them have run on one. */
-const CYCLES = isStress ? 500 : process.env['PERCORE_SHORT'] === '1' ? 25 : 50;
+const CYCLES = isStress ? 500 : 25;
 const BATCHES = isStress ? 4 : 1;
 
 describe('a worker that is ended at a random moment, under traffic', () => {

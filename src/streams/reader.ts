@@ -6,6 +6,7 @@ import { PercoreError } from '../errors.js';
 import type { StepResult } from '../reactor/index.js';
 import type { Party } from '../reactor/internal.js';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
+import { isThenable } from '../thenable.js';
 import { whenAborted } from '../waiting.js';
 import { MOST_PASSED, type Flow, type FlowHost, type Open } from './flow.js';
 
@@ -41,9 +42,6 @@ function stepOf<T>(target: Target<T>): (value: T) => StepResult {
   if (typeof target === 'function') return target;
   return 'send' in target ? (value) => target.send(value) : (value) => target.offer(value);
 }
-
-const isPromise = (answer: unknown): answer is Promise<void> =>
-  typeof answer === 'object' && answer !== null && typeof (answer as Partial<Promise<void>>).then === 'function';
 
 class Run<T> implements StreamRun {
   readonly ended: Promise<StreamEnd>;
@@ -89,7 +87,7 @@ class Run<T> implements StreamRun {
       this.fail(error);
       return OK;
     }
-    if (isPromise(answer)) return answer.then(undefined, (error: unknown) => this.fail(error));
+    if (isThenable(answer)) return Promise.resolve(answer).then(undefined, (error: unknown) => this.fail(error));
     if (typeof answer !== 'number' || answer >= OK || answer === BACK_PRESSURED || answer === AGAIN) return answer;
     this.fail(new PercoreError(
       'ERR_PERCORE_CLOSED', `the target of a stream has answered ${nameOfCode(answer)}; the stream ends`,

@@ -10,6 +10,7 @@ import { invalidArgument } from '../errors.js';
 import { isResult, notAResult } from '../iterators.js';
 import { isRefused } from '../refusals.js';
 import { AGAIN, BACK_PRESSURED, OK } from '../result-codes.js';
+import { isThenable } from '../thenable.js';
 import type { Run, RunHost } from './body.js';
 import type { Pause } from './process-options.js';
 import { RECEIVE } from './self.js';
@@ -103,7 +104,7 @@ export class GeneratorRun<M> implements Run {
       return BACK_PRESSURED;
     } else if (value === AGAIN) {
       return AGAIN;
-    } else if (typeof value === 'object' && value !== null && typeof value.then === 'function') {
+    } else if (isThenable(value)) {
       this.waitsFor = PROMISE;
       void this.follow(value, ++this.promises);
     } else if (typeof value === 'object' && value !== null && Symbol.iterator in value) {

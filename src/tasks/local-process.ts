@@ -11,6 +11,7 @@ import { PercoreError, invalidArgument } from '../errors.js';
 import { LocalTask, type Party, type TaskBody, type ValueTask } from '../reactor/internal.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
 import { OK } from '../result-codes.js';
+import { isThenable } from '../thenable.js';
 import type { WaitOptions } from '../waiting.js';
 import { AsyncRun, type AsyncRunHost } from './async-run.js';
 import type { ProcessBody } from './body.js';
@@ -201,7 +202,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
       this.current = new GeneratorRun(this, made);
       return this.current.resume();
     }
-    if (!isPromise(made)) {
+    if (!isThenable(made)) {
       this.threw(invalidArgument('what the body returns', made, 'a generator or a promise: function* or async'));
       return OK;
     }
@@ -229,8 +230,4 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
 
 function isGenerator(made: unknown): made is Generator<Pause, unknown, unknown> {
   return typeof made === 'object' && made !== null && Symbol.iterator in made && 'next' in made && 'return' in made;
-}
-
-function isPromise(made: unknown): made is PromiseLike<unknown> {
-  return typeof made === 'object' && made !== null && 'then' in made && typeof made.then === 'function';
 }

@@ -193,6 +193,7 @@ export class JitterRecorder {
   }
 }
 
+/** Makes such a summary, of measurements that are kept elsewhere. */
 export const JitterStats = {
   /** A summary of measurements that exist already. */
   from(measurements: Iterable<JitterMeasurement>, options: JitterOptions = {}): JitterStats {

@@ -5,12 +5,15 @@
  */
 import { invalidArgument } from '../errors.js';
 
+/** 10^9. */
 export const NANOS_PER_SECOND = 1_000_000_000;
 /** 1,000,000 Hz. */
 export const LEAST_INTERVAL_NS = 1000;
 /** A century of 365.25 days a year. */
 export const MOST_INTERVAL_NS: number = 36_525 * 86_400 * NANOS_PER_SECOND;
+/** A tick each microsecond: 1,000,000. */
 export const MOST_RATE_HZ: number = NANOS_PER_SECOND / LEAST_INTERVAL_NS;
+/** A tick in a century: about 3.2 * 10^-10. */
 export const LEAST_RATE_HZ: number = NANOS_PER_SECOND / MOST_INTERVAL_NS;
 
 /**

@@ -1,31 +1,37 @@
 /**
- * Row `overhead`: the round trip of `spine` with figures of tasks, with a bound besides, so that causes are recorded,
- * and with the counters page, each against off. A reactor that answers one message at a time is where it costs most: a
- * turn for each step.
+ * Row `overhead`: the round trip and the load balancer of `spine` with figures of tasks, with a bound besides, so that
+ * causes are recorded, and with the counters page, each against off. A reactor that answers one message at a time is
+ * where it costs most: a turn for each step. And what a step costs more by itself, as `metricsOf` measures it.
  */
-import { publishCounters, setSlo, type Runtime } from 'percore';
+import { createRuntime, metricsOf, publishCounters, setSlo, type Runtime } from 'percore';
 import { compare, type Bench, type Finding } from '../../harness.js';
+import { percore } from '../spine/load-balancer.js';
+import { throughputOf } from '../spine/load-balancer-throughput.js';
 import { reactors, type Plan } from '../spine/round-trip.js';
 
 const RUNS = 9;
+const LOAD_BALANCER_RUNS = 5;
 const plan: Plan = { warmupMs: 300, measureMs: 300 };
 const PAGE_EVERY_MS = 100;
+const MOST_STEP_NS = 30;
 
 interface Watched {
-  readonly of: string;
+  readonly of: 'page' | 'figures' | 'recorder';
   readonly metrics: boolean;
   readonly most: number;
+  /** Of the load balancer. */
+  readonly observe: string;
   readonly onStart?: (runtime: Runtime) => void;
 }
 const WAYS: readonly Watched[] = [
   {
-    of: 'page', metrics: false, most: 0.01,
+    of: 'page', metrics: false, most: 0.01, observe: 'page',
     onStart: (runtime) => void publishCounters(runtime, { everyMs: PAGE_EVERY_MS }),
   },
-  { of: 'figures', metrics: true, most: 0.02 },
+  { of: 'figures', metrics: true, most: 0.02, observe: 'figures' },
   // It is never broken: what is measured is to remember, not to report.
   {
-    of: 'recorder', metrics: true, most: 0.03,
+    of: 'recorder', metrics: true, most: 0.03, observe: 'bounds',
     onStart: (runtime) => void setSlo(runtime, { priority: 3 }, { responseNs: 1e9 }),
   },
 ];
@@ -46,6 +52,41 @@ export const overhead: Bench = {
         hasOursAmongBaselines: true,
       })));
     }
+    findings.push(...(await stepCost()));
+    for (const { of, most, observe } of WAYS) {
+      findings.push(...(await compare({
+        runs: LOAD_BALANCER_RUNS,
+        ours: throughputOf({ ...percore, options: ['--observe', observe] }),
+        baselines: [{ ...throughputOf(percore), name: 'off' }],
+        figures: [{
+          of: 'rate', metric: 'rate', unit: 'lines/s', better: 'higher', params: { with: of, of: 'load balancer' },
+          targets: { off: { of: 'ratio', atLeast: 1 - most } },
+        }],
+        hasOursAmongBaselines: true,
+      })));
+    }
     return findings;
   },
 };
+
+/** Nanoseconds of a step by figures, and by the recorder besides, as the runtime itself measures them (JR-7). */
+function stepCost(): Promise<Finding[]> {
+  return compare({
+    runs: LOAD_BALANCER_RUNS,
+    ours: {
+      name: 'percore',
+      async run() {
+        await using runtime = await createRuntime({
+          entry: new URL('../spine/round-trip-reactor.js', import.meta.url), reactors: 1, metrics: true,
+        });
+        const { ownCost: { figuresNs, recorderNs } } = metricsOf(runtime as Runtime);
+        return { figures: figuresNs, recorder: figuresNs + recorderNs };
+      },
+    },
+    baselines: [{ name: 'off', run: async () => ({ figures: 0, recorder: 0 }) }],
+    figures: (['figures', 'recorder'] as const).map((of) => ({
+      of, metric: 'step', unit: 'ns', better: 'lower', params: { with: of },
+      targets: { off: { of: 'value', atMost: MOST_STEP_NS } },
+    })),
+  });
+}

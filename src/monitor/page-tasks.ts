@@ -1,0 +1,128 @@
+/** The rows of tasks and of classes in the counters page. Of a task that has not run since, little is written. */
+import {
+  BANDS, PAGE_RESPONSES, pageClassLayout, pageTaskLayout, partyLayout, type Structure,
+} from '../layout.js';
+import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
+import { FIGURES, FigureTable, RESPONSE, type FigureSlot } from '../observe/internal.js';
+import { partyCounters } from '../reactor/internal.js';
+import { summaryOf, type FigureSummary } from './metrics.js';
+import type { PageMemory, Row } from './page-rows.js';
+
+const COUNTS = ['messages', 'refused', 'errors', 'again', 'depth'] as const;
+const { steps: stepsOfBand, stepNs, collectedNs } = partyLayout.fields;
+/** Classes beyond those that are declared: a band each. */
+export const mostClasses = (declared: number): number => declared + BANDS;
+
+export interface NamedBand {
+  readonly name: string;
+  readonly priority: number;
+}
+
+/** What one band has measured. */
+class BandFigures {
+  tasks = 0;
+  readonly violations: number[] = FIGURES.map(() => 0);
+  steps = 0;
+  summaries: Row = {};
+
+  constructor(readonly band: number) {}
+}
+
+export class TaskRows {
+  readonly tables: readonly FigureTable[];
+  /** Of each place for a task: the steps of its slot when it was written last. */
+  private readonly seen: number[] = [];
+  private readonly bands: readonly BandFigures[] = Array.from({ length: BANDS }, (_, band) => new BandFigures(band));
+
+  constructor(
+    private readonly memory: PageMemory, private readonly inboxes: readonly SharedArrayBuffer[],
+    figures: readonly SharedArrayBuffer[], private readonly classes: readonly NamedBand[],
+  ) {
+    this.tables = figures.map((each) => new FigureTable(each));
+  }
+
+  /** Writes all tasks from byte `at` on, `most` of them. Returns how many. */
+  writeTasks(at: number, most: number): { count: number; leftOut: number } {
+    let count = 0;
+    let leftOut = 0;
+    for (const [party, table] of this.tables.entries()) {
+      for (const slot of table.slots()) {
+        if (count === most) leftOut++;
+        else this.writeTask(at + count * pageTaskLayout.bytes, count++, party, slot);
+      }
+    }
+    return { count, leftOut };
+  }
+
+  /** Writes the classes that are declared, and each other band in which something has run. Returns how many. */
+  writeClasses(at: number): number {
+    const slots = this.tables.flatMap((table) => table.slots());
+    const rows = [
+      ...this.classes,
+      ...Array.from({ length: BANDS }, (_, i) => BANDS - 1 - i)
+        .filter((band) => !this.classes.some(({ priority }) => priority === band))
+        .map((priority) => ({ name: `band ${priority}`, priority })),
+    ];
+    const counters = this.inboxes.map((inbox) => partyCounters(inbox));
+    const sum = (field: { readonly at: number }, band: number): number =>
+      counters.reduce((all, numbers) => all + numbers[(field.at >> 3) + band]!, 0);
+    let count = 0;
+    for (const [i, { name, priority }] of rows.entries()) {
+      const figures = this.measure(priority, slots.filter(({ band }) => band === priority));
+      const steps = sum(stepsOfBand, priority);
+      if (i >= this.classes.length && steps === 0 && figures.tasks === 0) continue;
+      this.memory.pack(pageClassLayout, at + count++ * pageClassLayout.bytes, {
+        name, band: priority, tasks: figures.tasks, steps, stepNs: sum(stepNs, priority),
+        collectedNs: sum(collectedNs, priority), violations: figures.violations, ...figures.summaries,
+      });
+    }
+    return count;
+  }
+
+  /** The figures of a band, which are put together anew when one of its tasks has run. */
+  private measure(band: number, slots: readonly FigureSlot[]): BandFigures {
+    const figures = this.bands[band]!;
+    figures.tasks = slots.length;
+    for (const kind of FIGURES.keys()) {
+      figures.violations[kind] = slots.reduce((all, slot) => all + slot.violations(kind), 0);
+    }
+    const steps = slots.reduce((all, slot) => all + slot.count('steps'), 0);
+    if (steps === figures.steps && steps !== 0) return figures;
+    figures.steps = steps;
+    figures.summaries = byKind(FIGURES.map((_, kind) => {
+      const sum = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
+      for (const slot of slots) sum.add(slot.histograms[kind]!);
+      return summaryOf(sum);
+    }));
+    return figures;
+  }
+
+  private writeTask(at: number, place: number, party: number, slot: FigureSlot): void {
+    const { memory } = this;
+    const steps = slot.count('steps');
+    const row: Record<string, Row[string]> = {};
+    for (const name of COUNTS) row[name] = slot.count(name);
+    row['boundNs'] = FIGURES.map((_, kind) => slot.boundNs(kind));
+    row['violations'] = FIGURES.map((_, kind) => slot.violations(kind));
+    const cause = slot.cause();
+    if (cause !== undefined) row['cause'] = cause;
+    if (this.seen[place] !== steps) {
+      this.seen[place] = steps;
+      const responses = slot.histograms[RESPONSE]!;
+      const limitOf = (i: number): number => (i === PAGE_RESPONSES - 1 ? Infinity : 1024 * 4 ** i);
+      Object.assign(row, {
+        party, band: slot.band, name: slot.name, steps, restarts: Math.max(0, slot.count('begun') - 1),
+        ...byKind(slot.histograms.map(summaryOf)),
+        responses: Array.from({ length: PAGE_RESPONSES }, (_, i) =>
+          responses.countBelow(limitOf(i), i === 0 ? 0 : limitOf(i - 1))),
+      });
+    }
+    memory.pack(pageTaskLayout as Structure, at, row);
+  }
+}
+
+/** Figures of each kind as a row has them: a list of numbers for each name. */
+function byKind(summaries: readonly FigureSummary[]): Row {
+  const names = ['count', 'minNs', 'meanNs', 'p50Ns', 'p99Ns', 'p999Ns', 'maxNs'] as const;
+  return Object.fromEntries(names.map((name) => [name, summaries.map((summary) => summary[name])]));
+}

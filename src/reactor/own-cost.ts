@@ -1,0 +1,74 @@
+/**
+ * What it costs to be watched (JR-7): nanoseconds that figures add to a step, and what the recorder of causes adds to
+ * that, measured by the code that runs in each turn, on memory of its own. A turn for each step, which is where it
+ * costs most; without `metrics` there is nothing to measure but branches that are not taken.
+ */
+import { partyLayout } from '../layout.js';
+import { FigureTable, RESPONSE, WorstCases, createFigures } from '../observe/internal.js';
+import type { Party } from './party.js';
+import { LocalTask } from './task.js';
+import { TaskWatch } from './watch.js';
+
+/** Nanoseconds of a step, of one that has a turn of its own. */
+export interface OwnCost {
+  /** What figures of tasks add. */
+  readonly figuresNs: number;
+  /** What the recorder adds to that while there is a bound. */
+  readonly recorderNs: number;
+}
+
+const ROUNDS = 4000;
+const BATCHES = 7;
+const TURN_NS = partyLayout.fields.turnNs.at >> 3;
+const BUSY_NS = partyLayout.fields.busyNs.at >> 3;
+/** Of the turns that are played: how long they take, and when the next begins. */
+const STEP_NS = 400;
+const PERIOD_NS = 1000;
+
+let measured: OwnCost | undefined;
+
+/** Measured once in each thread, in some milliseconds; then known. */
+export function ownCost(party: Party): OwnCost {
+  return (measured ??= measure(party));
+}
+
+function measure(party: Party): OwnCost {
+  const { turn, nowNs, id } = party;
+  const table = new FigureTable(createFigures(4));
+  const counters = new Float64Array(partyLayout.bytes >> 3);
+  const watch: TaskWatch = new TaskWatch({
+    id, table, counters, nowNs, party: new Int32Array(partyLayout.bytes >> 2),
+    recorder: () => new WorstCases({
+      id, nowNs, lastWake: () => watch.lastWake(), watchCollections: () => () => undefined, report: () => undefined,
+    }),
+  });
+  const task = new LocalTask<unknown, false>(
+    turn, { name: 'own cost', band: 0, capacity: 1, concurrency: Infinity, takesBytes: false }, () => undefined,
+  );
+  watch.add(task);
+  let atNs = nowNs();
+  const batch = (watched: TaskWatch | undefined): number => {
+    const beganNs = nowNs();
+    for (let round = 0; round < ROUNDS; round++) {
+      counters[TURN_NS] = atNs += PERIOD_NS;
+      if (watched !== undefined) {
+        watched.beginTurn();
+        watched.makeReady(task);
+        watched.begin(task);
+        watched.step(task);
+        watched.endTurn();
+      }
+      counters[BUSY_NS]! += STEP_NS;
+    }
+    return (nowNs() - beganNs) / ROUNDS;
+  };
+  const best = (watched: TaskWatch | undefined): number =>
+    Math.min(...Array.from({ length: BATCHES }, () => batch(watched)));
+  best(watch);
+  const emptyNs = best(undefined);
+  const figuresNs = best(watch);
+  table.setBound(table.slots()[0]!, RESPONSE, 2 ** 39);
+  const recorderNs = best(watch);
+  watch.leave();
+  return { figuresNs: Math.max(0, figuresNs - emptyNs), recorderNs: Math.max(0, recorderNs - figuresNs) };
+}
