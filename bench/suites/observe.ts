@@ -2,6 +2,7 @@
 import type { Suite } from '../harness.js';
 import { overhead } from './observe/overhead.js';
 import { stallReport } from './observe/stall-report.js';
+import { page, top } from './observe/watchers.js';
 
-const observe: Suite = { name: 'observe', benches: [overhead, stallReport] };
+const observe: Suite = { name: 'observe', benches: [overhead, stallReport, top, page] };
 export default observe;
