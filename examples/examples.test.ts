@@ -48,6 +48,7 @@ const promises: Record<string, RegExp> = {
       String.raw`main: the main thread\n\nsends\n  main -> parse\n  parse -> match\n$`,
   ),
   '24-order-book.js': /^(\d+) trades in parallel, \1 in sequence\n$/,
+  '25-machines.js': /^2000 results of a and b, 0 out of the order of their keys\n$/,
   '26-queue-in-a-file.js': /^the order 199999 was the last, and 1 child was started anew\n$/,
   '40-levels.js': new RegExp(
     String.raw`^A: .*\nB: .*\nC: .*, shared = 1\nD: high\nE: .*, shared = 2\nF: .*\n`

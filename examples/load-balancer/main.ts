@@ -1,12 +1,12 @@
 /**
  * The main job: priority streams, balanced over the reactors by key.
  *
- *     INPUT (TCP lines, a file, stdin)
+ *     INPUT (TCP lines, a file, stdin, a stream of a broker)
  *       | cut into lines, key -> bucket -> owner             input.ts, in the reactor that has the connection
  *       +--- lane to the owner, one a band --->              line-record.ts
  *                 work: CRC-32, figures of the key           worker.ts, high bands first
  *       <--- lane to the reactors with outputs, one a band --+
- *     OUTPUT (TCP, any number of readers)                    outputs.ts
+ *     OUTPUT (TCP, any number of readers; a broker)          outputs.ts
  *
  * This file starts it, watches it, and ends it in order: stop reading, work what was read, hand out what was worked,
  * report.
@@ -31,6 +31,9 @@ const CLOSE_MS = 5000;
 const REBALANCE_MS = 50;
 /** With --observe bounds: a second, which no line takes, so that what it costs to be watched is seen alone. */
 const BOUND_NS = 1e9;
+
+/** What the command line asks for is not there. */
+const USAGE = ['ERR_PERCORE_ADDRESS_IN_USE', 'ERR_PERCORE_BROKER_UNAVAILABLE', 'ERR_PERCORE_BROKER_REFUSED'];
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -88,7 +91,9 @@ async function main(): Promise<number> {
 
   try {
     const reading = options.file ?? (options.isStdin ? '' : undefined);
-    const ports = await listen(runtime, options, reading !== undefined);
+    const { from, to } = options;
+    if (from !== undefined || to !== undefined) await runtime.call('connect', { from, to }, { reactor: 0 });
+    const ports = await listen(runtime, options, reading !== undefined || from !== undefined);
     await announce(options, ports);
     const isShown = !options.isJson && (options.isDemo || process.stderr.isTTY);
     const table = isShown ? drawTable(runtime, counters) : undefined;
@@ -157,7 +162,7 @@ main().then(
   },
   async (error: unknown) => {
     const isUsage =
-      error instanceof UsageError || (error instanceof PercoreError && error.code === 'ERR_PERCORE_ADDRESS_IN_USE');
+      error instanceof UsageError || (error instanceof PercoreError && USAGE.includes(error.code));
     process.exitCode = isUsage ? 2 : 1;
     await print(process.stderr, `${isUsage ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
   },

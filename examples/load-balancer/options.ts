@@ -6,6 +6,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import type { BrokerPlace } from './broker.js';
 
 export const IDLE_STRATEGIES = ['spin', 'backoff', 'park', 'adaptive'] as const;
 export type IdleStrategyName = (typeof IDLE_STRATEGIES)[number];
@@ -22,6 +23,9 @@ export interface Options {
   readonly host: string;
   readonly isStdin: boolean;
   readonly file: string | undefined;
+  /** A stream of a broker from which lines come, and one to which results go. */
+  readonly from: BrokerPlace | undefined;
+  readonly to: BrokerPlace | undefined;
   /** The program feeds and reads itself, to be looked at. */
   readonly isDemo: boolean;
   readonly isRaw: boolean;
@@ -60,6 +64,8 @@ const DEFAULTS: Options = {
   host: '127.0.0.1',
   isStdin: false,
   file: undefined,
+  from: undefined,
+  to: undefined,
   isDemo: false,
   isRaw: false,
   keyField: 1,
@@ -95,6 +101,8 @@ input (one of)
   --port N                  listen for lines on this TCP port (default ${DEFAULTS.port}; 0: any free port)
   --stdin                   read lines from standard input
   --file PATH               read lines from a file
+  --from nats://HOST:PORT/NAME
+                            read lines from the stream NAME of a broker, which is made where there is none
   --demo                    listen, and send itself a flood of band 1 and 100 lines of band 6 a second
 
 lines
@@ -106,6 +114,8 @@ output
   --output-port N           serve results on this TCP port (default ${DEFAULTS.outputPort}; 0: any free port)
   --output-backlog-bytes N  how much an output may leave unread, beside what the kernel and one send
                             of 128 KiB hold (default ${DEFAULTS.outputBacklogBytes})
+  --to nats://HOST:PORT/NAME
+                            store results in the stream NAME of a broker as well
   --json                    print figures as JSON
 
 running
@@ -130,6 +140,8 @@ const VALUES: Record<string, (name: string, text: string) => Partial<Options>> =
   'output-port': (name, text) => ({ outputPort: integer(name, text, 0, MAX_PORT) }),
   'host': (name, text) => ({ host: nonEmpty(name, text) }),
   'file': (name, text) => ({ file: nonEmpty(name, text) }),
+  'from': (name, text) => ({ from: brokerPlace(name, text) }),
+  'to': (name, text) => ({ to: brokerPlace(name, text) }),
   'key-field': (name, text) => ({ keyField: integer(name, text, 1, MAX_KEY_FIELD) }),
   'urgent': (name, text) => ({ urgent: regularExpression(name, text) }),
   'work-us': (name, text) => ({ workUs: decimal(name, text, MAX_WORK_US) }),
@@ -142,7 +154,7 @@ const VALUES: Record<string, (name: string, text: string) => Partial<Options>> =
   'die': (name, text) => ({ die: death(name, text) }),
 };
 /** Any text is allowed here, so a forgotten value would swallow the next option without an error. */
-const TEXT_OPTIONS = new Set(['host', 'file', 'urgent']);
+const TEXT_OPTIONS = new Set(['host', 'file', 'urgent', 'from', 'to']);
 
 /** `argv` is without the program and script. The last of a repeated option counts. Throws `UsageError`. */
 export function parseOptions(argv: string[]): Options {
@@ -195,6 +207,13 @@ function checkTogether(options: Options, given: Set<string>): void {
   if (options.isStdin && options.file !== undefined) {
     throw new UsageError(`--stdin and --file ${quoted(options.file)} are both given, but only one input is allowed`);
   }
+  if (options.from !== undefined && (options.isStdin || options.file !== undefined || options.isDemo)) {
+    throw new UsageError('--from is given beside --stdin, --file or --demo, but only one input is allowed');
+  }
+  const { from, to } = options;
+  if (from !== undefined && from.server === to?.server && from.name === to.name) {
+    throw new UsageError(`--from and --to are both ${quoted(from.name)}, but must differ`);
+  }
   if (!options.isRaw && given.has('key-field')) {
     throw new UsageError(`--key-field ${options.keyField} is only allowed with --raw`);
   }
@@ -206,7 +225,7 @@ function checkTogether(options: Options, given: Set<string>): void {
       '--demo sends lines of its own over the input port, so --stdin, --file and --raw are not allowed',
     );
   }
-  const listensForLines = !options.isStdin && options.file === undefined;
+  const listensForLines = !options.isStdin && options.file === undefined && options.from === undefined;
   if (listensForLines && options.port !== 0 && options.port === options.outputPort) {
     throw new UsageError(`--port and --output-port are both ${options.port}, but must differ`);
   }
@@ -222,6 +241,12 @@ function decimal(name: string, text: string, high: number): number {
   const value = Number(text);
   if (/^(\d+\.?\d*|\.\d+)$/.test(text) && value <= high) return value;
   throw notAllowed(name, text, `numbers from 0 to ${high}, such as 2.5`);
+}
+
+function brokerPlace(name: string, text: string): BrokerPlace {
+  const [, server, stream] = /^(nats:\/\/[^\s/]+)\/([A-Za-z0-9_-]{1,64})$/.exec(text) ?? [];
+  if (server !== undefined && stream !== undefined) return { server, name: stream };
+  throw notAllowed(name, text, 'addresses such as nats://127.0.0.1:4222/lines, with the name of a stream at the end');
 }
 
 function reactorCount(name: string, text: string): number | 'auto' {

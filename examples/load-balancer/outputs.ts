@@ -23,12 +23,20 @@ export class Outputs {
   /** Runs when nothing above band 0 is ready: sends what has gathered. */
   private readonly sender: Task<null>;
   private isGathering = false;
+  /** With --to: results go to a broker as well. */
+  private broker: { publish(bytes: Uint8Array): number } | undefined;
 
   constructor(private readonly reactor: Reactor, private readonly counters: JobCounters) {
     this.sender = reactor.spawn<null>({ name: 'send results', priority: 0 }, () => {
       this.isGathering = false;
       for (const connection of this.connections) connection.uncork();
     });
+  }
+
+  /** From now on results go to this one too, which makes the others wait where it is slow. */
+  addBroker(broker: { publish(bytes: Uint8Array): number }): void {
+    this.broker = broker;
+    this.publishCounts();
   }
 
   add(connection: Connection): void {
@@ -46,10 +54,15 @@ export class Outputs {
   }
 
   /** A step of the task `results`: one record of result lines. */
-  readonly step = (record: ByteRecord): void => {
-    this.counters.addResultRecordFrom(record.from);
-    if (this.connections.size === 0) return;
+  readonly step = (record: ByteRecord): number => {
     const bytes = record.bytes.subarray(record.offset, record.offset + record.length);
+    if (this.broker?.publish(bytes) === BACK_PRESSURED) return BACK_PRESSURED;
+    this.counters.addResultRecordFrom(record.from);
+    if (this.connections.size !== 0) this.handOut(record, bytes);
+    return OK;
+  };
+
+  private handOut(record: ByteRecord, bytes: Uint8Array): void {
     const isUrgent = record.priority >= URGENT_BAND;
     if (!isUrgent && !this.isGathering) {
       this.isGathering = true;
@@ -71,7 +84,7 @@ export class Outputs {
       this.counters.outputsEvicted++;
       connection.close();
     }
-  };
+  }
 
   /** Ends every output after what is pending; one that does not take it within `waitMs` is closed. */
   async finish(waitMs: number): Promise<void> {
@@ -99,7 +112,7 @@ export class Outputs {
   }
 
   private publishCounts(): void {
-    this.counters.outputsOpen = this.connections.size;
+    this.counters.outputsOpen = this.connections.size + (this.broker === undefined ? 0 : 1);
     this.counters.outputsHalfClosed = this.halfClosed.size;
   }
 }

@@ -3,6 +3,7 @@
  * the outputs.
  */
 import { createBuckets, type Listener, type Reactor } from 'percore';
+import type { BrokerEnds, BrokerPlaces } from './broker.js';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Feed } from './input.js';
 import type { LineSplitterOptions } from './line-rules.js';
@@ -34,6 +35,8 @@ export type JobServices = {
    * could not be read on.
    */
   read(path: string): Promise<void>;
+  /** Reads lines from a stream of a broker, and publishes results to one. */
+  connect(places: BrokerPlaces): Promise<void>;
   /** Reads no more; resolves when what was read is in the lanes. */
   stopInput(argument: null): Promise<void>;
   /** Waits until the outputs that still read have everything, `waitMs` milliseconds at most. */
@@ -66,6 +69,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   }) : undefined;
   worker.buckets = buckets;
   const outputs = new Outputs(reactor, own);
+  let broker: BrokerEnds | undefined;
   const inputs = new Set<Input>();
   const listeners: Listener[] = [];
   let stopReading: (() => void) | undefined;
@@ -150,13 +154,22 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
     }
   }));
 
-  reactor.handle('stopInput', () => new Promise<void>((resolve) => {
+  reactor.handle('connect', async (places) => {
+    // Loaded by who wants it.
+    const ends = (broker = new (await import('./broker.js')).BrokerEnds(reactor, counters));
+    await ends.open(places, (feed) => new Input(reactor, lanes, own, feed, data, buckets));
+    if (ends.hasOutput) outputs.addBroker(ends);
+  });
+
+  reactor.handle('stopInput', () => Promise.resolve(broker?.stop()).then(() => new Promise<void>((resolve) => {
     for (const listener of listeners) listener.close();
     whenStopped = resolve;
     stopReading?.();
     for (const input of inputs) input.end(() => isDone(input));
     if (inputs.size === 0) resolve();
-  }));
+  })));
 
-  reactor.handle('finishOutputs', (waitMs) => outputs.finish(waitMs));
+  reactor.handle('finishOutputs', async (waitMs) => {
+    await Promise.all([outputs.finish(waitMs), broker?.close(waitMs)]);
+  });
 }

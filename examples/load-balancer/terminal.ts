@@ -24,7 +24,9 @@ export function print(stream: NodeJS.WriteStream, text: string): Promise<boolean
 /** Says where it listens, and how a stranger feeds and reads it. */
 export async function announce(options: Options, { input, output }: Ports): Promise<void> {
   const { host } = options;
-  const from = input === undefined ? (options.file ?? 'stdin') : `${host}:${input}`;
+  const { from: stream } = options;
+  const broker = stream === undefined ? undefined : `${stream.server}/${stream.name}`;
+  const from = input === undefined ? (broker ?? options.file ?? 'stdin') : `${host}:${input}`;
   await print(process.stdout, `listening input=${from} output=${host}:${output}\n`);
   if (options.isJson || options.isDemo) return;
   const to = (port: number): string => `bash -c 'cat > /dev/tcp/${host}/${port}'`;

@@ -126,7 +126,12 @@ export class Owners implements NatsOwners, LinkPart {
       this.beat().catch((error: unknown) => this.note('give a sign of life', error));
     }
     if (!this.isSynced || this.isLeaving || now >= this.leaseEndsMs) return;
-    for (const [range, own] of this.held) if (!own.isSure) this.work(range, () => this.take(range));
+    // What it is not sure of, and what an answer that came too late has made its own.
+    this.entries.forEach(({ owner }, range) => {
+      const own = this.held.get(range);
+      const isMissing = own === undefined && owner === this.machine && (this.restsUntilMs.get(range) ?? 0) <= now;
+      if (own?.isSure === false || isMissing) this.work(range, () => this.take(range));
+    });
     this.share(now);
   }
 

@@ -13,6 +13,8 @@ import { checkInteger, invalidArgument } from '../errors.js';
 const STEP_BITS = 5;
 const STEPS = 1 << STEP_BITS;
 const TOP_BITS = 40;
+/** One more than the largest value. As a number of its own: a power of a name is computed anew each time. */
+const TOP = 2 ** TOP_BITS;
 const COUNTS = (TOP_BITS - STEP_BITS + 1) * STEPS;
 const MAX_AT = COUNTS;
 /** The smallest value and 1, so that 0 says that there is none. */
@@ -53,7 +55,7 @@ export class Histogram {
     if (typeof value !== 'number' || value !== value) throw invalidArgument('value', value, 'a number');
     if (count !== 1) checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
     if (count === 0) return;
-    const whole = value < 0 ? 0 : value >= 2 ** TOP_BITS ? 2 ** TOP_BITS - 1 : Math.floor(value);
+    const whole = value < 0 ? 0 : value >= TOP ? TOP - 1 : Math.floor(value);
     this.counts[indexOf(whole)]! += count;
     if (whole > this.counts[MAX_AT]!) this.counts[MAX_AT] = whole;
     const least = this.counts[MIN_AT]!;
@@ -179,7 +181,7 @@ export class Histogram {
 }
 
 /** Where the values from `limit` on begin. */
-const placeOf = (limit: number): number => (limit >= 2 ** TOP_BITS ? COUNTS : indexOf(Math.floor(limit)));
+const placeOf = (limit: number): number => (limit >= TOP ? COUNTS : indexOf(Math.floor(limit)));
 
 function indexOf(value: number): number {
   if (value < STEPS) return value;

@@ -132,11 +132,11 @@ function placesOf({ switch: switches, waking, exit, fork, irqEntry, irqExit }: F
 }
 
 interface Name {
-  first: number;
-  second: number;
-  third: number;
-  fourth: number;
-  text: string;
+  readonly first: number;
+  readonly second: number;
+  readonly third: number;
+  readonly fourth: number;
+  readonly text: string;
 }
 
 /** Names of threads, made text once for each thread and change. */
@@ -145,18 +145,18 @@ class Names {
 
   of(pid: number, words: Int32Array, at: number): string {
     if (pid === 0) return 'idle';
-    let name = this.byPid.get(pid);
-    const [first, second, third, fourth] = [words[at]!, words[at + 1]!, words[at + 2]!, words[at + 3]!];
-    if (name === undefined) {
-      if (this.byPid.size >= MOST_NAMES) this.byPid.clear();
-      name = { first: 0, second: 0, third: 0, fourth: 0, text: '' };
-      this.byPid.set(pid, name);
-    }
-    if (name.first !== first || name.second !== second || name.third !== third || name.fourth !== fourth) {
-      Object.assign(name, { first, second, third, fourth });
-      name.text = Buffer.from(words.buffer, words.byteOffset + 4 * at, 16).toString('utf8').split('\0', 1)[0]!;
-    }
-    return name.text;
+    const name = this.byPid.get(pid);
+    return name !== undefined && name.first === words[at] && name.second === words[at + 1]
+      && name.third === words[at + 2] && name.fourth === words[at + 3] ? name.text : this.learn(pid, words, at);
+  }
+
+  private learn(pid: number, words: Int32Array, at: number): string {
+    if (this.byPid.size >= MOST_NAMES) this.byPid.clear();
+    const text = Buffer.from(words.buffer, words.byteOffset + 4 * at, 16).toString('utf8').split('\0', 1)[0]!;
+    this.byPid.set(pid, {
+      first: words[at]!, second: words[at + 1]!, third: words[at + 2]!, fourth: words[at + 3]!, text,
+    });
+    return text;
   }
 
   last(pid: number): string {

@@ -1,0 +1,57 @@
+/**
+ * Keyed work that two machines share over a broker: each owns half of the keys, and when one goes the other has all of
+ * them. Here both are runtimes of one process; on two machines the same code runs twice. `node 25-machines.js
+ * nats://127.0.0.1:4222` uses the broker there; without an address it starts one of its own.
+ */
+import { isMainThread } from 'node:worker_threads';
+import { createRuntime, type Reactor } from 'percore';
+import { createNatsConsumer, createNatsPublisher, ensureStream, joinOwners, openNats } from 'percore/nats';
+import { findBroker, pause } from './own-broker.js';
+
+const COUNT = 2000;
+const RANGES = 8;
+
+interface Machine {
+  calls: { ranges(): number };
+}
+type Data = Record<'servers' | 'name', string>;
+
+export default async function start(reactor: Reactor<Machine>, { servers, name }: Data): Promise<void> {
+  const nats = await openNats(reactor, { servers });
+  for (const each of ['work', 'results']) await ensureStream(nats, { name: each, subjects: [`${each}.>`] });
+  const results = createNatsPublisher(nats, { subject: 'results', ranges: RANGES });
+  const owners = await joinOwners(
+    nats, { name: 'owners', stream: 'work', subject: 'work', ranges: RANGES, leaseMs: 2000, concurrency: 64 },
+    // Acknowledged when the result is stored. A message that is run twice has one result, by the identifier.
+    (message) => results.stored(`${name} ${message.text()}`, { bucket: message.bucket, id: `${message.id}-result` }),
+  );
+  reactor.handle('ranges', () => owners.status().ranges.length);
+}
+
+if (isMainThread) {
+  await using broker = await findBroker(process.argv[2]);
+  const machine = (name: string) => createRuntime<Machine>({
+    entry: new URL(import.meta.url), reactors: 1, pin: false, data: { servers: broker.servers, name },
+  });
+  await using a = await machine('a');
+  const b = await machine('b');
+  while (await b.call('ranges', undefined) < RANGES / 2) await pause();
+  await using nats = await openNats(a, { servers: broker.servers });
+  const work = createNatsPublisher(nats, { subject: 'work', ranges: RANGES });
+  const seen: { worker: string; number: number }[] = [];
+  await createNatsConsumer(nats, { stream: 'results', name: 'results' }, (message) => {
+    const [worker, number] = message.text().split(' ');
+    seen.push({ worker: worker!, number: Number(number) });
+  });
+  for (let i = 0; i < COUNT; i++) {
+    await work.stored(`${i}`, { key: `key ${i % 100}` });
+    // Its ranges go to the other, with what is left of their messages.
+    if (i === COUNT / 2) void b.close();
+  }
+  while (seen.length < COUNT) await pause();
+  const isLate = (number: number, at: number): boolean =>
+    seen.slice(0, at).some(({ number: before }) => before > number && before % 100 === number % 100);
+  const late = seen.filter(({ number }, at) => isLate(number, at));
+  const names = [...new Set(seen.map(({ worker }) => worker))].sort().join(' and ');
+  console.log(`${seen.length} results of ${names}, ${late.length} out of the order of their keys`);
+}

@@ -1,0 +1,51 @@
+/** Lines from a stream, results to another, and a job that is killed in the middle. */
+import { crc32 } from 'node:zlib';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { afterEach, expect, it } from 'vitest';
+import { Broker, NATS_SERVER } from '../../src/nats/fixtures/broker.js';
+import { Job, endAll, until } from './fixtures/job.js';
+
+const MESSAGES = 800;
+const LINES = 4;
+
+afterEach(endAll);
+
+it('has a broker to be tested with: apt-get install nats-server', () => expect(NATS_SERVER).toBeDefined());
+
+it('loses no line of a stream when it is killed, and stores the results', { timeout: 120_000 }, async () => {
+  await using broker = await Broker.start();
+  const start = (): Promise<Job> =>
+    Job.start('--reactors', '2', '--work-us', '100', '--from', `${broker.url}/lines`, '--to', `${broker.url}/results`);
+  const first = await start();
+  const connection = await connect({ servers: broker.url });
+  const stream = jetstream(connection);
+  const wanted = new Set<string>();
+  for (let message = 0; message < MESSAGES; message++) {
+    const lines = Array.from({ length: LINES }, (_, i) => {
+      const [key, payload] = [`key-${(message + i) % 30}`, `${message}-${i}`];
+      wanted.add(`${key} ${crc32(payload).toString(16).padStart(8, '0')}`);
+      return `${i} ${key} ${payload}`;
+    });
+    await stream.publish('lines', `${lines.join('\n')}${message % 2 === 0 ? '\n' : ''}`);
+  }
+  const had = new Set<string>();
+  const results = await (await stream.consumers.get('results', (await (await jetstreamManager(connection))
+    .consumers.add('results', { durable_name: 'test', ack_policy: 'none' as never })).name))
+    .consume({ callback: (message) => {
+      for (const line of message.string().trim().split('\n')) {
+        const [, , , key, , crc] = line.split(' ');
+        had.add(`${key} ${crc}`);
+      }
+    } });
+  await until(() => had.size > 100, () => `${had.size} results`);
+  first.child.kill('SIGKILL');
+  const second = await start();
+  await until(() => had.size === wanted.size, () => `${had.size} of ${wanted.size} results, ${second.stderr}`);
+  expect(had).toEqual(wanted);
+  const { code, report } = await second.stop();
+  expect(code).toBe(0);
+  expect(report.dropped).toBe(0);
+  await results.close();
+  await connection.close();
+});
