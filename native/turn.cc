@@ -23,6 +23,11 @@ static constexpr int64_t kBusyIntervals = 4;
 static constexpr int kLooksPerClock = 8;
 // Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
 static constexpr uint32_t kProbeEvery = 32;
+// How long a thread looks for the next arrival before it sleeps: about the CPU that falling asleep and waking take, so
+// that a look is never much dearer than the sleep that it may save.
+static constexpr int64_t kIoLookNs = 6'000;
+// A look that found something counts one for the next looks, and one in vain so much against them.
+static constexpr int kVainLook = 2, kMostLooks = 16;
 // A sleep ends before the next timer by as much as waking takes, and at most by so much; the estimate moves so much a
 // wake-up.
 static constexpr int64_t kMostLeadNs = 50'000, kLeadStepNs = 500;
@@ -53,7 +58,10 @@ void Turn::onPrepare() {
     bool hasWork = poll(now);
     // Before it idles, JavaScript is told of a turn that was long: see tellLongNs.
     if (!hasWork && isTurnUntold_) hasWork = true;
-    const int64_t parkAt = std::max(window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now));
+    const int64_t lookUntil = hasWork ? 0 : lookUntilNs();
+    if (now < lookUntil) isLooking_ = true;
+    const int64_t parkAt =
+        std::max({window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now), lookUntil});
     while (!hasWork && !isLibuvBusy && now < end && now < parkAt) {
       for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
         pauseCpu();
@@ -64,6 +72,8 @@ void Turn::onPrepare() {
       // Backoff: the second half of its window lets others use the CPU between two looks.
       if (mayYield && now > lastLaneWorkNs_ + window / 2) sched_yield();
       now = nowNs();
+      // Instead of a pass of libuv, which would look there at its end.
+      if (now < lookUntil) epoll_.collect(io_.get(), &party_->wakes);
       hasWork = poll(now);
     }
     if (hasWork) {
@@ -92,8 +102,10 @@ bool Turn::park(int64_t now) {
   const int64_t deadline = timers_.nextDeadlineNs();
   wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs_;
   epoll_.armTimer(deadline == TimerWheel::kNever ? INT64_MAX : wakeAtNs_ + originNs_);
+  if (isLooking_) noteLook(-kVainLook);
   party_->parks += 1;
   parksSinceProbe_++;
+  parksSinceLook_++;
   isSleeping_ = true;
   return true;  // the idle handle is stopped: libuv computes its time-out after this and sleeps
 }
@@ -224,6 +236,21 @@ int64_t Turn::spinWindowNs() {
   return parksSinceProbe_ >= kProbeEvery ? limit : 0;
 }
 
+// Until when to look for arrivals after the last ones; 0: not at all. As long as looks mostly find something, and once
+// in a while, to find out whether they would: two that answer each other at once then need not sleep in between. It is
+// so short that it may be done on a CPU that others share as well: there it finds nothing, and ends by that.
+int64_t Turn::lookUntilNs() {
+  if (lastIoWorkNs_ == 0 || IdleStrategy(glance(party_->idleStrategy)) == IdleStrategy::kPark) return 0;
+  if (looks_ <= 0 && parksSinceLook_ < kProbeEvery) return 0;
+  return lastIoWorkNs_ + std::min<int64_t>(kIoLookNs, glance(party_->spinNs));
+}
+
+void Turn::noteLook(int worth) {
+  isLooking_ = false;
+  parksSinceLook_ = 0;
+  looks_ = std::clamp(looks_ + worth, -kVainLook, kMostLooks);
+}
+
 // Learns the expected gap between lane work: a moving average over 8, each gap capped, so that one long silence does
 // not count for ever.
 void Turn::noteGap(int64_t now) {
@@ -245,7 +272,7 @@ void Turn::noteGap(int64_t now) {
 bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   layout::Delivery* delivery = memory_.delivery;
   const int64_t from = *now;
-  const bool hadLanes = delivery->lanes != 0;
+  const bool hadLanes = delivery->lanes != 0, hadIo = io_ && io_->hasEvents();
   isTurnUntold_ = false;
   party_->turns += 1;
   party_->turnNs = double(from);
@@ -266,6 +293,10 @@ bool Turn::deliver(JavaScript& javascript, int64_t* now) {
   party_->busyNs += double(*now - from);
   if (delivery->tellLongNs != 0 && *now - from >= delivery->tellLongNs) isTurnUntold_ = true;
   if (hadLanes) lastLaneWorkNs_ = *now;
+  if (hadIo) {
+    if (isLooking_) noteLook(1);
+    lastIoWorkNs_ = *now;
+  }
   return !isDead_;
 }
 

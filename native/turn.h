@@ -108,6 +108,8 @@ class Turn {
   int64_t awaitedNs(int64_t now);
   void learnLead(int64_t lateNs);
   void noteGap(int64_t now);
+  int64_t lookUntilNs();
+  void noteLook(int worth);
   int64_t nowNs() const;
   void close();
   static void onClosed(uv_handle_t* handle);
@@ -140,7 +142,11 @@ class Turn {
   int64_t leadNs_ = 0;            // so long before its deadline
   int64_t gapNs_ = 0;             // expected nanoseconds from the end of lane work to the next
   uint32_t parksSinceProbe_ = 0;
+  int64_t lastIoWorkNs_ = 0;     // the end of the last turn with arrivals; 0: there was none
+  uint32_t parksSinceLook_ = 0;  // since a look at arrivals has ended
+  int looks_ = 0;                // above 0: the last looks have mostly found something
   int32_t seenStop_ = 0;
+  bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
 };
 

@@ -3,6 +3,7 @@ import type { Suite } from '../harness.js';
 import { boot } from './spine/boot.js';
 import { call } from './spine/call.js';
 import { idleCpu, idleWakeups } from './spine/idle.js';
+import { loadBalancerScaling } from './spine/load-balancer-scaling.js';
 import { loadBalancerThroughput } from './spine/load-balancer-throughput.js';
 import { nodeBesideSpin } from './spine/node-beside-spin.js';
 import { parkedRoundTrip } from './spine/parked-round-trip.js';
@@ -12,8 +13,8 @@ import { urgentLatency } from './spine/urgent-latency.js';
 const spine: Suite = {
   name: 'spine',
   benches: [
-    reactorRoundTrip, parkedRoundTrip, call, loadBalancerThroughput, urgentLatency, idleCpu, idleWakeups,
-    nodeBesideSpin, boot,
+    reactorRoundTrip, parkedRoundTrip, call, loadBalancerThroughput, loadBalancerScaling, urgentLatency, idleCpu,
+    idleWakeups, nodeBesideSpin, boot,
   ],
 };
 export default spine;

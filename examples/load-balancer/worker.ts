@@ -6,6 +6,7 @@
 import {
   AGAIN, BACK_PRESSURED, OK, bucketOf, type Address, type Buckets, type ByteRecord, type Reactor,
 } from 'percore';
+import { Arithmetic } from './arithmetic.js';
 import type { JobCounters } from './counters.js';
 import { KeyTable, type KeyFigures } from './key-table.js';
 import { LINE_HEAD, RECORD_HEAD, lineBytes } from './line-record.js';
@@ -44,8 +45,7 @@ export class Worker {
   private band = 0;
   private claimedBytes = 0;
   private usedBytes = 0;
-  /** Keeps the arithmetic of --work-us from being removed. */
-  private sink = 0;
+  private readonly arithmetic: Arithmetic;
 
   constructor(
     private readonly reactor: Reactor,
@@ -53,6 +53,7 @@ export class Worker {
     private readonly options: WorkerOptions,
   ) {
     this.claims = new Array<number>(reactor.reactors).fill(-1);
+    this.arithmetic = new Arithmetic(options.workUs, () => reactor.nowNs());
   }
 
   /** A step of the task `lines`: one record. */
@@ -84,7 +85,7 @@ export class Worker {
       this.buckets?.begin();
       const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadLength);
       const crc = payloadCrc(words, bytes, payloadStart, payloadLength);
-      if (this.options.workUs !== 0) this.compute(this.options.workUs);
+      if (this.options.workUs !== 0) this.arithmetic.run();
       if (this.claimedBytes !== 0) {
         this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
       }
@@ -188,13 +189,5 @@ export class Worker {
       this.outlets[index] ??
       (this.outlets[index] = this.reactor.address('results', { reactor: to, priority: band, isReturn: true }))
     );
-  }
-
-  /** Keeps the processor busy with arithmetic for `us` microseconds. */
-  private compute(us: number): void {
-    const end = this.reactor.nowNs() + us * 1000;
-    do {
-      for (let i = 0; i < 32; i++) this.sink = (Math.imul(this.sink, 1_664_525) + 1_013_904_223) | 0;
-    } while (this.reactor.nowNs() < end);
   }
 }

@@ -9,6 +9,9 @@
  *
  * Where another thread that works has the same CPU, native parks at once whatever is said here (`isCpuShared` in the
  * layout).
+ *
+ * After arrivals of I/O all but `park` look 6 µs for the next ones, also on such a CPU, as long as two of three looks
+ * find some (docs/decisions/2026-11-29-what-fell-short.md).
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { partyLayout, words } from '../layout.js';

@@ -1,12 +1,19 @@
-/** The work on a line, the same in all programs: figures of the key, CRC-32 of the payload, one result line of text. */
+/**
+ * The work on a line, the same in all programs: figures of the key, CRC-32 of the payload, one result line of text, and
+ * so much arithmetic as --work-us says.
+ */
 import { crc32 } from 'node:zlib';
+import { Arithmetic } from '../../../examples/load-balancer/arithmetic.js';
 import { KeyTable } from '../../../examples/load-balancer/key-table.js';
 import { formatResult } from '../../../examples/load-balancer/result-format.js';
 
 export class LineWork {
   private readonly keys = new KeyTable();
+  private readonly arithmetic: Arithmetic;
 
-  constructor(private readonly worker: number) {}
+  constructor(private readonly worker: number, workUs: number) {
+    this.arithmetic = new Arithmetic(workUs, () => performance.now() * 1e6);
+  }
 
   /**
    * Writes the result of one line to `out` at `at`, where `maxResultBytes` are free, and returns the offset behind it.
@@ -17,6 +24,7 @@ export class LineWork {
   ): number {
     const count = this.keys.touch(bytes, keyStart, keyEnd, hash | 0, payloadEnd - payloadStart);
     const crc = crc32(bytes.subarray(payloadStart, payloadEnd));
+    this.arithmetic.run();
     return formatResult(out, at, seq, this.worker, band, bytes, keyStart, keyEnd, count, crc);
   }
 }

@@ -5,7 +5,8 @@ import { maxResultBytes } from '../../../examples/load-balancer/result-format.js
 import { LineWork } from './line-work.js';
 import type { LineMessage } from './post-message-line.js';
 
-const work = new LineWork(workerData as number);
+const { id, workUs } = workerData as { id: number; workUs: number };
+const work = new LineWork(id, workUs);
 const line = Buffer.alloc(MAX_LINE_BYTES);
 const result = Buffer.alloc(maxResultBytes(MAX_LINE_BYTES));
 const port = parentPort!;

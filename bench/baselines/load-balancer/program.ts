@@ -7,8 +7,8 @@
  * Each holds its inputs back while its engine or an output has more under way than it should: without that the programs
  * with workers would take all input at once and measure the growth of their own queues.
  *
- * Usage: `node single-thread.js --port N --output-port N`; 0 chooses free ports. Prints `listening input=… output=…`;
- * ends on SIGTERM or SIGINT after everything read was worked and written.
+ * Usage: `node single-thread.js --port N --output-port N [--work-us N]`; 0 chooses free ports. Prints `listening
+ * input=… output=…`; ends on SIGTERM or SIGINT after everything read was worked and written.
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -41,10 +41,17 @@ export interface Outlet {
 const OUTPUT_BYTES = 1 << 20;
 const HOST = '127.0.0.1';
 
+const { values } = parseArgs({
+  options: {
+    'port': { type: 'string', default: '7411' }, 'output-port': { type: 'string', default: '7412' },
+    'work-us': { type: 'string', default: '0' },
+  },
+});
+
+/** Arithmetic for each line. */
+export const workUs = Number(values['work-us']);
+
 export async function serve(makeEngine: (outlet: Outlet) => Engine): Promise<void> {
-  const { values } = parseArgs({
-    options: { 'port': { type: 'string', default: '7411' }, 'output-port': { type: 'string', default: '7412' } },
-  });
   const inputs = new Set<Socket>();
   const outputs = new Set<Socket>();
   let isHeld = false;

@@ -20,7 +20,7 @@ export const loadBalancerThroughput: Bench = {
     compare({
       runs: RUNS,
       ours: throughputOf(percore),
-      baselines: [postMessageLine, postMessageChunk, singleThread].map(throughputOf),
+      baselines: [postMessageLine, postMessageChunk, singleThread].map((program) => throughputOf(program)),
       figures: [
         {
           of: 'rate',
@@ -38,12 +38,12 @@ export const loadBalancerThroughput: Bench = {
 };
 
 /** Lines a second of this program, as the row measures it. */
-export function throughputOf(program: Program): Contender<'rate'> {
+export function throughputOf(program: Program, warmUpLines = WARMUP_LINES, seconds = SECONDS): Contender<'rate'> {
   return {
     name: program.name,
     run: () => withProgram(program, async (ports) => {
-      const warmRate = await throughput(ports, WARMUP_LINES, BAND);
-      return { rate: await throughput(ports, warmRate * SECONDS, BAND) };
+      const warmRate = await throughput(ports, warmUpLines, BAND);
+      return { rate: await throughput(ports, warmRate * seconds, BAND) };
     }),
   };
 }
