@@ -290,7 +290,7 @@ struct Party {
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
   char reserved8[8];
-  double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away; the runtime counts them in its stead (writes: owner; reads: runtime)
+  double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away (writes: owner; reads: runtime)
   double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
   double lookedNs;  // when it looked at its sources last before the present turn: what the turn found has come since (writes: owner; reads: owner)
   double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)

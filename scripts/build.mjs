@@ -142,7 +142,7 @@ async function buildTypeScript() {
 
 function buildAddon() {
   checkTools();
-  const gyp = [require.resolve('node-gyp/bin/node-gyp.js'), ...headersHere()];
+  const gyp = [require.resolve('node-gyp/bin/node-gyp.js'), '--jobs=max', ...headersHere()];
   const isFirst = !existsSync(at('native', 'build', 'Makefile'));
   if (isFirst) process.stderr.write('building the addon: up to a minute, this once\n');
   else if (runs(process.execPath, [...gyp, 'build'], at('native')).status === 0) return;

@@ -187,7 +187,7 @@ export const partyLayout = {
     lost: {
       at: 1424, type: 'f64', writes: 'owner', reads: 'runtime', status: 'lost', unit: 'count',
       means: 'messages that it had committed and not published when it died, or was sent and had not run when it was '
-        + 'taken away; the runtime counts them in its stead',
+        + 'taken away',
     },
     callsMade: {
       at: 1432, type: 'f64', writes: 'owner', reads: 'owner',

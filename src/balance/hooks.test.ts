@@ -1,6 +1,6 @@
 /** Hooks that fail, state that does not fit, senders that are held: each move step by step, in one thread. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { Town } from '../reactor/fixtures/town.js';
 import { createKeyed, type KeyedOptions } from './keyed.js';
 import { keyedAddress } from './keyed-address.js';
@@ -188,6 +188,43 @@ describe('a hook whose promise does not settle', () => {
     await settle();
     resolve('in time');
     expect(await outcome(again)).toBe(true);
+  });
+
+  it('bounds the wait for messages that a step keeps for ever, and the bucket can be moved later', async () => {
+    town = new Town({ reactors: 2, laneBytes: 2048 });
+    run = [];
+    let isKept = true;
+    for (const reactor of [0, 1]) {
+      createKeyed<string>(town.reactor(reactor), { name: 'task', hookTimeoutMs: 20 }, (message) => {
+        if (isKept) return AGAIN;
+        run.push(`${reactor} ${message}`);
+        return OK;
+      });
+    }
+    moves = new BucketMoves(town.parties[2]!.inside);
+    town.start();
+    const address = keyedAddress<string>(town.reactor(1), 'task');
+    expect(address.sendToBucket(BUCKET, 'a')).toBe(OK);
+    // It never comes to rest.
+    let error: unknown;
+    moves.move(BUCKET, 1).catch((reason: unknown) => (error = reason));
+    for (const end = performance.now() + 20_000; error === undefined && performance.now() < end;) {
+      for (const party of town.parties) {
+        party.stir();
+        party.pass();
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(error).toMatchObject({
+      code: 'ERR_PERCORE_TIMEOUT', reactorId: 0, message: expect.stringContaining('AGAIN') as string,
+    });
+    expect([owner(), run]).toEqual([0, []]);
+    isKept = false;
+    expect(address.sendToBucket(BUCKET, 'b')).toBe(OK);
+    expect(await outcome(moves.move(BUCKET, 1))).toBe(true);
+    expect(address.sendToBucket(BUCKET, 'c')).toBe(OK);
+    await settle();
+    expect(run).toEqual(['0 a', '0 b', '1 c']);
   });
 
   it('sends the bucket back; what arrives late is forgotten', async () => {

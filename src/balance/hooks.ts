@@ -15,6 +15,8 @@ import type { Party } from '../reactor/internal.js';
 import { isThenable } from '../thenable.js';
 import { limitWait } from '../waiting.js';
 
+export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
+
 /** What has state of its own in each bucket. */
 export interface BucketKeeper {
   readonly name: string;
@@ -56,6 +58,11 @@ export class BucketHooks {
 
   get(name: string): BucketKeeper | undefined {
     return this.keepers.get(name);
+  }
+
+  /** The longest that any keeper of the slot lets its hooks take. */
+  timeoutMs(slot: number): number {
+    return Math.max(0, ...this.of(slot).map(({ hookTimeoutMs }) => hookTimeoutMs)) || DEFAULT_HOOK_TIMEOUT_MS;
   }
 
   /** Adds to `states` what leaves with the slot. Throws, or rejects, with what keeps it here. */

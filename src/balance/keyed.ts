@@ -6,7 +6,7 @@ import { ValueCodec } from '../queues/internal.js';
 import type { ByteRecord, Reactor } from '../reactor/index.js';
 import { checkBand, checkName, LocalTask, partyOf, type ByteTask } from '../reactor/internal.js';
 import { BusySample } from './busy-sample.js';
-import type { BucketKeeper } from './hooks.js';
+import { DEFAULT_HOOK_TIMEOUT_MS, type BucketKeeper } from './hooks.js';
 import { roomOf, type KeyRoom } from './room.js';
 
 /** Bytes before the message: its slot, and padding. */
@@ -39,7 +39,8 @@ export interface KeyedOptions<S = unknown> {
   /**
    * So long a promise of a hook may hold a move up: 1 to 2^31 - 1 ms, default 30,000. Then the bucket stays where it
    * was, the move rejects with ERR_PERCORE_TIMEOUT, and until the promise settles the bucket does not move again from
-   * or to this reactor.
+   * or to this reactor. The same bound holds for its messages: where none of them was run for so long, since a step
+   * answers AGAIN each time, say, the bucket stays and the move rejects.
    */
   readonly hookTimeoutMs?: number;
 }
@@ -156,7 +157,7 @@ export function createKeyed<M = unknown, S = unknown>(
 export const checkStage = (stage: number): number => checkInteger('stage', stage, 0, STAGES - 1);
 
 /** Milliseconds. */
-export const checkHookTimeout = (given = 30_000): number =>
+export const checkHookTimeout = (given = DEFAULT_HOOK_TIMEOUT_MS): number =>
   checkInteger('hookTimeoutMs', given, 1, 2 ** 31 - 1);
 
 function notKeyed(name: string, from: number, slot: number): PercoreError {

@@ -17,6 +17,7 @@ import { BUCKETS, RETURN_LANES, SLOTS } from '../layout.js';
 import { partyOf, summon, WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { BucketHooks, type BucketKeeper, type States } from './hooks.js';
+import { watchProgress } from './progress.js';
 import { deathsIn, fence, squareWithRestarted } from './restarted.js';
 import { BucketTable } from './table.js';
 
@@ -135,7 +136,18 @@ export class KeyRoom {
   }
 
   /** Of the old owner: lets the slot go once everything that was sent to it has been run. Nanoseconds it paused. */
-  private async release(slot: number, word: number): Promise<number> {
+  private release(slot: number, word: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const endWatch = watchProgress(this.party, this.table, slot, this.hooks.timeoutMs(slot), (error) => {
+        this.leaving.delete(slot);
+        this.settle(slot, word, this.party.id);
+        reject(error);
+      });
+      this.letGo(slot, word, endWatch).then(resolve, reject).finally(endWatch);
+    });
+  }
+
+  private async letGo(slot: number, word: number, endWatch: () => void): Promise<number> {
     for (;;) {
       this.check(slot, word, ownerIn(word));
       const deaths = deathsIn(this.party);
@@ -143,7 +155,13 @@ export class KeyRoom {
       const pauseNs = await this.whenDone(
         slot,
         () => this.isDrained(slot) || deathsIn(this.party) !== deaths,
-        () => (this.isDrained(slot) ? this.handOver(slot, word) : undefined),
+        () => {
+          this.check(slot, word, ownerIn(word));
+          if (!this.isDrained(slot)) return undefined;
+          // From here on it is for the hooks, which have bounds of their own.
+          endWatch();
+          return this.handOver(slot, word);
+        },
       );
       if (pauseNs !== undefined) return pauseNs;
     }
@@ -224,7 +242,7 @@ export class KeyRoom {
       const line = this.newLine(`bucket ${slot % BUCKETS} to leave`, isDone);
       this.leaving.set(slot, line);
       line.whenRoom(1, () => {
-        this.leaving.delete(slot);
+        if (this.leaving.get(slot) === line) this.leaving.delete(slot);
         if (this.party.isClosed) reject(new PercoreError('ERR_PERCORE_CLOSED', 'the runtime is closed'));
         else new Promise<T>((settle) => settle(then())).then(resolve, reject);
       });

@@ -14,6 +14,8 @@ export interface AppStatus {
     readonly isPreemptive: boolean;
     /** Why not. */
     readonly why?: string;
+    /** Why a level may wait for threads of ordinary priority, in spite of its own; undefined where it does not. */
+    readonly mayWait?: string;
   }[];
   readonly levels: readonly LevelStatus[];
   readonly resources: readonly {
@@ -60,7 +62,10 @@ export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: Ap
     cores: cpus.map((cpu, core) => {
       // As above.
       const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS) === 1;
-      if (!takesTurns) return { cpu, isPreemptive: true };
+      if (!takesTurns) {
+        const mayWait = plan.levels.filter((level) => level.core === core).length > 1 ? whyWaits() : undefined;
+        return mayWait === undefined ? { cpu, isPreemptive: true } : { cpu, isPreemptive: true, mayWait };
+      }
       if (!isPreemptive) return { cpu, isPreemptive: false, why: 'it was not asked for (isPreemptive: false)' };
       const refusal = plan.levels.filter((level) => level.core === core)
         .map(({ id }) => Atomics.load(words[id]!, GRANTED.at >> 2)).find((code) => code < 0);
@@ -69,6 +74,17 @@ export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: Ap
     levels,
     resources: plan.resources.map(({ index, name }) => ({ name, left: repairableLock(plan, memory, index).leftCount })),
   };
+}
+
+/**
+ * V8 shares the work of a collection, and compiles, with threads that it has for the whole process. They have no
+ * priority, and a level that hands work to one which was preempted waits for it. Setting the flag in a running process
+ * ends Node 24 and does nothing in 26, so it has to stand in the command line.
+ */
+function whyWaits(): string | undefined {
+  if (process.execArgv.some((flag) => /^--single[-_]threaded$/.test(flag))) return undefined;
+  return 'V8 collects garbage and compiles with threads of ordinary priority, for which a level waits now and then; '
+    + 'start Node with --single-threaded';
 }
 
 function whyNot(refusal: number | undefined): string {

@@ -1,17 +1,10 @@
 /** Handles that were made by hand, consumers that were evicted, and workers that have gone. */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { eight, errorOf } from './fixtures/helpers.js';
+import { codeOf, eight, errorOf } from './fixtures/helpers.js';
 import { BACK_PRESSURED, EVICTED, OK, close, create, inspect, pub, recover, struct, sub } from './index.js';
 import type { FixedQueue } from './index.js';
 
-const codeOf = (run: () => unknown): unknown => {
-  try {
-    return run();
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error);
-  }
-};
 const INVALID = 'ERR_PERCORE_INVALID_ARGUMENT';
 
 describe('a handle that was made by hand', () => {

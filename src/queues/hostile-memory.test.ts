@@ -1,18 +1,11 @@
 /** Memory that something else has written to: an error says so, and nothing hangs or is read out of bounds. */
 import { describe, expect, it } from 'vitest';
 import { LINKED_MAGIC, queueLayout } from '../layout.js';
-import { drained, eight, field, placeField } from './fixtures/helpers.js';
+import { codeOf, drained, eight, field, placeField } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, link, pub, recover, sub } from './index.js';
 import { READY, USED, ownerOf } from './group.js';
 import type { BandedProducer, FixedQueue, LossyConsumer, VariableConsumer, VariableProducer } from './index.js';
 
-const codeOf = (run: () => unknown): unknown => {
-  try {
-    return run();
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error);
-  }
-};
 const DAMAGED = 'ERR_PERCORE_DAMAGED';
 
 describe('memory that was scribbled on', () => {

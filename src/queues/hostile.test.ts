@@ -4,17 +4,10 @@
  */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { drained, eight, errorOf } from './fixtures/helpers.js';
+import { codeOf, drained, eight, errorOf } from './fixtures/helpers.js';
 import { OK, create, pub, sub, value } from './index.js';
 import type { FixedQueue } from './index.js';
 
-const codeOf = (run: () => unknown): unknown => {
-  try {
-    return run();
-  } catch (error) {
-    return (error as { code?: string }).code ?? String(error);
-  }
-};
 const INVALID = 'ERR_PERCORE_INVALID_ARGUMENT';
 
 describe('a raw queue takes bytes and nothing else', () => {

@@ -37,13 +37,16 @@ export class Link {
    */
   dropped = 0;
 
-  constructor(private readonly from: LinkFrom, private readonly to: LinkTo) {}
+  /** `most`: records that the source can hold at once. */
+  constructor(private readonly from: LinkFrom, private readonly to: LinkTo, private readonly most: number) {}
 
   /**
-   * Moves up to `limit` records, those that the target drops included. Returns how many; 0 when the source is empty,
-   * BACK_PRESSURED when the target is full, CLOSED when the source has ended or the target is closed. Blocks nobody.
+   * Moves up to `limit` records, those that the target drops included; when left out, what the source can hold at once,
+   * so that a source that is filled meanwhile, or is its own target, does not hold the thread. Returns how many; 0 when
+   * the source is empty, BACK_PRESSURED when the target is full, CLOSED when the source has ended or the target is
+   * closed. Blocks nobody.
    */
-  move(limit: number = 0x7fffffff): number {
+  move(limit: number = this.most): number {
     limit = limitOf(limit);
     let total = 0;
     let code: ResultCode = OK;
@@ -124,7 +127,10 @@ export function linkEnds(from: LinkableFrom, to: LinkableTo): Link {
   }
   const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = source.end[SHAPE];
   const longest = recordBytes > 0 ? recordBytes : maxRecordBytes;
-  if (!isLosing && target.end[TAKES_ALL](recordBytes, longest)) return new Link(source.end, target.end);
+  if (!isLosing && target.end[TAKES_ALL](recordBytes, longest)) {
+    // A record takes 8 bytes at least, and there are 8 bands at most.
+    return new Link(source.end, target.end, capacity);
+  }
   throw new PercoreError(
     'ERR_PERCORE_INVALID_ARGUMENT',
     'link needs a source that holds its records back (not drop-oldest or evict) and a target that takes each of them: '

@@ -150,6 +150,15 @@ describe('a linked queue among the others', () => {
     expect(inspect(queue)).toMatchObject({ depth: 0, highWater: 256 - 16 });
   });
 
+  it('does not hold its thread when it is linked to itself', () => {
+    const ring = create({ kind: 'spsc', capacityBytes: 128 });
+    for (const { producer, consumer } of [ends(4), { producer: pub(ring), consumer: sub(ring) }]) {
+      producer.offer(eight(7));
+      expect(link(consumer, producer).move()).toBeGreaterThan(0);
+      expect(drained(consumer)).toEqual([7]);
+    }
+  });
+
   it('can be linked to another, both ways', () => {
     const from = ends(8);
     const to = ends(3);

@@ -8,9 +8,9 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FIRST, LAST, WRONG, check, send, type LinkedWork } from './fixtures/linked-worker.js';
+import { runEnds } from './fixtures/script-ends.js';
 import { BACK_PRESSURED, CLOSED, OK, create, inspect, pub, recover, sub } from './index.js';
 import type { LinkedQueue } from './index.js';
-import type { StressResult, StressWork } from './fixtures/spsc-script-worker.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
@@ -18,16 +18,6 @@ const KILLS = isLong ? 300 : 8;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 60_000;
 /** Headers and the table of up to 32 chunks. */
 const FRONT_BYTES = 1152;
-
-function start(work: StressWork): { worker: Worker; result: Promise<StressResult> } {
-  const worker = new Worker(new URL('./fixtures/spsc-script-worker.js', import.meta.url), { workerData: work });
-  const result = new Promise<StressResult>((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', () => reject(new Error(`the ${work.role} ended without a result`)));
-  });
-  return { worker, result };
-}
 
 const total = { records: 0, kills: 0, ms: 0 };
 
@@ -45,30 +35,13 @@ describe('between two threads, a linked queue loses, doubles, reorders and tears
         kind: 'spsc', backend: 'linked', chunkBytes, capacityBytes: FRONT_BYTES + chunks * chunkBytes,
         startSequence: wrap - records * 4,
       });
-      const seed = 1 + Math.floor(Math.random() * 2 ** 30);
-      const began = performance.now();
-      const ends = (['producer', 'consumer'] as const).map((role, i) =>
-        start({ queue, role, records, seed: seed + i }),
-      );
-      try {
-        // An end that gives up leaves the other without company, so the first bad result decides.
-        const [, consumer] = await Promise.all(
-          ends.map(({ result }) =>
-            result.then((each) => {
-              if (each.wrong !== '') throw new Error(`seed ${seed}: ${each.wrong}`);
-              return each;
-            }),
-          ),
-        );
-        expect(consumer.records, `seed ${seed}`).toBe(records);
-        const { allocated, inUse } = inspect(queue).chunks!;
-        expect(allocated).toBeLessThanOrEqual(chunks);
-        expect(inUse).toBe(1);
-        total.records += records;
-        total.ms += performance.now() - began;
-      } finally {
-        await Promise.all(ends.map(({ worker }) => worker.terminate()));
-      }
+      const { seed, ms, consumer } = await runEnds(queue, records);
+      expect(consumer.records, `seed ${seed}`).toBe(records);
+      const { allocated, inUse } = inspect(queue).chunks!;
+      expect(allocated).toBeLessThanOrEqual(chunks);
+      expect(inUse).toBe(1);
+      total.records += records;
+      total.ms += ms;
     },
     TIMEOUT_MS,
   );

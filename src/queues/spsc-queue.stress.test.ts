@@ -3,49 +3,25 @@
  * the time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs fifty times as many records. Seeds are
  * random and printed with a failure: they choose the script, though not what the threads make of it.
  */
-import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
+import { runEnds } from './fixtures/script-ends.js';
 import { create } from './index.js';
 import type { FixedQueue, VariableQueue } from './index.js';
-import type { StressResult, StressWork } from './fixtures/spsc-script-worker.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 30_000;
 
-function start(work: StressWork): { worker: Worker; result: Promise<StressResult> } {
-  const worker = new Worker(new URL('./fixtures/spsc-script-worker.js', import.meta.url), { workerData: work });
-  const result = new Promise<StressResult>((resolve, reject) => {
-    worker.on('message', resolve);
-    worker.on('error', reject);
-    worker.on('exit', () => reject(new Error(`the ${work.role} ended without a result`)));
-  });
-  return { worker, result };
-}
-
 const total = { records: 0, pauses: 0, ms: 0 };
 
-/** Both ends of `queue` in threads of their own, until the consumer has seen CLOSED. */
 async function run(queue: FixedQueue | VariableQueue, records: number): Promise<void> {
-  const seed = 1 + Math.floor(Math.random() * 2 ** 30);
-  const began = performance.now();
-  const ends = (['producer', 'consumer'] as const).map((role, i) => start({ queue, role, records, seed: seed + i }));
-  try {
-    // An end that gives up leaves the other without company, so the first bad result decides.
-    const results = ends.map(({ result }) => result.then((each) => {
-      if (each.wrong !== '') throw new Error(`seed ${seed}: ${each.wrong}`);
-      return each;
-    }));
-    const [producer, consumer] = await Promise.all(results);
-    expect(consumer.records, `seed ${seed}`).toBe(records);
-    // Neither end met the other's limits: then this was no stress.
-    expect(Math.min(producer.refusals, consumer.refusals), `seed ${seed}: times refused`).toBeGreaterThan(10);
-    total.records += records;
-    total.pauses += producer.pauses + consumer.pauses;
-    total.ms += performance.now() - began;
-  } finally {
-    await Promise.all(ends.map(({ worker }) => worker.terminate()));
-  }
+  const { seed, ms, producer, consumer } = await runEnds(queue, records);
+  expect(consumer.records, `seed ${seed}`).toBe(records);
+  // Neither end met the other's limits: then this was no stress.
+  expect(Math.min(producer.refusals, consumer.refusals), `seed ${seed}: times refused`).toBeGreaterThan(10);
+  total.records += records;
+  total.pauses += producer.pauses + consumer.pauses;
+  total.ms += ms;
 }
 
 describe('between two threads, no record is lost, doubled, reordered or torn', () => {

@@ -2,7 +2,7 @@
  * What a runtime decides for who has not: how many reactors there are and how they idle, by the CPUs that the process
  * really has, and where readiness comes from. `runtime.status().decisions` says why.
  */
-import type { CpuBudget } from '../realtime/index.js';
+import type { CpuBudget, Policy } from '../realtime/index.js';
 import { formatList } from '../realtime/internal.js';
 import type { IdleStrategy } from './idle-strategy.js';
 
@@ -30,9 +30,34 @@ export function explainDecisions(
   return decisions;
 }
 
-/** Why each of the reactors that are pinned so may not spin; undefined where it may. */
-export function whyNoSpin(pins: readonly (number | undefined)[], cpus: CpuBudget): (string | undefined)[] {
-  return pins.map((_cpu, id) => whyNotSpin(id, pins, cpus));
+/**
+ * Why each of the reactors that are pinned so may not spin; undefined where it may. `policies` are theirs, where they
+ * are asked to spin without end.
+ */
+export function whyNoSpin(
+  pins: readonly (number | undefined)[], cpus: CpuBudget, policies: readonly (Policy | undefined)[] = [],
+): (string | undefined)[] {
+  const starved = whoStarvesAll(pins, cpus, policies);
+  return pins.map((_cpu, id) => whyNotSpin(id, pins, cpus) ?? (id === starved
+    ? 'every CPU would be held for good by a reactor with a real-time policy, and nothing left to the main thread'
+    : undefined));
+}
+
+/**
+ * The last reactor, where threads with a real-time policy that never sleep would hold every CPU: Linux alone, which
+ * takes 5 % of each second from them, would keep the rest of the machine alive.
+ */
+function whoStarvesAll(
+  pins: readonly (number | undefined)[], { allowed }: CpuBudget, policies: readonly (Policy | undefined)[],
+): number | undefined {
+  const realtime = pins.map((_pin, id) => id).filter((id) => {
+    const kind = policies[id]?.kind;
+    return kind === 'fifo' || kind === 'roundRobin';
+  });
+  const isUnpinned = realtime.some((id) => pins[id] === undefined);
+  const held = new Set(realtime.map((id) => pins[id]));
+  const areAllHeld = allowed.every((cpu) => held.has(cpu)) || (isUnpinned && realtime.length >= allowed.length);
+  return areAllHeld ? realtime.at(-1) : undefined;
 }
 
 /** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */

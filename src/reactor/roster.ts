@@ -116,7 +116,9 @@ export class Roster {
   }
 
   private showSpins(count: number): void {
-    this.spins = whyNoSpin(this.settings.pins.slice(0, count), this.settings.cpus);
+    const { pins, cpus, policies, parties } = this.settings;
+    const isEndless = parties[0]!.idleStrategy === words.idleStrategy.SPIN;
+    this.spins = whyNoSpin(pins.slice(0, count), cpus, isEndless ? policies : []);
     for (const [id, why] of this.spins.entries()) {
       // Pairs with glance() in turn.cc: any recent value is right.
       Atomics.store(partyWords(this.shared.inboxes[id]!), IS_CPU_SHARED, why === undefined ? 0 : 1);

@@ -5,12 +5,15 @@ import { AWAIT_ROOM } from '../refusals.js';
 import { WaitingLine } from './waiting-line.js';
 import { Waits } from './waits.js';
 
-function makeLine(room: { left: number }, share?: number): { waits: Waits; line: WaitingLine } {
+function makeLine(
+  room: { left: number }, share?: number, reported?: unknown[],
+): { waits: Waits; line: WaitingLine } {
   const turn = {
     schedule: () => undefined,
     wantTurn: () => undefined,
-    reportError: (error: unknown) => {
-      throw error;
+    reportError: (error: unknown, where: string) => {
+      if (reported === undefined) throw error;
+      reported.push([(error as Error).message, where]);
     },
   };
   const waits = new Waits(turn, new Steps(turn));
@@ -96,4 +99,19 @@ it('sends what goes ahead at the head of the line, and calls when the record its
   line.mayHaveRoom();
   waits.look(true);
   expect(events).toEqual(['name', 'record', 'behind it']);
+});
+
+it('tells what the promise of a callback rejects with, as what one throws', async () => {
+  const reported: unknown[] = [];
+  const { waits, line } = makeLine({ left: 5 }, undefined, reported);
+  line.whenRoom(1, async () => {
+    await Promise.resolve();
+    throw new Error('later');
+  });
+  line.whenRoom(1, () => Promise.reject(new Error('at once')));
+  waits.look(false);
+  await new Promise((resolve) => setImmediate(resolve));
+  const where = expect.stringContaining('a whenRoom callback') as string;
+  expect(reported).toHaveLength(2);
+  expect(reported).toEqual(expect.arrayContaining([['later', where], ['at once', where]]));
 });

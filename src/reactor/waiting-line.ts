@@ -168,11 +168,25 @@ export class WaitingLine implements Refuser {
     const promised = this.promised;
     this.promised += this.room.unitsOf(this.given(waiter.needed));
     try {
-      waiter.goOn();
+      const result: unknown = waiter.goOn();
+      if (result !== undefined) void this.follow(result, waiter);
     } catch (error) {
-      this.host.reportThrown(error, `a whenRoom callback of ${waiter.who} for ${this.room.describe()}`);
+      this.reportThrown(error, waiter);
     }
     if (!waiter.takesLater) this.promised = promised;
+  }
+
+  /** A callback that is an async function, or returns a promise: what that rejects with is told as what one throws. */
+  private async follow(result: unknown, waiter: Waiter): Promise<void> {
+    try {
+      await result;
+    } catch (error) {
+      this.reportThrown(error, waiter);
+    }
+  }
+
+  private reportThrown(error: unknown, { who }: Waiter): void {
+    this.host.reportThrown(error, `a whenRoom callback of ${who} for ${this.room.describe()}`);
   }
 
   private join(waiter: Waiter): void {

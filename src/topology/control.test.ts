@@ -177,6 +177,17 @@ describe('the control of a party', () => {
     });
   });
 
+  it('tells what a program of connections rejects with, and its reactor goes on', async () => {
+    await withTown(async ({ runtime, control }) => {
+      const told: string[] = [];
+      runtime.on('stepError', ({ reactorId, error }) => void told.push(`${reactorId} ${error.message}`));
+      const { port } = await control.ask(1, 'io', { name: 'front', listen: { port: 0 }, module, export: 'rejecting' });
+      await new Promise((resolve) => connect(port!, '127.0.0.1').on('error', resolve).on('close', resolve).resume());
+      await expect.poll(() => told, { timeout: 20_000 }).toEqual(['1 a program of connections']);
+      expect(runtime.status().reactors[1]!.state).toBe('ready');
+    });
+  });
+
   it('lists, shows and dumps what there is, tasks of the entry included', async () => {
     await withTown(async ({ runtime, control }) => {
       runtime.spawn({ name: 'own', priority: 2 }, () => undefined);

@@ -86,7 +86,8 @@ export class MadeListener implements Thing {
     }
     this.listener = reactor.io.listen(listen, (connection) => {
       this.#connections++;
-      handler(connection);
+      // What it promises is followed as for any listener.
+      return handler(connection);
     });
   }
 

@@ -8,7 +8,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { BACK_PRESSURED, createRuntime } from 'percore';
 import {
   createNatsConsumer, createNatsPublisher, ensureStream, openNats, type Nats, type NatsPublisher,
-} from '../../../src/nats/index.js';
+} from 'percore/nats';
 import { Broker } from '../../../src/nats/fixtures/broker.js';
 import { check, compare, type Bench, type Contender } from '../../harness.js';
 

@@ -3,7 +3,8 @@
  * lease, which is the least that others have to wait. Three machines as processes, one broker, keyed load all the time.
  * In the end each message has exactly one result, and each key's are in their order.
  */
-import { createRuntime } from 'percore';
+// The fixtures are of src/, so the runtime has to be that as well.
+import { createRuntime } from '../../../src/index.js';
 import { Broker, until } from '../../../src/nats/fixtures/broker.js';
 import { Load } from '../../../src/nats/fixtures/load.js';
 import { isSettled, Machine } from '../../../src/nats/fixtures/machines.js';
