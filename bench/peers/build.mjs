@@ -84,7 +84,7 @@ export const programs = {
     packages: ['cargo', 'librust-crossbeam-channel-dev', 'librust-tokio-dev'],
     needs: [join(registry, 'crossbeam-channel-0.5.6'), join(registry, 'tokio-1.24.2')],
     folder: 'rust',
-    sources: ['Cargo.toml', 'src/main.rs', 'src/servers.rs', 'src/tasks.rs', 'src/timers.rs'],
+    sources: ['Cargo.toml', ...['main', 'servers', 'tasks', 'timers', 'trips'].map((name) => `src/${name}.rs`)],
     start: [join(output, 'rust', 'release', 'peers')],
     build: () =>
       run('cargo', [

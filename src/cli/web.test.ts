@@ -10,8 +10,10 @@ import { fileURLToPath } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  publishCounters, serveInspection, setSlo, type CountersPage, type Inspection, type Runtime,
+  createTopic, publishCounters, serveInspection, setSlo, showQueue, type CountersPage, type Inspection, type Runtime,
 } from '../index.js';
+import { create } from '../queues/index.js';
+import { readPage, serveSnapshots } from '../monitor/internal.js';
 import { inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -51,6 +53,8 @@ describe('a program in the browser', () => {
       reactor.timers.every({ intervalNs: 1e8 }, () => void slow.send(0));
     });
     page = publishCounters(runtime, { path: join(folder, 'page') });
+    showQueue(runtime, 'orders <i>', create({ kind: 'spsc', capacity: 16, recordBytes: 8 }));
+    createTopic(runtime, { name: 'prices.eur' }).publish(1);
     await until(() => setSlo(runtime, { task: 'settlement' }, { responseNs: 1e6 }) === 1, 'it is there');
     inspection = await serveInspection(runtime);
   }, 30_000);
@@ -93,6 +97,33 @@ describe('a program in the browser', () => {
     await until(() => inspection.clients === 0, 'it is forgotten');
   });
 
+  it('leaves out events for a browser that is slow, and for nobody else', async () => {
+    const one = readPage(page.path);
+    // Larger than what the system keeps for a connection: the second event finds the first one still there.
+    const large = { ...one, tasks: Array.from({ length: 20_000 }, () => one.tasks[0]!) };
+    const served = await serveSnapshots(() => large, {});
+    const { search } = new URL(served.url);
+    const follow = (onBytes: (length: number) => void) => {
+      const socket = connect(served.port, '127.0.0.1');
+      socket.write(`GET /events${search} HTTP/1.1\r\nHost: 127.0.0.1:${served.port}\r\n\r\n`);
+      socket.on('data', (bytes) => onBytes(bytes.length));
+      return socket;
+    };
+    let received = 0;
+    const fast = follow((length) => (received += length));
+    const slow = follow(() => slow.pause());
+    try {
+      await until(() => served.clients === 2, 'both are there', 20_000);
+      await until(() => served.skipped >= 2, 'events are left out', 60_000);
+      const before = received;
+      await until(() => received > before + 1e6, 'the other one has the next', 60_000);
+    } finally {
+      fast.destroy();
+      slow.destroy();
+      await served.close();
+    }
+  }, 120_000);
+
   const hasBrowser = existsSync(browserPath);
   it.skipIf(!hasBrowser && process.env['CI'] === undefined)('draws, follows, and says when it is over', async () => {
     const child = spawn(
@@ -122,6 +153,7 @@ describe('a program in the browser', () => {
       }).length === 5`);
       const text = (await tab.textContent('body'))!;
       for (const name of ['reactor 0', 'reactor 1', 'band 6', 'quotes <b>', 'settlement']) expect(text).toContain(name);
+      for (const name of ['main → 0', 'orders <i>', 'prices.eur']) expect(text).toContain(name);
       expect(await tab.textContent('#pid')).toBe(String(process.pid));
       await comesTrue(
         `/settlement: response .* us: longStep settlement/.test(document.querySelector('#cases').textContent)`);

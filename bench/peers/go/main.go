@@ -185,7 +185,7 @@ func main() {
 			cost(number(2), number(3), number(4), number(5))
 			return
 		case "expire":
-			expire(number(2))
+			expire(number(2), number(3))
 			return
 		case "task":
 			task(number(2), number(3))
@@ -194,7 +194,7 @@ func main() {
 	}
 	if len(os.Args) != 11 {
 		fmt.Fprintln(os.Stderr, "usage: queue each|broadcast|round-trip|wake bytes batch capacity producers cpuA cpuB "+
-			"warmupMs measureMs; or echo|reply|http; or cost live batch warmupRounds rounds; or expire count; "+
+			"warmupMs measureMs; or echo|reply|http; or cost live batch warmupRounds rounds; or expire count aheadMs; "+
 			"or task inFlight calls")
 		os.Exit(2)
 	}

@@ -63,12 +63,12 @@ func cost(live, batch, warmupRounds, rounds int) {
 
 // Timers due within one millisecond, in an order that is not that of their making: from the first deadline until all
 // have run.
-func expire(count int) {
+func expire(count, aheadMs int) {
 	var ran, early atomic.Int64
 	times := make([]atomic.Int32, count)
 	over := make(chan struct{})
 	numbers := random{7}
-	first := time.Now().Add(4 * time.Second)
+	first := time.Now().Add(time.Duration(aheadMs) * time.Millisecond)
 	for i := 0; i < count; i++ {
 		i, due := i, first.Add(time.Duration(numbers.below(1_000_000)))
 		time.AfterFunc(time.Until(due), func() {

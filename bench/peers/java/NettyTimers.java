@@ -29,7 +29,7 @@ public final class NettyTimers {
   public static void main(String[] args) throws InterruptedException {
     int[] numbers = new int[args.length];
     for (int i = 1; i < args.length; i++) numbers[i] = Integer.parseInt(args[i]);
-    if (args[0].equals("expire")) expire(numbers[1]);
+    if (args[0].equals("expire")) expire(numbers[1], numbers[2]);
     else cost(numbers[1], numbers[2], numbers[3], numbers[4]);
   }
 
@@ -68,12 +68,12 @@ public final class NettyTimers {
    * Timers due within one millisecond, in an order that is not that of their making: from the first deadline until all
    * have run.
    */
-  private static void expire(int count) throws InterruptedException {
+  private static void expire(int count, int aheadMs) throws InterruptedException {
     HashedWheelTimer timer = new HashedWheelTimer(1, TimeUnit.MILLISECONDS);
     AtomicInteger left = new AtomicInteger(count), early = new AtomicInteger();
     AtomicIntegerArray times = new AtomicIntegerArray(count);
     Random random = new Random(7);
-    long firstNs = System.nanoTime() + 4_000_000_000L;
+    long firstNs = System.nanoTime() + aheadMs * 1_000_000L;
     for (int i = 0; i < count; i++) {
       int at = i;
       long dueNs = firstNs + random.below(1_000_000);

@@ -158,7 +158,9 @@ async function socket(): Promise<void> {
   const child = fork(new URL(import.meta.url), [JSON.stringify(other)]);
   child.on('message', (result: SideResult) => report(result));
   const [peer] = (await once(server, 'connection')) as [Socket];
-  if (work === 'rate') await writeAll((bytes) => peer.write(bytes), peer);
+  // The other side is gone when it has told what it found.
+  peer.on('error', () => {});
+  if (work === 'rate') await writeAll((bytes) => peer.write(bytes), peer).catch(() => {});
   else askStream(peer);
 }
 const connected = async (peer: Socket): Promise<[Socket]> => {
@@ -305,7 +307,9 @@ async function pipeAll({ stdin }: ChildProcess): Promise<void> {
     for (let j = 0; j < 64; j++) words.fill((i * 64 + j) & 0xff, j * 256, (j + 1) * 256);
     return new Uint8Array(words.buffer);
   });
-  for (let i = 0; stdin!.writable; i++) if (!stdin!.write(blocks[i % 4])) await once(stdin!, 'drain');
+  for (let i = 0; stdin!.writable; i++) {
+    if (!stdin!.write(blocks[i % 4])) await Promise.race([once(stdin!, 'drain'), once(stdin!, 'close')]);
+  }
 }
 
 // ---- Time

@@ -93,12 +93,22 @@ const setTimeouts: Contender<'totalMs'> = {
   },
 };
 
+/** A million are made in two seconds at most; where others use the CPUs it may take longer, and is tried again. */
+const [AHEAD_MS, LONG_AHEAD_MS] = [4000, 20_000];
+/** What a program says when the first was due before the last was made. */
+const NOT_MADE = 'the timers were not made before the first was due';
+
 /** `count` timers of each peer that is here. */
 export const expiring = (count: number): Promise<Present<'totalMs'>> =>
   programs(TIMERS, ({ name }, start) => ({
     name,
     async run() {
-      const { totalMs, ran } = await verified(name, [...onCpus(name), ...start], ['expire', count]);
+      const expire = (aheadMs: number): Promise<Record<string, number>> =>
+        verified(name, [...onCpus(name), ...start], ['expire', count, aheadMs]);
+      const { totalMs, ran } = await expire(AHEAD_MS).catch((error: Error) => {
+        if (error.message.includes(NOT_MADE)) return expire(LONG_AHEAD_MS);
+        throw error;
+      });
       check(ran === count, `${ran} of ${count} ran`);
       return { totalMs };
     },

@@ -74,13 +74,13 @@ pub fn cost(live: usize, batch: usize, warmup_rounds: usize, rounds: usize) {
 
 /// Tasks that sleep until a moment within one millisecond, in an order that is not that of their making: from the first
 /// deadline until all have run.
-pub fn expire(count: usize) {
+pub fn expire(count: usize, ahead: Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let early = Arc::new(AtomicU64::new(0));
         let times: Arc<Vec<AtomicU32>> = Arc::new((0..count).map(|_| AtomicU32::new(0)).collect());
         let mut random = Random(7);
-        let first = tokio::time::Instant::now() + Duration::from_secs(4);
+        let first = tokio::time::Instant::now() + ahead;
         let mut tasks = Vec::with_capacity(count);
         let begun = Arc::new(AtomicU64::new(0));
         for i in 0..count {
