@@ -24,7 +24,7 @@ afterEach(async () => {
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-// Not in CI: a move that never ends is still to be found, see docs/plan.md.
+// Not in CI, since its moments are random: what it has found stands in gone.test.ts, moment by moment.
 describe.skipIf(!IS_STRESS)('reactors that come and go at random', () => {
   const seeds = Array.from({ length: RUNS }, (_, i) => (Date.now() + i) | 0);
   it.each(seeds)('end what was asked, by seed %d', async (seed) => {

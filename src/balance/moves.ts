@@ -34,8 +34,8 @@ export class BucketMoves {
   private readonly underWay = new Map<number, Promise<boolean>>();
   private readonly reactors: number;
 
-  /** `hasThread`: whether the thread of a reactor, which may have been taken away, has not ended. */
-  constructor(main: Party, private readonly hasThread: (reactor: number) => boolean = () => false) {
+  /** `isLeaving`: whether the thread of a reactor that is taken away has not ended; one that is added has another. */
+  constructor(main: Party, private readonly isLeaving: (reactor: number) => boolean = () => false) {
     this.room = roomIn(main);
     this.reactors = main.shared.reactors;
   }
@@ -73,7 +73,9 @@ export class BucketMoves {
 
   /** Moves all of a reactor's to `targets`, or to those that take work. How many; rejects with the first failure. */
   async empty(from: number, targets: readonly number[] = this.takers()): Promise<number> {
-    const others = targets.filter((reactor) => reactor !== from);
+    let others = targets.filter((reactor) => reactor !== from);
+    // One that is gone cannot keep them, so those get them who take no work now: drained, or to be started again.
+    if (others.length === 0 && this.isDead(from)) others = this.living().filter((reactor) => reactor !== from);
     const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
     const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
     if (others.length === 0) return 0;
@@ -188,7 +190,7 @@ export class BucketMoves {
   private async adopt(slot: number, word: number): Promise<void> {
     const { table } = this.room;
     // One that is taken away answers CLOSED before it has run what it has, and before it has ended the moves from it.
-    while (this.hasThread(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
+    while (this.isLeaving(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
     if (table.word(slot) !== word) return;
     // Afterwards everybody has seen that it moves, and what they say to have sent is what they have sent.
     await Promise.all(this.living().map((reactor) => this.room.tell(reactor, { ask: 'rest' }).catch(() => undefined)));
@@ -238,10 +240,10 @@ setBucketMover({
 const moves = new WeakMap<Party, BucketMoves>();
 
 /** The moves of a runtime, made at their first use. */
-export function movesOf({ main, members }: Controller): BucketMoves {
+export function movesOf({ main, members, roster }: Controller): BucketMoves {
   const known = moves.get(main);
   if (known !== undefined) return known;
-  const made = new BucketMoves(main, (reactor) => members[reactor]?.isDead === false);
+  const made = new BucketMoves(main, (id) => roster.isLeaving(id) && members[id]?.isDead === false);
   moves.set(main, made);
   return made;
 }

@@ -1,7 +1,7 @@
 /**
  * Counts after a restart. A reactor that was started again goes on with its lanes and its counts, and the two do not
- * agree: what it had not published is counted as sent, and what it had run and not given back before its death is run
- * again. So whoever gives a slot away first reads all that such a one has sent, and then makes the counts equal.
+ * agree: what it had not published is counted as sent, and the message whose step it had begun at its death is not
+ * counted as run. So whoever gives a slot away first reads all that such a one has sent, and makes the counts equal.
  */
 import { BANDS, BUCKETS } from '../layout.js';
 import type { Party } from '../reactor/internal.js';

@@ -17,7 +17,7 @@ import { giveBackLanes } from './shared.js';
 const LOOK_MS = 2;
 /** A reactor that is told to leave gets so long before it is terminated, and then so long to end. */
 export const LEAVE_MS = 1000;
-export const END_MS = 1000;
+const END_MS = 1000;
 
 /** Closes a runtime. A second call returns the first one's promise, which never rejects. */
 export function close(controller: Controller, drainMs: number): Promise<CloseResult> {

@@ -46,7 +46,7 @@ export class Deaths implements RestartHost {
 
   /** The only place where a reactor is declared dead. */
   exited({ id, error, threadId, generation, queues, flight }: Member, exitCode: number): void {
-    const { shared, roster, main, events } = this.host;
+    const { shared, roster, events } = this.host;
     const recovered = queues.recover((cause) => {
       const message = `a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`;
       process.emitWarning(message, { code: DIED });
@@ -59,10 +59,7 @@ export class Deaths implements RestartHost {
     // Whoever publishes from here on does not count on it; one that comes in its place subscribes anew.
     new TopicMembership(shared.topics, id).begin();
     roster.noteDeath(id, begin !== undefined);
-    for (const [peer, inbox] of shared.inboxes.entries()) {
-      summonAfterDeath(partyWords(inbox), () => native().wakers.wake(shared.eventFds[peer]!));
-    }
-    main.noteDeaths();
+    this.tellAll();
     // Before listeners are told, who may throw.
     begin?.();
     if (isDue) return;
@@ -76,6 +73,16 @@ export class Deaths implements RestartHost {
     process.emitWarning(`reactor ${id} died with exit code ${exitCode}${why}${then}`, { code: DIED });
   }
 
+  /**
+   * The reactor is taken away: one that waits to be started again is not. What it was asked while it waited would have
+   * been answered by that thread, whose end nobody will see; so it counts as one more that has died.
+   */
+  cancelRestart(id: number): void {
+    if (!this.restarts.cancel(id)) return;
+    this.host.roster.noteDeath(id, false);
+    this.tellAll();
+  }
+
   /** Times that the reactor was ready again after a death. */
   restartsOf(id: number): number {
     return this.restartCounts[id] ?? 0;
@@ -85,6 +92,14 @@ export class Deaths implements RestartHost {
   isRestarting({ id, generation, isDead, isReady }: Member): boolean {
     return this.restarts.isWaiting(id)
       || (generation > 0 && !isDead && !isReady && !this.host.roster.isInTransit(id));
+  }
+
+  private tellAll(): void {
+    const { shared, main } = this.host;
+    for (const [peer, inbox] of shared.inboxes.entries()) {
+      summonAfterDeath(partyWords(inbox), () => native().wakers.wake(shared.eventFds[peer]!));
+    }
+    main.noteDeaths();
   }
 
   // ---- For its restarts ---------------------------------------------------------------------------------------------
@@ -103,7 +118,9 @@ export class Deaths implements RestartHost {
 
   notStarted(id: number, error: Error): void {
     // As if it had started and ended at once: the policy decides again.
-    const member = this.host.members[id]!;
+    const member = this.host.members[id];
+    // It has been taken away meanwhile.
+    if (member === undefined) return;
     member.error = error;
     this.exited(member, 1);
   }

@@ -41,7 +41,10 @@ export class Intercore {
     return this.inlets[number] ?? (this.inlets[number] = this.openInlet(number));
   }
 
-  /** That party has left: whoever comes in its place has heard no names. */
+  /**
+   * The thread of that party has ended. Whoever comes in its place may have heard none of our names: of one that was
+   * taken away, what it had not read was dropped.
+   */
   forgetNames(to: number): void {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) this.outlets[to * LANES_PER_PEER + lane]?.forgetNames();
   }

@@ -208,8 +208,8 @@ export class Party implements TurnSources, Stopping {
       this.flight.note('death', peers.nameOf(id));
       this.calls.rejectAll(id);
       this.answers.endAll(id, () => askerDied(id));
+      this.lanes.forgetNames(id);
     }
-    for (const id of peers.left) this.lanes.forgetNames(id);
     // Pairs with the runtime's load while it waits until nobody sends to a reactor that leaves.
     Atomics.store(this.words, SEEN_CHANGES, peers.seenChanges);
   }

@@ -2,7 +2,7 @@
 import { words } from '../layout.js';
 import { RuntimeBlock, partyWords, type SharedRuntime } from './shared.js';
 
-const { HERE, DEAD, ABSENT } = words.presence;
+const { HERE, DEAD } = words.presence;
 
 export class Peers {
   /** This party has left: nobody can be reached any more. */
@@ -16,9 +16,8 @@ export class Peers {
   private areAllHere = true;
   /** Reactors that there are now. */
   count = 0;
-  /** As of the last look: of whom a thread has died since the look before, and who has gone with nothing left. */
+  /** As of the last look: of whom a thread has died since the look before. */
   readonly died: number[] = [];
-  readonly left: number[] = [];
   seenChanges: number;
 
   /** `wake` writes an eventfd. */
@@ -66,7 +65,7 @@ export class Peers {
   }
 
   private look(): void {
-    this.died.length = this.left.length = 0;
+    this.died.length = 0;
     this.areAllHere = true;
     this.count = this.block.reactors();
     for (let id = 0; id < this.shared.reactors; id++) {
@@ -74,7 +73,6 @@ export class Peers {
       if (generation !== (this.generations[id] ??= generation)) this.died.push(id);
       this.generations[id] = generation;
       const presence = this.block.presence(id);
-      if (presence === ABSENT && this.presence[id] !== ABSENT) this.left.push(id);
       this.presence[id] = presence;
       if (presence !== HERE) this.areAllHere = false;
     }

@@ -52,10 +52,10 @@ export class Restarts {
     for (const id of this.waiting.keys()) this.start(id);
   }
 
-  /** The reactor is taken away: one that waits is not started. */
-  cancel(id: number): void {
+  /** The reactor is taken away: one that waits is not started. True where it has waited. */
+  cancel(id: number): boolean {
     clearTimeout(this.waiting.get(id));
-    this.waiting.delete(id);
+    return this.waiting.delete(id);
   }
 
   private start(id: number): void {

@@ -20,6 +20,8 @@ export class Roster {
   private readonly drained = new Set<number>();
   /** Those that are being added or taken away. */
   private readonly inTransit = new Set<number>();
+  /** Those of these to which sends answer CLOSED, though their thread may still run. */
+  private readonly leaving = new Set<number>();
   private spins: readonly (string | undefined)[] = [];
 
   /** `tellAll` summons every party after a change. */
@@ -43,6 +45,11 @@ export class Roster {
   /** It is being added or taken away: its end is no death. */
   isInTransit(id: number): boolean {
     return this.inTransit.has(id);
+  }
+
+  /** It is closed to all who send, and what it had may still be run by its thread. */
+  isLeaving(id: number): boolean {
+    return this.leaving.has(id);
   }
 
   /** Why the reactor may not spin; undefined where it may. */
@@ -94,6 +101,7 @@ export class Roster {
 
   /** Sends to it answer CLOSED from now on. */
   leave(id: number): void {
+    this.leaving.add(id);
     this.setPresence(id, ABSENT);
   }
 
@@ -101,6 +109,7 @@ export class Roster {
   forget(id: number): void {
     this.drained.delete(id);
     this.inTransit.delete(id);
+    this.leaving.delete(id);
   }
 
   /** Every one of these reactors acts by what was told last. */

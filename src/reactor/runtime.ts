@@ -162,9 +162,9 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
    * Adds or takes away reactors, the last first, until there are `reactors` of them: 1 to `maxReactors`. One that is
    * added runs the entry before anybody is told of it, and then gets its part of the buckets; one that is taken away is
    * drained for at most `drainMs`, its buckets move to the others, it runs its stop hooks and leaves. Resolves when all
-   * is done; a second call waits for the first. Rejects with what a new
-   * one's entry has thrown (ERR_PERCORE_ENTRY, and then none is added), ERR_PERCORE_TIMEOUT, ERR_PERCORE_CLOSED or
-   * ERR_PERCORE_INVALID_ARGUMENT.
+   * is done, and their threads have ended, even where a system call keeps one; a second call waits for the first.
+   * Rejects with what a new one's entry has thrown (ERR_PERCORE_ENTRY, and then none is added), ERR_PERCORE_TIMEOUT,
+   * ERR_PERCORE_CLOSED or ERR_PERCORE_INVALID_ARGUMENT.
    */
   async scale(reactors: number, options?: ScaleOptions): Promise<ScaleResult> {
     checkInteger('reactors', reactors, 1, this.#controller.settings.places);

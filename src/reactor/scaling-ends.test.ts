@@ -58,6 +58,37 @@ describe('a reactor that is taken away', () => {
     });
   });
 
+  it('keeps its place until its thread has ended, however long a system call takes', async () => {
+    await live({ restart: { most: 9, withinMs: 60_000 } }, async (runtime, words) => {
+      const died: number[] = [];
+      runtime.on('reactorDied', ({ reactorId }) => void died.push(reactorId));
+      runtime.send('sleep', 2.5, { reactor: 1 });
+      runtime.flush();
+      await within(20_000, runtime.scale(1, { drainMs: 0 }), 'taken away');
+      await within(20_000, runtime.scale(2), 'added');
+      // By then the end of the one before has been told.
+      await sleep(600);
+      expect(died).toEqual([]);
+      expect(Atomics.load(words, STARTS)).toBe(3);
+      expect(await runtime.call('id', undefined, { reactor: 1 })).toBe(1);
+    });
+  });
+
+  it('has another in its place who hears names anew, also of one that was busy all the while', async () => {
+    await live({ reactors: 3 }, async (runtime, words) => {
+      runtime.send('block', FOR_EVER_MS, { reactor: 2 });
+      runtime.flush();
+      // The name lies there, and nobody reads it.
+      expect(await runtime.call('relay', { name: 'first', number: 0, to: 2 }, { reactor: 0 })).toBe(OK);
+      runtime.send('block', 2000, { reactor: 0 });
+      runtime.flush();
+      await within(20_000, runtime.scale(2, { drainMs: 0 }), 'taken away');
+      await within(20_000, runtime.scale(3), 'added');
+      expect(await runtime.call('relay', { name: 'first', number: 41, to: 2 }, { reactor: 0 })).toBe(OK);
+      await until(() => words[NOTES + 41] === 1, 'it runs what it is sent');
+    });
+  });
+
   it('is not started again, when it has died and waits for that', async () => {
     await live({ restart: { most: 9, withinMs: 60_000, backoffMs: 300 } }, async (runtime, words) => {
       runtime.send('kill', 'once', { reactor: 1 });

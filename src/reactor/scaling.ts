@@ -12,7 +12,7 @@
 import { PercoreError } from '../errors.js';
 import { partyLayout, words } from '../layout.js';
 import { limitWait, type WaitOptions } from '../waiting.js';
-import { END_MS, LEAVE_MS, untilExits } from './closing.js';
+import { LEAVE_MS, untilExits } from './closing.js';
 import type { Controller } from './controller.js';
 import { errorOf } from './failure.js';
 import { dropUnread } from './lane-repair.js';
@@ -114,10 +114,13 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
   try {
     for (let id = from; id < to; id++) added.push(controller.addMember());
     await Promise.race([Promise.all(added.map(({ ready }) => ready)), late]);
+    // One that was ready first may have ended while it waited for the others, and nobody starts it again.
+    const dead = added.find(({ isDead }) => isDead);
+    if (dead !== undefined) throw dead.deathWhileStarting();
   } catch (error) {
     // None of them, where one fails.
     for (const member of added) member.terminate();
-    await untilExits(added, END_MS);
+    await untilEnded(controller, added, `scale(${to})`);
     while (controller.members.length > from) controller.forgetMember();
     throw error;
   } finally {
@@ -161,7 +164,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   while (!haveSeen() && !isOver()) await sleep(LOOK_MS);
   await untilReactorQuiet(controller, id, isOver).catch(() => undefined);
   // From here on no thread is started in its place.
-  controller.deaths.restarts.cancel(id);
+  controller.deaths.cancelRestart(id);
   const member = controller.members[id]!;
   controller.tell(id, words.stop.DRAIN);
   const party = partyWords(controller.shared.inboxes[id]!);
@@ -172,13 +175,24 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   controller.tell(id, words.stop.LEAVE);
   await untilExits([member], LEAVE_MS);
   if (!member.isDead) member.terminate();
-  await untilExits([member], END_MS);
+  await untilEnded(controller, [member], `scale(${id})`);
   // What could not move before is given to the others without its state, as after a death.
   await mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
   const undelivered = held + dropUnread(controller.shared, id);
   controller.tell(id, words.stop.RUN);
   controller.forgetMember();
   return undelivered;
+}
+
+/**
+ * Until the threads have ended, however long that takes: before, nobody may come in their places, since the end of a
+ * thread repairs the lanes of its place. A system call is waited for, and so is a start on a busy machine.
+ */
+async function untilEnded(controller: Controller, members: readonly Member[], what: string): Promise<void> {
+  while (members.some(({ isDead }) => !isDead)) {
+    checkOpen(controller, what);
+    await sleep(LOOK_MS);
+  }
 }
 
 /** Until reactor `id` has nothing to run at two looks with no message between, or `isOver` says so. */

@@ -230,8 +230,8 @@ export class RuntimeBlock {
   }
 
   /**
-   * After the worker's exit event only: that is proof of death. `presence` says whether another comes in its place. The
-   * caller then wakes every party.
+   * After the worker's exit event, which is the proof of death, or for one that is not started again after all.
+   * `presence` says whether another comes in its place. The caller then wakes every party.
    */
   noteDeath(party: number, presence: number): void {
     // Pairs with generation(); stored before the count of changes grows. Nobody else writes it.
