@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, createRuntime, type Runtime } from '../index.js';
+import { where } from '../realtime/fixtures/privileges.js';
 import { createNatsConsumer, createNatsPublisher, ensureStream, openNats } from './index.js';
 import { Broker, freePort, NATS_SERVER, pause, until } from './fixtures/broker.js';
 
@@ -174,7 +175,7 @@ describe('with a broker that fails', () => {
     await consumer.drain();
   });
 
-  it.runIf(isStress)('goes on after it was cut off for 10 s', { timeout: 120_000 }, async () => {
+  where(isStress)('goes on after it was cut off for 10 s', { timeout: 120_000 }, async () => {
     await using broker = await Broker.start();
     await using nats = await openNats(runtime, { servers: broker.url, pingMs: 500, reconnectMs: 50 });
     await ensureStream(nats, { name: 'CUT', subjects: ['cut.>'] });

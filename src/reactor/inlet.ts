@@ -89,8 +89,10 @@ export class Inlet implements Holdable, RecordMemory, Timed {
       const { type, length } = consumer;
       // A name has been taken when it is known: see hear().
       if (type !== NAME) consumer.begin();
-      const code = type === BYTES && this.words[at >> 2] === this.target
-        ? this.runBytes(at, length)
+      const { byteTask } = this;
+      // Looked at, since a number in memory that was scribbled on may be that of no target.
+      const code = type === BYTES && this.words[at >> 2] === this.target && byteTask !== undefined
+        ? this.runBytes(at, length, byteTask)
         : this.receiver.dispatch(this, at, length, type);
       if (code !== OK) {
         consumer.putBack();
@@ -144,7 +146,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
   }
 
   /** Runs a task of bytes on the record where it lies. */
-  runBytes(at: number, length: number, task: ByteTask = this.byteTask!): number {
+  runBytes(at: number, length: number, task: ByteTask): number {
     this.record.offset = at + HEAD_BYTES;
     this.record.length = length - HEAD_BYTES;
     const code = this.turn.steps.run(task, this.record, this.from, this.band);

@@ -83,6 +83,26 @@ describe('names of tasks and handlers', () => {
     });
   });
 
+  it('that a number scribbled over a message stands for are nobody\'s: it is dropped and counted', async () => {
+    await withRuntime(2, {}, async (runtime) => {
+      runtime.on('messageDropped', () => undefined);
+      await inside(runtime, 1, (reactor) => void reactor.spawnBytes({ name: 'task' }, () => undefined));
+      await inside(runtime, 0, (reactor) => {
+        const address = reactor.address('task', { reactor: 1 });
+        for (const number of [-1, 4095, -2147483648, 2147483647]) {
+          const at = address.tryClaim(8);
+          // The head of a message lies before it.
+          address.words[(at >> 2) - 2] = number;
+          address.commit(8);
+        }
+        return address.send(new Uint8Array(1));
+      });
+      const second = () => runtime.status().reactors[1]!;
+      await until(() => second().droppedByReason.noTask === 4, 'all four are dropped');
+      expect(second().stepErrors).toBe(0);
+    });
+  });
+
   it('may be more than a lane has numbers for, odd, and long: each message reaches its own task', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const odd = [
