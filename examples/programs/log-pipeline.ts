@@ -11,7 +11,7 @@ import { createRuntime, type Reactor } from 'percore';
 import { lines } from 'percore/io';
 
 interface Pipeline {
-  calls: { read(): Promise<number>; finish(): Promise<Record<string, number>> };
+  calls: { read(): Promise<number>; finish(lines: number): Promise<Record<string, number>> };
   tasks: { line: { level: string; text: string } };
 }
 
@@ -51,15 +51,20 @@ function reader(reactor: Reactor<Pipeline>): void {
 function writer(reactor: Reactor<Pipeline>, folder: string): void {
   const files = new Map<string, { file: ReturnType<typeof open>; count: number }>();
   const open = (level: string) => reactor.io.openFile(join(folder, `${level}.log`), { flags: 'w' });
+  let written = 0;
+  const whenWritten = new Map<number, () => void>();
   reactor.spawn<{ level: string; text: string }>({ name: 'line' }, ({ level, text }) => {
     const entry = files.get(level) ?? { file: open(level), count: 0 };
     files.set(level, entry);
     const code = entry.file.offer(Buffer.from(`${text}\n`));
     if (code < 0) return code;
     entry.count++;
+    whenWritten.get(++written)?.();
     return 0;
   });
-  reactor.handle('finish', async () => {
+  // A call may come before lines that were sent earlier: they wait while a file has no room.
+  reactor.handle('finish', async (count) => {
+    if (written < count) await new Promise<void>((resolve) => void whenWritten.set(count, resolve));
     await Promise.all([...files.values()].map(({ file }) => (file.end(), file.closed())));
     return Object.fromEntries([...files].map(([level, { count }]) => [level, count]));
   });
@@ -76,5 +81,5 @@ if (isMainThread) {
   mkdirSync(folder, { recursive: true });
   await using runtime = await createRuntime<Pipeline>({ entry: new URL(import.meta.url), reactors: 2, data: folder });
   const count = await runtime.call('read', undefined, { reactor: 0 });
-  console.log(count, JSON.stringify(await runtime.call('finish', undefined, { reactor: 1, priority: 0 })));
+  console.log(count, JSON.stringify(await runtime.call('finish', count, { reactor: 1, priority: 0 })));
 }

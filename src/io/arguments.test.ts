@@ -265,7 +265,14 @@ it.each(['epoll', 'io_uring'])(
     const script = `
     import { readdirSync, closeSync, openSync } from 'node:fs';
     import { create, createPoller } from '${new URL('./index.js', import.meta.url).href}';
-    const count = () => readdirSync('/proc/self/fd').length;
+    const look = () => readdirSync('/proc/self/fd').length;
+    // What closes later has closed when ten looks in a row have seen the same number.
+    const count = async () => {
+      for (let seen = look(), same = 0; ; same = look() === seen ? same + 1 : 0, seen = look()) {
+        if (same === 10) return seen;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
     const opens = [
       (io) => io.listen({ port: 0 }, () => undefined), (io) => io.connect({ port: 9 }), (io) => io.udp(),
       (io) => io.listen({ path: '\\0percore-' + process.pid }, () => undefined), (io) => io.unixDatagram(),
@@ -274,8 +281,7 @@ it.each(['epoll', 'io_uring'])(
     ];
     // What the first use of anything opens for good (the reserve of listeners, Node's own) is open already.
     for (const one of opens) { const io = create({ source: '${source}' }); one(io).close?.(); io.close(); }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    const before = count(), wrong = [];
+    const before = await count(), wrong = [];
     for (const [number, one] of opens.entries()) for (let free = 0; free < 12; free++) {
       const taken = [];
       try { for (;;) taken.push(openSync('/dev/null')); } catch {}
@@ -290,8 +296,7 @@ it.each(['epoll', 'io_uring'])(
       for (const fd of taken) closeSync(fd);
       await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    console.log(JSON.stringify({ wrong, left: count() - before }));
+    console.log(JSON.stringify({ wrong, left: await count() - before }));
   `;
     const child = spawn(
       '/bin/sh', ['-c', `ulimit -n 96; exec "$0" --input-type=module -e "$1"`, process.execPath, script],

@@ -11,11 +11,12 @@ wrong = number = 0
 
 def blocks():
     if path == "-":
+        rest = b""
         while True:
-            block = b""
-            while len(block) % 1024 or not block:
-                block += os.read(0, 65536)
-            yield [block[at:at + 1024] for at in range(0, len(block), 1024)]
+            block = rest + os.read(0, 65536)
+            whole = len(block) // 1024 * 1024
+            rest = block[whole:]
+            yield [block[at:at + 1024] for at in range(0, whole, 1024)]
     import percore_queue
     consumer = percore_queue.open(path).consumer()
     while consumer.ready() == percore_queue.OK:
