@@ -35,7 +35,7 @@ const WORDS = fairLockLayout.bytes >> 2;
 
 const FREE = 0;
 const LEFT = -1;
-/** A sleeper looks again by itself after so long, in case its waker has died. */
+/** A sleeper looks again by itself after so long: sooner than a dead waker is repaired. */
 const LOOK_EVERY_MS = 20;
 
 /** The lock as one level sees it. The main thread has one as well, to repair it. */
@@ -89,7 +89,11 @@ export class FairLock {
     // It waits no more. An operation: others show their bits meanwhile.
     const waiters = Atomics.and(words, WAITERS, ~bit) & ~bit;
     // lock.dead: pairs with the store in handOn().
-    if (Atomics.load(words, HOLDER) !== dead + 1) return false;
+    if (Atomics.load(words, HOLDER) !== dead + 1) {
+      // It may have died between giving the lock on and waking whom it gave it to.
+      Atomics.notify(words, HOLDER);
+      return false;
+    }
     // Before it is anybody's: told to the next one, and counted.
     Atomics.store(words, WAS_LEFT, 1);
     Atomics.add(words, LEFT_COUNT, 1);

@@ -10,7 +10,7 @@ export interface StallReport {
   readonly atNs: number;
   /**
    * What was running, the innermost first, as the stack of an Error. '' where the thread could not tell: it is in a
-   * system call, in native code such as JSON.parse, or in a collection.
+   * system call, in native code, or in a collection; JSON.parse tells where Node's file has symbols.
    */
   readonly stack: string;
   /** False where there is no stack: then `task` may be '' though a step runs. */
