@@ -8,7 +8,8 @@
 // That the words do not change says that a quantum goes on, which may be of many short steps; the answer says whether
 // it is one step. In native code that allocates, the thread says which step it is in when its next collection begins;
 // its stack it can tell there amid JSON.parse alone (see json_parser.h). It does not answer in a system call, nor in
-// native code that does not allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does not count.
+// native code that does not allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does
+// not count.
 //
 // | word                          | write side     | read side | needs                                    |
 // |-------------------------------|----------------|-----------|------------------------------------------|

@@ -8,7 +8,7 @@
  * Plain messages (core NATS) go out at once and have no answer. What bounds them is the client's own question for a
  * sign of life: no more than MOST_UNFLUSHED bytes may lie between two answers.
  */
-import { messageOf, PercoreError } from '../errors.js';
+import { checkFunction, messageOf, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
@@ -98,6 +98,7 @@ export class NatsLink implements Nats {
   }
 
   whenRoom(then: () => void): void {
+    checkFunction('then', then);
     this.line.whenRoom(this.maxPayload < MOST_UNFLUSHED / 2 ? this.maxPayload : HEAD, then);
   }
 

@@ -117,7 +117,7 @@ describe('the lock of resources, in every order', () => {
       rounds: [1, 1], dies: true, seeds: seed('this.handOn(dead + 1, waiters, LEFT);', ''),
     })],
     ['a dead one is given the lock', () => locking({
-      rounds: [2, 1], dies: true, seeds: seed('Atomics.or(words, DEAD, bit);', ''),
+      rounds: [1, 2], dies: true, seeds: seed('Atomics.or(words, DEAD, bit);', ''),
     })],
     ['who has died before it woke the next one is not made good', () => locking({
       rounds: [1, 1], dies: true, seeds: seed(
