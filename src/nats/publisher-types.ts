@@ -18,9 +18,12 @@ export interface NatsPublisherStatus {
   readonly refused: number;
   /** Times that the broker has refused a message that is tried again. */
   readonly refusedByBroker: number;
-  /** Messages lost: the stream takes none so large, or it was closed before the broker had confirmed them. */
+  /**
+   * Messages lost: the stream takes none so large, this user may not publish them (`confirmMs` long), or it was closed
+   * before the broker had confirmed them.
+   */
   readonly dropped: number;
-  /** The broker refuses, and it is tried again. */
+  /** The broker refuses, or does not answer, and it is tried again. */
   readonly isStalled: boolean;
 }
 
@@ -41,7 +44,8 @@ export interface NatsPublisher {
   publish(payload: Uint8Array | string, options?: NatsPublishOptions): number;
   /**
    * The same, and resolves when the broker has stored it; waits for room where there is none. Rejects with
-   * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes).
+   * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes,
+   * or forbidden).
    */
   stored(payload: Uint8Array | string, options?: NatsPublishOptions): Promise<void>;
   /** Calls `then` once, in a later turn, when a message would be taken, or it is closed. */
