@@ -1,14 +1,14 @@
 /**
- * What a reactor reads from a stream: a pull consumer, of which a bounded number of messages is under way.
+ * What a reactor reads from a stream: a pull consumer with a bounded number of messages under way.
  *
  *      broker --gives out, mostInFlight--> mailbox of a task --step--> done: acknowledged
  *        ^                                       |           \--throws: again, `tries` times, then given up
  *        |                                       \-- BACK_PRESSURED: held, as any task
  *        +-- not acknowledged for ackWaitMs: given out anew, to whoever asks
  *
- * The bound is the broker's own (`max_ack_pending`), so a slow step stops the giving out, then fills the stream, then
- * stops its publishers. While messages wait here the broker is told that somebody works on them. What it gives out
- * again although it waits here, or was done here, is not run twice.
+ * The bound is the broker's own (`max_ack_pending`), so a slow step makes the broker stop giving out messages, then the
+ * stream fills up, and then its publishers stop. While messages wait here, the broker is told that somebody is working
+ * on them. A message that it gives out again although it waits here, or is done, does not run twice.
  */
 import { checkFunction, messageOf, PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, nameOfCode } from '../result-codes.js';
@@ -25,21 +25,21 @@ import { checkConsumer, type ConsumerSettings, type NatsConsumerOptions } from '
 
 /** How a consumer is known to the broker, where it is not a user's own. */
 export interface ConsumerPlace {
-  /** The first sequence that it is given, where the broker does not know it yet. */
+  /** The first sequence that it asks for, if the broker does not know the consumer yet. */
   readonly start?: number | undefined;
-  /** Whoever makes it sees to its name; it is not made anew where the broker has lost it. */
+  /** Its maker is responsible for its name: it is not made anew if the broker has lost it. */
   readonly isFenced?: boolean;
 }
 
 const LOOK_AGAIN_MS = 500;
-/** So long one request for messages holds, and so often the broker says meanwhile that it has none. */
+/** How long one request for messages is valid, and how often the broker says meanwhile that it has none. */
 const EXPIRES_MS = 30_000;
 const HEARTBEAT_MS = 2000;
 
 export class StreamConsumer implements NatsConsumer, LinkPart {
   readonly kind = 'consumer';
   private readonly inFlight = new Map<number, Delivery>();
-  /** Sequences that were done here lately, the oldest overwritten. */
+  /** Sequences that were finished here lately; new ones overwrite the oldest. */
   private readonly done = new Set<number>();
   private readonly doneRing: Float64Array;
   private doneAt = 0;
@@ -67,7 +67,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     const { party } = link;
     this.doneRing = new Float64Array(2 * mostInFlight);
     this.task = new LocalTask<Delivery, false>(
-      // The bound is the broker's; what it gives out again takes no second place.
+      // The bound is the broker's; a message that it gives out again occupies no second place.
       party.turn, { name: `nats ${name}`, band, capacity: mostInFlight, concurrency, takesBytes: false },
       (delivery) => this.run(delivery),
     );
@@ -81,18 +81,18 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
 
   // ---- Reading ------------------------------------------------------------------------------------------------------
 
-  /** Makes the consumer where the broker has none, and reads. Rejects with ERR_PERCORE_BROKER_REFUSED. */
+  /** Makes the consumer if the broker has none, and begins to read. Rejects with ERR_PERCORE_BROKER_REFUSED. */
   async open(): Promise<void> {
     const { link, settings, place } = this;
     const { stream, name, subject, mostInFlight, ackWaitMs, from } = settings;
     this.isOpening = true;
     try {
       const { created, config } = await link.manager.streams.info(stream);
-      // A stream that was made anew counts from 1 again.
+      // A stream that was deleted and made again counts from 1 again.
       if (created !== this.created) this.forgetAll();
       this.created = created;
       const start = place.start ?? (this.latest === 0 ? undefined : this.latest + 1);
-      // Of such a stream what was acknowledged is not there any more, and no other beginning is allowed.
+      // Such a stream no longer has what was acknowledged, and no other beginning is allowed.
       const first = start === undefined || config.retention === 'workqueue' ? { deliver_policy: from }
         : { deliver_policy: 'by_start_sequence', opt_start_seq: start };
       const known = await link.manager.consumers.info(stream, name).catch((error: unknown) => {
@@ -120,7 +120,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     }
   }
 
-  /** The client has stopped: the consumer or the stream was deleted, or this one has ended. */
+  /** The client has stopped: the consumer or the stream was deleted, or this consumer has ended. */
   private stopped(deliveries: ClientDeliveries, error: void | Error): void {
     if (this.deliveries === deliveries) this.deliveries = undefined;
     if (!this.isReading || this.isClosed || this.link.isClosed || this.place.isFenced === true) return;
@@ -128,7 +128,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     const why = error instanceof Error ? messageOf(error) : 'it was ended';
     this.link.note(new PercoreError(
       'ERR_PERCORE_BROKER_REFUSED',
-      `consumer "${name}" of stream "${stream}" cannot be read (${why}), and is made anew as soon as may be`,
+      `consumer "${name}" of stream "${stream}" cannot be read (${why}); it is made anew as soon as possible`,
     ), `consumer "${name}"`);
     this.openLater();
   }
@@ -144,7 +144,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     }, LOOK_AGAIN_MS);
   }
 
-  /** The first sequence that was not given out to here; 1 where nothing was. */
+  /** The first sequence that was not given to this consumer; 1 if none was. */
   get next(): number { return this.lastReceived + 1; }
 
   private receive(message: ClientDelivery): void {
@@ -152,7 +152,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     this.counts.received++;
     const known = this.inFlight.get(seq);
     if (known !== undefined) {
-      // It waits here. The broker takes the acknowledgement of either.
+      // It still waits here. The broker takes the acknowledgement of either copy.
       this.counts.duplicates++;
       known.message = message;
       return;
@@ -188,7 +188,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     if (result === BACK_PRESSURED || result === AGAIN) return result;
     if (typeof result === 'object' && typeof result.then === 'function') return this.follow(delivery, result);
     if (typeof result !== 'number' || result > 0) return this.isDone(delivery);
-    // What it sent was not taken, and never will be.
+    // What the step sent was not taken, and never will be.
     const message = `a step answered ${nameOfCode(result)}`;
     const error = new PercoreError('ERR_PERCORE_STEP_ANSWER', message, { value: result });
     return this.hasFailed(delivery, error) ? AGAIN : undefined;
@@ -212,7 +212,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     }
   }
 
-  /** True when it is to be run again. */
+  /** True if it is to run again. */
   private hasFailed(delivery: Delivery, error: unknown): boolean {
     const { party } = this.link;
     this.counts.failed++;
@@ -257,7 +257,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
   // ---- Its end ------------------------------------------------------------------------------------------------------
 
   offline(): void {
-    // What was on its way would come behind newer messages; whoever made it begins anew.
+    // What was on its way would arrive after newer messages; whoever made the consumer begins anew.
     if (this.place.isFenced === true) this.stopReading();
   }
 
@@ -309,11 +309,12 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
 }
 
 /**
- * Reads a stream: `step` is run for each message, in the order of the stream, as a task of this reactor, and the
- * message is acknowledged when it is done: when it has returned, or its promise has resolved. A step that answers
- * BACK_PRESSURED waits for whoever has refused it, and stops the reading. One that throws is run again, `tries` times;
- * then the message is given up, counted and reported. What was not acknowledged is given out again, to this consumer or
- * to another of the same name: a step may run twice for one message, which `message.id` shows.
+ * Reads a stream. `step` runs for each message, in the order of the stream, as a task of this reactor. The message is
+ * acknowledged when the step is done: when it has returned, or its promise has resolved. A step that answers
+ * BACK_PRESSURED waits for whoever refused it, and reading stops meanwhile. A step that throws runs again, `tries`
+ * times in all; then the message is given up, counted and reported. The broker gives out again whatever was not
+ * acknowledged, to this consumer or to another of the same name, so a step may run twice for one message; `message.id`
+ * shows that.
  *
  *     await createNatsConsumer(nats, { stream: 'ORDERS', name: 'books' }, (message) => {
  *       return books.send(JSON.parse(message.text()));             // BACK_PRESSURED: again when there is room
@@ -331,7 +332,7 @@ export async function createNatsConsumer(
   return openConsumer(link, settings, step);
 }
 
-/** The same for settings that are complete. */
+/** The same, for settings that are complete. */
 export async function openConsumer(
   link: NatsLink, settings: ConsumerSettings, step: NatsStep, place?: ConsumerPlace,
 ): Promise<StreamConsumer> {

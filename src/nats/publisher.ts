@@ -7,9 +7,9 @@
  *                                                  +- the broker was lost, or has not confirmed it in time
  *
  * Every message has an identifier of 128 bits, under which the broker stores it once, however often it is sent (within
- * the stream's `duplicate_window`). One lane a subject, of which one message is under way: so a message that was
- * refused is not overtaken by the next of its key. After a refusal all waits, and the oldest alone is tried again, at
- * growing intervals, until it is taken.
+ * the stream's `duplicate_window`). Each subject has a lane, with one message under way, so that a refused message is
+ * not overtaken by the next one of its key. After a refusal all lanes wait, and the oldest message alone is tried
+ * again, at growing intervals, until it is taken.
  */
 import { checkFunction, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
@@ -33,12 +33,12 @@ interface Entry {
   readonly payload: Uint8Array;
   readonly headers: ClientHeaders;
   readonly bytes: number;
-  /** When it was sent last; 0: it waits to be. */
+  /** When it was last sent; 0 if it waits for its turn. */
   sentMs: number;
   readonly settle: ((error?: PercoreError) => void) | undefined;
 }
 
-/** Messages of one subject, of which the first is under way. */
+/** Messages of one subject. The first of them is under way. */
 type Lane = Entry[];
 
 interface Confirmation {
@@ -170,7 +170,7 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
         reply: `${this.inbox}${entry.number}`, headers: entry.headers,
       });
     } catch (error) {
-      // The client is closed, and says so next; or this broker takes less than the one before it.
+      // Either the client is closed, and says so next, or this broker takes less than the one before it.
       entry.sentMs = 0;
       if (entry.bytes > this.link.maxPayload) this.drop(entry, error as Error);
     }
@@ -180,7 +180,7 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
 
   private answered(message: ClientMessage): void {
     const entry = this.entries.get(Number(message.subject.slice(this.inbox.length)));
-    // Confirmed before, and sent twice.
+    // It was confirmed before, and sent twice.
     if (entry === undefined) return;
     const { data } = message;
     if (data.length === 0) {
@@ -239,7 +239,7 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
     }, this.retryMs);
   }
 
-  /** The broker takes messages again: what waits is sent, in its order. */
+  /** The broker takes messages again: what waits is sent, in order. */
   private goOn(): void {
     clearTimeout(this.retryTimer);
     this.retryTimer = undefined;
@@ -333,14 +333,14 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
 }
 
 /**
- * Makes a publisher to the stream that has this subject. Each message is sent until the broker has stored it, over any
- * number of connections, and stored once.
+ * Makes a publisher to the stream that has this subject. Each message is sent, over any number of connections, until
+ * the broker has stored it, and it is stored once.
  *
  *     const orders = createNatsPublisher(nats, { subject: 'orders', mostPending: 4096 });
  *     orders.publish(JSON.stringify(order), { key: order.symbol });
  *
- * Throws ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_CLOSED. That no stream has the subject is told when the first
- * message is refused: as a 'stepError', while it is tried again.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_CLOSED. If no stream has the subject, that is reported as a
+ * 'stepError' when the first message is refused, and the message is tried again.
  */
 export function createNatsPublisher(nats: Nats, options: NatsPublisherOptions): NatsPublisher {
   const link = linkOf(nats);

@@ -5,10 +5,10 @@
  *      highest band with something ready --selected--> runs
  *      a band that was passed over `limit` times --selected before all others, once-->
  *
- * The bound: what stands first in its band is selected after at most `limit + 7` others, since each of the seven other
- * bands can be due before it once. What stands k-th waits at most k times as long. Waiting is counted in selections and
- * not in time, so that the bound holds whatever a step costs, and no clock is read. Source: the time-sharing class of
- * Solaris, which raises what has waited `ts_maxwait`; here with an exact bound.
+ * The bound: the first in its band is selected after at most `limit + 7` others, since each of the seven other bands
+ * can be due before it once. The k-th waits at most k times as long. Waiting is counted in selections and not in time,
+ * so that the bound holds whatever a step costs, and no clock is read. Source: the time-sharing class of Solaris, which
+ * raises what has waited `ts_maxwait`; here with an exact bound.
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
@@ -20,12 +20,12 @@ export class AgeingBands implements Discipline<Ready> {
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
   /** Selections so far: the clock of this discipline. At ten million a second it is exact for 28 years. */
   private selections = 0;
-  /** Of each band that is not empty, the selection since which what is first in it has waited. */
+  /** For each band that is not empty, the selection since which its first has waited. */
   private readonly since = new Float64Array(BANDS);
-  /** Nothing is due before this selection, so until then nobody looks at `since`. */
+  /** Nothing is due before this selection, so nobody looks at `since` until then. */
   private nextDue = Infinity;
 
-  /** `limit` is how often what is first in its band may be passed over: 1 or more. */
+  /** `limit` is how often the first of a band may be passed over: 1 or more. */
   constructor(private readonly limit: number) {}
 
   get isEmpty(): boolean {
