@@ -98,8 +98,8 @@ export class LatencyGoals implements Discipline<Ready> {
   }
 
   /**
-   * Other numbers, while it runs: virtual times stay, so nobody gains or loses what it has used. A band whose own
-   * shares and goal stay keeps what it was given for its goal.
+   * New numbers, while it runs: virtual times stay, so nobody gains or loses what it has used. A band whose own shares
+   * and goal stay the same keeps what it was given for its goal.
    */
   adjust(shares: ArrayLike<number>, goals: readonly LatencyGoal[], debtNs: number): void {
     this.shares.debtNs = debtNs;
