@@ -3,6 +3,7 @@
  * agree: what it had not published counts as sent, and the message whose step it had begun when it died does not count
  * as run. So before a slot is given away, its owner reads everything that such a reactor has sent, and makes the counts
  * equal.
+ */
 import { BANDS, BUCKETS } from '../layout.js';
 import type { Party } from '../reactor/internal.js';
 import type { BucketTable } from './table.js';

@@ -1,6 +1,7 @@
 /**
  * The last runs of one party, in memory that all threads of the process can read: what ran, from when to when, and who
  * had made it ready. The owner overwrites the oldest; a reader drops what was overwritten while it read.
+ */
 import { TRACE_SPANS, traceSpanLayout } from '../layout.js';
 
 /** A run. */

@@ -5,6 +5,7 @@
  * A case is made a few milliseconds later: Node tells of a collection only when it is over and the loop comes round.
  * A case is made a few milliseconds later, because Node reports a collection only when it is over and the loop comes
  * round. Source of the idea: the trace of the worst case alone, in jerry_rt_module.
+ */
 import { causeOf, type Cause, type CauseKind, type Span } from './cause.js';
 import { RunDelay } from './run-delay.js';
 import type { StallReport } from './stall.js';

@@ -1,6 +1,7 @@
 /**
  * What a runtime decides if the program has not: how many reactors there are and how they idle, by the CPUs that the
  * process really has, and where readiness comes from. `runtime.status().decisions` says why.
+ */
 import type { CpuBudget, Policy } from '../realtime/index.js';
 import { formatList } from '../realtime/internal.js';
 import type { IdleStrategy } from './idle-strategy.js';

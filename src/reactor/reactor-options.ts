@@ -61,6 +61,7 @@ export interface Task<M> {
    * Sends it a message of this thread, which is not copied unless it is bytes for `spawnBytes`. Returns OK;
    * BACK_PRESSURED if `capacity` messages wait; CLOSED after the task was stopped; for bytes also TOO_LARGE. Does not
    * block.
+   */
   send(message: M): number;
   /**
    * Ends the task: its name is free again, and whatever waits for it is dropped, counted and reported as

@@ -31,6 +31,7 @@ export interface Stepping<M> extends Watched {
   /**
    * A message is what its sender says it is: the declared types are checked where it is sent, and nobody checks them
    * again at run time. TypeScript lets a step that takes narrower messages stand here because this is a method.
+   */
   step(message: M, from: number, band: number): StepResult;
   /** An asynchronous step has settled. */
   hasSettled(): void;

@@ -36,6 +36,7 @@ export interface Process<M = unknown, R = unknown> extends Task<M> {
    * Asks it to end. Its signal aborts now. In its next step a generator returns where it stands, so that its `finally`
    * blocks run; in an asynchronous body `self.next()` rejects with `reason`. A body that awaits something else should
    * look at `self.signal`. Its thread goes on. Without a reason it is an AbortError. A second call does nothing.
+   */
   cancel(reason?: unknown): void;
   /** The same as `cancel()`. */
   stop(): void;

@@ -8,7 +8,7 @@
  * | `ring`     | create a queue in shared memory, which others open by its name                                |
  * | `cursor`   | open an end of a ring: one to send into, or one that feeds a task                             |
  * | `split`    | read a ring and deal its records out: shares in percent, or a copy to each                    |
-| `close`    | end a ring, a cursor, a split, a timer or a listener, and free its name                       |
+ * | `close`    | end a ring, a cursor, a split, a timer or a listener, and free its name                       |
  * | `register` | load a program from a module, under a name                                                    |
  * | `spawn`    | make a task that runs a program                                                               |
  * | `join`     | answer when that task has ended                                                               |
