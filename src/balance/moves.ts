@@ -12,6 +12,7 @@ import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { setBucketMover, type Controller, type Party } from '../reactor/internal.js';
 import { roomIn, type KeyRoom } from './room.js';
+import { Together } from './together.js';
 
 /** How often it is looked whether a thread has ended. */
 const LOOK_MS = 2;
@@ -26,6 +27,8 @@ export class BucketMoves {
   /** Nanoseconds from the last message at the old owner until the bucket was the new one's. */
   readonly pauses = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly room: KeyRoom;
+  /** Whether each party is between two steps: for all slots together. */
+  private readonly rests: Together;
   /** Pinned buckets, and where. */
   readonly pinned: Map<number, number> = new Map();
   /** From whom a bucket was taken when that one was emptied last. */
@@ -37,6 +40,7 @@ export class BucketMoves {
   /** `isLeaving`: whether the thread of a reactor that is taken away has not ended; one that is added has another. */
   constructor(main: Party, private readonly isLeaving: (reactor: number) => boolean = () => false) {
     this.room = roomIn(main);
+    this.rests = new Together((to) => this.room.tell(to, { ask: 'rest' }));
     this.reactors = main.shared.reactors;
   }
 
@@ -193,7 +197,7 @@ export class BucketMoves {
     while (this.isLeaving(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
     if (table.word(slot) !== word) return;
     // Afterwards everybody has seen that it moves, and what they say to have sent is what they have sent.
-    await Promise.all(this.living().map((reactor) => this.room.tell(reactor, { ask: 'rest' }).catch(() => undefined)));
+    await Promise.all(this.living().map((reactor) => this.rests.ask(reactor).catch(() => undefined)));
     const tried = new Set<number>();
     for (let moving = word; ;) {
       const to = nextOwnerIn(moving);

@@ -37,9 +37,12 @@ export class Restarts {
     return this.waiting.has(id);
   }
 
-  /** A reactor has died. Undefined: for good. Else what begins the next start, at once or after the wait. */
-  next(id: number): (() => void) | undefined {
-    const waitMs = this.policy.died(id, performance.now());
+  /**
+   * A reactor has died. Undefined: for good. Else what begins the next start, at once or after the wait. `wasReady`:
+   * its entry had run.
+   */
+  next(id: number, wasReady: boolean): (() => void) | undefined {
+    const waitMs = this.policy.died(id, performance.now(), wasReady);
     if (waitMs === undefined) return undefined;
     return () => {
       if (waitMs === 0) this.start(id);
