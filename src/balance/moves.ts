@@ -12,6 +12,7 @@ import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { setBucketMover, type Controller, type Party } from '../reactor/internal.js';
 import { roomIn, type KeyRoom } from './room.js';
+import { Together } from './together.js';
 
 /** How often it looks whether a thread has ended. */
 const LOOK_MS = 2;
@@ -26,6 +27,8 @@ export class BucketMoves {
   /** Nanoseconds from the last message at the old owner until the bucket belonged to the new one. */
   readonly pauses = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly room: KeyRoom;
+  /** Whether each party is between two steps: for all slots together. */
+  private readonly rests: Together;
   /** Pinned buckets, and the reactor of each. */
   readonly pinned: Map<number, number> = new Map();
   /** The reactor from which a bucket was taken when that reactor was last emptied. */
@@ -40,6 +43,7 @@ export class BucketMoves {
    */
   constructor(main: Party, private readonly isLeaving: (reactor: number) => boolean = () => false) {
     this.room = roomIn(main);
+    this.rests = new Together((to) => this.room.tell(to, { ask: 'rest' }));
     this.reactors = main.shared.reactors;
   }
 
@@ -202,7 +206,7 @@ export class BucketMoves {
     while (this.isLeaving(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
     if (table.word(slot) !== word) return;
     // Afterwards everybody has seen that it moves, and what they say they have sent is what they have sent.
-    await Promise.all(this.living().map((reactor) => this.room.tell(reactor, { ask: 'rest' }).catch(() => undefined)));
+    await Promise.all(this.living().map((reactor) => this.rests.ask(reactor).catch(() => undefined)));
     const tried = new Set<number>();
     for (let moving = word; ;) {
       const to = nextOwnerIn(moving);

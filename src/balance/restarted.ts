@@ -7,14 +7,15 @@
 import { BANDS, BUCKETS } from '../layout.js';
 import type { Party } from '../reactor/internal.js';
 import type { BucketTable } from './table.js';
+import type { Together } from './together.js';
 
 /** What is needed of a party's room. */
 interface Room {
   readonly table: BucketTable;
   readonly party: Party;
-  tell(
-    to: number, order: { ask: 'fence'; to: number; bands: number } | { ask: 'rest' }, lane?: number,
-  ): Promise<unknown>;
+  /** Asks a party to run its own `fence` towards this one, in these bands. */
+  readonly fences: Together;
+  tell(to: number, order: { ask: 'rest' }, lane?: number): Promise<unknown>;
 }
 
 /** How many threads have died in the places of reactors. */
@@ -40,7 +41,7 @@ export async function squareWithRestarted(room: Room, slot: number): Promise<voi
     if (bands === 0 || !isAgain || (!isMain && block.isDead(from))) return;
     const deaths = deathsIn(party);
     try {
-      await room.tell(from, { ask: 'fence', to: party.id, bands });
+      await room.fences.ask(from, bands);
     } catch (error) {
       if ((error as { code?: string }).code === 'ERR_PERCORE_REACTOR_DIED') return;
       throw error;

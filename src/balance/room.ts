@@ -20,6 +20,7 @@ import { BucketHooks, type BucketKeeper, type States } from './hooks.js';
 import { watchProgress } from './progress.js';
 import { deathsIn, fence, squareWithRestarted } from './restarted.js';
 import { BucketTable } from './table.js';
+import { Together } from './together.js';
 
 /** The handler by which parties talk about buckets, in the highest band. */
 const NAME = 'percore:buckets';
@@ -37,6 +38,8 @@ type Order =
 
 export class KeyRoom {
   readonly table: BucketTable;
+  /** See restarted.ts: for all slots together. */
+  readonly fences: Together;
   private readonly hooks: BucketHooks;
   /** Slots that are arriving here, and whose hooks are waited for. */
   private readonly arriving = new Map<number, Promise<number>>();
@@ -50,6 +53,7 @@ export class KeyRoom {
   constructor(readonly party: Party) {
     this.table = new BucketTable(party.shared, party.id);
     this.hooks = new BucketHooks(party);
+    this.fences = new Together((to, bands) => this.tell(to, { ask: 'fence', to: party.id, bands }));
     // What a thread before this one held here has gone with it.
     const own = this.table.figures[party.id]!;
     own.lost += own.waiting;

@@ -57,7 +57,7 @@ export class Subscriber implements Holdable, Room {
   private readonly turn: Party['turn'];
   private readonly kept: WaitingMessages;
   private readonly line: WaitingLine;
-  /** It is never scheduled; it stands for the handler's steps. */
+  /** It is never scheduled, and its step never runs: it stands for the handler. */
   private readonly task: LocalTask<unknown, false>;
   private readonly isOfAnyBand: boolean;
   private readonly waits: boolean;
@@ -66,7 +66,6 @@ export class Subscriber implements Holdable, Room {
   /** The counts of its row until it has ended, and what the row held before. */
   private numbers: Float64Array;
   private readonly numbersBefore: Float64Array;
-  private info!: TopicInfo;
   private tellEnd!: (code: ResultCode) => void;
   private goOn: (() => void) | undefined;
   private watch: TimerId | undefined;
@@ -75,7 +74,7 @@ export class Subscriber implements Holdable, Room {
 
   constructor(
     private readonly host: SubscriberHost, private readonly settings: SubscriberSettings,
-    handler: (message: unknown, info: TopicInfo) => StepResult,
+    private readonly handler: (message: unknown, info: TopicInfo) => StepResult,
   ) {
     const { pattern, band, capacity, concurrency, whenSlow, takesBytes } = settings;
     const turn = (this.turn = host.party.turn);
@@ -88,7 +87,7 @@ export class Subscriber implements Holdable, Room {
     this.line = new WaitingLine(turn.waits, this);
     this.task = new LocalTask<unknown, false>(
       turn, { name: `subscriber of ${pattern}`, band: this.band, capacity: 1, concurrency, takesBytes: false },
-      (message: unknown) => handler(message, this.info),
+      () => OK,
     );
     this.row = host.rowFor(pattern, band, capacity);
     this.numbers = this.row.numbers;
@@ -136,8 +135,7 @@ export class Subscriber implements Holdable, Room {
       return;
     }
     const { turn } = this;
-    this.info = info;
-    const code = turn.steps.run(this.task, message, info.from, band);
+    const code = turn.steps.hand(this.task, this.handler, message, info);
     if (code === OK) {
       this.numbers[MESSAGES]!++;
       return;
@@ -178,8 +176,7 @@ export class Subscriber implements Holdable, Room {
     let steps = 0;
     while (kept.count !== 0 && steps < QUANTUM) {
       const { removed } = kept;
-      this.info = kept.info;
-      const code = turn.steps.run(this.task, kept.message, this.info.from, this.band);
+      const code = turn.steps.hand(this.task, this.handler, kept.message, kept.info);
       if (code !== OK) {
         if (!this.hasEnded) turn.hold(this, code);
         break;

@@ -14,14 +14,19 @@ import type { Offloaded } from './offloaded.js';
 /** A task as piscina hands it to a queue. */
 type PoolTask = Parameters<TaskQueue['push']>[0] & { aborted?: boolean };
 
+/** How many gaps the bands may have before they are closed. */
+const MOST_GIVEN_UP = 64;
+
 export class BandQueue implements TaskQueue {
   size = 0;
   /** The key under which piscina shows what belongs to a task. */
   symbol!: symbol;
-  private readonly bands = new Bands();
+  private bands = new Bands();
   private readonly tasks = new Map<Offloaded, PoolTask>();
   /** Tasks that piscina gave back because no thread was free: of the highest bands, the last one first. */
-  private readonly givenBack: Offloaded[] = [];
+  private givenBack: Offloaded[] = [];
+  /** Tasks that were given up and still stand in the bands. */
+  private givenUp = 0;
 
   /** `mayRun` is called when it is a task's turn. */
   constructor(private readonly mayRun: (task: Offloaded) => boolean) {}
@@ -49,6 +54,17 @@ export class BandQueue implements TaskQueue {
     return task;
   }
 
+  /**
+   * Nobody wants the task any more: its place is free at once, and so is its payload, since thousands may be given up
+   * while the threads are busy with others.
+   */
+  giveUp(offloaded: Offloaded): void {
+    if (!this.tasks.delete(offloaded)) return;
+    this.size--;
+    this.givenUp++;
+    if (this.givenUp > MOST_GIVEN_UP && this.givenUp > this.size) this.close();
+  }
+
   /** Piscina calls it for tasks with a signal; there are none. */
   remove(task: PoolTask): void {
     task.aborted = true;
@@ -62,9 +78,25 @@ export class BandQueue implements TaskQueue {
     return offloaded;
   }
 
+  /** The first that somebody wants, or wanted when it came. */
   private take(): Offloaded | undefined {
-    const back = this.givenBack.at(-1);
-    if (back === undefined || this.bands.hasAbove(back.band)) return this.bands.select() as Offloaded | undefined;
-    return this.givenBack.pop();
+    for (;;) {
+      const back = this.givenBack.at(-1);
+      const isBack = back !== undefined && !this.bands.hasAbove(back.band);
+      const first = isBack ? this.givenBack.pop() : (this.bands.select() as Offloaded | undefined);
+      if (first === undefined || this.tasks.has(first)) return first;
+      this.givenUp--;
+    }
+  }
+
+  /** Closes the gaps of those that were given up. */
+  private close(): void {
+    const bands = new Bands();
+    for (let each = this.bands.select(); each !== undefined; each = this.bands.select()) {
+      if (this.tasks.has(each as Offloaded)) bands.push(each);
+    }
+    this.bands = bands;
+    this.givenBack = this.givenBack.filter((each) => this.tasks.has(each));
+    this.givenUp = 0;
   }
 }

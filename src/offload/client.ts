@@ -47,6 +47,8 @@ export class OffloadClient {
         pending.stop();
         throw (error as Error).name === 'DataCloneError' ? unclonable(error as Error) : error;
       }
+      // A getter of the payload has aborted the signal before the task went.
+      if (!this.pending.has(id)) this.send({ kind: 'cancel', id }, []);
     });
   }
 

@@ -57,7 +57,8 @@ export default async function run(job: OffloadJob): Promise<void> {
   try {
     port.postMessage({ id, outcome } satisfies OffloadResult);
   } catch (error) {
-    const { message } = error as Error;
+    // A getter of the result may have thrown whatever it likes.
+    const message = error instanceof Error ? error.message : String(error);
     const failure = packError(
       new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `the result of ${job.module} cannot be sent: ${message}`),
     );
@@ -96,6 +97,8 @@ function portTo(asker: number): MessagePort {
   if (port === undefined) {
     const { port1, port2 } = new MessageChannel();
     ports.set(asker, (port = port1));
+    // Another thread in the asker's place has another number.
+    port1.on('close', () => ports.delete(asker));
     tell({ kind: 'port', asker, port: port2 }, [port2]);
   }
   return port;

@@ -87,8 +87,9 @@ export class OffloadPool {
     if (task === undefined) return;
     // Pairs with the load in OffloadContext.shouldStop: a hint, which orders nothing.
     Atomics.store(this.words, task.place, 1);
-    // A task in the queue is left out when its turn comes.
-    if (!task.isRunning) this.drop(task);
+    if (task.isRunning) return;
+    this.queue.giveUp(task);
+    this.drop(task);
   }
 
   status(): OffloadStatus {

@@ -1,9 +1,9 @@
 /**
- * The answering half of a streaming answer: takes one value after the other from what the handler returned, and sends
- * each as a record of its own; the lane publishes many of them at once. Values that are available without a promise,
- * such as those of a plain generator, share records.
+ * The answering half of a streaming answer: takes one value after the other from what the handler has returned, and
+ * gathers them in records, since a record costs more than a value. What was gathered goes when the record is full,
+ * after 20 µs, before this rests or ends, and at the end of the turn at the latest.
  *
- *      next() --value--> STREAMED, a credit less --no credit, or values wait for room--> rests --CREDIT, room--> next()
+ *      next() --value--> gathered, a credit less --no credit, or values wait for room--> rests --CREDIT, room--> next()
  *            \--done---> REPLY        \--throws--> FAILURE
  *      CANCEL, the caller's death --end--> return() of the iterator, whose `finally` runs
  *
@@ -14,14 +14,17 @@ import { isResult, notAResult } from '../iterators.js';
 import { TOO_LARGE } from '../queues/index.js';
 import { STREAMED } from './message.js';
 import type { Outlet } from './outlet.js';
+import type { Flushable } from './unpublished.js';
 import { ValueBatch } from './value-batch.js';
 
 /** Gathered values go after this time, however few they are. */
 const GATHER_NS = 20_000;
 
-export class Outgoing {
+export class Outgoing implements Flushable {
   private isOver = false;
   private isInLine = false;
+  /** The turn knows that something was gathered here. */
+  private isAwaitingFlush = false;
   private goOn: (() => void) | undefined;
   private closing: Promise<unknown> | undefined;
   private batch: ValueBatch | undefined;
@@ -53,7 +56,7 @@ export class Outgoing {
         const { value, done } = result;
         if (done === true) break;
         if (this.isOver) break;
-        const failing = isLater ? this.send(value) : this.gather(value);
+        const failing = this.gather(value);
         if (failing !== undefined) await failing;
       }
     } finally {
@@ -80,6 +83,7 @@ export class Outgoing {
     this.wake();
   }
 
+  /** Sends it by itself: it is too long to share a record. */
   private send(value: unknown): Promise<void> | undefined {
     this.credits--;
     try {
@@ -91,7 +95,13 @@ export class Outgoing {
     return this.abandon(tooLarge(this.outlet));
   }
 
-  /** As `send`, together with others if there are any. */
+  /** The turn ends: what was gathered goes. */
+  flush(): void {
+    this.isAwaitingFlush = false;
+    this.sendGathered();
+  }
+
+  /** Sends it with others, if there are any. */
   private gather(value: unknown): Promise<void> | undefined {
     const batch = (this.batch ??= new ValueBatch(this.outlet.maxBytes));
     try {
@@ -104,6 +114,10 @@ export class Outgoing {
       return this.abandon(error);
     }
     this.credits--;
+    if (!this.isAwaitingFlush) {
+      this.isAwaitingFlush = true;
+      this.outlet.flushLater(this);
+    }
     const { count } = batch;
     // The clock is read after 1, 2, 4, … values.
     if ((count & (count - 1)) !== 0) return undefined;

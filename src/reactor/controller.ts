@@ -207,8 +207,11 @@ export class Controller implements MemberHost, DeathHost {
     const { messages } = this.members[id]!;
     const member = (this.members[id] = this.startMember(id, this.spares.next()));
     member.messages = messages;
-    // Not earlier: it would take time from the thread that somebody waits for.
-    member.ready.then(() => this.spares.keep(), () => this.spares.keep());
+    // Not before: it would take time from the one that is waited for. And none for a runtime that closes.
+    const keep = (): void => {
+      if (this.closing === undefined) this.spares.keep();
+    };
+    member.ready.then(keep, keep);
     if (!this.isHeld) member.unref();
     return member;
   }

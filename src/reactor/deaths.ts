@@ -45,7 +45,8 @@ export class Deaths implements RestartHost {
   }
 
   /** The only place where a reactor is declared dead. */
-  exited({ id, error, threadId, generation, queues, flight }: Member, exitCode: number): void {
+  exited(member: Member, exitCode: number, wasReady: boolean = member.isReady): void {
+    const { id, error, threadId, generation, queues, flight } = member;
     const { shared, roster, events } = this.host;
     const recovered = queues.recover((cause) => {
       const message = `a queue of reactor ${id}, which has ended, cannot be recovered: ${cause.message}`;
@@ -54,7 +55,7 @@ export class Deaths implements RestartHost {
     const lost = repairLanes(shared, id, threadId);
     this.last[id] = { atMs: performance.now(), lost };
     const isDue = this.host.areDeathsDue || roster.isInTransit(id);
-    const begin = isDue ? undefined : this.restarts.next(id);
+    const begin = isDue ? undefined : this.restarts.next(id, wasReady);
     if (begin !== undefined) clearParty(shared.inboxes[id]!);
     // Whoever publishes from here on does not count on it; a thread that comes in its place subscribes anew.
     new TopicMembership(shared.topics, id).begin();
@@ -122,6 +123,6 @@ export class Deaths implements RestartHost {
     // It has been taken away meanwhile.
     if (member === undefined) return;
     member.error = error;
-    this.exited(member, 1);
+    this.exited(member, 1, false);
   }
 }

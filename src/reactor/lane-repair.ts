@@ -13,13 +13,13 @@
  * between which no thread ends.
  */
 import {
-  FIRST_PLACE_BYTES, LANES_PER_PEER, partyLayout, placeLayout, queueLayout, ioCountersLayout, timerCountersLayout,
-  words, type LayoutField,
+  FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout, queueLayout, ioCountersLayout,
+  timerCountersLayout, words, type LayoutField,
 } from '../layout.js';
 import { recover } from '../queues/index.js';
 import { PADDING, framedBytes } from '../queues/internal.js';
 import { laneQueue } from './lanes.js';
-import { NAME } from './message.js';
+import { CALL, NAME } from './message.js';
 import { isLaneMade, laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
@@ -73,24 +73,28 @@ export function repairLanes(shared: SharedRuntime, dead: number, threadId: numbe
 }
 
 /**
- * Drops what waits in the lanes of a reactor that was taken away and whose thread has ended: its successor is another
- * reactor, and begins with nothing. Returns how many messages; they count as lost, and nobody waits for them.
+ * Drops what waits in the lanes of a reactor that was taken away, whose thread has ended: whoever comes in its place is
+ * another, and begins with nothing. They count as lost, and are awaited by nobody. How many messages; the calls by
+ * which parties speak of buckets, which alone are calls in return lanes, are none that anybody has sent.
  */
 export function dropUnread(shared: SharedRuntime, id: number): number {
   let count = 0;
+  let lost = 0;
   for (let peer = 0; peer <= shared.reactors; peer++) {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) {
       if (!isLaneMade(shared.inboxes[id]!, peer, lane)) continue;
       const memory = laneWords(shared, id, peer, lane);
       // Pairs with flush() of the producer; the consumer has ended, and this thread stands in for it.
       const published = Atomics.load(memory, PRODUCER_CURSOR);
-      count += countMessages(memory, shared.laneBytes, Atomics.load(memory, CONSUMER_CURSOR), published);
+      const consumed = Atomics.load(memory, CONSUMER_CURSOR);
+      lost += countMessages(memory, shared.laneBytes, consumed, published);
+      count += countMessages(memory, shared.laneBytes, consumed, published, lane >= RETURN_LANES ? CALL : NAME);
       memory[TAKEN] = memory[COUNTED] = published;
       // Pairs with the producer's look for room.
       Atomics.store(memory, CONSUMER_CURSOR, published);
     }
   }
-  partyCounters(shared.inboxes[id]!)[LOST]! += count;
+  partyCounters(shared.inboxes[id]!)[LOST]! += lost;
   return count;
 }
 
@@ -115,8 +119,8 @@ function laneWords(shared: SharedRuntime, to: number, from: number, lane: number
   return new Int32Array(shared.inboxes[to]!, laneAt(shared, from, lane), RECORDS + (shared.laneBytes >> 2));
 }
 
-/** How many messages lie between two sequences of a lane; names do not count. */
-function countMessages(memory: Int32Array, capacity: number, from: number, to: number): number {
+/** Messages between two sequences of a lane; names are none, nor are those of type `other`. */
+function countMessages(memory: Int32Array, capacity: number, from: number, to: number, other: number = NAME): number {
   let count = 0;
   for (let at = from; ((to - at) | 0) > 0;) {
     const header = RECORDS + ((at & (capacity - 1)) >> 2);
@@ -125,7 +129,7 @@ function countMessages(memory: Int32Array, capacity: number, from: number, to: n
     // Something else has written to the memory: whatever can be known was counted.
     if (length >>> 0 > capacity) break;
     at = (at + (type === PADDING ? Math.max(8, length) : framedBytes(length))) | 0;
-    if (type !== PADDING && type !== NAME) count++;
+    if (type !== PADDING && type !== NAME && type !== other) count++;
   }
   return count;
 }

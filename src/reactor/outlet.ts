@@ -9,6 +9,7 @@ import { LaneSender } from './lane-sender.js';
 import { CALL, CALL_HEAD_BYTES, CREDITS_AT, DEADLINE_AT, GATHERED, HEAD_BYTES } from './message.js';
 import type { SentName } from './names.js';
 import { Parcels, type Parcel } from './parcels.js';
+import type { Flushable } from './unpublished.js';
 import type { ValueBatch } from './value-batch.js';
 
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
@@ -23,6 +24,11 @@ export class Outlet extends LaneSender {
   /** Whether calls or answers wait for room here. */
   get hasParcels(): boolean {
     return !this.parcels.isEmpty;
+  }
+
+  /** The turn flushes what `sender` has gathered for this lane before it publishes the lane. */
+  flushLater(sender: Flushable): void {
+    this.turn.flushLater(sender);
   }
 
   /**

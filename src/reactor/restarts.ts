@@ -38,10 +38,11 @@ export class Restarts {
   }
 
   /**
-   * A reactor has died. Undefined: for good. Otherwise, returns what begins the next start, at once or after the wait.
+   * A reactor has died. Undefined: for good. Else what begins the next start, at once or after the wait. `wasReady`:
+   * its entry had run.
    */
-  next(id: number): (() => void) | undefined {
-    const waitMs = this.policy.died(id, performance.now());
+  next(id: number, wasReady: boolean): (() => void) | undefined {
+    const waitMs = this.policy.died(id, performance.now(), wasReady);
     if (waitMs === undefined) return undefined;
     return () => {
       if (waitMs === 0) this.start(id);

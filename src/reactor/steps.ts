@@ -63,6 +63,26 @@ export class Steps {
     return code;
   }
 
+  /**
+   * The same for one of those who are handed one message, as subscribers are: `handler` stands for the task's step, so
+   * that a message costs each of them one call.
+   */
+  hand<M, I>(task: Stepping<never>, handler: (message: M, info: I) => StepResult, message: M, info: I): number {
+    if (this.watch !== undefined) this.watch.step(task);
+    beginStep();
+    this.running = task;
+    let code: number = OK;
+    try {
+      const result = task.unsettled < task.concurrency ? handler(message, info) : waitForSettling(task);
+      if (result !== undefined) code = this.settle(result, task);
+    } catch (error) {
+      this.report(error, task);
+    }
+    this.running = undefined;
+    endStep();
+    return code;
+  }
+
   /** Runs a step of a body, which returns what other steps do, and never throws. */
   resume(task: Stepping<never>, body: { resume(): number }): number {
     if (this.watch !== undefined) this.watch.step(task);

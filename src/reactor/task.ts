@@ -88,8 +88,8 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   body: TaskBody | undefined = undefined;
   /** Those who wait for room in the mailbox. */
   readonly line: WaitingLine;
-  /** Messages that wait until an asynchronous step of this task has settled. */
-  readonly settling: WaitingLine;
+  /** Made when a message has to wait until an asynchronous step has settled: few tasks ever need it. */
+  private settlingLine: WaitingLine | undefined = undefined;
   private readonly messages: (M | undefined)[] = [];
   private first = 0;
   private count = 0;
@@ -103,12 +103,16 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     this.concurrency = options.concurrency;
     this.takesBytes = options.takesBytes;
     this.line = new WaitingLine(turn.waits, this);
-    this.settling = new WaitingLine(turn.waits, {
+  }
+
+  /** Messages that wait until an asynchronous step of this task has settled. */
+  get settling(): WaitingLine {
+    return (this.settlingLine ??= new WaitingLine(this.turn.waits, {
       askForRoom: (steps) => this.unsettled + steps <= this.concurrency,
       unitsOf: (steps) => steps,
       isOver: () => false,
       describe: () => `a step of task "${this.name}"`,
-    });
+    }));
   }
 
   /** Messages that wait. */
@@ -191,7 +195,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
 
   /** An asynchronous step has settled. */
   hasSettled(): void {
-    this.settling.mayHaveRoom();
+    this.settlingLine?.mayHaveRoom();
   }
 
   // ---- For those who wait for room in the mailbox -------------------------------------------------------------------
