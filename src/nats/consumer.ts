@@ -1,14 +1,14 @@
 /**
- * What a reactor reads from a stream: a pull consumer, of which a bounded number of messages is under way.
+ * What a reactor reads from a stream: a pull consumer with a bounded number of messages under way.
  *
  *      broker --gives out, mostInFlight--> mailbox of a task --step--> done: acknowledged
  *        ^                                       |           \--throws: again, `tries` times, then given up
  *        |                                       \-- BACK_PRESSURED: held, as any task
  *        +-- not acknowledged for ackWaitMs: given out anew, to whoever asks
  *
- * The bound is the broker's own (`max_ack_pending`), so a slow step stops the giving out, then fills the stream, then
- * stops its publishers. While messages wait here the broker is told that somebody works on them. What it gives out
- * again although it waits here, or was done here, is not run twice.
+ * The bound is the broker's own (`max_ack_pending`), so a slow step makes the broker stop giving out messages, then the
+ * stream fills up, and then its publishers stop. While messages wait here, the broker is told that somebody is working
+ * on them. A message that it gives out again although it waits here, or is done, does not run twice.
  */
 import { checkFunction, PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, nameOfCode } from '../result-codes.js';
@@ -26,7 +26,7 @@ import { StreamSource, type ConsumerPlace, type SourceHost } from './source.js';
 export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   readonly kind = 'consumer';
   private readonly inFlight = new Map<number, Delivery>();
-  /** Sequences that were done here lately, the oldest overwritten. */
+  /** Sequences that were finished here lately; new ones overwrite the oldest. */
   private readonly done = new Set<number>();
   private readonly doneRing: Float64Array;
   private doneAt = 0;
@@ -49,7 +49,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     const { party } = link;
     this.doneRing = new Float64Array(2 * mostInFlight);
     this.task = new LocalTask<Delivery, false>(
-      // The bound is the broker's; what it gives out again takes no second place.
+      // The bound is the broker's; a message that it gives out again occupies no second place.
       party.turn, { name: `nats ${name}`, band, capacity: mostInFlight, concurrency, takesBytes: false },
       (delivery) => this.run(delivery),
     );
@@ -75,7 +75,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     this.counts.received++;
     const known = this.inFlight.get(seq);
     if (known !== undefined) {
-      // It waits here. The broker takes the acknowledgement of either.
+      // It still waits here. The broker takes the acknowledgement of either copy.
       this.counts.duplicates++;
       known.message = message;
       return;
@@ -111,7 +111,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     if (result === BACK_PRESSURED || result === AGAIN) return result;
     if (typeof result === 'object' && typeof result.then === 'function') return this.follow(delivery, result);
     if (typeof result !== 'number' || result > 0) return this.isDone(delivery);
-    // What it sent was not taken, and never will be.
+    // What the step sent was not taken, and never will be.
     const message = `a step answered ${nameOfCode(result)}`;
     const error = new PercoreError('ERR_PERCORE_STEP_ANSWER', message, { value: result });
     return this.hasFailed(delivery, error) ? AGAIN : undefined;
@@ -135,7 +135,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     }
   }
 
-  /** True when it is to be run again. */
+  /** True if it is to run again. */
   private hasFailed(delivery: Delivery, error: unknown): boolean {
     const { party } = this.link;
     this.counts.failed++;
@@ -223,11 +223,12 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
 }
 
 /**
- * Reads a stream: `step` is run for each message, in the order of the stream, as a task of this reactor, and the
- * message is acknowledged when it is done: when it has returned, or its promise has resolved. A step that answers
- * BACK_PRESSURED waits for whoever has refused it, and stops the reading. One that throws is run again, `tries` times;
- * then the message is given up, counted and reported. What was not acknowledged is given out again, to this consumer or
- * to another of the same name: a step may run twice for one message, which `message.id` shows.
+ * Reads a stream. `step` runs for each message, in the order of the stream, as a task of this reactor. The message is
+ * acknowledged when the step is done: when it has returned, or its promise has resolved. A step that answers
+ * BACK_PRESSURED waits for whoever refused it, and reading stops meanwhile. A step that throws runs again, `tries`
+ * times in all; then the message is given up, counted and reported. The broker gives out again whatever was not
+ * acknowledged, to this consumer or to another of the same name, so a step may run twice for one message; `message.id`
+ * shows that.
  *
  *     await createNatsConsumer(nats, { stream: 'ORDERS', name: 'books' }, (message) => {
  *       return books.send(JSON.parse(message.text()));             // BACK_PRESSURED: again when there is room
@@ -245,7 +246,7 @@ export async function createNatsConsumer(
   return openConsumer(link, settings, step);
 }
 
-/** The same for settings that are complete. */
+/** The same, for settings that are complete. */
 export async function openConsumer(
   link: NatsLink, settings: ConsumerSettings, step: NatsStep, place?: ConsumerPlace,
 ): Promise<StreamConsumer> {

@@ -1,4 +1,4 @@
-/** What the client and the broker say is wrong, as errors that name the fix. */
+/** What the client and the broker say is wrong, turned into errors that name the fix. */
 import { messageOf, PercoreError } from '../errors.js';
 
 /** Codes that the broker gives for errors of JetStream. */
@@ -10,7 +10,7 @@ export const WRONG_SEQUENCE = 10071;
 /** The stream is full, or the disk is. */
 const FULL = [10023, 10047, 10077, 10122];
 
-/** The broker's number of an error of JetStream, or 0. */
+/** The broker's number for an error of JetStream, or 0. */
 export function jetStreamCode(error: unknown): number {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'number' ? code : 0;

@@ -1,4 +1,4 @@
-/** percore/nats: topics and keyed work over the machines that share a broker, NATS with JetStream. */
+/** percore/nats: topics and keyed work across machines that share a broker, NATS with JetStream. */
 export { openNats } from './nats.js';
 export type { Nats, NatsStatus } from './bridge.js';
 export type { NatsConsumerOptions, NatsOptions, NatsPublisherOptions } from './options.js';

@@ -12,10 +12,10 @@ import { patiently } from './patience.js';
 const links = new WeakMap<Party, Map<string, NatsLink>>();
 
 /**
- * Connects this reactor to a broker. One connection a reactor (to one broker) carries all its publishers and consumers.
- * It is kept: when the broker goes away it is tried again for ever, and what was not confirmed is sent anew. A reactor
- * that stops reads no more and waits for what is under way, as `close` does. `reactor`: or the runtime, for its main
- * thread. Loads the client at its first use.
+ * Connects this reactor to a broker. A reactor has one connection to one broker, which carries all its publishers and
+ * consumers. The connection is kept: when the broker goes away, connecting is tried again for ever, and whatever was
+ * not confirmed is sent again. A reactor that stops reads no more and waits for what is under way, as `close` does.
+ * `reactor` may also be the runtime, which stands for its main thread. The first call loads the client.
  *
  *     const nats = await openNats(reactor, { servers: ['nats://10.0.0.1:4222', 'nats://10.0.0.2:4222'] });
  *
@@ -33,7 +33,7 @@ export async function openNats<P extends Protocol = Untyped>(
   links.set(party, known);
   const key = [...servers].sort().join();
   if (known.has(key)) {
-    const message = `this reactor is connected to ${key} already: use what openNats gave`;
+    const message = `this reactor is already connected to ${key}: use what openNats returned`;
     throw new PercoreError('ERR_PERCORE_NAME_TAKEN', message, { argument: 'servers', value: key });
   }
   const client = await loadClient();
@@ -62,7 +62,7 @@ export async function openNats<P extends Protocol = Untyped>(
   }
 }
 
-/** The inside of a bridge. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
+/** The inner object of a bridge. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function linkOf(nats: Nats): NatsLink {
   if (nats instanceof NatsLink) return nats;
   throw invalidArgument('nats', nats, 'what openNats has resolved with');

@@ -1,4 +1,4 @@
-/** One range that a reactor owns: its consumer, from its first message to the last that is acknowledged. */
+/** One range that a reactor owns: its consumer, from the first message to the last that is acknowledged. */
 import { BACK_PRESSURED } from '../result-codes.js';
 import type { StepResult } from '../reactor/index.js';
 import { WaitingLine } from '../reactor/internal.js';
@@ -17,7 +17,7 @@ interface RangeHost {
   isAlive(): boolean;
 }
 
-/** Epochs that were taken and not opened, by owners that died in between: so many are looked through. */
+/** How many epochs it looks through that were taken but never opened, by owners that died in between. */
 const MOST_UNOPENED = 16;
 
 export class OwnedRange {
@@ -36,7 +36,7 @@ export class OwnedRange {
     });
   }
 
-  /** The table has said that it is this reactor's, and nothing has happened since that makes it doubtful. */
+  /** The table has said that the range is this reactor's, and nothing has happened since that makes it doubtful. */
   get isSure(): boolean { return this.sure; }
   set isSure(isSo: boolean) {
     this.sure = isSo;
@@ -57,12 +57,12 @@ export class OwnedRange {
 
   get acknowledged(): number { return this.consumer?.status().acknowledged ?? 0; }
   get inFlight(): number { return this.consumer?.status().inFlight ?? 0; }
-  /** The first message that it was not given; 1 where it was given none. */
+  /** The first message that it was not given; 1 if it was given none. */
   get next(): number { return this.consumer?.next ?? 1; }
 
   /**
-   * Finds where the consumer before it has come to, says so in the table, ends that one, and reads on. `found`: what
-   * the table had; `before`: the consumer, where it was here. Answers the entry.
+   * Finds how far the previous consumer has come, says so in the table, ends that consumer, and reads on. `found` is
+   * what the table had; `before` is the consumer, if it was here. Returns the entry.
    */
   async open(table: OwnersTable, found: RangeEntry, before: OwnedRange | undefined): Promise<RangeEntry> {
     const { link, settings } = this.host;
@@ -87,7 +87,9 @@ export class OwnedRange {
     return `${this.host.settings.name}-${this.range.range}-${epoch}`;
   }
 
-  /** The last consumer that was opened, up to that epoch, and up to where all was acknowledged to it. */
+  /**
+   * The last consumer that was opened, up to that epoch, and the message up to which it had acknowledged everything.
+   */
   private async lastConsumer(epoch: number): Promise<{ epoch: number; floor: number }> {
     const { link, settings } = this.host;
     for (let each = epoch; each > Math.max(0, epoch - MOST_UNOPENED); each--) {
@@ -103,7 +105,7 @@ export class OwnedRange {
     await this.consumer?.drain();
   }
 
-  /** Reads nothing more. Answers how many it has acknowledged. */
+  /** Stops reading. Returns how many messages it has acknowledged. */
   end(): number {
     this.hasEnded = true;
     const count = this.acknowledged;

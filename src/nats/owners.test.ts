@@ -54,7 +54,7 @@ describe.each(FORMS)('three machines, with addresses of their own: %s', (isApart
     load.publish();
     await until(() => isSettled(machines, RANGES));
     await expect(joinOwners(load.nats, { name: 'work', stream: 'WORK', subject: 'work', ranges: 32 }, () => undefined))
-      .rejects.toThrow('ranges must be 8, as those have it who share');
+      .rejects.toThrow('ranges must be 8, which all others of');
   });
 
   it('go on when one is killed, and when one comes', async () => {

@@ -1,17 +1,19 @@
 /**
- * Keyed work over several machines: who runs the messages of which range of buckets. There is no leader: all read one
- * table at the broker, and each takes and gives ranges until all have about the same.
+ * Keyed work across several machines: who runs the messages of which range of buckets. There is no leader. All read one
+ * table at the broker, and each takes and gives ranges until all have about the same number.
  *
- *      lives: a sign of life each quarter of a lease         free, or its owner gives none for a lease: taken
- *      own lease over: no step is run any more               taken by another: lost
+ *      alive: a sign of life each quarter of a lease         a range is free, or its owner was silent: take it
+ *      own lease is over: no step runs any more              another has taken a range: it is lost
  *
- * Clocks are not compared. Whoever watches counts from when it has seen a sign, the owner from when it has sent it,
- * which is earlier; so the owner stops before anybody takes its ranges, if clocks go at about the same rate.
  *
- * Each time that a range is taken it has a consumer of its own, named by its epoch, which begins at the first message
- * that the one before had not acknowledged; that one is deleted, so what a late owner acknowledges reaches nobody, and
- * it is given nothing more. For the same reason all begins anew, a consumer too, when a connection was lost: what was
- * on its way would come behind newer messages of its key.
+ * Clocks are not compared. An observer counts from the moment when it saw a sign, the owner from the moment when it
+ * sent it, which is earlier. So the owner stops before anybody takes its ranges, provided that their clocks run at
+ * about the same rate.
+ *
+ * Each time that a range is taken, it gets a consumer of its own, named by its epoch, which begins at the first message
+ * that the previous consumer had not acknowledged. The previous one is deleted, so that what a late owner acknowledges
+ * reaches nobody, and it gets no more messages. After a lost connection everything begins anew for the same reason, and
+ * with a new consumer: whatever was on its way would arrive after newer messages of its key.
  */
 import { randomBytes } from 'node:crypto';
 import { checkFunction, messageOf, PercoreError } from '../errors.js';
@@ -47,7 +49,7 @@ export class Owners implements NatsOwners, LinkPart {
     readonly link: NatsLink, readonly settings: OwnersSettings, private readonly table: OwnersTable,
     readonly step: NatsOwnerStep,
   ) {
-    // One that is started again under its name is another one.
+    // One that is started again under the same name counts as another machine.
     this.machine = `${settings.machine}-${randomBytes(4).toString('hex')}`;
     this.lease = new Lease(this.machine, settings.leaseMs, table);
     this.entries = Array.from({ length: settings.ranges }, () => NO_ENTRY);
@@ -113,7 +115,7 @@ export class Owners implements NatsOwners, LinkPart {
 
   // ---- Ranges -------------------------------------------------------------------------------------------------------
 
-  /** Takes a range, or takes again what it holds and is not sure of. */
+  /** Takes a range, or takes again one that it holds but is not sure of. */
   private async take(range: number): Promise<void> {
     const before = this.held.get(range);
     const found = this.entries[range]!;
@@ -126,7 +128,7 @@ export class Owners implements NatsOwners, LinkPart {
     this.entries[range] = entry;
     const own = new OwnedRange(this, range, entry);
     try {
-      // What was given out to here is run to its end; then the next is where that one has come to.
+      // What was given out here runs to its end; the next consumer begins where this one has stopped.
       await before?.finish();
       this.entries[range] = await own.open(this.table, found, before);
     } catch (error) {
@@ -139,11 +141,13 @@ export class Owners implements NatsOwners, LinkPart {
     this.held.set(range, own);
     this.counts.acknowledged += before?.end() ?? 0;
     if (before === undefined) this.counts.taken++;
-    // It was lost while it was opened.
+    // It was lost while it was being opened.
     if (this.entries[range]!.owner !== this.machine) this.lose(own);
   }
 
-  /** Another may have taken its ranges meanwhile: no step runs until the table has said that they are its own. */
+  /**
+   * Another may have taken its ranges meanwhile: no step runs until the table has said that they still belong to it.
+   */
   private doubt(): void {
     for (const own of this.held.values()) own.isSure = false;
   }
@@ -252,18 +256,18 @@ export class Owners implements NatsOwners, LinkPart {
 }
 
 /**
- * Shares the messages of a stream by key with all reactors of all machines that join under the same name. Each gets
- * about the same number of ranges of buckets; `step` runs there for the messages of its ranges, one key's in their
- * order, and each is acknowledged when it is done, as by `createNatsConsumer`. When one of them dies or is cut off, the
- * others have its ranges after a lease, and go on with the first message that was not acknowledged: a step may run
- * twice for one message, before and after, which `message.id` shows.
+ * Shares the messages of a stream by key among all reactors of all machines that join under the same name. Each gets
+ * about the same number of ranges of buckets. `step` runs there for the messages of its ranges; those of one key run in
+ * order, and each is acknowledged when it is done, as by `createNatsConsumer`. When a machine dies or is cut off, the
+ * others take over its ranges after a lease, and go on with the first message that was not acknowledged. So a step may
+ * run twice for one message, once on each side; `message.id` shows that.
  *
  *     const owners = await joinOwners(nats, { name: 'books', stream: 'ORDERS', subject: 'orders' },
  *       async (message) => results.stored(match(message), { key: symbolOf(message), id: `${message.id}-result` }));
  *
- * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED, _BROKER_UNAVAILABLE (no
- * @nats-io/kv), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by epochs as those
- * of Chubby; cursors that begin at what was acknowledged as those of a group of Kafka.
+ * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED, _BROKER_UNAVAILABLE
+ * (@nats-io/kv is missing), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by
+ * epochs as in Chubby; cursors that begin at what was acknowledged, as in a consumer group of Kafka.
  */
 export async function joinOwners(
   nats: Nats, options: NatsOwnersOptions, step: NatsOwnerStep,

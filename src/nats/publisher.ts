@@ -162,14 +162,14 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
 }
 
 /**
- * Makes a publisher to the stream that has this subject. Each message is sent until the broker has stored it, over any
- * number of connections, and stored once.
+ * Makes a publisher to the stream that has this subject. Each message is sent, over any number of connections, until
+ * the broker has stored it, and it is stored once.
  *
  *     const orders = createNatsPublisher(nats, { subject: 'orders', mostPending: 4096 });
  *     orders.publish(JSON.stringify(order), { key: order.symbol });
  *
- * Throws ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_CLOSED. That no stream has the subject is told when the first
- * message is refused: as a 'stepError', while it is tried again.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_CLOSED. If no stream has the subject, that is reported as a
+ * 'stepError' when the first message is refused, and the message is tried again.
  */
 export function createNatsPublisher(nats: Nats, options: NatsPublisherOptions): NatsPublisher {
   const link = linkOf(nats);
