@@ -16,7 +16,7 @@ export interface Scheduled {
   readonly cpu: number;
 }
 
-/** Time of work between two readings, of which each takes some microseconds. */
+/** How long the thread works between two readings, each of which takes some microseconds. */
 const EVERY_NS = 20_000_000;
 const KEPT = 8;
 

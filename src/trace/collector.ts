@@ -1,5 +1,5 @@
 /**
- * Events from the kernel to the reader, in rounds.
+ * Carries events from the kernel to the reader, in rounds.
  *
  *      kernel: event --filter: is it about one of ours?--> buffer of the CPU
  *                                                             | pages, every 5 to 100 ms
@@ -13,21 +13,21 @@ import { filterOf, rangesOf } from './filters.js';
 import { findTracefs, removeLeftovers, TraceInstance } from './instance.js';
 import { EVENTS, KernelTrace, type EventName, type FollowedThread, type RoundEvents } from './kernel-trace.js';
 
-/** Which fields say whom an event is about. An interrupt is about the thread that it interrupts. */
+/** Which fields name the thread that an event is about. An interrupt is about the thread that it interrupts. */
 const FILTER_FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   switch: ['prev_pid', 'next_pid'], waking: ['pid'], exit: ['pid'], fork: ['parent_pid'], irqEntry: ['common_pid'],
   irqExit: ['common_pid'],
 };
 const NAMES = Object.keys(EVENTS) as EventName[];
 const [LEAST_ROUND_MS, MOST_ROUND_MS] = [5, 100];
-/** How long ago an event was, at least, when it is taken: another CPU may just be writing an older one. */
+/** How old an event must be, at least, before it is taken: another CPU may just be writing an older one. */
 const SETTLED_NS = 1e6;
 /** What the kernel gives at a time, in KiB: larger pages need fewer calls, and are a larger part of a small buffer. */
 const MOST_PAGE_KIB = 16;
 const PAGES_OF_BUFFER = 16;
 
 export class Collector {
-  /** What times are told from (CLOCK_MONOTONIC). */
+  /** The moment from which times are counted (CLOCK_MONOTONIC). */
   readonly zeroNs: bigint = process.hrtime.bigint();
   /** Instances of dead tracers that were removed. */
   readonly removed: readonly string[];
@@ -42,7 +42,7 @@ export class Collector {
   private lostAtEnd = 0;
   private isRemoved = false;
 
-  /** Makes the instance; there are events once somebody is followed. Throws ERR_PERCORE_NO_CAPABILITY. */
+  /** Makes the instance. Events come as soon as somebody is followed. Throws ERR_PERCORE_NO_CAPABILITY. */
   constructor(
     bufferKiB: number, private readonly told: RoundEvents,
     private readonly afterRound: (hadHole: boolean) => void,
@@ -76,7 +76,7 @@ export class Collector {
     return this.trace.events;
   }
 
-  /** Events that were overwritten before they could be read, as the kernel counts them. */
+  /** Events that were overwritten before they could be read, as counted by the kernel. */
   get lost(): number {
     if (this.isRemoved) return this.lostAtEnd;
     return this.cpus.reduce((sum, cpu) => {
@@ -108,7 +108,7 @@ export class Collector {
     instance.write('tracing_on', '1');
   }
 
-  /** Reads what there is and takes what is settled; the last round takes all. */
+  /** Reads what there is and takes what is settled; the last round takes everything. */
   round(isLast = false): void {
     const { pages, hadHole } = this.trace.round(isLast ? Infinity : this.nowNs() - SETTLED_NS, this.told);
     this.hadHole ||= hadHole;
@@ -118,7 +118,7 @@ export class Collector {
     else if (share < 1 / 16) this.roundMs = Math.min(MOST_ROUND_MS, this.roundMs * 1.25);
   }
 
-  /** Ends recording, takes what there is, and removes the instance. Once more does nothing. */
+  /** Ends recording, takes what there is, and removes the instance. A second call does nothing. */
   close(): void {
     if (this.isRemoved) return;
     this.instance.write('tracing_on', '0');
@@ -127,7 +127,7 @@ export class Collector {
     this.remove();
   }
 
-  /** Removes the instance, as the end of the process does. Once more does nothing. */
+  /** Removes the instance, as the end of the process does. A second call does nothing. */
   readonly remove = (): void => {
     this.isRemoved = true;
     clearTimeout(this.timer);

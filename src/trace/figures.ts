@@ -20,15 +20,15 @@ export type TraceEvent = NativeTraceEvent;
 
 export interface FigureReport {
   readonly count: number;
-  /** All times in nanoseconds; 0 where there is none. Percentiles are within 3.2 %, the others exact. */
+  /** All times are in nanoseconds, 0 if there is none. Percentiles are within 3.2 %, the others are exact. */
   readonly minNs: number;
   readonly p50Ns: number;
   readonly p99Ns: number;
   readonly maxNs: number;
   readonly boundNs?: number;
-  /** How often it was above the bound that held then. */
+  /** How often it was above the bound of that time. */
   readonly violations: number;
-  /** When the worst began (CLOCK_MONOTONIC), what happened, and how many events of it there was no room for. */
+  /** When the worst case began (CLOCK_MONOTONIC), what happened, and how many of its events there was no room for. */
   readonly worst?: { readonly beganNs: number; readonly events: readonly TraceEvent[]; readonly leftOut: number };
 }
 
