@@ -17,9 +17,15 @@ export interface ClientMessage {
   readonly headers?: ClientHeaders | undefined;
 }
 
+/** What the broker has said of itself. Where it forbids something, with what that was. */
+export interface BrokerError extends Error {
+  readonly operation?: 'publish' | 'subscription';
+  readonly subject?: string;
+}
+
 export interface ClientStatus {
   readonly type: string;
-  readonly error?: Error;
+  readonly error?: BrokerError;
 }
 
 export interface ClientSubscription {
@@ -60,7 +66,7 @@ export interface ClientDeliveries {
 
 export interface ConsumerInfo {
   readonly name: string;
-  readonly config: { readonly filter_subject?: string };
+  readonly config: { readonly opt_start_seq?: number; readonly [option: string]: unknown };
   readonly ack_floor: { readonly stream_seq: number };
   readonly num_ack_pending: number;
   readonly num_pending: number;

@@ -10,49 +10,31 @@
  * stream fills up, and then its publishers stop. While messages wait here, the broker is told that somebody is working
  * on them. A message that it gives out again although it waits here, or is done, does not run twice.
  */
-import { checkFunction, messageOf, PercoreError } from '../errors.js';
+import { checkFunction, PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, nameOfCode } from '../result-codes.js';
 import type { StepResult } from '../reactor/index.js';
 import { LocalTask } from '../reactor/internal.js';
 import type { Nats } from './bridge.js';
-import type { ClientDeliveries, ClientDelivery } from './client.js';
+import type { ClientDelivery } from './client.js';
 import type { NatsConsumer, NatsConsumerStatus, NatsStep } from './consumer-types.js';
 import { Delivery } from './delivery.js';
-import { jetStreamCode, NO_CONSUMER, refusedBy } from './failures.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkConsumer, type ConsumerSettings, type NatsConsumerOptions } from './options.js';
+import { StreamSource, type ConsumerPlace, type SourceHost } from './source.js';
 
-/** How a consumer is known to the broker, where it is not a user's own. */
-export interface ConsumerPlace {
-  /** The first sequence that it asks for, if the broker does not know the consumer yet. */
-  readonly start?: number | undefined;
-  /** Its maker is responsible for its name: it is not made anew if the broker has lost it. */
-  readonly isFenced?: boolean;
-}
-
-const LOOK_AGAIN_MS = 500;
-/** How long one request for messages is valid, and how often the broker says meanwhile that it has none. */
-const EXPIRES_MS = 30_000;
-const HEARTBEAT_MS = 2000;
-
-export class StreamConsumer implements NatsConsumer, LinkPart {
+export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   readonly kind = 'consumer';
   private readonly inFlight = new Map<number, Delivery>();
   /** Sequences that were finished here lately; new ones overwrite the oldest. */
   private readonly done = new Set<number>();
   private readonly doneRing: Float64Array;
   private doneAt = 0;
-  private latest = 0;
+  latest = 0;
   private lastReceived = 0;
-  /** When the stream was made. */
-  private created = '';
   private readonly task: LocalTask<Delivery, false>;
-  private deliveries: ClientDeliveries | undefined;
+  private readonly source: StreamSource;
   private readonly alive: NodeJS.Timeout;
-  private again: NodeJS.Timeout | undefined;
-  private isOpening = false;
-  private isReading = true;
   private isClosed = false;
   private whenIdle: (() => void)[] = [];
   private readonly counts = {
@@ -61,7 +43,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
 
   constructor(
     readonly link: NatsLink, private readonly settings: ConsumerSettings, private readonly step: NatsStep,
-    private readonly place: ConsumerPlace = {},
+    place: ConsumerPlace = {},
   ) {
     const { name, band, concurrency, mostInFlight, ackWaitMs } = settings;
     const { party } = link;
@@ -73,81 +55,22 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     );
     party.dispatcher.addTask(this.task as LocalTask<unknown, false>);
     link.parts.add(this);
+    this.source = new StreamSource(link, settings, place, this);
     this.alive = setInterval(() => this.sayAlive(), ackWaitMs / 3).unref();
   }
 
   get stream(): string { return this.settings.stream; }
   get name(): string { return this.settings.name; }
 
+  /** Makes its place where the broker has none, and reads. Rejects with ERR_PERCORE_BROKER_REFUSED. */
+  open(): Promise<void> { return this.source.open(); }
+
   // ---- Reading ------------------------------------------------------------------------------------------------------
 
-  /** Makes the consumer if the broker has none, and begins to read. Rejects with ERR_PERCORE_BROKER_REFUSED. */
-  async open(): Promise<void> {
-    const { link, settings, place } = this;
-    const { stream, name, subject, mostInFlight, ackWaitMs, from } = settings;
-    this.isOpening = true;
-    try {
-      const { created, config } = await link.manager.streams.info(stream);
-      // A stream that was deleted and made again counts from 1 again.
-      if (created !== this.created) this.forgetAll();
-      this.created = created;
-      const start = place.start ?? (this.latest === 0 ? undefined : this.latest + 1);
-      // Such a stream no longer has what was acknowledged, and no other beginning is allowed.
-      const first = start === undefined || config.retention === 'workqueue' ? { deliver_policy: from }
-        : { deliver_policy: 'by_start_sequence', opt_start_seq: start };
-      const known = await link.manager.consumers.info(stream, name).catch((error: unknown) => {
-        if (jetStreamCode(error) === NO_CONSUMER) return undefined;
-        throw error;
-      });
-      if (known === undefined) {
-        await link.manager.consumers.add(stream, {
-          durable_name: name, ack_policy: 'explicit', ack_wait: ackWaitMs * 1e6, max_ack_pending: mostInFlight,
-          ...(subject === undefined ? {} : { filter_subject: subject }), ...first,
-        });
-      }
-      const consumer = await link.streams.consumers.get(stream, name);
-      const deliveries = await consumer.consume({
-        max_messages: mostInFlight, callback: (message: ClientDelivery) => this.receive(message),
-        expires: EXPIRES_MS, idle_heartbeat: HEARTBEAT_MS, abort_on_missing_resource: true,
-      });
-      if (!this.isReading || this.isClosed) return void deliveries.close();
-      this.deliveries = deliveries;
-      void deliveries.closed().then((error) => this.stopped(deliveries, error));
-    } catch (error) {
-      throw refusedBy(error, `read stream "${stream}" as "${name}"`, stream);
-    } finally {
-      this.isOpening = false;
-    }
-  }
-
-  /** The client has stopped: the consumer or the stream was deleted, or this consumer has ended. */
-  private stopped(deliveries: ClientDeliveries, error: void | Error): void {
-    if (this.deliveries === deliveries) this.deliveries = undefined;
-    if (!this.isReading || this.isClosed || this.link.isClosed || this.place.isFenced === true) return;
-    const { stream, name } = this.settings;
-    const why = error instanceof Error ? messageOf(error) : 'it was ended';
-    this.link.note(new PercoreError(
-      'ERR_PERCORE_BROKER_REFUSED',
-      `consumer "${name}" of stream "${stream}" cannot be read (${why}); it is made anew as soon as possible`,
-    ), `consumer "${name}"`);
-    this.openLater();
-  }
-
-  private openLater(): void {
-    clearTimeout(this.again);
-    this.again = setTimeout(() => {
-      if (!this.isReading || this.isClosed || this.isOpening || this.deliveries !== undefined) return;
-      this.open().catch((error: PercoreError) => {
-        this.link.note(error, `consumer "${this.settings.name}"`);
-        if (!this.isClosed) this.openLater();
-      });
-    }, LOOK_AGAIN_MS);
-  }
-
-  /** The first sequence that was not given to this consumer; 1 if none was. */
+  /** The first sequence that was not given out to here; 1 where nothing was. */
   get next(): number { return this.lastReceived + 1; }
 
-  private receive(message: ClientDelivery): void {
+  receive(message: ClientDelivery): void {
     const { seq } = message;
     this.counts.received++;
     const known = this.inFlight.get(seq);
@@ -162,7 +85,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
       message.ack();
       return;
     }
-    if (!this.isReading) return this.giveBack(message);
+    if (!this.source.isReading) return this.giveBack(message);
     const delivery = new Delivery(message, seq);
     if (this.task.push(delivery) !== 0) return this.giveBack(message);
     this.inFlight.set(seq, delivery);
@@ -243,7 +166,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
     if (this.inFlight.size === 0 && this.whenIdle.length !== 0) this.tellIdle();
   }
 
-  private forgetAll(): void {
+  forgetAll(): void {
     this.done.clear();
     this.doneRing.fill(0);
     this.latest = 0;
@@ -256,29 +179,21 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
 
   // ---- Its end ------------------------------------------------------------------------------------------------------
 
-  offline(): void {
-    // What was on its way would arrive after newer messages; whoever made the consumer begins anew.
-    if (this.place.isFenced === true) this.stopReading();
-  }
-
-  online(): void {}
-
-  /** From now on nothing is read. */
-  stopReading(): void {
-    if (!this.isReading) return;
-    this.isReading = false;
-    clearTimeout(this.again);
-    void this.deliveries?.close();
-  }
+  offline(): void { this.source.offline(); }
+  online(): void { this.source.online(); }
 
   async drain(): Promise<void> {
-    this.stopReading();
+    this.source.stop();
+    await this.idle();
+  }
+
+  async idle(): Promise<void> {
     if (this.inFlight.size !== 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
   }
 
   close(): void {
     if (this.isClosed) return;
-    this.stopReading();
+    this.source.stop();
     if (!this.link.isClosed) for (const { message } of this.inFlight.values()) this.giveBack(message);
     this.end();
   }
@@ -286,9 +201,8 @@ export class StreamConsumer implements NatsConsumer, LinkPart {
   end(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    this.isReading = false;
+    this.source.stop();
     clearInterval(this.alive);
-    clearTimeout(this.again);
     this.link.parts.delete(this);
     this.inFlight.clear();
     this.tellIdle();
@@ -339,7 +253,7 @@ export async function openConsumer(
   if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed');
   const consumer = new StreamConsumer(link, settings, step, place);
   try {
-    await consumer.open();
+    await (place?.isFenced === true ? consumer.open() : link.patiently(() => consumer.open()));
   } catch (error) {
     consumer.end();
     throw error;

@@ -9,5 +9,6 @@ export { createNatsConsumer } from './consumer.js';
 export type { NatsConsumer, NatsConsumerStatus, NatsMessage, NatsStep } from './consumer-types.js';
 export { ensureStream, type NatsStreamOptions } from './streams.js';
 export { subjectToTopic, topicToSubject, type SubjectToTopicOptions, type TopicToSubjectOptions } from './topics.js';
-export { joinOwners, type NatsOwners, type NatsOwnersStatus } from './owners.js';
+export { joinOwners } from './owners.js';
+export type { NatsOwners, NatsOwnersStatus } from './owners-types.js';
 export type { NatsOwnersOptions, NatsOwnerStep, NatsRange } from './owners-options.js';

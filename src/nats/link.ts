@@ -16,8 +16,9 @@ import type { Reactor, Runtime } from '../reactor/index.js';
 import { noteRefusal } from '../refusals.js';
 import { checkWaitOptions, limitWait, type WaitOptions } from '../waiting.js';
 import type { Nats, NatsStatus } from './bridge.js';
-import type { Client, ClientConnection, ClientManager, ClientStreams } from './client.js';
+import type { BrokerError, Client, ClientConnection, ClientManager, ClientStreams } from './client.js';
 import { isAuthorization } from './failures.js';
+import { patiently } from './patience.js';
 import { checkSubject } from './subjects.js';
 
 /** A publisher, consumer or owner that uses this connection. */
@@ -25,7 +26,9 @@ export interface LinkPart {
   readonly kind: 'publisher' | 'consumer' | 'owner';
   offline(): void;
   online(): void;
-  /** Takes nothing new, and resolves when everything that it has is done. */
+  /** The broker does not let this connection do something: true where that was this part's, which sees to it. */
+  isForbidden?(error: BrokerError): boolean;
+  /** Takes nothing new, and resolves when what it has is done. */
   drain(): Promise<void>;
   /** The connection is gone for good. */
   end(): void;
@@ -62,7 +65,7 @@ export class NatsLink implements Nats {
     readonly of: Reactor | Runtime, readonly party: Party,
     readonly client: Client, readonly connection: ClientConnection,
     readonly manager: ClientManager, readonly streams: ClientStreams, readonly servers: readonly string[],
-    private readonly forget: () => void,
+    private readonly answerMs: number, private readonly forget: () => void,
   ) {
     this.maxPayload = connection.info?.max_payload ?? 2 ** 20;
     this.closed = new Promise((resolve) => (this.tellClosed = resolve));
@@ -141,23 +144,31 @@ export class NatsLink implements Nats {
   /** Something is wrong that persists or will be tried again. The same error is not reported all the time. */
   note(error: PercoreError, where: string): void {
     const now = performance.now();
-    const isKnown = this.lastError?.message === error.message && now - this.reportedMs < REPORT_MS;
+    const isKnown = kindOf(this.lastError) === kindOf(error) && now - this.reportedMs < REPORT_MS;
     this.lastError = error;
     if (isKnown) return;
     this.reportedMs = now;
     this.party.reportError(error, where);
   }
 
+  /** Tries an order to the broker for as long as it says, or says nothing, that it cannot take it yet. */
+  patiently<T>(order: () => Promise<T>): Promise<T> {
+    return patiently(this.answerMs, () => this.isClosed, order);
+  }
+
   private async watch(): Promise<void> {
     for await (const { type, error } of this.connection.status()) {
       if (type === 'disconnect') this.offline();
       else if (type === 'reconnect') this.online();
-      else if (type === 'error' && error !== undefined) {
-        this.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', `the broker says: ${messageOf(error)}`, {
-          cause: error,
-        }), 'the connection to the broker');
-      }
+      else if (type === 'error' && error !== undefined) this.hear(error);
     }
+  }
+
+  private hear(error: BrokerError): void {
+    if (error.operation !== undefined && [...this.parts].some((part) => part.isForbidden?.(error))) return;
+    this.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', `the broker says: ${messageOf(error)}`, {
+      cause: error,
+    }), 'the connection to the broker');
   }
 
   private offline(): void {
@@ -237,3 +248,6 @@ export class NatsLink implements Nats {
     return this.close();
   }
 }
+
+/** Two of the same kind may name different subjects. */
+const kindOf = (error: PercoreError | undefined): string | undefined => error?.message.replace(/"[^"]*"/g, '');

@@ -7,6 +7,7 @@ import { loadClient, type ClientManager } from './client.js';
 import { cannotConnect, refusedBy } from './failures.js';
 import { NatsLink } from './link.js';
 import { checkLink, type NatsOptions } from './options.js';
+import { patiently } from './patience.js';
 
 const links = new WeakMap<Party, Map<string, NatsLink>>();
 
@@ -26,7 +27,7 @@ export async function openNats<P extends Protocol = Untyped>(
   reactor: Reactor<P> | Runtime<P>, options: NatsOptions,
 ): Promise<Nats> {
   const party = partyOf(reactor as Reactor | Runtime);
-  const { servers, connect } = checkLink(options, party);
+  const { servers, answerMs, connect } = checkLink(options, party);
   if (party.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the runtime is closed');
   const known = links.get(party) ?? new Map<string, NatsLink>();
   links.set(party, known);
@@ -40,13 +41,15 @@ export async function openNats<P extends Protocol = Untyped>(
     throw cannotConnect(error, servers);
   });
   try {
-    const manager: ClientManager = await client.managerOf(connection).catch((error: unknown) => {
+    const manager: ClientManager = await patiently(
+      answerMs, () => party.isClosed, () => client.managerOf(connection),
+    ).catch((error: unknown) => {
       throw refusedBy(error, `use JetStream at ${servers.join(', ')}`);
     });
     if (party.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the runtime was closed meanwhile');
     const link: NatsLink = new NatsLink(
       reactor as Reactor | Runtime, party, client, connection, manager, client.streamsOf(connection), servers,
-      () => {
+      answerMs, () => {
         if (known.get(key) === link) known.delete(key);
       },
     );

@@ -1,5 +1,5 @@
-/** Options of a bridge, its publishers and consumers, and how they are checked. */
-import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
+/** Options of a bridge, its publishers and consumers, and what is refused of them. */
+import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { checkBandOrClass, checkConcurrency, checkName, type Party } from '../reactor/internal.js';
 import { checkBrokerName, checkFilter, checkRanges, checkSubject } from './subjects.js';
 
@@ -14,7 +14,12 @@ export interface NatsOptions {
   readonly token?: string;
   /** How long the first connection may take: 1 to 2^31 - 1 ms, default 5,000. */
   readonly timeoutMs?: number;
-  /** Pause between two attempts to connect again: 1 to 60,000 ms, default 250. There is no last attempt. */
+  /**
+   * How long an order to the broker is tried that it cannot take yet, such as a stream, a consumer or the table of
+   * owners while its cluster elects who leads: 1 to 2^31 - 1 ms, default 30,000.
+   */
+  readonly answerMs?: number;
+  /** Pause between two tries to connect again: 1 to 60,000 ms, default 250. It is tried for ever. */
   readonly reconnectMs?: number;
   /**
    * How often the broker is asked whether it is there: 100 to 2^31 - 1 ms, default 2,000. After two questions without
@@ -66,7 +71,13 @@ export interface NatsConsumerOptions {
   readonly mostInFlight?: number;
   /** After this long without a sign of life, others get its messages: 1,000 to 2^31 - 1 ms, default 30,000. */
   readonly ackWaitMs?: number;
-  /** How often a step that throws runs before its message is given up: 1 to 1,000, default 5. */
+  /**
+   * True: nobody else reads under this name. Then it begins anew whenever it begins to read, after a lost connection
+   * and after a death, at the first message that was not acknowledged: nothing comes behind newer messages, and nothing
+   * waits for `ackWaitMs`. Two such under one name would run messages twice. Default false.
+   */
+  readonly isOnlyReader?: boolean;
+  /** How often a step is run that throws, before its message is given up: 1 to 1,000, default 5. */
   readonly tries?: number;
   /** Most asynchronous steps under way at once: 1 to 2^20, default 1, which keeps their order. */
   readonly concurrency?: number;
@@ -79,13 +90,16 @@ export interface NatsConsumerOptions {
 export interface LinkSettings {
   readonly servers: readonly string[];
   readonly connect: object;
-  readonly timeoutMs: number;
+  readonly answerMs: number;
 }
 
-const LINK_OPTIONS = ['servers', 'name', 'user', 'pass', 'token', 'timeoutMs', 'reconnectMs', 'pingMs', 'client'];
+const LINK_OPTIONS = [
+  'servers', 'name', 'user', 'pass', 'token', 'timeoutMs', 'answerMs', 'reconnectMs', 'pingMs', 'client',
+];
 const PUBLISHER_OPTIONS = ['subject', 'ranges', 'mostPending', 'mostPendingBytes', 'confirmMs', 'inOrder', 'headers'];
 const CONSUMER_OPTIONS = [
-  'stream', 'name', 'subject', 'from', 'mostInFlight', 'ackWaitMs', 'tries', 'concurrency', 'priority', 'class',
+  'stream', 'name', 'subject', 'from', 'mostInFlight', 'ackWaitMs', 'isOnlyReader', 'tries', 'concurrency', 'priority',
+  'class',
 ];
 
 export function checkLink(options: NatsOptions, party: Party): LinkSettings {
@@ -106,7 +120,7 @@ export function checkLink(options: NatsOptions, party: Party): LinkSettings {
   const who = party.id === party.shared.reactors ? 'percore main' : `percore ${party.id}`;
   checkInteger('timeoutMs', timeoutMs, 1, 2 ** 31 - 1);
   return {
-    servers, timeoutMs,
+    servers, answerMs: checkInteger('answerMs', given.answerMs ?? 30_000, 1, 2 ** 31 - 1),
     connect: {
       ...client, servers,
       name: given.name === undefined ? who : checkText('name', given.name),
@@ -128,7 +142,7 @@ export function checkPublisher(options: NatsPublisherOptions): PublisherSettings
   if (options === undefined) throw invalidArgument('options', options, "an object with subject, such as 'orders'");
   const given = checkOptions('options', options, PUBLISHER_OPTIONS);
   const { inOrder = true } = given;
-  if (typeof inOrder !== 'boolean') throw invalidArgument('inOrder', inOrder, 'true or false');
+  checkBoolean('inOrder', inOrder);
   if (given.headers !== undefined) checkFunction('headers', given.headers);
   return {
     subject: checkSubject('subject', given.subject),
@@ -147,6 +161,7 @@ export interface ConsumerSettings {
   readonly from: 'all' | 'new';
   readonly mostInFlight: number;
   readonly ackWaitMs: number;
+  readonly isOnlyReader: boolean;
   readonly tries: number;
   readonly concurrency: number;
   readonly band: number;
@@ -155,12 +170,13 @@ export interface ConsumerSettings {
 export function checkConsumer(options: NatsConsumerOptions, classes: Party['turn']['classes']): ConsumerSettings {
   if (options === undefined) throw invalidArgument('options', options, 'an object with stream and name');
   const given = checkOptions('options', options, CONSUMER_OPTIONS);
-  const { from = 'all' } = given;
+  const { from = 'all', isOnlyReader = false } = given;
+  checkBoolean('isOnlyReader', isOnlyReader);
   if (from !== 'all' && from !== 'new') throw invalidArgument('from', from, "'all' or 'new'");
   const name = checkBrokerName('name', given.name);
   checkName('name', `nats ${name}`);
   return {
-    name, from,
+    name, from, isOnlyReader,
     stream: checkBrokerName('stream', given.stream),
     subject: given.subject === undefined ? undefined : checkFilter('subject', given.subject),
     mostInFlight: checkInteger('mostInFlight', given.mostInFlight ?? 256, 1, 65_536),

@@ -4,8 +4,8 @@ import type { StepResult } from '../reactor/index.js';
 import { WaitingLine } from '../reactor/internal.js';
 import { noteRefusal } from '../refusals.js';
 import { openConsumer, type StreamConsumer } from './consumer.js';
+import { findPlace, removePlace } from './consumer-place.js';
 import type { NatsMessage } from './consumer-types.js';
-import { jetStreamCode, NO_CONSUMER } from './failures.js';
 import type { NatsLink } from './link.js';
 import { rangeAt, type NatsOwnerStep, type NatsRange, type OwnersSettings } from './owners-options.js';
 import type { OwnersTable, RangeEntry } from './table.js';
@@ -71,11 +71,13 @@ export class OwnedRange {
     const start = Math.max(found.start, last.floor + 1, before?.next ?? 1);
     const entry = await table.change(range, { ...this.entry, start });
     if (entry === undefined) throw new Error('another has taken it');
-    if (last.epoch !== 0) await this.remove(last.epoch);
+    if (last.epoch !== 0) await removePlace(link, settings.consumer.stream, this.nameOf(last.epoch));
     if (before === undefined) await settings.onRangeArrives?.(this.range);
     this.consumer = await openConsumer(
       link, { ...settings.consumer, name: this.nameOf(entry.epoch), subject: `${settings.subject}.${range}.>` },
-      (message) => this.run(message), { start, isFenced: true },
+      (message) => this.run(message),
+      // The broker had no leader for it, or has forgotten it: the range is taken again.
+      { start, isFenced: true, onLost: () => (this.isSure = false) },
     );
     if (this.hasEnded) this.consumer.close();
     return entry;
@@ -91,24 +93,13 @@ export class OwnedRange {
   private async lastConsumer(epoch: number): Promise<{ epoch: number; floor: number }> {
     const { link, settings } = this.host;
     for (let each = epoch; each > Math.max(0, epoch - MOST_UNOPENED); each--) {
-      try {
-        const found = await link.manager.consumers.info(settings.consumer.stream, this.nameOf(each));
-        return { epoch: each, floor: found.ack_floor.stream_seq };
-      } catch (error) {
-        if (jetStreamCode(error) !== NO_CONSUMER) throw error;
-      }
+      const found = await findPlace(link, settings.consumer.stream, this.nameOf(each));
+      if (found !== undefined) return { epoch: each, floor: found.ack_floor.stream_seq };
     }
     return { epoch: 0, floor: 0 };
   }
 
-  private async remove(epoch: number): Promise<void> {
-    const { link, settings } = this.host;
-    await link.manager.consumers.delete(settings.consumer.stream, this.nameOf(epoch)).catch((error: unknown) => {
-      if (jetStreamCode(error) !== NO_CONSUMER) throw error;
-    });
-  }
-
-  /** The range is this reactor's now: runs what it was given, and reads nothing more. */
+  /** It is this reactor's now: runs what it was given, and reads nothing more. */
   async finish(): Promise<void> {
     this.isSure = true;
     await this.consumer?.drain();

@@ -22,55 +22,22 @@ import { checkKey } from '../reactor/internal.js';
 import type { Nats } from './bridge.js';
 import { checkOwners, type NatsOwnersOptions, type NatsOwnerStep, type OwnersSettings } from './owners-options.js';
 import { OwnedRange } from './owned-range.js';
+import { Lease } from './lease.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
+import type { NatsOwners, NatsOwnersStatus } from './owners-types.js';
 import { planShares } from './shares.js';
 import { rangeOf } from './subjects.js';
 import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
-
-/** What one of the owners has done and knows. */
-export interface NatsOwnersStatus {
-  readonly machine: string;
-  /** Its lease holds, and its steps run. */
-  readonly isAlive: boolean;
-  /** The ranges that it owns, in order. */
-  readonly ranges: readonly number[];
-  /** Machines that are alive, this one among them. */
-  readonly machines: number;
-  /** Ranges that nobody owns, or whose owner gives no sign of life. */
-  readonly free: number;
-  /** How often it has taken a range, given one up, and lost one to another. */
-  readonly taken: number;
-  readonly given: number;
-  readonly lost: number;
-  /** Messages whose step is done, and messages that are under way. */
-  readonly acknowledged: number;
-  readonly inFlight: number;
-}
-
-/** One of the reactors that share keyed work, made by `joinOwners`. It belongs to the thread that made it. */
-export interface NatsOwners {
-  readonly machine: string;
-  /** Whether the bucket of this key belongs to this reactor now, and its lease holds. */
-  owns(key: string | Uint8Array): boolean;
-  /** A fresh object. */
-  status(): NatsOwnersStatus;
-  /** Runs what it has been given, hands its ranges to the others, and ends. A second call does nothing. */
-  leave(): Promise<void>;
-}
 
 export class Owners implements NatsOwners, LinkPart {
   readonly kind = 'owner';
   readonly machine: string;
   private readonly held = new Map<number, OwnedRange>();
   private readonly entries: RangeEntry[];
-  /** When each machine gave its last sign, as seen here. */
-  private readonly seenMs = new Map<string, number>();
+  private readonly lease: Lease;
   private readonly busy = new Set<number>();
   private readonly restsUntilMs = new Map<number, number>();
-  private leaseEndsMs = 0;
-  private beatMs = -Infinity;
-  private isBeating = false;
   private isSynced = false;
   private isLeaving = false;
   private isOver = false;
@@ -84,6 +51,7 @@ export class Owners implements NatsOwners, LinkPart {
   ) {
     // One that is started again under the same name counts as another machine.
     this.machine = `${settings.machine}-${randomBytes(4).toString('hex')}`;
+    this.lease = new Lease(this.machine, settings.leaseMs, table);
     this.entries = Array.from({ length: settings.ranges }, () => NO_ENTRY);
     link.parts.add(this);
     this.timer = setInterval(() => this.look(), settings.leaseMs / 8);
@@ -91,7 +59,7 @@ export class Owners implements NatsOwners, LinkPart {
 
   /** Gives its first sign of life and reads the table. */
   async begin(): Promise<void> {
-    await this.beat();
+    await this.link.patiently(() => this.lease.beat());
     this.watch();
   }
 
@@ -103,32 +71,19 @@ export class Owners implements NatsOwners, LinkPart {
 
   /** No other can have taken its ranges yet. */
   isAlive(): boolean {
-    return !this.isOver && performance.now() < this.leaseEndsMs;
+    return !this.isOver && this.lease.holds;
   }
 
-  // ---- Signs of life ------------------------------------------------------------------------------------------------
-
-  private async beat(): Promise<void> {
-    const sentMs = performance.now();
-    this.isBeating = true;
-    try {
-      await this.table.beat(this.machine);
-      this.beatMs = sentMs;
-      this.leaseEndsMs = sentMs + this.settings.leaseMs;
-    } finally {
-      this.isBeating = false;
-    }
-  }
+  // ---- What is looked at all the time -------------------------------------------------------------------------------
 
   private look(): void {
     if (!this.link.isOnline || this.isOver) return;
+    const { lease } = this;
     const now = performance.now();
-    if (now >= this.leaseEndsMs) this.doubt();
-    if (!this.isBeating && now - this.beatMs >= this.settings.leaseMs / 4) {
-      this.beat().catch((error: unknown) => this.note('give a sign of life', error));
-    }
-    if (!this.isSynced || this.isLeaving || now >= this.leaseEndsMs) return;
-    // Ranges that it is not sure of, and those that an answer which came too late has made its own.
+    if (!lease.holds) this.doubt();
+    if (lease.isBeatDue) lease.beat().catch((error: unknown) => this.note('give a sign of life', error));
+    if (!this.isSynced || this.isLeaving || !lease.holds) return;
+    // What it is not sure of, and what an answer that came too late has made its own.
     this.entries.forEach(({ owner }, range) => {
       const own = this.held.get(range);
       const isMissing = own === undefined && owner === this.machine && (this.restsUntilMs.get(range) ?? 0) <= now;
@@ -139,16 +94,10 @@ export class Owners implements NatsOwners, LinkPart {
 
   private share(now: number): void {
     const { take, give } = planShares({
-      own: this.machine, machines: this.living(now), owners: this.entries.map(({ owner }) => owner),
+      own: this.machine, machines: this.lease.living(), owners: this.entries.map(({ owner }) => owner),
     });
     for (const range of take) if ((this.restsUntilMs.get(range) ?? 0) <= now) this.work(range, () => this.take(range));
     for (const range of give) this.work(range, () => this.give(range));
-  }
-
-  private living(now: number): Set<string> {
-    const { leaseMs } = this.settings;
-    const living = [...this.seenMs].filter(([, seenMs]) => now - seenMs < leaseMs).map(([machine]) => machine);
-    return new Set([...living, this.machine]);
   }
 
   /** One thing at a time for each range. */
@@ -236,10 +185,7 @@ export class Owners implements NatsOwners, LinkPart {
   private watch(): void {
     this.isSynced = false;
     this.table.watch({
-      onMachine: (machine, isThere) => {
-        if (isThere) this.seenMs.set(machine, performance.now());
-        else this.seenMs.delete(machine);
-      },
+      onMachine: (machine, isThere) => this.lease.note(machine, isThere),
       onRange: (range, entry) => {
         const known = this.entries[range];
         if (known === undefined || known.revision >= entry.revision) return;
@@ -248,10 +194,7 @@ export class Owners implements NatsOwners, LinkPart {
         if (own !== undefined && entry.owner !== this.machine) this.lose(own);
       },
       onSynced: () => {
-        // Nobody is judged by a time in which nothing could be heard.
-        const now = performance.now();
-        for (const machine of this.seenMs.keys()) this.seenMs.set(machine, now);
-        for (const { owner } of this.entries) if (owner !== '') this.seenMs.set(owner, now);
+        this.lease.forgive(this.entries.map(({ owner }) => owner));
         this.isSynced = true;
       },
     });
@@ -264,7 +207,7 @@ export class Owners implements NatsOwners, LinkPart {
   }
 
   online(): void {
-    this.beatMs = -Infinity;
+    this.lease.hurry();
     this.watch();
   }
 
@@ -299,7 +242,7 @@ export class Owners implements NatsOwners, LinkPart {
   }
 
   status(): NatsOwnersStatus {
-    const living = this.living(performance.now());
+    const living = this.lease.living();
     const own = [...this.held.values()];
     return {
       machine: this.machine, isAlive: this.isAlive(), machines: living.size,

@@ -18,9 +18,12 @@ export interface NatsPublisherStatus {
   readonly refused: number;
   /** How often the broker has refused a message, which is then tried again. */
   readonly refusedByBroker: number;
-  /** Messages lost: too large for the stream, or not confirmed when the publisher was closed. */
+  /**
+   * Messages lost: the stream takes none so large, this user may not publish them (`confirmMs` long), or it was closed
+   * before the broker had confirmed them.
+   */
   readonly dropped: number;
-  /** The broker refuses messages, and they are tried again. */
+  /** The broker refuses, or does not answer, and it is tried again. */
   readonly isStalled: boolean;
 }
 
@@ -40,8 +43,9 @@ export interface NatsPublisher {
    */
   publish(payload: Uint8Array | string, options?: NatsPublishOptions): number;
   /**
-   * The same, and resolves when the broker has stored it; waits for room if there is none. Rejects with
-   * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes).
+   * The same, and resolves when the broker has stored it; waits for room where there is none. Rejects with
+   * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes,
+   * or forbidden).
    */
   stored(payload: Uint8Array | string, options?: NatsPublishOptions): Promise<void>;
   /** Calls `then` once, in a later turn, when a message would be taken, or when the publisher is closed. */

@@ -35,13 +35,14 @@ const OPTIONS = [
 const NO_STREAM = 10059;
 
 /**
- * Makes a stream, or changes the one of that name to these options. Resolves when the broker has it. Rejects with
- * ERR_PERCORE_BROKER_REFUSED, also for options that cannot be changed, and ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a stream, or brings the one of that name to these options. Resolves when the broker has it; while its cluster
+ * has no leader it is tried for `answerMs`. Rejects with ERR_PERCORE_BROKER_REFUSED, for options that cannot be changed
+ * as well, and ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     await ensureStream(nats, { name: 'ORDERS', subjects: ['orders.>'], keeps: 'workqueue', mostMessages: 1e6 });
  */
 export async function ensureStream(nats: Nats, options: NatsStreamOptions): Promise<void> {
-  const { manager } = linkOf(nats);
+  const link = linkOf(nats);
   if (options === undefined) throw invalidArgument('options', options, 'an object with name and subjects');
   const given = checkOptions('options', options, OPTIONS);
   const name = checkBrokerName('name', given.name);
@@ -63,12 +64,15 @@ export async function ensureStream(nats: Nats, options: NatsStreamOptions): Prom
     num_replicas: checkInteger('replicas', given.replicas ?? 1, 1, 5),
     storage: checkOneOf('storage', given.storage ?? 'file', ['file', 'memory']),
   };
+  const { streams } = link.manager;
   try {
-    const known = await manager.streams.info(name).catch((error: unknown) => {
-      if (jetStreamCode(error) === NO_STREAM) return undefined;
-      throw error;
+    await link.patiently(async () => {
+      const known = await streams.info(name).catch((error: unknown) => {
+        if (jetStreamCode(error) === NO_STREAM) return undefined;
+        throw error;
+      });
+      await (known === undefined ? streams.add(config) : streams.update(name, config));
     });
-    await (known === undefined ? manager.streams.add(config) : manager.streams.update(name, config));
   } catch (error) {
     throw refusedBy(error, `make stream "${name}"`, name);
   }

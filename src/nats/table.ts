@@ -10,6 +10,7 @@ import { invalidArgument, PercoreError } from '../errors.js';
 import { openTable, type ClientTable } from './client.js';
 import { jetStreamCode, refusedBy, WRONG_SEQUENCE } from './failures.js';
 import type { NatsLink } from './link.js';
+import { NotYet } from './patience.js';
 
 /** A range as it stands in the table. */
 export interface RangeEntry {
@@ -44,11 +45,8 @@ export class OwnersTable {
     let found: number;
     let table: ClientTable;
     try {
-      table = await openTable(link.connection, name, { replicas });
-      await table.create('ranges', Buffer.from(String(ranges))).catch((error: unknown) => {
-        if (!isTaken(error)) throw error;
-      });
-      found = Number(Buffer.from((await table.get('ranges'))!.value).toString());
+      table = await link.patiently(() => openTable(link.connection, name, { replicas }));
+      found = await link.patiently(() => agreeOn(table, ranges));
     } catch (error) {
       if (error instanceof PercoreError) throw error;
       throw refusedBy(error, `open the table of owners "${name}"`);
@@ -119,3 +117,17 @@ export class OwnersTable {
 }
 
 const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQUENCE;
+
+/** How many ranges there are: as whoever came first has it. */
+async function agreeOn(table: ClientTable, ranges: number): Promise<number> {
+  try {
+    await table.create('ranges', Buffer.from(String(ranges)));
+    return ranges;
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+  }
+  const found = await table.get('ranges');
+  // A broker of a cluster may answer that has not heard of it.
+  if (found === null) throw new NotYet();
+  return Number(Buffer.from(found.value).toString());
+}
