@@ -76,12 +76,19 @@ export interface PercoreErrorDetails {
  *     }
  */
 export class PercoreError extends Error {
+  /** What went wrong, for programs: `docs/guide/errors.md` has all of them. */
   readonly code: PercoreErrorCode;
+  /** What was wrong, as the caller writes it: 'options.capacity'. */
   readonly argument?: string;
+  /** What that was. */
   readonly value?: unknown;
+  /** What would have been accepted, in words. */
   readonly allowed?: string;
+  /** The reactor that it is about. */
   readonly reactorId?: number;
+  /** The name of the system's error, 'ENOSPC' for example. */
   readonly errno?: string;
+  /** The call that the system has refused. */
   readonly syscall?: string;
 
   constructor(code: PercoreErrorCode, message: string, details: PercoreErrorDetails = {}) {

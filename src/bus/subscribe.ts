@@ -12,6 +12,7 @@ import type { Heard, PatternFits, TopicHandler } from './types.js';
 
 /** What `subscribe` returns, for its own thread. */
 export interface Subscription {
+  /** A topic's name, or a beginning and a star. */
   readonly pattern: string;
   /**
    * Resolves when it has handled the last values that publishers retain; never rejects. Of messages that are

@@ -17,11 +17,17 @@ import { tablesOf } from './metrics.js';
 export interface ChromeTraceEvent {
   /** 'X' a slice, 's' and 'f' both ends of an arrow, 'i' a moment, 'M' a name. */
   readonly ph: 'X' | 's' | 'f' | 'i' | 'M';
+  /** The name of the task, or of the track. */
   readonly name: string;
+  /** Its category, by which viewers filter. */
   readonly cat?: string;
+  /** When it began, in microseconds. */
   readonly ts?: number;
+  /** How long it took, in microseconds. */
   readonly dur?: number;
+  /** The process. */
   readonly pid: number;
+  /** The track: the number of the reactor. */
   readonly tid: number;
   /** Of an arrow: both its ends have the same. */
   readonly id?: number;
@@ -29,10 +35,13 @@ export interface ChromeTraceEvent {
   readonly bp?: 'e';
   /** How far a moment reaches: 't' its thread. */
   readonly s?: 't';
+  /** What a viewer shows of it besides. */
   readonly args?: Readonly<Record<string, string | number>>;
 }
 export interface ChromeTrace {
+  /** How viewers show times. */
   readonly displayTimeUnit: 'ns';
+  /** The slices, arrows and names of tracks. */
   readonly traceEvents: readonly ChromeTraceEvent[];
 }
 

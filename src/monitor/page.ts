@@ -33,6 +33,7 @@ export interface PageOptions {
 }
 /** A page that is being written. */
 export interface CountersPage {
+  /** Where the file lies, for whoever maps it. */
   readonly path: string;
   /** Writes it now. Blocks until it is written: some ten microseconds, a second at most. */
   publish(): void;

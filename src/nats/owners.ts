@@ -28,6 +28,7 @@ import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
 
 /** What one of the owners has done and knows. */
 export interface NatsOwnersStatus {
+  /** What others know this reactor by. */
   readonly machine: string;
   /** Its lease holds, and its steps run. */
   readonly isAlive: boolean;
@@ -39,15 +40,19 @@ export interface NatsOwnersStatus {
   readonly free: number;
   /** How often it has taken a range, given one up, and lost one to another. */
   readonly taken: number;
+  /** Ranges that it has given up in order. */
   readonly given: number;
+  /** Ranges that another has taken since its lease was over. */
   readonly lost: number;
   /** Messages whose step is done, and that are under way. */
   readonly acknowledged: number;
+  /** Messages that it was given and has not acknowledged. */
   readonly inFlight: number;
 }
 
 /** One of those who share keyed work, made by `joinOwners`. It belongs to the thread that made it. */
 export interface NatsOwners {
+  /** What others know this reactor by. */
   readonly machine: string;
   /** Whether the bucket of this key is this reactor's now, and its lease holds. */
   owns(key: string | Uint8Array): boolean;

@@ -15,11 +15,13 @@ export interface PartyUse extends BandFigures {
   readonly atNs: number;
   /** What is counted since: 0, or `atNs` of the earlier report. */
   readonly sinceNs: number;
+  /** What each class has used. */
   readonly classes: readonly ClassUse[];
   /** Time in turns that no class has used: other bands, promises, and the turn's own work. */
   readonly otherNs: number;
   /** Garbage collections of the thread. */
   readonly collectorNs: number;
+  /** Time inside turns, in nanoseconds. */
   readonly busyNs: number;
 }
 
@@ -27,6 +29,7 @@ export interface PartyUse extends BandFigures {
 export interface CapacityReport extends CapacityPlan {
   /** 'fits', or 'exceeds' for the reasons in `why`. */
   readonly verdict: 'fits' | 'exceeds';
+  /** What does not fit, in sentences; empty where all does. */
   readonly why: readonly string[];
   /** What is really used: of a runtime, each of its reactors; of a reactor, itself. */
   readonly parties: readonly PartyUse[];

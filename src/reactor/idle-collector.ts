@@ -29,9 +29,11 @@ export interface IdleCollectOptions {
 export interface CollectionStatus {
   /** All, whoever began them, of which `atIdle` by this. */
   readonly count: number;
+  /** Those of them that it has made itself. */
   readonly atIdle: number;
   /** Together, and the longest of them. */
   readonly totalNs: number;
+  /** The longest of all, in nanoseconds. */
   readonly longestNs: number;
   /** The time of those that were made at idle, as this thread has measured it. */
   readonly atIdleNs: number;

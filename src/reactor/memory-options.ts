@@ -20,6 +20,7 @@ export interface MemoryOptions {
 
 /** What was asked of memory, and granted. */
 export interface MemoryStatus {
+  /** What `createRuntime` was given. */
   readonly asked: MemoryOptions;
   /** Bytes of the process that are locked now. */
   readonly lockedBytes: number;

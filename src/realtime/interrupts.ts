@@ -2,6 +2,7 @@
 import { parseList, type SystemFiles } from './system-files.js';
 
 export interface Interrupt {
+  /** Its number in `/proc/interrupts`. */
   readonly irq: number;
   /** What the kernel says of it: chip, kind and device. */
   readonly name: string;
