@@ -229,10 +229,10 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
 }
 
 /**
- * The word that was probably meant: the one that takes the fewest edits, if two are enough, or else one that begins
- * with the other.
+ * The word that was probably meant: the one that takes the fewest edits, if two are enough and change no more than half
+ * of it, or else one that begins with the other.
  */
-function nearest(word: string, known: readonly string[]): string | undefined {
+export function nearest(word: string, known: readonly string[]): string | undefined {
   // Any number is near any other.
   if (/^\d+$/.test(word)) return undefined;
   let meant: string | undefined;
@@ -241,6 +241,8 @@ function nearest(word: string, known: readonly string[]): string | undefined {
     const [x, y] = [each.toLowerCase(), word.toLowerCase()];
     const isBeginning = y !== '' && (x.startsWith(y) || y.startsWith(x));
     let edits = editsBetween(x, y);
+    // Two edits make any short word of any other.
+    if (edits * 2 > Math.max(x.length, y.length)) edits = Infinity;
     if (edits > MOST_EDITS && isBeginning) edits = MOST_EDITS + 0.5;
     if (edits >= least) continue;
     least = edits;
