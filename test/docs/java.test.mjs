@@ -39,7 +39,8 @@ function write(name, text) {
 function compile(name, code, given) {
   const lines = given.split('\n');
   const [imports, fields] = [true, false].map((is) => lines.filter((line) => line.startsWith('import ') === is));
-  const source = `${imports.join('\n')}\nclass ${name} {\n${fields.join('\n')}\nvoid run() throws Exception {\n${code}}\n}\n`;
+  const method = `void run() throws Exception {\n${code}}`;
+  const source = [...imports, `class ${name} {`, ...fields, method, '}\n'].join('\n');
   const stubs = Object.entries(AERON).map(([file, text]) => write(file, text));
   const { status, stderr } = spawnSync(
     'javac', ['-d', join(folder, 'out'), '-cp', DISRUPTOR, write(`${name}.java`, source), ...stubs],

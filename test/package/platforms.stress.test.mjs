@@ -119,7 +119,8 @@ describe.each(isStress ? TARGETS : [])('$name', (target) => {
     }
   }, 1_800_000);
 
-  if (target.cpu !== process.arch && target.libc === 'glibc') it('runs a file of the suite in an emulator', async () => {
+  const isEmulated = target.cpu !== process.arch && target.libc === 'glibc';
+  if (isEmulated) it('runs a file of the suite in an emulator', async () => {
     const node = await nodeFor(target);
     if (node === undefined) return;
     const { status, stdout, stderr } = await runSuiteFile(node, addon, 'dist/src/queues/spsc-queue.test.js');
@@ -168,8 +169,8 @@ async function runSuiteFile(node, addon, file) {
     'vitest.config.mjs': `export default { test: { pool: 'threads', include: ['${file}'], testTimeout: 600_000,
       server: { deps: { external: [/\\/dist\\/.*(?<!\\.test)\\.js$/] } } } };\n`,
   });
-  const quiet = ['--force', '--ignore-scripts', '--no-audit', '--no-fund'];
-  runSync('npm', ['install', '--prefix', home, '--cpu=arm64', '--os=linux', '--libc=glibc', ...quiet, ...packages], '/');
+  const options = ['--cpu=arm64', '--os=linux', '--libc=glibc', '--force', '--ignore-scripts', '--no-audit', '--no-fund'];
+  runSync('npm', ['install', '--prefix', home, ...options, ...packages], '/');
   return run(node[0], [...node.slice(1), join(home, 'node_modules', 'vitest', 'vitest.mjs'), 'run'], {
     cwd: home, env: { PERCORE_NATIVE_PATH: addon }, timeoutMs: 1_500_000,
   });

@@ -72,7 +72,13 @@ int __cxa_thread_atexit_impl(void (*run)(void *), void *object, void *library) {
 }
 
 /* Where the table for unwinding lies that belongs to an address, which exceptions of C++ ask for. */
-struct found { unsigned long long flags; void *start, *end; struct link_map *map; void *frames; unsigned long long more[7]; };
+struct found {
+  unsigned long long flags;
+  void *start, *end;
+  struct link_map *map;
+  void *frames;
+  unsigned long long more[7];
+};
 struct asked { uintptr_t address; struct found *found; };
 static int look(struct dl_phdr_info *info, size_t size, void *data) {
   (void)size;
