@@ -50,6 +50,7 @@ const promises: Record<string, RegExp> = {
   '24-order-book.js': /^(\d+) trades in parallel, \1 in sequence\n$/,
   '25-machines.js': /^2000 results of a and b, 0 out of the order of their keys\n$/,
   '26-queue-in-a-file.js': /^the order 199999 was the last, and 1 child was started anew\n$/,
+  '27-fast-delivery.js': /^2100000 bytes, all in capitals\n\d+ MB\/s through one thread\n$/,
   '40-levels.js': new RegExp(
     String.raw`^A: .*\nB: .*\nC: .*, shared = 1\nD: high\nE: .*, shared = 2\nF: .*\n`
       + String.raw`(?:preemptive|by turns, more slowly: .+)\n$`,

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { createRuntime, type Runtime } from '../reactor/index.js';
 import { createBalancer, type Balancer } from './balancer.js';
-import { ENDS, HELD_UP, REFUSED, STARTS } from './fixtures/gone.js';
+import { BLOCKS, ENDS, HELD_UP, REFUSED, STARTS } from './fixtures/gone.js';
 
 async function live(
   reactors: number, use: (runtime: Runtime, balancer: Balancer, words: Int32Array) => Promise<void>,
@@ -81,5 +81,17 @@ it('one that ends before the others that are added are there is not taken for li
     expect(await scaled).toMatchObject({ code: 'ERR_PERCORE_ENTRY', reactorId: 1 });
     expect(runtime.reactors).toBe(1);
     expect(balancer.status()).toMatchObject({ moving: 0, moved: 0 });
+  });
+}, 20_000);
+
+it('one that is taken away amid an endless step had been sent what others sent, not calls about buckets', async () => {
+  await live(3, async (runtime, balancer, words) => {
+    runtime.send('block', 0, { reactor: 2 });
+    await expect.poll(() => Atomics.load(words, ENDS), { timeout: 20_000, interval: 2 }).toBe(BLOCKS);
+    for (let i = 0; i < 5; i++) runtime.send('block', i, { reactor: 2 });
+    runtime.flush();
+    // All its buckets were asked for, and it has answered none of that.
+    expect(await runtime.scale(2, { drainMs: 100 })).toEqual({ reactors: 2, undelivered: 5 });
+    expect(balancer.status()).toMatchObject({ moving: 0, adopted: 341 });
   });
 }, 20_000);

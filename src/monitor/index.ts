@@ -1,4 +1,4 @@
-/** What is measured of a running program, and how it is told. */
+/** What is measured in a running program, and how it is reported. */
 export { onMetrics, type RuntimeMetrics } from './runtime-metrics.js';
 export {
   metricsOf, relieved, type BoundedFigure, type ClassMetrics, type Figures, type FigureSummary, type LaneMetrics,

@@ -1,11 +1,11 @@
 /**
- * How long the kernel has made this thread wait for a CPU though it could run: the second number of
- * /proc/thread-self/schedstat, read now and then while the thread works, and when somebody asks. Without that file
- * (another system, a kernel without CONFIG_SCHED_INFO) it is 0.
+ * How long the kernel let this thread wait for a CPU though it could have run: the second number of
+ * /proc/thread-self/schedstat, read now and then while the thread works, and when somebody asks. Without that file (on
+ * another system, or a kernel without CONFIG_SCHED_INFO) it is 0.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** Time of work between two readings, of which each takes some microseconds. */
+/** How long the thread works between two readings, each of which takes some microseconds. */
 const EVERY_NS = 20_000_000;
 const KEPT = 8;
 
@@ -32,7 +32,7 @@ export class RunDelay {
     if (nowNs >= this.nextNs) this.take(nowNs);
   }
 
-  /** Nanoseconds for which the thread has waited since `fromNs`, or since the last reading before that. */
+  /** For how many nanoseconds the thread has waited since `fromNs`, or since the last reading before that. */
   since(fromNs: number, nowNs: number): number {
     if (this.fd < 0) return 0;
     let before = (this.readings + KEPT - 1) % KEPT;

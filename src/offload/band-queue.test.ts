@@ -10,7 +10,8 @@ function task(id: number, band: number): PoolTask & { aborted?: boolean } {
   const request = { id, module: '', payload: 0, transfer: [], band, key: undefined, deadlineNs: 0 };
   return { [queueOptionsSymbol]: new Offloaded(request, 0, id) } as unknown as PoolTask;
 }
-const idOf = (given: PoolTask): number => (given[queueOptionsSymbol] as unknown as Offloaded).request.id;
+const offloadedOf = (given: PoolTask): Offloaded => given[queueOptionsSymbol] as unknown as Offloaded;
+const idOf = (given: PoolTask): number => offloadedOf(given).request.id;
 
 describe('the queue of bands that piscina is given', () => {
   it('is a stable sort by band, whatever is given back or not wanted', () => {
@@ -31,7 +32,15 @@ describe('the queue of bands that piscina is given', () => {
             queue.push(given);
             model.push({ id: next - 1, band, given });
           } else if (does === 5) {
-            if (model.length > 0) unwanted.add(model[band % model.length]!.id);
+            const each = model[band % Math.max(1, model.length)];
+            if (each === undefined) continue;
+            if (band < 4) {
+              unwanted.add(each.id);
+            } else {
+              // Its place is free at once, and nobody meets it any more.
+              queue.giveUp(offloadedOf(each.given));
+              model = model.filter((other) => other !== each);
+            }
           } else {
             const expected = first();
             const got = queue.shift() as (PoolTask & { aborted?: boolean }) | null;
@@ -45,5 +54,21 @@ describe('the queue of bands that piscina is given', () => {
         }
       },
     ), { numRuns: 500 });
+  });
+
+  it('keeps nothing of those that are given up, however many they are', () => {
+    const queue = new BandQueue(() => true);
+    queue.symbol = queueOptionsSymbol;
+    const kept = task(-1, 0);
+    queue.push(kept);
+    for (let id = 0; id < 10_000; id++) {
+      const given = task(id, id % 8);
+      queue.push(given);
+      queue.giveUp(offloadedOf(given));
+      queue.giveUp(offloadedOf(given));
+    }
+    expect(queue.size).toBe(1);
+    expect(idOf(queue.shift()!)).toBe(-1);
+    expect([queue.size, queue.shift()]).toEqual([0, null]);
   });
 });

@@ -59,6 +59,19 @@ describe.each([['a reactor', inReactor], ['the main thread', inMain]])('a task o
     expect(await ask({ do: 'echo', value: 2 })).toBe(2);
   });
 
+  it('may throw what is no error, answer what throws when it is copied, and end its thread late', async () => {
+    expect((await errorOf(ask({ do: 'throw null' }))).message).toMatch(/not an Error/);
+    for (const value of [null, 'why', { message: 5 }]) {
+      expect(await errorOf(ask({ do: 'hostile result', value })), String(value)).toMatchObject({
+        code: 'ERR_PERCORE_UNSERIALIZABLE',
+      });
+    }
+    for (const what of ['late exit', 'uncaught'] as const) {
+      expect((await errorOf(ask({ do: what, ms: 5 }))).code, what).toBe('ERR_PERCORE_OFFLOAD');
+    }
+    expect(await ask({ do: 'echo', value: 3 })).toBe(3);
+  });
+
   it('that is late is given up; one that has not begun by then never does', async () => {
     const before = offloadStatus(runtime)!.dropped;
     const threads = offloadStatus(runtime)!.threads.length;
@@ -143,6 +156,33 @@ describe('the pool', () => {
     expect(new Set(codes)).toEqual(new Set(['answered', 'ERR_PERCORE_BACK_PRESSURED']));
   });
 
+  it('takes new tasks at once when thousands were given up while its threads were busy', async () => {
+    const threads = offloadStatus(runtime)!.threads.length;
+    const notes = shared(2);
+    const end = new AbortController();
+    const busy = Array.from(
+      { length: threads }, () => errorOf(inMain({ do: 'until unwanted', notes }, { signal: end.signal })),
+    );
+    await until(() => offloadStatus(runtime)!.running === threads);
+    const before = offloadStatus(runtime)!;
+    for (let round = 0; round < 2; round++) {
+      const abort = new AbortController();
+      const many = Array.from(
+        { length: 4000 }, (_, i) => errorOf(inMain({ do: 'echo' }, { priority: i % 8, signal: abort.signal })),
+      );
+      await until(() => offloadStatus(runtime)!.waiting === 4000);
+      abort.abort(new Error('enough'));
+      expect(new Set((await Promise.all(many)).map(({ message }) => message))).toEqual(new Set(['enough']));
+      expect(offloadStatus(runtime)!.waiting).toBe(0);
+    }
+    const later = inMain({ do: 'echo', value: 'later' });
+    end.abort(new Error('enough'));
+    expect(await later).toBe('later');
+    await Promise.all(busy);
+    const { lost, refused, dropped } = offloadStatus(runtime)!;
+    expect([lost - before.lost, refused - before.refused, dropped - before.dropped]).toEqual([0, 0, 8000]);
+  });
+
   it('says where its threads run: away from the reactors, where there are other CPUs', async () => {
     await using small = await createRuntime<Asks>({ entry, reactors: 1, idle: { strategy: 'park' } });
     await offload(small, module, { do: 'echo' });
@@ -213,6 +253,22 @@ describe('mistakes', () => {
     }
     expect((await errorOf(ask(runtime, module, 1, { prio: 5 }))).message).toContain('prio');
     expect((await errorOf(ask(runtime, module, () => 1))).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
+  });
+
+  it('of a getter that aborts while the payload is copied leaves no task behind', async () => {
+    const notes = shared(4);
+    const abort = new AbortController();
+    const payload = {
+      do: 'note', notes,
+      get value() {
+        abort.abort(new Error('enough'));
+        return 1;
+      },
+    };
+    const { dropped } = offloadStatus(runtime)!;
+    expect((await errorOf(offload(runtime, module, payload, { signal: abort.signal }))).message).toBe('enough');
+    await until(() => offloadStatus(runtime)!.waiting + offloadStatus(runtime)!.running === 0);
+    expect([notes[0], offloadStatus(runtime)!.dropped - dropped]).toEqual([0, 1]);
   });
 
   it('in the module are errors of its task', async () => {

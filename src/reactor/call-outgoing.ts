@@ -1,9 +1,9 @@
 /**
  * The answering half of a streaming answer: takes one value after the other from what the handler has returned, and
- * sends each as a record of its own; the lane publishes many of them at once. Values that are there without a promise,
- * those of a plain generator, share records.
+ * gathers them in records, since a record costs more than a value. What was gathered goes when the record is full,
+ * after 20 µs, before this rests or ends, and at the end of the turn at the latest.
  *
- *      next() --value--> STREAMED, a credit less --no credit, or values wait for room--> rests --CREDIT, room--> next()
+ *      next() --value--> gathered, a credit less --no credit, or values wait for room--> rests --CREDIT, room--> next()
  *            \--done---> REPLY        \--throws--> FAILURE
  *      CANCEL, the caller's death --end--> return() of the iterator, whose `finally` runs
  *
@@ -14,14 +14,17 @@ import { isResult, notAResult } from '../iterators.js';
 import { TOO_LARGE } from '../queues/index.js';
 import { STREAMED } from './message.js';
 import type { Outlet } from './outlet.js';
+import type { Flushable } from './unpublished.js';
 import { ValueBatch } from './value-batch.js';
 
-/** What was gathered goes after so long, however little it is. */
+/** Gathered values go after this time, however few they are. */
 const GATHER_NS = 20_000;
 
-export class Outgoing {
+export class Outgoing implements Flushable {
   private isOver = false;
   private isInLine = false;
+  /** The turn knows that something was gathered here. */
+  private isAwaitingFlush = false;
   private goOn: (() => void) | undefined;
   private closing: Promise<unknown> | undefined;
   private batch: ValueBatch | undefined;
@@ -34,8 +37,8 @@ export class Outgoing {
   ) {}
 
   /**
-   * Until all has been sent, or nobody wants more. True: the caller waits to hear that this is the end. Throws what the
-   * iterator throws, and what a value cannot be sent for.
+   * Runs until everything was sent, or nobody wants more. True: the caller waits to hear that this is the end. Throws
+   * what the iterator throws, and why a value cannot be sent.
    */
   async run(): Promise<boolean> {
     try {
@@ -46,31 +49,31 @@ export class Outgoing {
           continue;
         }
         const next = this.iterator.next();
-        // A plain generator is not waited for: a promise costs more than the value.
+        // A plain generator is not awaited: a promise costs more than the value.
         const isLater = next instanceof Promise || (isResult(next) && 'then' in next);
         const result = isLater ? await next : next;
         if (!isResult(result)) throw notAResult("the handler's iterator", result);
         const { value, done } = result;
         if (done === true) break;
         if (this.isOver) break;
-        const failing = isLater ? this.send(value) : this.gather(value);
+        const failing = this.gather(value);
         if (failing !== undefined) await failing;
       }
     } finally {
-      // Before the end, or what the iterator has thrown.
+      // Before the end, or before what the iterator has thrown.
       this.sendGathered();
     }
     await this.closing;
     return !this.isOver;
   }
 
-  /** So many more values may go. */
+  /** This many more values may go. */
   grant(values: number): void {
     this.credits += values;
     this.wake();
   }
 
-  /** Nobody wants more. A generator that waits for something else ends when that has come: see `context.signal`. */
+  /** Nobody wants more. A generator that waits for something else ends when that has settled: see `context.signal`. */
   end(): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -80,10 +83,11 @@ export class Outgoing {
     this.wake();
   }
 
+  /** Sends it by itself: it is too long to share a record. */
   private send(value: unknown): Promise<void> | undefined {
     this.credits--;
     try {
-      // CLOSED: the caller has died, of which this hears by `end`.
+      // CLOSED: the caller has died; `end` will say so.
       if (this.outlet.sendReply(STREAMED, this.number, this.generation, value) !== TOO_LARGE) return undefined;
     } catch (error) {
       return this.abandon(error);
@@ -91,7 +95,13 @@ export class Outgoing {
     return this.abandon(tooLarge(this.outlet));
   }
 
-  /** As `send`, with others if there are any. */
+  /** The turn ends: what was gathered goes. */
+  flush(): void {
+    this.isAwaitingFlush = false;
+    this.sendGathered();
+  }
+
+  /** Sends it with others, if there are any. */
   private gather(value: unknown): Promise<void> | undefined {
     const batch = (this.batch ??= new ValueBatch(this.outlet.maxBytes));
     try {
@@ -104,6 +114,10 @@ export class Outgoing {
       return this.abandon(error);
     }
     this.credits--;
+    if (!this.isAwaitingFlush) {
+      this.isAwaitingFlush = true;
+      this.outlet.flushLater(this);
+    }
     const { count } = batch;
     // The clock is read after 1, 2, 4, … values.
     if ((count & (count - 1)) !== 0) return undefined;
@@ -116,12 +130,12 @@ export class Outgoing {
   private sendGathered(): void {
     const { batch } = this;
     if (batch === undefined || batch.count === 0) return;
-    // CLOSED: the caller has died, of which this hears by `end`.
+    // CLOSED: the caller has died; `end` will say so.
     if (!this.isOver) this.outlet.sendGathered(this.number, this.generation, batch);
     batch.clear();
   }
 
-  /** Ends the iterator for an error, which is the one to tell, whatever its `finally` throws. */
+  /** Ends the iterator because of an error, which is the one to report, whatever its `finally` throws. */
   private async abandon(error: unknown): Promise<void> {
     try {
       await this.closeIterator();

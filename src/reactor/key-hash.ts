@@ -19,8 +19,9 @@ const AVALANCHE_MULTIPLIER = 0x85ebca6b;
 const AVALANCHE_MULTIPLIER_2 = 0xc2b2ae35;
 
 /**
- * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread; never blocks, never allocates.
- * Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array: of a text key, hash `Buffer.from(key)`.
+ * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread may call it; never blocks, never
+ * allocates. Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` is a Uint8Array: for a text key, hash
+ * `Buffer.from(key)`.
  */
 export function hashKey(
   bytes: Uint8Array, from = 0, to: number = ArrayBuffer.isView(bytes) ? bytes.length : 0,
@@ -53,7 +54,7 @@ export function hashKey(
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** Apart from hashKey(), which is called for each line of a stream. Returns for a Uint8Array of another realm. */
+/** Kept out of hashKey(), which is called for each line of a stream. Returns for a Uint8Array of another realm. */
 function checkRange(bytes: unknown, from: number, to: number): void {
   const { length } = checkBytes('bytes', bytes);
   checkInteger('to', to, 0, length);

@@ -1,20 +1,26 @@
-/** When a reactor that has died is started again, and after what wait: pure bookkeeping, one for each runtime. */
+/**
+ * When a reactor that has died is started again, and after which wait: pure bookkeeping, one object for each runtime.
+ */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 
 /** The option `restart` of createRuntime. */
 export interface RestartOptions {
-  /** So many deaths of one reactor within `withinMs` are followed by a new start: 1 to 10^6. One more is the end. */
+  /** How many deaths of one reactor within `withinMs` are followed by a new start: 1 to 10^6. One more is the end. */
   most: number;
-  /** 1 to 2^31 - 1 ms. */
+  /**
+   * 1 to 2^31 - 1 ms. While its threads end before they were ready, none of its deaths is forgotten: an entry that
+   * never comes up is the end after `most` of them, however long each has taken.
+   */
   withinMs: number;
   /**
-   * The first start within `withinMs` comes at once, the second after so many milliseconds, each further one after
-   * twice the wait before it, at most a second: 0 to 1,000, default 10.
+   * The first start within `withinMs` comes at once, the second after this many milliseconds, each further one after
+   * twice the previous wait, at most a second: 0 to 1,000, default 10.
    */
   backoffMs?: number;
   /**
-   * Keeps one thread more, which has loaded everything but the entry and waits: the next reactor that dies goes on in
-   * it, in a part of the time that a new thread takes. It costs the memory of a thread and no CPU. Default false.
+   * Keeps one more thread, which has loaded everything except the entry and waits: the next reactor that dies continues
+   * in it, in a fraction of the time that a new thread takes. It costs the memory of a thread and no CPU. Default
+   * false.
    */
   spare?: boolean;
 }
@@ -35,16 +41,19 @@ export function checkRestart(options: RestartOptions | undefined): Required<Rest
 }
 
 export class RestartPolicy {
-  /** By reactor, when it died, the last `withinMs` of it. */
+  /** By reactor, when it died: the last `withinMs` before it was ready, and all since. */
   private readonly deathsMs = new Map<number, number[]>();
 
   constructor(private readonly options: Required<Omit<RestartOptions, 'spare'>> | undefined) {}
 
-  /** A reactor has died: how long to wait before it is started again; undefined when it is dead for good. */
-  died(id: number, nowMs: number): number | undefined {
+  /**
+   * A reactor has died: how long to wait before it is started again; undefined when it is dead for good. `wasReady`:
+   * its entry had run.
+   */
+  died(id: number, nowMs: number, wasReady: boolean): number | undefined {
     if (this.options === undefined) return undefined;
     const { most, withinMs, backoffMs } = this.options;
-    const recent = (this.deathsMs.get(id) ?? []).filter((atMs) => nowMs - atMs < withinMs);
+    const recent = (this.deathsMs.get(id) ?? []).filter((atMs) => !wasReady || nowMs - atMs < withinMs);
     this.deathsMs.set(id, recent);
     if (recent.length >= most) return undefined;
     recent.push(nowMs);

@@ -139,6 +139,18 @@ describe('a reactor that is started again', () => {
     });
   });
 
+  it('whose entry never comes up is dead for good in the end, however long each start takes', async () => {
+    const restart = { most: 2, withinMs: 1, backoffMs: 0 };
+    await live({ failing: [1, 2, 3, 4, 5, 6] }, { restart }, async ({ runtime, deaths, restarts, die }) => {
+      await die();
+      await until(() => deaths.at(-1)!.willRestart === false, 'the last death');
+      // Each start takes longer than `withinMs`, and none was ready.
+      expect(deaths.length).toBe(3);
+      expect(stateOf(runtime).state).toBe('dead');
+      expect(restarts).toEqual([]);
+    });
+  });
+
   it('is dead for good after one death more than the option allows', async () => {
     await live({}, { restart: { most: 1, withinMs: 60_000 } }, async ({ runtime, deaths, restarts, die }) => {
       await die();
@@ -268,16 +280,26 @@ describe('a spare thread', () => {
 describe('the policy of restarts', () => {
   it('allows so many within so long, and doubles the wait', () => {
     const policy = new RestartPolicy({ most: 4, withinMs: 1000, backoffMs: 10 });
-    expect([0, 100, 200, 300].map((ms) => policy.died(0, ms))).toEqual([0, 10, 20, 40]);
-    expect(policy.died(1, 300), 'each reactor by itself').toBe(0);
-    expect(policy.died(0, 999)).toBeUndefined();
+    expect([0, 100, 200, 300].map((ms) => policy.died(0, ms, true))).toEqual([0, 10, 20, 40]);
+    expect(policy.died(1, 300, true), 'each reactor by itself').toBe(0);
+    expect(policy.died(0, 999, true)).toBeUndefined();
     // The first two are longer ago by now.
-    expect(policy.died(0, 1150)).toBe(20);
+    expect(policy.died(0, 1150, true)).toBe(20);
+  });
+
+  it('forgets no death while none of its threads becomes ready, however long each takes', () => {
+    const policy = new RestartPolicy({ most: 3, withinMs: 1000, backoffMs: 10 });
+    expect(policy.died(0, 0, true)).toBe(0);
+    // An entry that never ends: each start takes longer than `withinMs`.
+    expect([5000, 10_000, 15_000].map((ms) => policy.died(0, ms, false))).toEqual([10, 20, undefined]);
+    // One that was ready at last begins anew.
+    const other = new RestartPolicy({ most: 3, withinMs: 1000, backoffMs: 10 });
+    expect([0, 5000, 10_000].map((ms) => other.died(0, ms, ms === 10_000))).toEqual([0, 10, 0]);
   });
 
   it('waits a second at most', () => {
     const policy = new RestartPolicy({ most: 100, withinMs: 1000, backoffMs: 10 });
-    expect(Math.max(...Array.from({ length: 100 }, () => policy.died(0, 0)!))).toBe(1000);
+    expect(Math.max(...Array.from({ length: 100 }, () => policy.died(0, 0, true)!))).toBe(1000);
   });
 
   it('is checked', async () => {

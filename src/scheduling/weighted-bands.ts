@@ -4,8 +4,8 @@
  *
  *      weights 4 (band 7) and 1 (band 1), both always ready:   7 7 7 7 1 | 7 7 7 7 1 | ...
  *
- * What stands first in a band waits for at most the sum of the other weights, twice: once for the rest of this round,
- * once for those above it in the next. It counts quanta, not time: for equal time use `Shares`. Source: Katevenis,
+ * The first in a band waits for at most the sum of the other weights, twice: once for the rest of this round, and once
+ * for those above it in the next. It counts quanta, not time: for equal time use `Shares`. Source: Katevenis,
  * Sidiropoulos and Courcoubetis, Weighted Round-Robin Cell Multiplexing (1991).
  */
 import { BANDS } from '../layout.js';
@@ -13,52 +13,80 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
+const ALL = (1 << BANDS) - 1;
+
 export class WeightedBands implements Discipline<Ready> {
   private bitmap = 0;
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
+  /** What is ready, while it is one thing alone, as in `Bands`. */
+  private only: Ready | undefined;
   private readonly weights: Int32Array;
-  /** Selections that each band has left in this round, and the bitmap of those that have any. */
-  private readonly left: Int32Array;
-  private unspent = (1 << BANDS) - 1;
+  /** For the next round, where others were set since this one began. */
+  private nextWeights: ArrayLike<number> | undefined;
+  /** Selections that a band has left in this round, once it has had one. */
+  private readonly left: Int32Array = new Int32Array(BANDS);
+  /** Bands that have had a selection in this round, and those that have any left. So a round begins with two stores. */
+  private begun = 0;
+  private unspent = ALL;
 
   /** `weights` of bands 0 to 7: integers of 1 or more. */
   constructor(weights: ArrayLike<number>) {
     this.weights = Int32Array.from(weights);
-    this.left = this.weights.slice();
   }
 
   get isEmpty(): boolean {
     return this.bitmap === 0;
   }
 
-  /** A quantum is what a weight counts, so each is run to its end. */
+  /** A weight counts quanta, so each quantum runs to its end. */
   hasAbove(_band: number): boolean {
     return false;
   }
 
   push(ready: Ready): void {
+    if (this.bitmap === 0) {
+      this.only = ready;
+    } else {
+      if (this.only !== undefined) {
+        this.queues[this.only.band]!.push(this.only);
+        this.only = undefined;
+      }
+      this.queues[ready.band]!.push(ready);
+    }
     this.bitmap |= 1 << ready.band;
-    this.queues[ready.band]!.push(ready);
   }
 
   select(): Ready | undefined {
-    if (this.bitmap === 0) return undefined;
-    if ((this.bitmap & this.unspent) === 0) this.beginRound();
-    const band = 31 - Math.clz32(this.bitmap & this.unspent);
+    const { bitmap, only } = this;
+    if (bitmap === 0) return undefined;
+    if ((bitmap & this.unspent) === 0) this.beginRound();
+    const band = 31 - Math.clz32(bitmap & this.unspent);
+    const bit = 1 << band;
+    const left = (this.begun & bit) === 0 ? this.weights[band]! : this.left[band]!;
+    this.begun |= bit;
+    this.left[band] = left - 1;
+    if (left === 1) this.unspent &= ~bit;
+    if (only !== undefined) {
+      this.only = undefined;
+      this.bitmap = 0;
+      return only;
+    }
     const queue = this.queues[band]!;
     const ready = queue.shift();
-    if (queue.count === 0) this.bitmap &= ~(1 << band);
-    if (--this.left[band]! === 0) this.unspent &= ~(1 << band);
+    if (queue.count === 0) this.bitmap &= ~bit;
     return ready;
   }
 
   /** Changes the weights from the next round on. */
   setWeights(weights: ArrayLike<number>): void {
-    this.weights.set(weights);
+    this.nextWeights = weights;
   }
 
   private beginRound(): void {
-    this.left.set(this.weights);
-    this.unspent = (1 << BANDS) - 1;
+    this.begun = 0;
+    this.unspent = ALL;
+    if (this.nextWeights === undefined) return;
+    this.weights.set(this.nextWeights);
+    this.nextWeights = undefined;
   }
 }

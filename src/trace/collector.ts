@@ -1,13 +1,13 @@
 /**
- * Events from the kernel to the reader, in rounds.
+ * Carries events from the kernel to the reader, in rounds.
  *
  *      kernel: event --filter: is it about one of ours?--> buffer of the CPU
  *                                                             | pages, every 5 to 100 ms
  *      here:   streams of all CPUs --in the order of time--> reader --> threads
  *
- * Each round reads what there is and takes the events that are older than the round: what a CPU has not written yet is
- * younger. A hole in one stream is a hole in all that is known, since a thread may have been there meanwhile, so
- * nothing is recorded until it is over.
+ * Each round reads what there is and takes only the events that are older than the round, because a CPU may still be
+ * writing younger ones. A hole in one stream is a hole in everything that is known, since the thread may have been
+ * there meanwhile, so nothing is recorded until the hole is over.
  */
 import { readFileSync } from 'node:fs';
 import { CpuStream, takeInOrder } from './cpu-stream.js';
@@ -17,20 +17,20 @@ import { filterOf, rangesOf } from './filters.js';
 import type { FollowedThread } from './followed-thread.js';
 import { findTracefs, removeLeftovers, TraceInstance } from './instance.js';
 
-/** Which fields say whom an event is about. An interrupt is about the thread that it interrupts. */
+/** Which fields name the thread that an event is about. An interrupt is about the thread that it interrupts. */
 const FILTER_FIELDS: Readonly<Record<EventName, readonly string[]>> = {
   switch: ['prev_pid', 'next_pid'], waking: ['pid'], exit: ['pid'], fork: ['parent_pid'], irqEntry: ['common_pid'],
   irqExit: ['common_pid'],
 };
 const NAMES = Object.keys(EVENTS) as EventName[];
 const [LEAST_ROUND_MS, MOST_ROUND_MS] = [5, 100];
-/** How long ago an event was, at least, when it is taken: another CPU may just be writing an older one. */
+/** How old an event must be, at least, before it is taken: another CPU may just be writing an older one. */
 const SETTLED_NS = 1e6;
-/** Pages of a CPU that are taken in a round, so that a flood does not grow in our memory instead. */
+/** How many pages of one CPU a round takes, so that a flood does not pile up in our memory. */
 const MOST_PAGES = 4096;
 
 export class Collector {
-  /** What times are told from (CLOCK_MONOTONIC). */
+  /** The moment from which times are counted (CLOCK_MONOTONIC). */
   readonly zeroNs: bigint = process.hrtime.bigint();
   /** Instances of dead tracers that were removed. */
   readonly removed: readonly string[];
@@ -46,7 +46,7 @@ export class Collector {
   private lostAtEnd = 0;
   private isRemoved = false;
 
-  /** Makes the instance; there are events once somebody is followed. Throws ERR_PERCORE_NO_CAPABILITY. */
+  /** Makes the instance. Events come as soon as somebody is followed. Throws ERR_PERCORE_NO_CAPABILITY. */
   constructor(
     bufferKiB: number, threads: ReadonlyMap<number, FollowedThread>, events: ReaderEvents,
     private readonly afterRound: (hadHole: boolean) => void,
@@ -79,7 +79,7 @@ export class Collector {
     return this.reader.count;
   }
 
-  /** Events that were overwritten before they could be read, as the kernel counts them. */
+  /** Events that were overwritten before they could be read, as counted by the kernel. */
   get lost(): number {
     if (this.isRemoved) return this.lostAtEnd;
     return this.streams.reduce((sum, { cpu }) => {
@@ -92,7 +92,7 @@ export class Collector {
     return Number(process.hrtime.bigint() - this.zeroNs);
   }
 
-  /** From now on the kernel records what is about these threads, and about those whose numbers lie between them. */
+  /** From now on the kernel records what is about these threads, and about those with numbers between theirs. */
   follow(tids: Iterable<number>): void {
     const ranges = rangesOf(tids);
     const { instance } = this;
@@ -106,7 +106,7 @@ export class Collector {
     instance.write('tracing_on', '1');
   }
 
-  /** Reads what there is and takes what is settled; the last round takes all. */
+  /** Reads what there is and takes what is settled; the last round takes everything. */
   round(isLast = false): void {
     let untilNs = isLast ? Infinity : this.nowNs() - SETTLED_NS;
     let most = 0;
@@ -116,13 +116,13 @@ export class Collector {
       if (pages === MOST_PAGES) untilNs = Math.min(untilNs, stream.lastPageNs);
     }
     takeInOrder(this.streams, untilNs, this.take);
-    // A buffer that was a quarter full is read sooner, one that was nearly empty later.
+    // Read sooner if a buffer was a quarter full, later if all were nearly empty.
     const share = most / this.bufferPages;
     if (share > 1 / 4) this.roundMs = Math.max(LEAST_ROUND_MS, this.roundMs / 2);
     else if (share < 1 / 16) this.roundMs = Math.min(MOST_ROUND_MS, this.roundMs * 1.25);
   }
 
-  /** Ends recording, takes what there is, and removes the instance. Once more does nothing. */
+  /** Ends recording, takes what there is, and removes the instance. A second call does nothing. */
   close(): void {
     if (this.isRemoved) return;
     this.instance.write('tracing_on', '0');
@@ -131,7 +131,7 @@ export class Collector {
     this.remove();
   }
 
-  /** Removes the instance, as the end of the process does. Once more does nothing. */
+  /** Removes the instance, as the end of the process does. A second call does nothing. */
   readonly remove = (): void => {
     this.isRemoved = true;
     clearTimeout(this.timer);

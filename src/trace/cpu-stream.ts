@@ -5,20 +5,20 @@
  *      page   | time u64 | length and flags | data ...                              |
  *      data   | type:5 delta:27 | [length or high time] | event | type:5 delta:27 | ...
  *
- * Types 1 to 28 are events of that many words, 0 has its length in the next word, 29 is nothing, 30 moves the time on,
- * 31 sets it. A flag in the length says that events were overwritten before this page was read; how many is told where
- * there is room for it, so that is for `stats` to say. All platforms of the addon are little-endian, and so is this.
- * Source: `events/header_event` of tracefs, kbuffer of libtraceevent.
+ * Types 1 to 28 are events of that many words, 0 has its length in the next word, 29 is padding, 30 moves the time on,
+ * 31 sets it. A flag in the length says that events were overwritten before this page was read. The page says how many
+ * only where it has room for that, so `stats` is what counts them. All platforms of the addon are little-endian, and so
+ * is this code. Source: `events/header_event` of tracefs, kbuffer of libtraceevent.
  */
 import type { PageLayout } from './event-format.js';
 
-/** Memory for one page, in the two ways that it is looked at. */
+/** Memory for one page, seen in two ways. */
 interface Page {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
 }
 
-/** Puts the next page into `into` and answers its length, or 0 where there is none for now. */
+/** Puts the next page into `into` and returns its length, or 0 if there is none for now. */
 export type ReadPage = (into: Uint8Array) => number;
 
 const LENGTH_MASK = 0xf_ffff;
@@ -28,13 +28,13 @@ const TIME_UNIT = 2 ** 27;
 const WORD = 2 ** 32;
 
 export class CpuStream {
-  /** When the event at hand was, in nanoseconds since `zero`; Infinity when none is. */
+  /** The time of the current event, in nanoseconds since `zero`; Infinity when there is none. */
   timeNs = Infinity;
-  /** The page of the event at hand, and where the event begins in it, in words. */
+  /** The page of the current event, and where the event begins in it, in words. */
   words: Int32Array = EMPTY.words;
   bytes: Uint8Array = EMPTY.bytes;
   word = 0;
-  /** At hand is no event but a hole: what happened from `timeNs` until then was overwritten. */
+  /** The current item is not an event but a hole: what happened between `timeNs` and then was overwritten. */
   isHole = false;
   holeUntilNs = 0;
 
@@ -46,14 +46,14 @@ export class CpuStream {
   private clockNs = 0;
   private isHoleDue = false;
 
-  /** `zero` in two halves, so that times are exact however long the machine has run. */
+  /** `zero` in two halves, so that times are exact however long the machine has been running. */
   constructor(
     readonly cpu: number, private readonly layout: PageLayout, private readonly read: ReadPage,
     private readonly zero: { readonly high: number; readonly low: number },
   ) {}
 
   /**
-   * Takes pages until there are none, or `most` of them. Answers how many; `most` means that there may be more.
+   * Takes pages until there are none, or `most` of them. Returns how many; `most` means that there may be more.
    */
   fill(most: number): number {
     for (let count = 0; count < most; count++) {
@@ -69,13 +69,13 @@ export class CpuStream {
     return most;
   }
 
-  /** The time of the last page that is here: what is after it may be missing. */
+  /** The time of the last page that has arrived; events after it may be missing. */
   get lastPageNs(): number {
     const page = this.waiting.at(-1);
     return page === undefined ? this.clockNs : this.timeOf(page);
   }
 
-  /** Goes to the next event, or hole. */
+  /** Goes to the next event or hole. */
   advance(): void {
     this.isHole = false;
     for (;;) {
@@ -120,7 +120,7 @@ export class CpuStream {
     }
   }
 
-  /** Opens the next page. A hole before it is due first. */
+  /** Opens the next page. If there is a hole before it, that comes first. */
   private open(): boolean {
     const page = this.waiting.shift();
     if (page === undefined) return false;
@@ -156,8 +156,8 @@ function pageOf(bytes: number): Page {
 const EMPTY: Page = pageOf(4096);
 
 /**
- * Calls `take` with the stream whose event, or hole, is the next of all, in the order of time, up to `untilNs`. Few
- * CPUs have something at one time, so looking at all is cheaper than keeping them sorted.
+ * Calls `take` with the stream whose event or hole is the next one of all, in order of time, up to `untilNs`. Only a
+ * few CPUs have something at any time, so looking at all of them is cheaper than keeping them sorted.
  */
 export function takeInOrder(streams: readonly CpuStream[], untilNs: number, take: (stream: CpuStream) => void): void {
   for (;;) {

@@ -1,23 +1,23 @@
 /**
- * What happened to one thread since it was woken. The first and the last events are kept, of those between some are
- * left out when there are many. Events are objects that are used again; what is worth keeping is copied.
+ * What happened to one thread since it was woken. The first and the last events are kept; when there are many, some of
+ * those in between are left out. Event objects are reused, so whatever is worth keeping is copied.
  */
 export interface TraceEvent {
   readonly event: 'sched_waking' | 'sched_switch' | 'irq_handler_entry' | 'irq_handler_exit';
   /** Since the thread was woken, in nanoseconds. */
   readonly ns: number;
-  /** Where it happened: which CPU switched or was interrupted, or which one woke the thread. */
+  /** Where it happened: the CPU that switched or was interrupted, or that woke the thread. */
   readonly cpu: number;
-  /** sched_waking: the CPU that the thread is put on. Here and below, -1 and '' are for what an event does not have. */
+  /** For sched_waking: the CPU that the thread is put on. Here and below, -1 and '' stand for what an event lacks. */
   readonly wakeCpu: number;
-  /** Who ran before a switch, or wakes (-1: an interrupt): the number, the kernel's priority, the name. */
+  /** Who ran before a switch, or who wakes (-1: an interrupt): the number, the kernel's priority, the name. */
   readonly prevPid: number;
   readonly prevPriority: number;
   readonly prevName: string;
-  /** sched_switch: whether `prev` could have gone on, or sleeps. Idling is neither. */
+  /** For sched_switch: whether `prev` could have gone on, or sleeps. Idling is neither. */
   readonly isPreemption: boolean;
   readonly isVoluntary: boolean;
-  /** Who runs then, or is woken. */
+  /** Who runs after it, or who is woken. */
   readonly nextPid: number;
   readonly nextPriority: number;
   readonly nextName: string;
@@ -43,7 +43,7 @@ export class Episode {
     this.count = 0;
   }
 
-  /** Adds an event of which nothing else is known yet: the rest is for the caller to fill in. Does not allocate. */
+  /** Adds an event of which only this much is known; the caller fills in the rest. Does not allocate. */
   add(event: TraceEvent['event'], timeNs: number, cpu: number): MutableEvent {
     const at = this.count++;
     const next = this.events[at < FIRST ? at : FIRST + ((at - FIRST) % LAST)]!;

@@ -1,5 +1,5 @@
 /**
- * From events to threads: reads the fields that the figures need, in place, and calls the threads that are followed.
+ * From events to threads: reads the fields that the figures need, in place, and tells the threads that are followed.
  */
 import type { CpuStream } from './cpu-stream.js';
 import { parseStates, wordOf, type EventFormat } from './event-format.js';
@@ -12,7 +12,7 @@ export const EVENTS = {
 } as const;
 export type EventName = keyof typeof EVENTS;
 
-/** What a reader tells of besides the threads' own figures. */
+/** What a reader reports besides the figures of the threads. */
 export interface ReaderEvents {
   onExit(thread: FollowedThread): void;
   onFork(parentTid: number, childTid: number): void;
@@ -21,16 +21,16 @@ export interface ReaderEvents {
 const IS_HARD_INTERRUPT = 0x08;
 const IS_SOFT_INTERRUPT = 0x10;
 const INTERRUPTIBLE = 1;
-/** More names than this are learned anew. */
+/** Beyond this many names, all are learned anew. */
 const MOST_NAMES = 16_384;
 
 export class EventReader {
-  /** Events of any kind, also of threads that are not followed. */
+  /** Events of any kind, including those of threads that are not followed. */
   count = 0;
   private readonly names = new Names();
-  /** Used again for each switch and wake-up. */
+  /** One object, reused for each switch and wake-up. */
   private readonly change: Switch = emptySwitch();
-  /** CPUs in the handler of a device's interrupt, as far as that is seen. */
+  /** CPUs that are in the handler of a device's interrupt, as far as that can be seen. */
   private readonly inHandler = new Set<number>();
   private readonly ids: Readonly<Record<EventName, number>>;
   private readonly at: ReturnType<typeof placesOf>;
@@ -47,8 +47,8 @@ export class EventReader {
   }
 
   /**
-   * Takes the event at hand of a stream; amid a hole (`isBlind`) only what holds without its neighbours. Allocates for
-   * names that are new, and for a new worst case.
+   * Takes the current event of a stream. In a hole (`isBlind`) it takes only what holds without the events around it.
+   * Allocates for new names and for a new worst case.
    */
   take(stream: CpuStream, isBlind: boolean): void {
     const { words, word } = stream;
@@ -96,7 +96,7 @@ export class EventReader {
     if (thread === undefined) return;
     const waker = this.change.prev;
     const isHard = (flags & IS_HARD_INTERRUPT) !== 0;
-    // Whoever ran on that CPU had nothing to do with it then.
+    // Whoever ran on that CPU had nothing to do with it.
     const isInterrupt = isHard || (flags & IS_SOFT_INTERRUPT) !== 0;
     waker.pid = isInterrupt ? -1 : words[word + 1]!;
     waker.name = isHard ? 'an interrupt' : isInterrupt ? 'a soft interrupt' : this.names.last(waker.pid);
@@ -110,7 +110,7 @@ export class EventReader {
     this.threads.get(words[word + 1]!)?.onInterrupt(timeNs, cpu, irq, isEntry);
   }
 
-  /** Something was overwritten: what is under way in any thread is not counted. */
+  /** Something was overwritten: whatever is under way in any thread is not counted. */
   forgetAll(): void {
     this.inHandler.clear();
     for (const thread of this.threads.values()) thread.forget();
@@ -139,7 +139,7 @@ interface Name {
   readonly text: string;
 }
 
-/** Names of threads, made text once for each thread and change. */
+/** Names of threads. The text is made once for each thread and each change. */
 class Names {
   private readonly byPid = new Map<number, Name>();
 

@@ -17,21 +17,21 @@ export type ThreadFigure = (typeof FIGURES)[number];
 
 export interface FigureReport {
   readonly count: number;
-  /** All times in nanoseconds; 0 where there is none. Percentiles are within 3.2 %, the others exact. */
+  /** All times are in nanoseconds, 0 if there is none. Percentiles are within 3.2 %, the others are exact. */
   readonly minNs: number;
   readonly p50Ns: number;
   readonly p99Ns: number;
   readonly maxNs: number;
   readonly boundNs?: number;
-  /** How often it was above the bound that held then. */
+  /** How often it was above the bound of that time. */
   readonly violations: number;
-  /** When the worst began (CLOCK_MONOTONIC), what happened, and how many events of it there was no room for. */
+  /** When the worst case began (CLOCK_MONOTONIC), what happened, and how many of its events there was no room for. */
   readonly worst?: { readonly beganNs: number; readonly events: readonly TraceEvent[]; readonly leftOut: number };
 }
 
-/** One figure of one thread. Its 9 KiB are taken with the first value. */
+/** One figure of one thread. Its 9 KiB are allocated with the first value. */
 export class FigureRecord {
-  /** Infinity where there is none. */
+  /** Infinity if there is none. */
   boundNs = Infinity;
   private violations = 0;
   private worstNs = -1;
@@ -39,7 +39,7 @@ export class FigureRecord {
   private histogram: Histogram | undefined;
   private count = 0;
 
-  /** Records a value, and copies the episode where none was worse. The number comes first, the events second. */
+  /** Records a value, and copies the episode if it is the worst so far. The number comes first, then the events. */
   record(ns: number, episode: Episode): void {
     this.histogram ??= new Histogram(new Uint32Array(HISTOGRAM_WORDS));
     this.histogram.record(ns);

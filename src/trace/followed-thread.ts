@@ -1,5 +1,5 @@
 /**
- * What one thread is doing, from what the scheduler tells of it, and the figures that follow from it.
+ * What one thread is doing, as told by the scheduler, and the figures that follow from it.
  *
  *                 waking             switch to it              switch away, it sleeps
  *      asleep ------------> woken -----------------> running ------------------------> asleep
@@ -8,9 +8,9 @@
  *         |                              switch to it  |  v
  *      unknown: at first, and after a hole          preempted
  *
- * A wake-up of a thread that is not asleep yet changes nothing: either it goes on, or it is just going to sleep on
- * another CPU, and then the next switch to it says that this was the wake-up. A time is recorded only when its
- * beginning has been seen, so figures are right from the first one on and after holes.
+ * A wake-up of a thread that is not yet asleep changes nothing. Either the thread goes on, or it is just going to sleep
+ * on another CPU, in which case the next switch to it shows that this was the wake-up. A time is recorded only if its
+ * beginning was seen, so figures are right from the first one on, and after holes.
  */
 import { Episode } from './episode.js';
 import { FIGURES, FigureRecord, type ThreadFigure, type FigureReport } from './figures.js';
@@ -18,20 +18,20 @@ import { FIGURES, FigureRecord, type ThreadFigure, type FigureReport } from './f
 const [UNKNOWN, ASLEEP, WOKEN, RUNNING, PREEMPTED] = [0, 1, 2, 3, 4];
 const NONE = -1;
 
-/** Who leaves a CPU, or comes to it, or wakes another. */
+/** A thread that leaves a CPU, comes to it, or wakes another. */
 export interface SwitchSide {
   pid: number;
   priority: number;
   name: string;
 }
 
-/** A change of who runs on a CPU. The object is used again: what is to be kept is copied. */
+/** A change of the thread that runs on a CPU. The object is reused: copy what is to be kept. */
 export interface Switch {
   timeNs: number;
   cpu: number;
   readonly prev: SwitchSide;
   readonly next: SwitchSide;
-  /** `prev` could have gone on, or sleeps: so that a signal would wake it, as a timer's sleeper does, or not. */
+  /** How `prev` left: it could have gone on; it sleeps; it sleeps so that a signal would wake it, as for a timer. */
   isPreemption: boolean;
   isVoluntary: boolean;
   isInterruptible: boolean;
@@ -48,9 +48,9 @@ export interface ThreadReport {
   readonly tid: number;
   readonly pid: number;
   readonly name: string;
-  /** Why it is reported: it has ended, is followed no longer, was asked for, or the tracer ends. */
+  /** Why it is reported: it has ended, is no longer followed, was asked for, or the tracer ends. */
   readonly why: 'ended' | 'removed' | 'asked' | 'closing';
-  /** How long it was followed, in nanoseconds. */
+  /** For how long it was followed, in nanoseconds. */
   readonly followedNs: number;
   readonly figures: Readonly<Record<ThreadFigure, FigureReport>>;
 }
@@ -62,27 +62,27 @@ export class FollowedThread {
   };
   private readonly episode: Episode;
   private state = UNKNOWN;
-  /** Whether the wake-up of what it does now was seen. */
+  /** Whether the wake-up that led to its present work was seen. */
   private hasBegun = false;
-  /** A wake-up before it slept, of which it is not known yet whether it was one. */
+  /** A wake-up before it slept, of which it is not yet known whether it counts. */
   private earlyNs = NONE;
   private earlyCpu = 0;
   private earlyWakeCpu = 0;
   private earlyIsTimer = false;
-  /** Its last response, which is its relief if a timer ends this sleep. */
+  /** Its last response, which becomes its relief if a timer ends this sleep. */
   private reliefNs = NONE;
   private ranNs = 0;
   private irqNs = 0;
   private irqBeganNs = NONE;
 
-  /** `zeroNs` is what times are told from, `sinceNs` when it was first followed. */
+  /** Times are counted from `zeroNs`; it was first followed at `sinceNs`. */
   constructor(
     readonly tid: number, readonly pid: number, public name: string, zeroNs: bigint, private readonly sinceNs: number,
   ) {
     this.episode = new Episode(zeroNs);
   }
 
-  /** `waker` is who ran on the CPU that woke it; `isTimer`: a hard interrupt did that is none of a device. */
+  /** `waker` ran on the CPU that woke it. `isTimer`: a hard interrupt woke it that does not belong to a device. */
   onWaking(timeNs: number, cpu: number, wakeCpu: number, waker: SwitchSide, isTimer: boolean): void {
     const { state } = this;
     if (state === RUNNING || state === PREEMPTED) {
@@ -132,7 +132,7 @@ export class FollowedThread {
     if (isInterruptible) this.reliefNs = tookNs;
   }
 
-  /** An interrupt handler begins, or ends, on the CPU where it runs. */
+  /** An interrupt handler begins or ends on the CPU where this thread runs. */
   onInterrupt(timeNs: number, cpu: number, irq: number, isEntry: boolean): void {
     if (this.state !== RUNNING || !this.hasBegun) return;
     this.episode.add(isEntry ? 'irq_handler_entry' : 'irq_handler_exit', timeNs, cpu).irq = irq;
@@ -143,7 +143,7 @@ export class FollowedThread {
     }
   }
 
-  /** Something of it may have been missed: nothing that is under way counts. */
+  /** Some of its events may have been missed: whatever is under way does not count. */
   forget(): void {
     this.state = UNKNOWN;
     this.hasBegun = false;

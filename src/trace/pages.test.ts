@@ -147,6 +147,6 @@ describe('formats', () => {
       expect(() => parseFormat(wrong)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM' }));
     expect(() => wordOf(formats.waking, 'prev_pid')).toThrow('sched_waking without prev_pid');
     expect(() => parseStates(formats.waking)).toThrow('states');
-    expect(() => parsePageLayout('')).toThrow('not known here');
+    expect(() => parsePageLayout('')).toThrow('does not know how this kernel');
   });
 });
