@@ -105,14 +105,25 @@ const BANNER = '"use strict";\n'
   + '? process.getBuiltinModule("node:url").pathToFileURL(__filename).href : undefined };\n'
   + 'var importModule = typeof percoreImport === "function" ? percoreImport : (name) => import(name);';
 
+/** Of Node's own modules those that few need, each of which costs a thread one to three milliseconds of its start. */
+const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|tty)"\));$/gm;
+
 /**
  * The banner has the one `import` that stays. Node's own modules are had without `require`, which a bundle of an
  * application that is an ES module does not have.
  */
-const withoutRequire = (text) => text.slice(0, BANNER.length) + text.slice(BANNER.length)
-  .replace(IMPORT_CALL, 'importModule(')
-  .replace(/(?<![\w$.])require\(("[\w:/]+")\)/g, (all, name) =>
-    (isBuiltin(JSON.parse(name)) ? `process.getBuiltinModule(${name})` : all));
+function withoutRequire(text) {
+  const seldom = new Map();
+  return text.slice(0, BANNER.length) + text.slice(BANNER.length)
+    .replace(IMPORT_CALL, 'importModule(')
+    .replace(/(?<![\w$.])require\(("[\w:/]+")\)/g, (all, name) =>
+      (isBuiltin(JSON.parse(name)) ? `process.getBuiltinModule(${name})` : all))
+    .replace(SELDOM, (_all, name, loaded) => {
+      seldom.set(name, `(${loaded})`);
+      return '';
+    })
+    .replace(/\bimport_node_\w+(?=\.)/g, (name) => seldom.get(name) ?? name);
+}
 
 /**
  * esbuild declares by `var` what the modules have as constants and classes. V8 takes a constant of an outer function
