@@ -4,13 +4,12 @@
  * process is gone. Source: Documentation/trace/ftrace.rst, "Instances".
  */
 import {
-  closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync,
+  closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { PercoreError } from '../errors.js';
 import { startTicksOf } from '../process-start.js';
-import type { ReadPage } from './cpu-stream.js';
 
 const USUAL_PLACE = '/sys/kernel/tracing';
 const PREFIX = 'percore-';
@@ -56,6 +55,11 @@ export class TraceInstance {
     whileAllowed(tracefs, () => mkdirSync(this.path));
   }
 
+  /** Newer kernels have more files. */
+  has(file: string): boolean {
+    return existsSync(join(this.path, file));
+  }
+
   read(file: string): string {
     return whileAllowed(this.tracefs, () => readFileSync(join(this.path, file), 'latin1'));
   }
@@ -70,19 +74,12 @@ export class TraceInstance {
       .map((name) => Number(/^cpu(\d+)$/.exec(name)?.[1])).filter((cpu) => cpu >= 0).sort((a, b) => a - b);
   }
 
-  /** Opens the pages of a CPU for reading that does not wait. */
-  openPages(cpu: number): ReadPage {
+  /** A descriptor of this object's that gives the pages of a CPU, by reads that do not wait. */
+  openPages(cpu: number): number {
     const path = join(this.path, `per_cpu/cpu${cpu}/trace_pipe_raw`);
     const fd = whileAllowed(this.tracefs, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
     this.descriptors.push(fd);
-    return (into) => {
-      try {
-        return readSync(fd, into);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
-        throw error;
-      }
-    };
+    return fd;
   }
 
   /** Ends everything and removes the folder. A second call does nothing. */
