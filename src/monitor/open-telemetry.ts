@@ -62,6 +62,7 @@ export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void
     const isCounter = kind === 'counter' || suffix !== '';
     const instrument = isCounter
       ? meter.createObservableCounter(name, options) : meter.createObservableGauge(name, options);
+    checkFunction(`the instrument ${name} of meter: addCallback`, instrument?.addCallback);
     const callback = (result: MeterResult): void => {
       for (const sample of read().get(key)!.samples) {
         if (!isMeant(sample)) continue;
