@@ -1,6 +1,6 @@
 /** A real-time FIFO as a named pipe, which `cat` can read: ordinary code writes each record on as a line. */
-import { checkFunction, checkOptions } from '../errors.js';
-import { closePipe, create, OK, pub, type StructFields, type StructRecord } from '../queues/index.js';
+import { checkFunction, checkOptions, PercoreError } from '../errors.js';
+import { closePipe, create, OK, pub, TOO_LARGE, type StructFields, type StructRecord } from '../queues/index.js';
 import { readRealtimeFifo, type RealtimeFifo, type RealtimeFifoReadOptions } from './realtime-fifo.js';
 
 export interface FifoToPipeOptions<Fields extends StructFields> extends RealtimeFifoReadOptions {
@@ -14,7 +14,7 @@ export interface FifoToPipeOptions<Fields extends StructFields> extends Realtime
  * Writes every record of a real-time FIFO to a named pipe, in this thread, until the writer closes the FIFO or the
  * signal aborts; resolves with the number of lines. While nobody reads the pipe, or `cat` is stopped, it waits and the
  * FIFO fills up: the writer then drops and counts records, and notices nothing else. Rejects with what `create` of a
- * pipe throws, or with what `format` throws.
+ * pipe throws, with what `format` throws, and with ERR_PERCORE_TOO_LARGE for a line that no pipe takes.
  *
  *     void fifoToPipe(samples, { path: '/run/samples', format: ({ atNs, value }) => `${atNs} ${value}` });
  */
@@ -31,7 +31,9 @@ export async function fifoToPipe<Fields extends StructFields>(
   try {
     for await (const record of readRealtimeFifo(fifo, { ...(pollMs === undefined ? {} : { pollMs }), signal })) {
       const line = format(record);
-      while (producer.offer(line) !== OK) {
+      for (let code = producer.offer(line); code !== OK; code = producer.offer(line)) {
+        // Room would never help.
+        if (code === TOO_LARGE) throw tooLong(line, pipe.maxRecordBytes);
         if (await waitForRoom(producer, signal) !== OK) return lines;
       }
       lines++;
@@ -41,6 +43,13 @@ export async function fifoToPipe<Fields extends StructFields>(
     closePipe(pipe);
   }
   return lines;
+}
+
+function tooLong(line: string, most: number): PercoreError {
+  return new PercoreError(
+    'ERR_PERCORE_TOO_LARGE', `a line of ${Buffer.byteLength(line)} bytes is longer than a pipe takes: ${most}`,
+    { argument: 'format', allowed: `lines of at most ${most} bytes` },
+  );
 }
 
 /** OK, or the code that says that nobody reads any more. */

@@ -14,7 +14,7 @@
  */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { appLevelLayout } from '../layout.js';
-import { BACK_PRESSURED, OK } from '../queues/index.js';
+import { BACK_PRESSURED, OK, recordMemory, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { Address } from '../reactor/index.js';
 import type { Plan, PlannedTask } from './plan.js';
@@ -103,23 +103,54 @@ export class LevelOutbox {
     if (waiting + this.kept.filter((each) => each.index === index).length >= task.capacity) {
       return this.refuse(BACK_PRESSURED);
     }
-    this.kept.push({ index, send: () => this.write(index, kind, scheduledNs, deadlineNs, message) });
+    // Written at once: what becomes of the message until it is sent changes nothing.
+    const value = this.copy(message, this.targets[index]!.address.maxBytes);
+    if (value === undefined) return this.refuse(TOO_LARGE);
+    this.kept.push({ index, send: () => this.writeCopy(index, kind, scheduledNs, deadlineNs, value) });
     return OK;
+  }
+
+  /** The message as it lies in a lane; undefined when it is too long for one. */
+  private copy(message: unknown, maxBytes: number): Uint8Array | undefined {
+    if (message === undefined) return new Uint8Array(0);
+    const most = this.codec.measure(message, maxBytes);
+    if (HEAD_BYTES + most > maxBytes) {
+      this.codec.forget();
+      return undefined;
+    }
+    const memory = recordMemory(new ArrayBuffer((most + 7) & ~7));
+    return memory.bytes.subarray(0, this.codec.write(message, memory, 0));
+  }
+
+  private writeCopy(index: number, kind: number, scheduledNs: number, deadlineNs: number, value: Uint8Array): number {
+    const target = this.targets[index]!;
+    const at = target.address.tryClaim(HEAD_BYTES + value.length);
+    if (at < 0) return this.refuse(at);
+    target.address.bytes.set(value, at + HEAD_BYTES);
+    return this.commit(target, index, kind, scheduledNs, deadlineNs, at, value.length);
   }
 
   private write(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
     const target = this.targets[index]!;
     const { address } = target;
-    const { codec, sent } = this;
+    const { codec } = this;
     const most = message === undefined ? 0 : codec.measure(message, address.maxBytes);
     const at = address.tryClaim(HEAD_BYTES + most);
     if (at < 0) {
       if (message !== undefined) codec.forget();
       return this.refuse(at);
     }
+    const length = message === undefined ? 0 : codec.write(message, address, at + HEAD_BYTES);
+    return this.commit(target, index, kind, scheduledNs, deadlineNs, at, length);
+  }
+
+  private commit(
+    target: Target, index: number, kind: number, scheduledNs: number, deadlineNs: number, at: number, length: number,
+  ): number {
+    const { address } = target;
+    const { sent } = this;
     address.view.setFloat64(at, scheduledNs, true);
     address.view.setFloat64(at + 8, deadlineNs, true);
-    const length = message === undefined ? 0 : codec.write(message, address, at + HEAD_BYTES);
     // app.sent: counted before the message is published, so that it is never under way uncounted.
     Atomics.store(sent, index * 2 + kind, (sent[index * 2 + kind]! + 1) | 0);
     address.commit(HEAD_BYTES + length);

@@ -11,6 +11,7 @@
  * It has no secret: whoever chooses the keys can aim all of them at one bucket. That slows one reactor and
  * corrupts nothing; a seed would stop it, and would also make runs and baselines differ.
  */
+import { isUint8Array, lengthOf } from '../byte-views.js';
 import { checkBytes, checkInteger } from '../errors.js';
 
 const WORD_MULTIPLIER = 0xcc9e2d51;
@@ -24,11 +25,11 @@ const AVALANCHE_MULTIPLIER_2 = 0xc2b2ae35;
  * `Buffer.from(key)`.
  */
 export function hashKey(
-  bytes: Uint8Array, from = 0, to: number = ArrayBuffer.isView(bytes) ? bytes.length : 0,
+  bytes: Uint8Array, from = 0, to: number = isUint8Array(bytes) ? lengthOf(bytes) : 0,
 ): number {
   if (
     !ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array) || typeof from !== 'number' || typeof to !== 'number'
-    || from !== from >>> 0 || to !== to >>> 0 || from > to || to > bytes.length
+    || from !== from >>> 0 || to !== to >>> 0 || from > to || to > lengthOf(bytes)
   ) {
     checkRange(bytes, from, to);
   }
@@ -56,7 +57,7 @@ export function hashKey(
 
 /** Kept out of hashKey(), which is called for each line of a stream. Returns for a Uint8Array of another realm. */
 function checkRange(bytes: unknown, from: number, to: number): void {
-  const { length } = checkBytes('bytes', bytes);
+  const length = lengthOf(checkBytes('bytes', bytes));
   checkInteger('to', to, 0, length);
   checkInteger('from', from, 0, to);
 }

@@ -7,7 +7,8 @@
 import {
   pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
 } from '../queues/index.js';
-import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
+import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes, isBytes } from '../queues/internal.js';
+import { lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
@@ -135,13 +136,13 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   /** Bytes as they are, anything else as a value. */
   send(name: SentName, message: unknown): number {
-    return message instanceof Uint8Array ? this.sendBytes(name, message) : this.sendValue(name, message);
+    return isBytes(message) ? this.sendBytes(name, message) : this.sendValue(name, message);
   }
 
   sendBytes(name: SentName, payload: Uint8Array): number {
-    if (!(payload instanceof Uint8Array)) checkBytes('message', payload);
+    if (!isBytes(payload)) checkBytes('message', payload);
     // Measured once: memory that another thread can grow may be longer a moment later.
-    const length = payload.length;
+    const length = lengthOf(payload);
     const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
     this.words[at >> 2] = name.number;

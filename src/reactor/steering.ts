@@ -19,6 +19,7 @@
  *
  * It takes part in a reactor, so it is here and not with the I/O. Source of the dup: SCM_RIGHTS does the same.
  */
+import { copyOf, lengthOf } from '../byte-views.js';
 import { checkBytes, checkFunction, checkInteger, checkText, invalidArgument, PercoreError } from '../errors.js';
 import type { Connection, ConnectionOptions, Listener, ListenOptions } from '../io/index.js';
 import {
@@ -147,7 +148,8 @@ export class Steering {
     checkInteger('reactor', reactor, 0, this.#host.reactors - 1);
     checkBytes('given', given);
     // Copied before anything is awaited: it may lie in the pool.
-    const had = given.length === 0 ? EMPTY : given.slice();
+    const length = lengthOf(given);
+    const had = length === 0 ? EMPTY : copyOf(given, 0, length);
     connection.pause();
     if (connection.pendingBytes !== 0) await connection.flushed();
     const detached = connection.detach();
