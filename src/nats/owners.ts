@@ -176,7 +176,7 @@ export class Owners implements NatsOwners, LinkPart {
     const changed = await this.table.change(range, entry);
     if (changed !== undefined) this.learn(range, changed);
     // Another was quicker; or what was told here was lost with a broker of a cluster, and never became true.
-    else this.entries[range] = await this.table.read(range);
+    else this.entries[range] = await this.table.ask(range);
     return changed;
   }
 

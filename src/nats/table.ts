@@ -101,6 +101,13 @@ export class OwnersTable {
     await this.table.delete(`${MACHINE}${machine}`);
   }
 
+  /** A range as the leader of the table has it, which alone knows. */
+  async ask(range: number): Promise<RangeEntry> {
+    const subject = `$KV.${this.name}.${RANGE}${range}`;
+    const found = await this.link.manager.streams.getMessage(`KV_${this.name}`, { last_by_subj: subject });
+    return found === null ? NO_ENTRY : entryOf(found.data, found.seq);
+  }
+
   /** Changes a range. Returns undefined if another has changed it first. */
   async change(range: number, entry: RangeEntry): Promise<RangeEntry | undefined> {
     const { owner, epoch, start, revision } = entry;
