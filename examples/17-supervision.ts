@@ -1,6 +1,6 @@
 /** A pipeline is killed and goes on: stages begin anew, and when the last escalates, the whole pipeline does. */
 import { isMainThread } from 'node:worker_threads';
-import { BACK_PRESSURED, OK, createProcess, createRuntime, tasksOf, type Reactor, type Self } from 'percore';
+import { BACK_PRESSURED, createProcess, createRuntime, tasksOf, type Reactor, type Self } from 'percore';
 
 type Status = { count: number; total: number; restarts: Record<string, number> };
 type Town = { calls: { status(): Status }; tasks: { pipeline: number } };
@@ -43,7 +43,7 @@ if (isMainThread) {
   const pipeline = runtime.address('pipeline', { reactor: 0 });
   const feed = async (first: number, last: number, isDone: (status: Status) => boolean): Promise<Status> => {
     for (let number = first; number <= last; number++) {
-      while (pipeline.send(number) !== OK) await new Promise<void>((goOn) => pipeline.whenRoom(goOn));
+      while (pipeline.send(number) === BACK_PRESSURED) await new Promise<void>((goOn) => pipeline.whenRoom(goOn));
     }
     let status = await runtime.call('status');
     while (!isDone(status)) status = await runtime.call('status');

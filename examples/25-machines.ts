@@ -22,8 +22,10 @@ export default async function start(reactor: Reactor<Machine>, { servers, name }
   const results = createNatsPublisher(nats, { subject: 'results', ranges: RANGES });
   const owners = await joinOwners(
     nats, { name: 'owners', stream: 'work', subject: 'work', ranges: RANGES, leaseMs: 2000, concurrency: 64 },
-    // Acknowledged when the result is stored. A message that is run twice has one result, by the identifier.
-    (message) => results.stored(`${name} ${message.text()}`, { bucket: message.bucket, id: `${message.id}-result` }),
+    // Acknowledged when the result is stored, which says for which time its owner has the range.
+    (message, { range, epoch }) => results.stored(`${name} ${message.text()}`, {
+      bucket: message.bucket, id: `${message.id}-${epoch}`, headers: { range: `${range}`, epoch: `${epoch}` },
+    }),
   );
   reactor.handle('ranges', () => owners.status().ranges.length);
 }
@@ -39,9 +41,20 @@ if (isMainThread) {
   await using nats = await openNats(a, { servers: broker.servers });
   const work = createNatsPublisher(nats, { subject: 'work', ranges: RANGES });
   const seen: { worker: string; number: number }[] = [];
-  await createNatsConsumer(nats, { stream: 'results', name: 'results' }, (message) => {
-    const [worker, number] = message.text().split(' ');
-    seen.push({ worker: worker!, number: Number(number) });
+  const epochs = new Map<string, number>();
+  const known = new Set<number>();
+  await createNatsConsumer(nats, { stream: 'results', name: 'results', isOnlyReader: true }, (message) => {
+    const range = message.header('range')!;
+    const epoch = Number(message.header('epoch'));
+    // Of an owner before, whose step has ended after the range had gone to another: that one has run it again.
+    if (epoch < (epochs.get(range) ?? 0)) return;
+    epochs.set(range, epoch);
+    const [worker, text] = message.text().split(' ');
+    const number = Number(text);
+    // Run again, since its acknowledgement did not arrive.
+    if (known.has(number)) return;
+    known.add(number);
+    seen.push({ worker: worker!, number });
   });
   for (let i = 0; i < COUNT; i++) {
     await work.stored(`${i}`, { key: `key ${i % 100}` });

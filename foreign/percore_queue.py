@@ -265,49 +265,55 @@ class Struct:
     """Records of declared fields: to and from dicts. Arrays are lists, and `u8[n]` and `i8[n]` too; text is str."""
 
     def __init__(self, fields):
+        #: Of each field: name, kind, how many of them (None: one by itself), and how many items of the format it takes.
         self.fields = []
-        end = alignment = 0
+        form, end, alignment = "<", 0, 0
         for name, kind in fields.items():
             base, count = re.fullmatch(r"(\w+?)(?:\[(\d+)\])?", kind).groups()
-            if base == "utf8":
-                # Its length in bytes as a word, and then the bytes.
-                width = 4
-                offset = -(-end // width) * width
-                self.fields.append((name, offset, "utf8", int(count), width))
-                end = offset + width + int(count)
-            else:
-                width = struct.calcsize(_SCALARS[base])
-                offset = -(-end // width) * width
-                self.fields.append((name, offset, base, None if count is None else int(count), width))
-                end = offset + width * int(count or 1)
+            count = None if count is None else int(count)
+            # Text: its length in bytes as a word, and then the bytes.
+            width = 4 if base == "utf8" else struct.calcsize(_SCALARS[base])
+            offset = -(-end // width) * width
+            form += f"{offset - end}x" + (f"i{count}s" if base == "utf8" else f"{count or 1}{_SCALARS[base]}")
+            end = offset + (width + count if base == "utf8" else width * (count or 1))
+            self.fields.append((name, base, count, 2 if base == "utf8" else count or 1))
             alignment = max(alignment, width)
         self.record_bytes = -(-end // alignment) * alignment
+        self._all = struct.Struct(f"{form}{self.record_bytes - end}x")
+        #: One value for each field, as it is: nothing is to be made of what the format gives.
+        self._names = [field[0] for field in self.fields] if all(field[2] is None for field in self.fields) else None
 
     def pack(self, value):
-        record = bytearray(self.record_bytes)
-        for name, offset, kind, count, width in self.fields:
+        items = []
+        for name, kind, count, _ in self.fields:
             if kind == "utf8":
                 text = value[name].encode("utf-8")
                 if len(text) > count:
                     raise QueueError("ERR_PERCORE_UNSERIALIZABLE", f"{name} has {len(text)} bytes, {count} fit")
-                record[offset:offset + width] = len(text).to_bytes(width, "little")
-                record[offset + width:offset + width + len(text)] = text
+                items += (len(text), text)
             elif count is None:
-                struct.pack_into("<" + _SCALARS[kind], record, offset, value[name])
+                items.append(value[name])
             else:
-                struct.pack_into(f"<{count}{_SCALARS[kind]}", record, offset, *value[name])
-        return bytes(record)
+                items += value[name]
+        return self._all.pack(*items)
 
     def unpack(self, record):
-        value = {}
-        for name, offset, kind, count, width in self.fields:
+        return self._made(self._all.unpack(record))
+
+    def unpack_run(self, run):
+        """A list of what a run of records has."""
+        return [self._made(items) for items in self._all.iter_unpack(run)]
+
+    def _made(self, items):
+        if self._names is not None:
+            return dict(zip(self._names, items))
+        value, at = {}, 0
+        for name, kind, count, taken in self.fields:
             if kind == "utf8":
-                length = min(int.from_bytes(record[offset:offset + width], "little"), count)
-                value[name] = bytes(record[offset + width:offset + width + length]).decode("utf-8", "replace")
-            elif count is None:
-                value[name], = struct.unpack_from("<" + _SCALARS[kind], record, offset)
+                value[name] = items[at + 1][:max(0, items[at])].decode("utf-8", "replace")
             else:
-                value[name] = list(struct.unpack_from(f"<{count}{_SCALARS[kind]}", record, offset))
+                value[name] = items[at] if count is None else list(items[at:at + taken])
+            at += taken
         return value
 
 
@@ -468,7 +474,9 @@ class Producer:
         self._next = self._published = self._ring.load(QUEUE_PRODUCER_CURSOR)
         # As if the ring were full, so that the first record looks.
         self._gate = _minus(self._next, queue.capacity)
-        self._unpublished = 0
+        self._unpublished = self._claimed = 0
+        #: Why the last claim was empty.
+        self.state = OK
 
     def _take_lane(self, queue, sharer):
         at = queue.queue_at
@@ -530,6 +538,37 @@ class Producer:
             data[at + 8:at + 8 + length] = record
         self._next = _plus(self._next, needed + skipped)
         self._unpublished += 1
+        return self.flush() if self._unpublished >= self.publish_every else OK
+
+    def claim(self, count=1):
+        """Up to `count` records to write in place, as one memoryview: fewer where there is less room, or the ring ends;
+        none where there is no room, and `state` says why. They are published by `commit`."""
+        queue = self.queue
+        size, at = queue.record_bytes, self._next & queue.capacity - 1
+        if not size:
+            raise QueueError("ERR_PERCORE_INVALID_ARGUMENT", "records of any length are offered one by one")
+        wanted = min(count, queue.capacity - at)
+        self.state = self._find_room(wanted)
+        if self.state != OK and wanted > 1:
+            self.state = self._find_room(1)
+            wanted = min(wanted, queue.capacity - _minus(self._next, self._gate))
+        if self.state != OK:
+            if self.state == BACK_PRESSURED:
+                self._ring.real(QUEUE_REFUSED).value += 1
+            elif self.state == DROPPED:
+                self._ring.real(QUEUE_DROPPED_NEWEST).value += 1
+            wanted = 0
+        self._claimed = wanted
+        return self._data[at * size:(at + wanted) * size]
+
+    def commit(self, count=None):
+        """Hands on the first `count` claimed records, or all: OK or CLOSED_CODE."""
+        count = self._claimed if count is None else count
+        if not 0 <= count <= self._claimed:
+            raise QueueError("ERR_PERCORE_CLAIM", f"commit({count}) of {self._claimed} claimed records")
+        self._claimed = 0
+        self._next = _plus(self._next, count)
+        self._unpublished += count
         return self.flush() if self._unpublished >= self.publish_every else OK
 
     def _units(self, length):
@@ -680,6 +719,8 @@ class Consumer:
         self._unreleased = 0
         self._has_left = False
         self.type = 1
+        #: Why there are no more records than the last call gave.
+        self.state = OK
 
     def _is_kept(self, place):
         return self._ring.load(QUEUE_KEPT) >> place & 1 == 1
@@ -792,6 +833,22 @@ class Consumer:
                 self.state = self._look()
         return found
 
+    def run(self, limit=2 ** 30):
+        """Up to `limit` records that are there now and lie one after another, as one memoryview in place, valid until
+        `release`: nothing is copied, and nothing made for each of them. For records of one length. The ring's end ends
+        a run; an empty one says by `state` why: EMPTY or CLOSED_CODE. `numpy.frombuffer(run, dtype)`,
+        `struct.iter_unpack` and `run[::record_bytes]` read many at a time."""
+        size, mask = self.queue.record_bytes, self.queue.capacity - 1
+        if not size:
+            raise QueueError("ERR_PERCORE_INVALID_ARGUMENT", "records of any length are in no run: use records()")
+        self.queue.check_whole()
+        self.state = self._look()
+        at = self._next & mask
+        count = min(_minus(self._seen, self._next), mask + 1 - at, limit) if self.state == OK else 0
+        self._next = _plus(self._next, count)
+        self._unreleased += count
+        return self._data[at * size:(at + count) * size]
+
     def release(self):
         """What was read may be overwritten; a process that dies before has it read again by the next."""
         if self._released == self._next:
@@ -832,9 +889,12 @@ class Consumer:
 
     def values(self):
         """Every value, copied, until the queue ends: dicts of a struct, or bytes."""
-        unpack = bytes if self.queue.struct is None else self.queue.struct.unpack
+        structs = self.queue.struct
         while self.ready() != CLOSED_CODE:
-            values = [unpack(record) for record in self.records()]
+            if structs is None:
+                values = [bytes(record) for record in self.records()]
+            else:
+                values = structs.unpack_run(self.run(1024))
             self.release()
             yield from values
 

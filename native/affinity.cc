@@ -26,13 +26,13 @@ static CpuSet allocateSet() {
   return set;
 }
 
-// The CPUs that an array of numbers means; null when an element is no CPU.
+// The CPUs that an array of numbers names; null if an element is not a CPU.
 static CpuSet cpusOf(const Napi::Array& cpus) {
   CpuSet set = allocateSet();
   for (uint32_t i = 0; i < cpus.Length(); i++) {
     const Napi::Value cpu = cpus.Get(i);
     const double number = cpu.IsNumber() ? cpu.As<Napi::Number>().DoubleValue() : -1;
-    // NaN is no CPU 0.
+    // NaN is not CPU 0.
     if (!(number >= 0 && number < kMaxCpus) || number != double(int(number))) return CpuSet(nullptr, set.get_deleter());
     CPU_SET_S(int(number), CPU_ALLOC_SIZE(kMaxCpus), set.get());
   }
@@ -57,7 +57,7 @@ static Napi::Value grantedCpus(Napi::Env env) { return cpusOfThread(env, 0); }
 
 static Napi::Value getAffinity(const Napi::CallbackInfo& info) { return grantedCpus(info.Env()); }
 
-// threads.getAffinityOf(tid) -> CPUs; none of a thread that there is not. Of any thread of the process.
+// threads.getAffinityOf(tid) -> CPUs; none for a thread that does not exist. For any thread of the process.
 static Napi::Value getAffinityOf(const Napi::CallbackInfo& info) {
   const int32_t tid = int32Of(info.Env(), info[0]);
   if (tid <= 0) return Napi::Array::New(info.Env());
@@ -90,7 +90,7 @@ static Napi::Value setAffinity(const Napi::CallbackInfo& info) {
   return grantedCpus(env);
 }
 
-// threads.setTimerSlack(ns) -> granted ns. With the default of 50 us every sleep of the thread may end that much later.
+// threads.setTimerSlack(ns) -> granted ns. With the default of 50 us every sleep of the thread may end that much late.
 // 0 asks for the thread's default.
 static Napi::Value setTimerSlack(const Napi::CallbackInfo& info) {
   const double ns = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
@@ -114,7 +114,7 @@ static Napi::Value setThreadName(const Napi::CallbackInfo& info) {
 
 // ---- What a thread's child processes begin with ---------------------------------------------------------------------
 
-// Where the processes begin that this thread starts. The set lives as long as the thread.
+// Where the processes that this thread starts begin. The set lives as long as the thread.
 struct ChildPlace {
   CpuSet cpus{nullptr, [](cpu_set_t* set) { CPU_FREE(set); }};
   unsigned long timerSlackNs = 0;
@@ -125,7 +125,7 @@ static thread_local ChildPlace childPlace;
 // allowed.
 static void takeChildPlace() {
   if (!childPlace.cpus) return;
-  // A cpuset that has changed meanwhile refuses it: the child stays where its parent is.
+  // A cpuset that has changed meanwhile refuses it: the child then stays where its parent is.
   sched_setaffinity(0, CPU_ALLOC_SIZE(kMaxCpus), childPlace.cpus.get());
   prctl(PR_SET_TIMERSLACK, childPlace.timerSlackNs, 0, 0, 0);
 }
@@ -161,6 +161,9 @@ void exportAffinity(Napi::Env env, Napi::Object exports) {
   threads.add("exactSleep", Napi::Function::New(env, exactSleep));
   threads.add("setName", Napi::Function::New(env, setThreadName));
   threads.add("setChildPlace", Napi::Function::New(env, setChildPlace));
+  threads.addRaw("cpu", [](napi_env raw, napi_callback_info call) {
+    return RawArgs<1>(raw, call).integer(sched_getcpu());
+  });
   threads.add("id", Napi::Function::New(env, threadId));
 }
 

@@ -68,7 +68,8 @@ BellWatch* BellWatch::open(napi_env env, napi_value then) {
     return nullptr;
   }
   napi_unref_threadsafe_function(env, watch->tell_);
-  // After the function's own, so that it runs before that: the threads have ended when the function does.
+  // Registered after the function's own hook, so that it runs before that: the threads have ended when the function
+  // does.
   napi_add_env_cleanup_hook(
       env,
       [](void* data) {
@@ -136,7 +137,7 @@ void BellWatch::sleepForProcesses() {
           [&](const Process& process) { return uint64_t(uint32_t(process.token)) == events[i].data.u64; });
       if (found == processes_.end()) continue;
       tell(found->token);
-      // It stays in the list, so that there is one thread for all of them; its descriptor goes.
+      // It stays in the list, so that one thread serves all of them; its descriptor goes.
       found->fd.reset();
       found->token = 0;
     }
@@ -148,7 +149,8 @@ void BellWatch::stop() {
     const std::lock_guard lock(mutex_);
     isStopping_ = true;
     for (int32_t* word : asleep_) {
-      // Grows, as if somebody had rung: also for one that is about to sleep. Whoever else waits there looks once more.
+      // It grows, as if somebody had rung, also for a thread that is about to sleep. Whoever else waits there looks
+      // once more.
       __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
       wakeAtWord(word);
     }

@@ -1,11 +1,11 @@
 // What a thread that serves a loop waits for in other processes: that a word of a mapped file changes (a bell), and
-// that a process ends. Neither has a descriptor that libuv could watch together with the others, so threads sleep for
-// it, one for each bell that is waited for at this moment and one for all processes, and say so by a function of
-// Node-API that may be called from any thread. They sleep in the kernel and cost nothing meanwhile, but for one look a
-// second whether the file still has its length.
+// that a process ends. Neither has a descriptor that libuv could watch together with the others, so other threads sleep
+// for it, one for each bell that somebody waits for at this moment and one for all processes. They report through a
+// function of Node-API that may be called from any thread. They sleep in the kernel and cost nothing meanwhile, except
+// for one look a second whether the file still has its length.
 //
-// Not eventfd: a number of one process means nothing in another. Not io_uring's futex, which few kernels have.
-// Source: futex(2), pidfd_open(2).
+// Not eventfd: a number of one process means nothing in another. Not io_uring's futex, which few kernels have. Source:
+// futex(2), pidfd_open(2).
 #pragma once
 #include <node_api.h>
 
@@ -25,13 +25,13 @@ int wakeAtWord(int32_t* word);
 
 class BellWatch {
  public:
-  // Null with nothing made when Node-API refuses. `then(token)` is called on this thread's loop, which it does not keep
+  // Null, with nothing made, if Node-API refuses. `then(token)` is called on this thread's loop, which it does not keep
   // alive. Ends with the environment.
   static BellWatch* open(napi_env env, napi_value then);
 
-  // Tells `token` when the word is not `seen` any more, after `timeoutNs`, or when the file has lost what was mapped.
+  // Reports `token` when the word is no longer `seen`, after `timeoutNs`, or when the file has lost what was mapped.
   void wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token);
-  // Tells `token` once, when this process (a pidfd, which it takes) has ended. 0 or -errno.
+  // Reports `token` once, when this process (a pidfd, which it takes) has ended. 0 or -errno.
   int watch(UniqueFd process, int32_t token);
 
  private:
@@ -53,7 +53,7 @@ class BellWatch {
   std::mutex mutex_;
   std::condition_variable given_;
   std::deque<Wait> waits_;
-  // Words that threads sleep at, to wake them when the environment ends.
+  // Words at which threads sleep, in order to wake them when the environment ends.
   std::vector<int32_t*> asleep_;
   std::vector<std::thread> threads_;
   int idle_ = 0;

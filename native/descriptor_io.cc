@@ -1,4 +1,4 @@
-// Descriptors that are no sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. Non-blocking,
+// Descriptors that are not sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. Non-blocking,
 // close-on-exec, one system call each; would-block is a value (-errno). Source: fifo(7), pipe(7), inotify(7), open(2).
 #include <fcntl.h>
 #include <poll.h>
@@ -25,7 +25,7 @@ static Napi::Value own(Napi::Env env, UniqueFd& fd) {
 }
 
 // descriptors.openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. keepOpen:
-// opened for both, which a FIFO allows on Linux, so that it has a reader and a writer always and never ends.
+// opened for both, which Linux allows for a FIFO, so that it always has a reader and a writer and never ends.
 static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = pathOf(env, info[0]);
@@ -41,12 +41,13 @@ static Napi::Value openFifo(const Napi::CallbackInfo& info) {
 }
 
 // ---- Non-blocking, without a change for others ----------------------------------------------------------------------
-// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child: set there,
-// `cat` beside us would fail with EAGAIN. So a pipe and a terminal are opened anew, by name, with the flag; a socket
-// needs none, since recv and send take it a call; and where neither can be, poll(2) is asked before each call. A
-// regular file is used as it is: opened anew it would begin at its beginning, and reading it waits for the disk alone.
+// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child: if it were
+// set there, `cat` beside us would fail with EAGAIN. So a pipe or a terminal is opened anew, by name, with the flag; a
+// socket needs none, since recv and send take it with each call; and where neither is possible, poll(2) is asked before
+// each call. A regular file is used as it is: opened anew it would begin at its beginning, and reading it waits only
+// for the disk.
 
-// A pipe or terminal of this kind, opened anew, is the same one, and the open file is ours alone. Of other devices one
+// A pipe or terminal of this kind, opened anew, is the same one, and the open file is ours alone. For other devices one
 // cannot know that: /dev/ptmx opened anew is another terminal.
 static bool isTheSameOpenedAnew(int fd, const struct stat& file) {
   unsigned number = 0;
@@ -62,14 +63,14 @@ static bool hasOwnFlag(const struct stat& file) {
   return S_ISSOCK(file.st_mode) || S_ISREG(file.st_mode) || S_ISBLK(file.st_mode);
 }
 
-// descriptors.adopt(fd): from now on this thread's, which closes it. Returns fd. Throws EBUSY for one that this
-// thread's I/O owns already.
+// descriptors.adopt(fd): from now on it belongs to this thread, which closes it. Returns fd. Throws EBUSY for one that
+// already belongs to this thread's I/O.
 static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int fd = int32Of(env, info[0]);
   const std::string name = std::to_string(fd);
   if (stateOf(env)->owns(fd))
-    return throwSystemError(env, EBUSY, "fcntl", name + " belongs to this thread's I/O already");
+    return throwSystemError(env, EBUSY, "fcntl", name + " already belongs to this thread's I/O");
   const int flags = fcntl(fd, F_GETFL), closing = fcntl(fd, F_GETFD);
   struct stat file{};
   if (flags < 0 || closing < 0 || fstat(fd, &file) != 0) return throwSystemError(env, errno, "fcntl", name);
@@ -151,7 +152,7 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptors.end(fd): a socket's peer reads the end after what is on its way. -ENOTSOCK for what has no half to close.
+// descriptors.end(fd): a socket's peer reads the end after what is on its way. -ENOTSOCK if it has no half to close.
 static napi_value descriptorEnd(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   return args.integer(shutdown(args.int32(0), SHUT_WR) == 0 ? 0 : -errno);

@@ -1,5 +1,5 @@
-// The names of error numbers, in the order of Linux. glibc's strerrorname_np gives them from 2.32 on, musl does not,
-// and libuv's uv_err_name leaves some out.
+// The names of error numbers, in the order of Linux. glibc has strerrorname_np for them since 2.32, musl has not, and
+// libuv's uv_err_name leaves some out.
 #pragma once
 #include <cerrno>
 
@@ -21,7 +21,7 @@ namespace percore {
   X(EISNAM) X(EREMOTEIO) X(EDQUOT) X(ENOMEDIUM) X(EMEDIUMTYPE) X(ECANCELED) X(ENOKEY) X(EKEYEXPIRED) X(EKEYREVOKED) \
   X(EKEYREJECTED) X(EOWNERDEAD) X(ENOTRECOVERABLE) X(ERFKILL) X(EHWPOISON)
 
-// "ENOENT" for 2; "UNKNOWN" for what is no error number of this system. Any thread; allocates nothing.
+// "ENOENT" for 2; "UNKNOWN" for a number that is not an error of this system. Any thread; allocates nothing.
 inline const char* errnoName(int error) {
   switch (error) {
 #define PERCORE_ERRNO_CASE(name) case name: return #name;

@@ -32,7 +32,7 @@ std::unique_ptr<FileRing> FileRing::open() {
   return ring;
 }
 
-// The kernel may still write into the buffers: it is asked to stop, and waited for. A file that is read from a disk
+// The kernel may still write into the buffers, so it is asked to stop, and waited for. A file that is read from a disk
 // answers soon.
 FileRing::~FileRing() {
   if (inFlight_ == 0) return;
@@ -73,7 +73,7 @@ int FileRing::push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t l
   io_uring_sqe* entry = ring_.push(isWrite ? IORING_OP_WRITE : IORING_OP_READ, fd, id);
   entry->addr = reinterpret_cast<uint64_t>(held_[size_t(buffer)].data + offset);
   entry->len = length;
-  // -1 is the file's own position: for what appends, and what has none.
+  // -1 is the file's own position: for appending, and for files without a position.
   entry->off = uint64_t(position);
   inFlight_++;
   return 0;
@@ -136,7 +136,7 @@ static napi_value pushFile(napi_env env, napi_callback_info info) {
   FileRing* ring = ringOf(env, args.int32(0));
   if (!ring) return args.integer(-EBADF);
   const int32_t offset = args.int32(4), length = args.int32(5), id = args.int32(7);
-  // -1, the file's own position, is a position as well: what is no number must not become one.
+  // -1, the file's own position, is a position as well: anything that is not a number must not become one.
   const int64_t position = args.int64(6, -2);
   if (offset < 0 || length < 0 || id < 0 || position < -1) return args.integer(-EINVAL);
   return args.integer(ring->push(
@@ -171,7 +171,7 @@ static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
   return args.integer(int32_t((border - reinterpret_cast<uintptr_t>(data) % border) % border));
 }
 
-// files.clearDirect(fd) -> 0 or -errno: from now on through the page cache.
+// files.clearDirect(fd) -> 0 or -errno: uses the page cache from now on.
 static napi_value clearDirect(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const int fd = args.int32(0), flags = fcntl(fd, F_GETFL);

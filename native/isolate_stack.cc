@@ -10,7 +10,7 @@ namespace percore {
 
 namespace {
 
-// A v8::Local is one pointer, which comes and goes in a register; so is a napi_value, which holds the same.
+// A v8::Local is one pointer, passed in a register; so is a napi_value, which holds the same.
 using Local = void*;
 // v8::Location: both count from 0.
 struct Location {

@@ -1,10 +1,10 @@
-// The JavaScript stack of a thread that is blocked, taken by another thread. Node-API has no such thing, but V8 asks a
-// running function at each loop and call, and a regular expression at each step back, whether somebody wants to
-// interrupt it (`Isolate::RequestInterrupt`), and Node exports that. Its names and arguments are the same in Node 20 to
-// 26, so they are looked up when the addon runs and no binary is tied to one V8. Where one is missing there are no
-// stacks, and all else goes on.
+// The JavaScript stack of a blocked thread, taken by another thread. Node-API cannot do this. But V8 asks at each loop
+// and call of a running function, and at each backtracking step of a regular expression, whether somebody wants to
+// interrupt it (`Isolate::RequestInterrupt`), and Node exports that. Names and arguments are the same in Node 20 to 26,
+// so they are looked up when the addon runs, and no binary is tied to one V8. If one is missing there are no stacks,
+// and everything else works.
 //
-// Why so, and what it was measured against: docs/decisions/2026-11-29-stacks-of-blocked-threads.md.
+// Why it is done so, and the alternatives that were measured: docs/decisions/2026-11-29-stacks-of-blocked-threads.md.
 #pragma once
 #include <node_api.h>
 
@@ -12,20 +12,20 @@
 
 namespace percore {
 
-// True where this Node has all that is needed.
+// True if this Node has everything that is needed.
 bool hasIsolateStacks();
-// The isolate of the calling thread, for the functions below; null without.
+// The isolate of the calling thread, for the functions below; null if it is not available.
 void* currentIsolate();
-// Any thread, while the isolate lives: its own thread calls `then` as soon as it runs JavaScript, and amid it. `then`
-// must not run JavaScript.
+// Any thread may call it while the isolate lives. The isolate's own thread calls `then` as soon as it runs JavaScript,
+// in the middle of it. `then` must not run JavaScript.
 void interruptIsolate(void* isolate, void (*then)(void* isolate, void* data), void* data);
-// In the isolate's own thread: `then` is called where a collection begins, until it is taken back. V8 allows it to
+// Called in the isolate's own thread: `then` runs whenever a collection begins, until it is removed. V8 allows it to
 // allocate; it must not ask for the stack.
 using OnCollection = void (*)(void* isolate, int kind, int flags, void* data);
 void watchCollections(void* isolate, OnCollection then, void* data);
 void unwatchCollections(void* isolate, OnCollection then, void* data);
-// In `then` of an interrupt, or wherever its own thread runs JavaScript: the functions that are running, the innermost
-// first, a line each, as an Error's stack has them. Some hundred microseconds.
+// In `then` of an interrupt, or wherever its own thread runs JavaScript: the functions that are running, innermost
+// first, one on each line, as in the stack of an Error. Takes some hundred microseconds.
 std::string currentStack(napi_env env, void* isolate, int mostFrames);
 
 }  // namespace percore

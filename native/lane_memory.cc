@@ -1,5 +1,5 @@
-// Memory of lanes that costs nothing until it is used. A SharedArrayBuffer comes from the C library, which fills with
-// zeros what it hands out a second time: all of it is touched then. And where the kernel gives huge pages to everybody,
+// Memory of lanes that costs nothing until it is used. A SharedArrayBuffer comes from the C library, which clears
+// memory that it hands out a second time, and so touches all of it. And if the kernel gives huge pages to everybody,
 // one word of a lane's header would cost 2 MiB. Source: madvise(2). Why not a mapping of our own:
 // docs/decisions/2026-11-28-memory-of-lanes.md.
 #include <sys/mman.h>
@@ -10,8 +10,8 @@
 
 namespace percore {
 
-// system.freshPages(bytes, from) -> 0 or -errno: gives the whole pages of `bytes` from byte `from` on back to the
-// kernel. They read as zeros afterwards. Nobody may use them meanwhile.
+// system.freshPages(bytes, from) -> 0 or -errno: returns the whole pages of `bytes` from byte `from` on to the kernel.
+// They read as zeros afterwards. Nobody may use them meanwhile.
 static napi_value freshPages(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   char* data = nullptr;
@@ -23,11 +23,11 @@ static napi_value freshPages(napi_env env, napi_callback_info info) {
                   end = (uintptr_t(data) + length) / page * page;
   if (start >= end) return args.integer(0);
   void* const pages = reinterpret_cast<void*>(start);
-  // Refused by a kernel that has no huge pages: as good as granted.
+  // A kernel without huge pages refuses it, which is just as good.
   madvise(pages, end - start, MADV_NOHUGEPAGE);
   if (madvise(pages, end - start, MADV_DONTNEED) == 0) return args.integer(0);
 #ifdef MADV_DONTNEED_LOCKED
-  // Pages that are locked (mlockall) are given back by a name of their own, since Linux 5.18.
+  // Locked pages (mlockall) need an advice of their own, which exists since Linux 5.18.
   if (errno == EINVAL && madvise(pages, end - start, MADV_DONTNEED_LOCKED) == 0) return args.integer(0);
 #endif
   return args.integer(-errno);

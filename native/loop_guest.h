@@ -1,12 +1,12 @@
-// A guest of the thread's libuv loop, as the timers and the I/O of a thread without a reactor are: it looks before each
-// sleep, watches one descriptor, and calls one JavaScript function for all that has happened.
+// A guest of the thread's libuv loop, such as the timers and the I/O of a thread without a reactor: it looks before
+// each sleep, watches one descriptor, and calls one JavaScript function for everything that has happened.
 //
 //   libuv's pass:  ... -> onPrepare (do what is due; may libuv sleep?) -> libuv's epoll -> onReadable -> ...
 //
 //   create ──start──> in the loop ──shutDown──> leaving ──libuv's close callbacks──> gone
 //     └── never started: for a caller that polls by hand; gone with its handle
 //
-// A reactor's turn is no such guest: it spins, parks and has a check of its own (turn.h). Source: libuv's design
+// A reactor's turn is not such a guest: it spins, parks and has a check of its own (turn.h). Source: libuv's design
 // overview, "The I/O loop".
 #pragma once
 #include <node_api.h>
@@ -22,9 +22,9 @@ class LoopGuest {
   LoopGuest& operator=(const LoopGuest&) = delete;
   virtual ~LoopGuest();
 
-  // Keeps the thread's loop alive or not (at first).
+  // Says whether to keep the thread's loop alive (at first: no).
   void setRef(bool isReferenced);
-  // Leaves the loop; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
+  // Leaves the loop; everything is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
   virtual void shutDown();
 
   // See handle.h: one that is in the loop lives until its close callbacks.
@@ -45,9 +45,9 @@ class LoopGuest {
   virtual void onPrepare() = 0;
   // The descriptor is readable.
   virtual void onReadable() = 0;
-  // The one call into JavaScript. False: touch nothing any more (closed, or the environment is being terminated).
+  // The one call into JavaScript. False: touch nothing any more (it is closed, or the environment is being terminated).
   bool deliver();
-  // Whether libuv passes without sleeping, until it is said again.
+  // Whether libuv passes without sleeping, until told otherwise.
   void keepAwake(bool isBusy);
 
   const napi_env env_;

@@ -16,26 +16,26 @@ class LoopTimer {
   LoopTimer& operator=(const LoopTimer&) = delete;
   ~LoopTimer() { close(); }
 
-  // Whether a refusal with this errno is one to work without: the call is forbidden, or the kernel has none.
+  // Whether this errno means that timers must work without it: the call is forbidden, or the kernel lacks it.
   static bool isStandInFor(int error) { return error == EPERM || error == EACCES || error == ENOSYS; }
 
   // Keeps no loop alive.
   void open(uv_loop_s* loop) { timer_ = make(loop); }
 
   // An absolute CLOCK_MONOTONIC time; INT64_MAX: never. libuv's own clock is that of its last pass, so it may end a
-  // sleep too early: whoever arms it looks at the clock then, and arms it again.
+  // sleep too early: whoever armed it then looks at the clock and arms it again.
   void arm(int64_t atNs) {
     if (timer_) start(timer_, atNs);
   }
 
-  // Before the loop ends. The handle outlives this object until libuv has let go of it.
+  // Called before the loop ends. The handle outlives this object until libuv has let go of it.
   void close() {
     if (timer_) end(timer_);
     timer_ = nullptr;
   }
 
  private:
-  // What needs libuv, apart, so that what never has a loop can be tested without it.
+  // The part that needs libuv, kept apart so that code that never has a loop can be tested without it.
   static uv_timer_s* make(uv_loop_s* loop);
   static void start(uv_timer_s* timer, int64_t atNs);
   static void end(uv_timer_s* timer);

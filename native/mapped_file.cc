@@ -41,7 +41,7 @@ void onBusError(int number, siginfo_t* info, void* context) {
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
   MappedFile* const file = MappedFile::of(info->si_addr);
   if (file && spoil(address, address + 1)) {
-    // Once: the pages of the headers are our own from then on.
+    // Only once: the pages of the headers are our own from then on.
     if (!file->isCut.exchange(true)) {
       const uintptr_t start = file->start, end = file->end;
       const Headers& headers = file->headers;
@@ -57,7 +57,7 @@ void onBusError(int number, siginfo_t* info, void* context) {
   if (before.sa_flags & SA_SIGINFO) {
     before.sa_sigaction(number, info, context);
   } else if (before.sa_handler == SIG_DFL || before.sa_handler == SIG_IGN) {
-    // The access is made again, and ends the process as it would have.
+    // The access is repeated, and ends the process as it would have done.
     signal(number, SIG_DFL);
   } else {
     before.sa_handler(number);
@@ -69,7 +69,7 @@ void guard() {
   static std::once_flag once;
   std::call_once(once, [] {
     pageBytes();
-    // A worker's end unloads what no other thread has loaded, and the handler would be gone.
+    // The end of a worker unloads a library that no other thread has loaded, and the handler would be gone.
     Dl_info info;
     if (dladdr(reinterpret_cast<void*>(onBusError), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE);
     struct sigaction action = {};
@@ -111,7 +111,7 @@ MappedFile* MappedFile::map(int fd, size_t bytes) {
   file->isCut = false;
   file->headers.first = file->headers.count = 0;
   file->end = uintptr_t(start) + bytes;
-  // Last: the handler finds it by its start.
+  // Stored last: the handler finds the mapping by its start.
   file->start = uintptr_t(start);
   return file;
 }

@@ -1,9 +1,10 @@
-// Files that are mapped so that other processes write in them too, and what can go wrong with those: somebody cuts one
-// short. The next access to what is gone is SIGBUS, which ends a process. Here the handler of that signal puts pages of
-// 0xff in the place of what is gone, and of every header of a ring in this file, and the access goes on: a header of
-// ones is damaged to whoever reads it, so the ends of the queue throw where they would have crashed.
+// Files that are mapped so that other processes can write into them too, and what can go wrong: somebody truncates one.
+// The next access to the missing part raises SIGBUS, which ends a process. Here the handler of that signal replaces the
+// missing pages, and every header of a ring in this file, by pages of 0xff, and the access goes on. Whoever reads a
+// header of ones sees that it is damaged, so the ends of the queue throw where they would have crashed.
 //
-// A fault anywhere else goes to whoever handled the signal before. The handler stays, and so does this library.
+// A fault anywhere else goes to the previous handler of the signal. The handler stays installed, and so this library
+// stays loaded.
 //
 // Source: mmap(2), sigaction(2); wl_shm of Wayland, which guards its buffers in the same way.
 #pragma once
@@ -13,12 +14,13 @@
 
 namespace percore {
 
-// Where the headers lie that a cut spoils: `count` of `bytes` each, `stride` apart, and all that is before the first.
+// Where the headers lie that a truncation spoils: `count` of `bytes` each, `stride` apart, and everything before the
+// first.
 struct Headers {
   std::atomic<size_t> first{0}, bytes{0}, stride{0}, count{0};
 };
 
-// One mapping of this process. Never freed, since a handler may look at it at any time, but used again.
+// One mapping of this process. It is never freed, since a handler may look at it at any time, but it is used again.
 struct MappedFile {
   std::atomic<uintptr_t> start{0}, end{0};
   std::atomic<bool> isUsed{false}, isCut{false};
@@ -28,9 +30,9 @@ struct MappedFile {
 
   // Null with errno set. Keeps a descriptor of its own.
   static MappedFile* map(int fd, size_t bytes);
-  // That which `address` lies in; null for memory of no mapped file.
+  // The mapping in which `address` lies; null for memory that is not in a mapped file.
   static MappedFile* of(const void* address);
-  // False once something was missing, and where the file is shorter now than what was mapped.
+  // False once something was missing, and if the file is now shorter than what was mapped.
   bool isWhole();
   void unmap();
 };

@@ -43,7 +43,7 @@ static napi_value lockFile(napi_env env, napi_callback_info info) {
   return args.integer(flock(args.int32(0), LOCK_EX | LOCK_NB) == 0 ? 0 : -errno);
 }
 
-// The word of a mapped file that two arguments mean, or null.
+// The word of a mapped file that two arguments name, or null.
 template <size_t N>
 static int32_t* wordOf(const RawArgs<N>& args, MappedFile** file) {
   int32_t* words = nullptr;
@@ -63,7 +63,7 @@ static napi_value isWholeFile(napi_env env, napi_callback_info info) {
   return args.truth(file && file->isWhole());
 }
 
-// mappings.noteHeaders(words, first, bytes, stride, count): what a cut spoils
+// mappings.noteHeaders(words, first, bytes, stride, count): what a truncation spoils
 static napi_value noteHeaders(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   int32_t* words = nullptr;

@@ -1,5 +1,5 @@
-// The descriptors of one thread that JavaScript holds by number: sockets, pipes, whatever was opened or taken over for
-// it. Plain C++: also what the tests of the I/O sources link with.
+// The descriptors of one thread that JavaScript holds by number: sockets, pipes, anything that was opened or taken over
+// for it. Plain C++; the tests of the I/O sources link with it too.
 #pragma once
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,8 +10,7 @@
 
 namespace percore {
 
-// The file of a bound Unix socket. It is removed with its socket, unless another file has its name by then, and by
-// nobody else.
+// The file of a bound Unix socket. It is removed with its socket, unless another file has its name by then.
 struct SocketFile {
   std::string path;
   dev_t device = 0;
@@ -30,12 +29,12 @@ class OwnedDescriptors {
   OwnedDescriptors& operator=(const OwnedDescriptors&) = delete;
   ~OwnedDescriptors() { closeAllOwned(); }
 
-  // A thread's death closes no descriptor by itself: a listener left open would go on receiving its share of
+  // The death of a thread closes no descriptor by itself: a listener left open would go on receiving its share of
   // connections, and nobody would accept them.
   void own(int fd) {
     if (fd >= 0) descriptors_.insert(fd);
   }
-  // False: it is this thread's already.
+  // False: it already belongs to this thread.
   bool tryOwn(int fd) { return fd >= 0 && descriptors_.insert(fd).second; }
   // The same for a bound Unix socket; `file` may have no path.
   void ownSocketFile(int fd, const SocketFile& file) {

@@ -1,5 +1,5 @@
-// What a thread is to the scheduler, and memory that is there before it is needed. Each policy is read back by the
-// caller: the kernel may refuse it, and others may change it. Sources: sched(7), sched_setattr(2), mlockall(2),
+// How the scheduler treats a thread, and memory that is present before it is needed. The caller reads each policy back,
+// since the kernel may refuse it and others may change it. Sources: sched(7), sched_setattr(2), mlockall(2),
 // madvise(2).
 #include <pthread.h>
 #include <sched.h>
@@ -11,11 +11,12 @@
 #include <atomic>
 
 #include "bindings.h"
+#include "locked_memory.h"
 #include "napi_args.h"
 
 namespace percore {
 
-// As the kernel has it (struct sched_attr of its linux/sched/types header). The C library has no name for it before
+// As in the kernel (struct sched_attr of its linux/sched/types header). The C library has had a name for it only since
 // glibc 2.41.
 struct SchedAttributes {
   uint32_t size = sizeof(SchedAttributes);
@@ -28,10 +29,10 @@ struct SchedAttributes {
 static_assert(sizeof(SchedAttributes) == 48, "SCHED_ATTR_SIZE_VER0");
 static constexpr uint64_t kResetOnFork = 1;
 
-// Numbers of a policy as they cross: policy, nice, priority, runtimeNs, deadlineNs, periodNs.
+// The numbers of a policy, in this order: policy, nice, priority, runtimeNs, deadlineNs, periodNs.
 static constexpr size_t kPolicyNumbers = 6;
 
-// realtime.setPolicy(tid, numbers) -> 0 or -errno. What the thread starts does not inherit a real-time policy.
+// realtime.setPolicy(tid, numbers) -> 0 or -errno. Whatever the thread starts does not inherit a real-time policy.
 static napi_value setPolicy(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   const int32_t tid = args.int32(0);
@@ -69,17 +70,16 @@ static napi_value getPolicy(napi_env env, napi_callback_info info) {
   return args.integer(0);
 }
 
-// realtime.lockMemory(withFuture) -> 0 or -errno: every page that the process has, and shall have, stays in memory.
-// Pages that nobody has touched are locked when they are touched: else every lane would be resident.
-static napi_value lockMemory(napi_env env, napi_callback_info info) {
-  RawArgs<1> args(env, info);
-  const int flags = MCL_CURRENT | MCL_ONFAULT | (args.boolean(0) ? MCL_FUTURE : 0);
-  return args.integer(mlockall(flags) == 0 ? 0 : -errno);
+// realtime.lockMemory(withFuture, leavesHeap) -> 0 or -errno: every page that the process has, and shall have, stays in
+// memory. A page that nobody has touched is locked when it is, so that address space which is only reserved takes none.
+static napi_value lockAll(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  return args.integer(lockMemory(args.boolean(0), args.boolean(1)));
 }
 
-static napi_value unlockMemory(napi_env env, napi_callback_info info) {
+static napi_value unlockAll(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  return args.integer(munlockall() == 0 ? 0 : -errno);
+  return args.integer(unlockMemory());
 }
 
 // The whole pages that hold these bytes.
@@ -95,8 +95,8 @@ struct Pages {
   }
 };
 
-// realtime.prefault(bytes) -> 0 or -errno: each page is there and writable; what it holds does not change, also while
-// others write it.
+// realtime.prefault(bytes) -> 0 or -errno: makes each page present and writable. The content does not change, even
+// while others write it.
 static napi_value prefault(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   char* data = nullptr;
@@ -108,7 +108,7 @@ static napi_value prefault(napi_env env, napi_callback_info info) {
   if (madvise(pages.start, pages.length, MADV_POPULATE_WRITE) == 0) return args.integer(0);
   if (errno != EINVAL) return args.integer(-errno);
 #endif
-  // Before Linux 5.14: an addition of nothing, which no other writer can lose.
+  // Before Linux 5.14: adding zero, which no other writer can lose.
   for (size_t at = 0; at < length; at += pages.page)
     reinterpret_cast<std::atomic<char>*>(data + at)->fetch_add(0, std::memory_order_relaxed);
   reinterpret_cast<std::atomic<char>*>(data + length - 1)->fetch_add(0, std::memory_order_relaxed);
@@ -134,11 +134,11 @@ static napi_value residentBytes(napi_env env, napi_callback_info info) {
   return args.real(resident);
 }
 
-// realtime.prefaultStack(bytes) -> 0 or -errno: so much of the calling thread's stack is there, below where it stands
-// now. Never so much that the thread would leave its stack.
+// realtime.prefaultStack(bytes) -> 0 or -errno: makes this much of the calling thread's stack present, below its
+// present position, but never so much that the thread would leave its stack.
 __attribute__((noinline)) static void touchStack(size_t bytes, size_t page) {
   auto* area = static_cast<volatile char*>(__builtin_alloca(bytes));
-  // From the upper end down, as a stack grows: the kernel extends the main thread's so.
+  // From the upper end down, as a stack grows: that is how the kernel extends the main thread's stack.
   for (size_t at = bytes; at > page; at -= page) area[at - page] = 0;
 }
 
@@ -176,8 +176,8 @@ void exportRealtime(Napi::Env env, Napi::Object exports) {
   Group realtime(env, exports, "realtime");
   realtime.addRaw("setPolicy", setPolicy);
   realtime.addRaw("getPolicy", getPolicy);
-  realtime.addRaw("lockMemory", lockMemory);
-  realtime.addRaw("unlockMemory", unlockMemory);
+  realtime.addRaw("lockMemory", lockAll);
+  realtime.addRaw("unlockMemory", unlockAll);
   realtime.addRaw("prefault", prefault);
   realtime.addRaw("residentBytes", residentBytes);
   realtime.addRaw("prefaultStack", prefaultStack);

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "isolate_stack.h"
+#include "json_parser.h"
 #include "napi_args.h"
 
 namespace percore {
@@ -20,7 +21,7 @@ namespace percore {
 using layout::Attention;
 using layout::Phase;
 
-// Looks in a threshold.
+// How often it looks during one threshold.
 static constexpr int64_t kLooks = 8;
 static constexpr int64_t kLeastLookNs = 250'000;
 static constexpr int64_t kMinuteNs = 60'000'000'000;
@@ -43,13 +44,13 @@ static bool isRunnable(int tid) {
   close(fd);
   if (length <= 0) return false;
   text[length] = 0;
-  // "number (name) state": the name may have brackets of its own.
+  // "number (name) state": the name may contain brackets.
   const char* end = strrchr(text, ')');
   return end && end[1] == ' ' && end[2] == 'R';
 }
 
-// Of the time that has passed, what the thread itself has spent: it ran, or slept in a system call. While it waits for
-// a CPU, only what it has run.
+// How much of the elapsed time belongs to the thread itself: it ran, or slept in a system call. While it waits for a
+// CPU, only the time for which it has run.
 static int64_t ownNs(WatchedThread& thread, int64_t passedNs) {
   const int64_t cpuNs = clockNs(thread.cpuClock), ranNs = std::min(cpuNs - thread.cpuNs, passedNs);
   thread.cpuNs = cpuNs;
@@ -64,9 +65,10 @@ static double countOf(napi_env env, napi_value task, const char* name) {
   return numberOf(env, count, 0);
 }
 
-// Which step runs. Amid its JavaScript, or where a collection begins. Reads plain properties, which runs none.
+// Which step runs, asked in the middle of its JavaScript, or where a collection begins. Reads plain properties, which
+// runs no JavaScript.
 static void answer(WatchedThread& thread, bool isCollecting) {
-  // Only the first of the two, and not a collection that begins in here.
+  // Only the first of the two counts, and no collection that begins in here.
   if (!thread.isAwaited.exchange(false)) return;
   const std::lock_guard lock(thread.mutex);
   if (!thread.isolate) return;
@@ -85,8 +87,14 @@ static void answer(WatchedThread& thread, bool isCollecting) {
   }
   thread.hasNews = true;
   thread.isCollecting = isCollecting;
-  // Not where it collects: where optimized code has allocated, V8 cannot tell its functions, and ends the process.
+  // Where it collects only amid JSON: where optimized code has allocated, V8 cannot tell its functions, and ends the
+  // process.
   if (thread.wantsStack && !isCollecting) thread.stack = currentStack(env, thread.isolate, kMostFrames);
+  else if (thread.wantsStack && isInJsonParser()) {
+    thread.stack = "    at JSON.parse (<anonymous>)";
+    const std::string callers = currentStack(env, thread.isolate, kMostFrames - 1);
+    if (!callers.empty()) thread.stack += '\n' + callers;
+  }
   napi_close_handle_scope(env, scope);
 }
 
@@ -134,7 +142,7 @@ void StallWatch::stop() {
 
 void StallWatch::run() {
   prctl(PR_SET_NAME, "percore-stalls");
-  // It needs little, and is to see what happens while the machine is busy. Where that is refused it may come late.
+  // It needs little, and must see what happens while the machine is busy. If this is refused, it may be late.
   setpriority(PRIO_PROCESS, id_t(syscall(SYS_gettid)), -10);
   int64_t before = monotonicNs();
   std::unique_lock lock(mutex_);
@@ -155,7 +163,7 @@ void StallWatch::run() {
     const std::vector<std::shared_ptr<WatchedThread>> threads = threads_;
     lock.unlock();
     const int64_t now = monotonicNs();
-    // Where the watcher itself came very late, the whole machine may have stood still.
+    // If the watcher itself came very late, the whole machine may have stood still.
     const int64_t passed = std::min(now - before, std::max(threshold / 2, 2 * interval));
     before = now;
     for (const auto& thread : threads) look(thread, passed, threshold);
@@ -183,7 +191,7 @@ void StallWatch::look(const std::shared_ptr<WatchedThread>& held, int64_t passed
     if (!isContinued) {
       thread.isTold = true;
       startOver(thread);
-      // stalls: the watcher alone writes it.
+      // stalls: only the watcher writes it.
       thread.party->stalls += 1;
       if (!mayTell()) return;
     }
@@ -202,19 +210,19 @@ bool StallWatch::isMoving(WatchedThread& thread, int64_t passedNs) {
   thread.turns = turns;
   thread.lookedNs = lookedNs;
   thread.libuvTurns = passes;
-  // While its entry is loaded, and after it has left, nobody waits for it.
+  // While its entry is being loaded, and after it has left, nobody waits for it.
   const auto phase = Phase(glance(party.phase));
   if (hasMoved || (!thread.isMain && phase != Phase::kReady && phase != Phase::kDraining)) return true;
   if (Attention(glance(party.attention)) != Attention::kParked) return false;
-  // Asleep, or in a callback of libuv: only that takes CPU time.
+  // It is asleep, or in a callback of libuv: only the latter takes CPU time.
   const int64_t cpuNs = clockNs(thread.cpuClock);
   if (cpuNs - thread.cpuNs >= passedNs / 2) return false;
   thread.cpuNs = cpuNs;
   return true;
 }
 
-// The words have not moved for a while: whether one step has lasted for the threshold. What is asked is answered at the
-// next call or loop, so while an answer is awaited no other step has begun.
+// The words have not moved for a while: finds out whether one step has lasted for the threshold. A question is answered
+// at the next call or loop, so while an answer is awaited no other step has begun.
 StallWatch::Finding StallWatch::judge(
     const std::shared_ptr<WatchedThread>& held, int64_t passedNs, int64_t thresholdNs) {
   WatchedThread& thread = *held;
@@ -243,16 +251,17 @@ StallWatch::Finding StallWatch::judge(
       thread.fromNs = thread.stuckNs;
       startOver(thread);
     }
-    // Not what runs after the step: it was asked amid it, and answered at its end.
+    // Not what runs after the step: the question came in the middle of the step, and the answer at its end.
     const bool isMore = !thread.task.empty() && (!thread.stack.empty() || thread.knownTask.empty());
     thread.isKnown = true;
     thread.knownTask = thread.task;
     thread.knownSteps = thread.stepsDone;
     if (thread.isToldBare && isMore) return Finding::kMore;
-    if (thread.wantsStack && !thread.isCollecting && !thread.isTold && thread.sinceNs >= thresholdNs)
-      return Finding::kStall;
+    const bool isWhole = !thread.isCollecting || !thread.stack.empty();
+    if (thread.wantsStack && isWhole && !thread.isTold && thread.sinceNs >= thresholdNs) return Finding::kStall;
     // In native code it is not known when the next answer comes: ask now.
     if (thread.isCollecting) {
+      findJsonParser();
       const int64_t awaitedNs = thread.awaitedNs;
       ask(held, true);
       thread.awaitedNs = awaitedNs;
@@ -272,7 +281,7 @@ void StallWatch::ask(const std::shared_ptr<WatchedThread>& held, bool wantsStack
   WatchedThread& thread = *held;
   thread.awaitedNs = 0;
   thread.wantsStack = wantsStack;
-  // Already asked, and amid native code since: the answer that comes is to this question.
+  // It was already asked, and has been in native code since: the answer that comes is to this question.
   if (thread.isAwaited.exchange(true)) return;
   interruptIsolate(thread.isolate, onInterrupt, new std::shared_ptr<WatchedThread>(held));
 }

@@ -6,9 +6,10 @@
 //   threshold                                      --> a stall: ask for the stack, and tell the main thread
 //
 // That the words do not change says that a quantum goes on, which may be of many short steps; the answer says whether
-// it is one step. In native code that allocates, such as JSON.parse, the thread says which step it is in when its next
-// collection begins, and cannot tell its stack. It does not answer in a system call, nor in native code that does not
-// allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does not count.
+// it is one step. In native code that allocates, the thread says which step it is in when its next collection begins;
+// its stack it can tell there amid JSON.parse alone (see json_parser.h). It does not answer in a system call, nor in
+// native code that does not allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does
+// not count.
 //
 // | word                          | write side     | read side | needs                                    |
 // |-------------------------------|----------------|-----------|------------------------------------------|
@@ -16,7 +17,7 @@
 // | attention, phase              | turn.cc, party | `look`    | the same                                 |
 // | stalls                        | `look`         | status()  | a statistic, one writer                  |
 //
-// Source: the stall detectors of Seastar and Glommio, which interrupt by signals what V8 is asked politely here.
+// Source: the stall detectors of Seastar and Glommio, which interrupt by signals where this asks V8.
 #pragma once
 #include <node_api.h>
 #include <time.h>
@@ -41,10 +42,10 @@ struct Stall {
   std::string task, stack;
 };
 
-// A thread that is watched. The interrupt runs in that thread, all else in the watcher.
+// A thread that is watched. The interrupt runs in that thread, everything else in the watcher.
 struct WatchedThread {
   std::mutex mutex;
-  // Of the thread. `isolate` is null when its environment has ended; then nothing of this may be used.
+  // About the thread. `isolate` is null when its environment has ended; then nothing of this may be used.
   napi_env env = nullptr;
   napi_ref steps = nullptr, view = nullptr;
   void* isolate = nullptr;
@@ -52,24 +53,24 @@ struct WatchedThread {
   clockid_t cpuClock = 0;
   int tid = 0;
   bool isMain = false;
-  // What the thread is asked, and has answered.
+  // What the thread was asked, and what it answered.
   std::atomic<bool> isAwaited{false};
   bool wantsStack = false, hasNews = false, isCollecting = false;
   std::string task, stack;
   double stepsDone = 0;
-  // The watcher's own: the words as they were, and what is known of the step.
+  // The watcher's own: the words as they were, and what is known about the step.
   int64_t turns = -1, lookedNs = -1, libuvTurns = -1, cpuNs = 0;
-  // For how long the words have not moved, since when the step is known, since when an answer is awaited.
-  // `fromNs`: of `stuckNs`, what went before the present step.
+  // For how long the words have not moved, since when the step is known, since when an answer is awaited. `fromNs`: the
+  // part of `stuckNs` that precedes the present step.
   int64_t stuckNs = 0, fromNs = 0, sinceNs = 0, awaitedNs = 0;
   bool isAsked = false, isKnown = false;
   bool isTold = false;
-  // It was told without a stack: what is learned later is told as well.
+  // It was reported without a stack: what is learned later is reported as well.
   bool isToldBare = false;
   std::string knownTask;
   double knownSteps = 0;
 
-  // In the thread, when all of it is set, and when its environment ends.
+  // Called in the thread when everything is set, and when its environment ends.
   void enter();
   void leave();
 };
@@ -84,7 +85,7 @@ class StallWatch {
   // 0 for none.
   void setThreshold(int64_t ns);
   void setMostPerMinute(int32_t count) { mostPerMinute_.store(count, std::memory_order_relaxed); }
-  // Twice is once. Not from the watcher's thread.
+  // A second call does nothing. Not from the watcher's thread.
   void stop();
   int32_t mainParty() const { return mainParty_; }
 

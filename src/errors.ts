@@ -2,6 +2,8 @@
  * Caller's mistakes and lost parties. Expected outcomes (full, empty, closed) are result codes, not errors:
  * see result-codes.ts.
  */
+import { isUint8Array } from './byte-views.js';
+
 export type PercoreErrorCode =
   | 'ERR_PERCORE_INVALID_ARGUMENT'
   | 'ERR_PERCORE_NATIVE_UNAVAILABLE'
@@ -191,8 +193,7 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
 export function checkBytes(argument: string, value: unknown): Uint8Array {
   // A Proxy of one is none: it has no bytes.
-  if (ArrayBuffer.isView(value) && (value instanceof Uint8Array || value[Symbol.toStringTag as never] === 'Uint8Array'))
-    return value as Uint8Array;
+  if (isUint8Array(value)) return value;
   throw invalidArgument(
     argument, value,
     'a Uint8Array (of text: Buffer.from(text); of another view: new Uint8Array(view.buffer, view.byteOffset, '

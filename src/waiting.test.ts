@@ -22,7 +22,7 @@ describe('the options of a wait', () => {
       {}, { signal }, { timeoutMs: 0 }, { timeoutMs: 0.5 }, { timeoutMs: MAX_TIMEOUT_MS },
       { signal: undefined, timeoutMs: undefined },
     ]) {
-      expect(checkWaitOptions(good)).toBe(good);
+      expect(checkWaitOptions(good)).toEqual(good);
     }
     for (const timeoutMs of [-1, NaN, Infinity, MAX_TIMEOUT_MS + 1, '5', null, 5n]) {
       for (const check of [checkWaitOptions, checkSyncWaitOptions]) {

@@ -7,7 +7,8 @@
  * |--------------------------------|-----------------------------------------------------------------------------|
  * | the options are no options     | rejects with ERR_PERCORE_INVALID_ARGUMENT                                   |
  * | the signal has aborted already | rejects with `signal.reason` itself, even if what is waited for is there    |
- * | what is waited for is there    | resolves, perhaps after one pass of the loop (loop-pass.ts)                 |
+ * | what is waited for is there    | resolves if it is so still when the caller's turn is over, or after one     |
+ * |                                | pass of the loop (loop-pass.ts)                                             |
  * | `timeoutMs` is 0               | rejects with ERR_PERCORE_TIMEOUT                                            |
  * | it comes                       | resolves                                                                    |
  * | `timeoutMs` are over           | rejects with ERR_PERCORE_TIMEOUT, which says what did not come and how long |
@@ -47,7 +48,8 @@ export function checkWaitOptions(given: WaitOptions | undefined): WaitOptions {
   const { signal, timeoutMs } = checkOptions('options', given, ['signal', 'timeoutMs']);
   if (timeoutMs !== undefined) checkTimeoutMs(timeoutMs);
   checkSignal(signal);
-  return given;
+  // What was checked, and not what a getter says the next time.
+  return { signal, timeoutMs };
 }
 
 /** The same for a call that freezes its thread. */
@@ -55,7 +57,7 @@ export function checkSyncWaitOptions(given: SyncWaitOptions | undefined): SyncWa
   if (given === undefined) return NO_OPTIONS;
   const { timeoutMs } = checkOptions('options', given, ['timeoutMs']);
   if (timeoutMs !== undefined) checkTimeoutMs(timeoutMs);
-  return given;
+  return { timeoutMs };
 }
 
 /** Throws unless `value` is a time-out. */
@@ -201,16 +203,19 @@ export class Waiters<T> {
     });
   }
 
-  /** As `wait`, but resolves with what `look` says if that is a value: at once, unless this thread's loop is due. */
+  /**
+   * As `wait`, but resolves with what `look` says if that is a value, when the caller's own turn is over, or after one
+   * pass of this thread's loop if that is due. It is looked at once more then: the caller may have closed it.
+   */
   async waitUnless(look: () => T | undefined, given?: WaitOptions): Promise<T> {
     const options = checkWaitOptions(given);
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       throwIfAborted(options.signal);
       const value = look();
       if (value === undefined) return this.wait(options);
-      if (!isPassDue()) return value;
-      // Then it is looked at again, since it may be otherwise by then.
-      await nextPass();
+      if (isFirst) await undefined;
+      else if (isPassDue()) await nextPass();
+      else return value;
     }
   }
 

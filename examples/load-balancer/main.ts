@@ -16,6 +16,7 @@ import { access, stat } from 'node:fs/promises';
 import {
   PercoreError, cpuBudget, createBalancer, createRuntime, publishCounters, setSlo, type Runtime,
 } from 'percore';
+import { workSteps } from './arithmetic.js';
 import { JobCounters } from './counters.js';
 import { startDemo } from './demo.js';
 import { drain } from './ending.js';
@@ -53,7 +54,7 @@ async function main(): Promise<number> {
     counters: counterMemory,
     host: options.host,
     outputBacklogBytes: options.outputBacklogBytes,
-    workUs: options.workUs,
+    workSteps: workSteps(options.workUs),
     isRaw: options.isRaw,
     keyField: options.keyField,
     urgent: options.urgent,

@@ -59,7 +59,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   const own = counters[reactor.id]!;
   const lanes = new LineLanes(reactor, own);
   const worker = new Worker(reactor, counters, {
-    workUs: data.workUs,
+    workSteps: data.workSteps,
     dieAfter: data.dies === reactor.id ? data.dieAfter : Infinity,
   });
   const buckets = data.isRebalanced ? createBuckets(reactor, {

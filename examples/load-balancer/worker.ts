@@ -23,7 +23,8 @@ const LOOK_NS = 50_000;
 const MOST_WAIT_NS = 1e9;
 
 export interface WorkerOptions {
-  readonly workUs: number;
+  /** Of arithmetic, a line. */
+  readonly workSteps: number;
   /** Worked lines after which the reactor ends by force: for trying out a death. */
   readonly dieAfter: number;
 }
@@ -53,7 +54,7 @@ export class Worker {
     private readonly options: WorkerOptions,
   ) {
     this.claims = new Array<number>(reactor.reactors).fill(-1);
-    this.arithmetic = new Arithmetic(options.workUs, () => reactor.nowNs());
+    this.arithmetic = new Arithmetic(options.workSteps);
   }
 
   /** A step of the task `lines`: one record. */
@@ -85,14 +86,14 @@ export class Worker {
       this.buckets?.begin();
       const count = this.keys.touch(bytes, keyStart, keyEnd, words[head + 2]!, payloadLength);
       const crc = payloadCrc(words, bytes, payloadStart, payloadLength);
-      if (this.options.workUs !== 0) this.arithmetic.run();
+      if (this.options.workSteps !== 0) this.arithmetic.run();
       if (this.claimedBytes !== 0) {
         this.writeResult(view.getFloat64(at, true), band, bytes, keyStart, keyEnd, count, crc);
       }
       this.buckets?.took(from, bucketOf(words[head + 2]!));
       at += lineBytes(keyEnd - payloadStart, payloadLength);
       lines++;
-      if ((lines % LOOK_EVERY === 0 || this.options.workUs !== 0) && at < end && this.reactor.shouldYield()) {
+      if ((lines % LOOK_EVERY === 0 || this.options.workSteps !== 0) && at < end && this.reactor.shouldYield()) {
         code = AGAIN;
         break;
       }

@@ -24,30 +24,37 @@ export default function start(reactor: Reactor<Chat>): void {
   const said = createTopic(reactor, { name: 'chat.said' });
   subscribe(reactor, 'chat.said', { whenSlow: 'drop-oldest' }, (line) => {
     for (const guest of guests) {
-      // Who does not read is put out, so that memory stays bounded.
-      if (guest.writableLength > MOST_BACKLOG) guest.destroy();
-      else guest.write(`${line}\n`);
+      tell(guest, `${line}\n`);
     }
   });
+
+  /** Who does not read is put out, so that memory stays bounded. */
+  function tell(guest: Socket, text: string): void {
+    if (guest.writableLength > MOST_BACKLOG) guest.destroy();
+    else guest.write(text);
+  }
 
   const server = createServer((_request, response) => {
     response.writeHead(426, { upgrade: 'lines' }).end('This is a chat: upgrade to "lines".\n');
   });
-  server.on('upgrade', (_request, socket: Socket) => {
+  server.on('upgrade', (_request, socket: Socket, head: Buffer) => {
     socket.on('error', () => undefined).on('close', () => guests.delete(socket));
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n');
     guests.add(socket);
     const decoder = new TextDecoder();
     let rest = '';
-    socket.on('data', (bytes: Buffer) => {
+    const hear = (bytes: Buffer): void => {
       const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
       rest = lines.pop()!;
       if (rest.length > MOST_LETTERS) socket.destroy();
       for (const line of lines) {
-        if (said.publish(line.slice(0, MOST_LETTERS)) === 0) continue;
-        socket.write('(not heard: the house is full)\n');
+        if (socket.destroyed) return;
+        if (said.publish(line.slice(0, MOST_LETTERS)) !== 0) tell(socket, '(not heard: the house is full)\n');
       }
-    });
+    };
+    // What came in one piece with the request, and what follows.
+    hear(head);
+    socket.on('data', hear);
   });
   reactor.onStop(() => {
     for (const guest of guests) guest.end();

@@ -1,13 +1,15 @@
 /** Every program runs as its reader would run it, and does what it promises. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import {
+  closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync,
+} from 'node:fs';
 import { request } from 'node:http';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const sources = fileURLToPath(new URL('../../../examples/programs/', import.meta.url));
@@ -47,6 +49,94 @@ it('log-pipeline', async () => {
       .toBe(Array.from({ length: 10_000 }, (_, i) => `line ${i * 3 + 1}\n`).join(''));
   } finally {
     rmSync(logs, { recursive: true });
+  }
+});
+
+describe('log-pipeline, whatever happens to it', () => {
+  let logs: string;
+  beforeEach(() => void (logs = mkdtempSync(join(tmpdir(), 'percore-logs-'))));
+  afterEach(() => rmSync(logs, { recursive: true }));
+  const lined = (text: string, times: number): string => `${text}\n`.repeat(times);
+
+  it('a full disk ends it with a word, though its input never ends', async () => {
+    symlinkSync('/dev/full', join(logs, 'error.log'));
+    const child = start('log-pipeline', logs);
+    const ended = once(child, 'close') as Promise<[number]>;
+    let stderr = '';
+    child.stderr.on('data', (bytes: Buffer) => void (stderr += bytes.toString()));
+    child.stdin.on('error', () => undefined);
+    const feed = setInterval(() => child.stdin.write(lined('error no room', 2000)), 5);
+    const [status] = await ended;
+    clearInterval(feed);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/ENOSPC.*lines are lost/);
+  });
+
+  it('lines that are too long for it are counted, and the others written', async () => {
+    const input = `info ä${'x'.repeat(60_000)}\n${lined('info short', 3)}info ${'ä'.repeat(15_000)}\n`;
+    const { status, stdout, stderr } = await run('log-pipeline', [logs], input);
+    expect([status, stdout]).toEqual([0, '4 {"info":4}\n']);
+    expect(stderr).toBe('1 lines of more than 32768 bytes were left out\n');
+  });
+
+  it('a signal ends the reading, and what was read is written', async () => {
+    const child = start('log-pipeline', logs);
+    let stdout = '';
+    child.stdout.on('data', (bytes: Buffer) => void (stdout += bytes.toString()));
+    child.stdin.write(lined('info here', 5000));
+    const path = join(logs, 'info.log');
+    while (!existsSync(path) || statSync(path).size < 25_000) await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(stdout).toBe('5000 {"info":5000}\n');
+    expect(readFileSync(path, 'utf8')).toBe(lined('here', 5000));
+  });
+
+  it('an input that cannot be read ends it, and so does nobody who reads what it prints', async () => {
+    const directory = openSync('/', 'r');
+    const program = join(folder, 'log-pipeline.js');
+    const refused = spawn(process.execPath, [program, logs], { stdio: [directory, 'pipe', 'pipe'] });
+    let stderr = '';
+    refused.stderr!.on('data', (bytes: Buffer) => void (stderr += bytes.toString()));
+    expect(await once(refused, 'close')).toEqual([1, null]);
+    closeSync(directory);
+    expect(stderr).toContain('the input could not be read on');
+    const unheard = start('log-pipeline', logs);
+    unheard.stdout.destroy();
+    unheard.stdin.end(lined('info here', 10));
+    expect(await once(unheard, 'close')).toEqual([1, null]);
+    expect(readFileSync(join(logs, 'info.log'), 'utf8')).toBe(lined('here', 10));
+  });
+});
+
+it('chat hears what came in one piece with the upgrade, and puts out who floods it and does not read', async () => {
+  const child = start('chat', '0');
+  const sockets: Socket[] = [];
+  try {
+    const [ready] = await once(child.stdout, 'data') as [Buffer];
+    const port = Number(/^listening (\d+)/.exec(ready.toString())![1]);
+    const listener = await enter(port);
+    sockets.push(listener);
+    let heard = '';
+    listener.setEncoding('utf8').on('data', (text: string) => void (heard += text));
+    const eager = connect({ port, host: '127.0.0.1' }).on('error', () => undefined);
+    sockets.push(eager);
+    eager.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\nat once\n');
+    while (!heard.includes('at once\n')) await new Promise((resolve) => setTimeout(resolve, 5));
+    const flood = await enter(port);
+    sockets.push(flood);
+    flood.on('error', () => undefined).pause();
+    // More than any buffer of the kernel takes.
+    const line = `${'f'.repeat(999)}\n`.repeat(1000);
+    const closed = new Promise<void>((resolve) => void flood.on('close', resolve));
+    const fill = setInterval(() => void (flood.writableLength < 2 ** 20 && flood.write(line)), 5);
+    await closed;
+    clearInterval(fill);
+    listener.write('still here\n');
+    while (!heard.includes('still here\n')) await new Promise((resolve) => setTimeout(resolve, 5));
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    child.kill('SIGKILL');
   }
 });
 

@@ -12,40 +12,40 @@ export interface BalancerOptions {
   /** Milliseconds between two looks: 1 to 2^31 - 1, default 100. */
   readonly everyMs?: number;
   /**
-   * Buckets are moved once the busiest reactor is busier than the idlest by more than this part of their mean: above 0,
-   * at most 10. Default 0.1.
+   * Buckets move once the busiest reactor is busier than the idlest by more than this part of their mean: above 0, at
+   * most 10. Default 0.1.
    */
   readonly hysteresis?: number;
   /** Most buckets that one look moves: 0 (it only measures and adopts) to 1,024, default 16. */
   readonly mostMoves?: number;
-  /** A bucket that has moved stays for so many milliseconds: 0 to 2^31 - 1, default 1,000. */
+  /** How many milliseconds a bucket that has moved stays where it is: 0 to 2^31 - 1, default 1,000. */
   readonly restMs?: number;
-  /** Nothing is moved while the busiest reactor is busy for at most this part of the time: 0 to 1, default 0.1. */
+  /** Nothing moves while the busiest reactor is busy for at most this part of the time: 0 to 1, default 0.1. */
   readonly leastBusy?: number;
-  /** What becomes of the buckets of a reactor that dies: 'move' to the living (default), or 'stay'. */
+  /** What happens to the buckets of a reactor that dies: 'move' to the living (default), or 'stay'. */
   readonly onDeath?: 'move' | 'stay';
 }
 
 /** What a balancer has done and measured. */
 export interface BalancerStatus {
-  /** Moves that have ended with another owner, also those that `move`, `pin` and `moveAllBuckets` have asked for. */
+  /** Moves that ended with another owner, including those that `move`, `pin` and `moveAllBuckets` asked for. */
   readonly moved: number;
   /** Stages of buckets whose owner had died. */
   readonly adopted: number;
   readonly failed: number;
   /** Under way now. */
   readonly moving: number;
-  /** Milliseconds from the last message that the old owner has run until the bucket was the new one's. */
+  /** Milliseconds from the last message that the old owner ran until the bucket belonged to the new one. */
   readonly pauseMs: { readonly p50: number; readonly max: number };
-  /** Messages that senders have held because their bucket moved. */
+  /** Messages that senders have held because their bucket was moving. */
   readonly held: number;
-  /** Messages to buckets that deaths have lost: unpublished, or unread by an owner that died. */
+  /** Messages to buckets that deaths have lost: not published, or not read by the owner that died. */
   readonly lost: number;
-  /** By reactor: the part of the last interval in which it was busy, 0 to 1. */
+  /** For each reactor: the part of the last interval in which it was busy, 0 to 1. */
   readonly busy: readonly number[];
-  /** By reactor: the buckets that it owns. */
+  /** For each reactor: how many buckets it owns. */
   readonly buckets: readonly number[];
-  /** Pinned buckets, and where. */
+  /** Pinned buckets, and the reactor of each. */
   readonly pinned: ReadonlyMap<number, number>;
 }
 
@@ -57,7 +57,7 @@ export class Balancer {
   readonly #restsUntilMs = new Float64Array(BUCKETS);
   readonly #busyBefore: Float64Array;
   readonly #bucketsBefore = new Float64Array(BUCKETS);
-  /** Part of the time that each bucket takes: half the last interval, half those before it. */
+  /** The part of the time that each bucket takes: half from the last interval, half from those before it. */
   readonly #loads = new Float64Array(BUCKETS);
   readonly #timer: NodeJS.Timeout;
   #busy: number[];
@@ -85,10 +85,10 @@ export class Balancer {
   }
 
   /**
-   * Moves a bucket with its messages and its state. Resolves when it is there: true, or false when it was there before.
-   * Rejects with what a hook threw, with ERR_PERCORE_NO_TASK, _TOO_LARGE or _UNSERIALIZABLE (its state), _REACTOR_DIED
-   * (the new owner), _TIMEOUT (the promise of a hook, see `hookTimeoutMs` of `createKeyed`), or _INVALID_ARGUMENT where
-   * it is pinned elsewhere or that reactor is not started; then it stays where it was.
+   * Moves a bucket with its messages and its state. Resolves when it has arrived: with true, or with false if it was
+   * there before. Rejects with what a hook threw; with ERR_PERCORE_NO_TASK, _TOO_LARGE or _UNSERIALIZABLE (its state),
+   * _REACTOR_DIED (the new owner), _TIMEOUT (the promise of a hook, see `hookTimeoutMs` of `createKeyed`); or with
+   * _INVALID_ARGUMENT if it is pinned elsewhere or that reactor is not started. Then it stays where it was.
    */
   async move(bucket: number, to: number): Promise<boolean> {
     this.#check(bucket, to);
@@ -99,14 +99,16 @@ export class Balancer {
     return this.#move(bucket, to);
   }
 
-  /** Moves a bucket and keeps it there: it is not moved again until `unpin`, unless that reactor dies. As `move`. */
+  /**
+   * Moves a bucket as `move` does, and keeps it there: it does not move again until `unpin`, unless that reactor dies.
+   */
   async pin(bucket: number, reactor: number): Promise<boolean> {
     this.#check(bucket, reactor);
     this.#moves.pinned.set(bucket, reactor);
     return this.#move(bucket, reactor);
   }
 
-  /** The bucket may be moved again. False when it was not pinned. */
+  /** Lets the bucket move again. False if it was not pinned. */
   unpin(bucket: number): boolean {
     checkInteger('bucket', bucket, 0, BUCKETS - 1);
     return this.#moves.pinned.delete(bucket);
@@ -127,7 +129,7 @@ export class Balancer {
     };
   }
 
-  /** Ends it. Moves that are under way go on; a runtime that closes ends its balancer by itself. */
+  /** Ends it. Moves that are under way go on. A runtime that closes ends its balancer by itself. */
   close(): void {
     clearInterval(this.#timer);
   }
@@ -169,7 +171,7 @@ export class Balancer {
     }
   }
 
-  /** One that fails is counted, rests, and is tried again. */
+  /** A move that fails is counted, rests for a while, and is tried again. */
   #tryToMove(bucket: number, to: number): void {
     this.#move(bucket, to).catch(() => undefined);
   }
@@ -196,9 +198,9 @@ export class Balancer {
 
 /**
  * Measures how busy each reactor and each bucket is, and moves buckets from the busiest reactor to the idlest, as few
- * as are needed. Only what goes through `keyedAddress` moves. Looks every `everyMs` from a timer that does not keep the
- * program running; costs nothing between two looks but one timed step in sixteen. Main thread. Throws
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * as are needed. Only messages sent through `keyedAddress` follow their bucket. It looks every `everyMs`, by a timer
+ * that does not keep the program running; between two looks it costs only the timing of one step in sixteen. Main
+ * thread only. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const balancer = createBalancer(runtime, { everyMs: 50 });
  *     await balancer.pin(bucketOf(hashKey(Buffer.from('EURUSD'))), 1);
@@ -209,9 +211,10 @@ export function createBalancer(runtime: Runtime, options: BalancerOptions = {}):
 }
 
 /**
- * Moves all buckets of a reactor to the other living ones, in turn, or to `to`: before it is drained, stopped or taken
- * away, and after its death. Resolves with how many have moved once none is left; rejects with the first failure, when
- * the others have ended. Pins do not hold them. Main thread. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Moves all buckets of a reactor to the other living ones, in turn, or to `to`: before that reactor is drained, stopped
+ * or taken away, or after its death. Once no bucket is left, resolves with how many have moved; rejects with the first
+ * failure, after the others have ended. Pins do not hold buckets back. Main thread only. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
  */
 export async function moveAllBuckets(
   runtime: Runtime, from: number, options: { readonly to?: readonly number[] } = {},

@@ -1,7 +1,7 @@
 /**
- * How busy each bucket keeps its owner, from a sample: one step in sixteen is timed, and stands for sixteen. The steps
- * between two samples vary, since messages often come in turns of some period, and then every sixteenth could be of the
- * same key. Not timing all: reading the clock twice takes 80 ns, as long as many a step.
+ * How busy each bucket keeps its owner, by sampling: one step in sixteen is timed, and stands for sixteen. The number
+ * of steps between two samples varies, since messages often come in cycles, and then every sixteenth could have the
+ * same key. Why not time all steps: reading the clock twice takes 80 ns, as long as many a step.
  */
 import type { KeyRoom } from './room.js';
 
@@ -24,7 +24,7 @@ export class BusySample {
     if (--this.left === 0) this.beganNs = this.nowNs();
   }
 
-  /** The step that has begun was of this bucket. One that does not end so is left out of the sample. */
+  /** The step that has begun was of this bucket. A step that does not end with this call is left out of the sample. */
   end(bucket: number): void {
     if (this.left > 0) return;
     if (this.left === 0) this.busyNs[bucket]! += (this.nowNs() - this.beganNs) * ONE_IN;

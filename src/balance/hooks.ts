@@ -1,13 +1,13 @@
 /**
- * The hooks by which the state of a bucket leaves a reactor and arrives at another. One that answers at once costs no
- * turn; the promise of one that does not is waited for, so long and no longer:
+ * The hooks by which the state of a bucket leaves a reactor and arrives at another. A hook that answers at once costs
+ * no turn. A promise is waited for, but only for `hookTimeoutMs`:
  *
  *      called --answers--------------------------------------> the move goes on
  *            \--a promise--settles in time-------------------> the move goes on, or ends with what it rejects with
  *                        \--hookTimeoutMs over--> the bucket stays where it was --settles late--> what it did is undone
  *
- * While a promise that was given up has not settled, the bucket neither leaves this reactor nor arrives here again: so
- * what is undone late is what that hook has done, and nothing newer.
+ * As long as a promise that was given up has not settled, the bucket neither leaves this reactor nor arrives here
+ * again. So what is undone late is what that hook has done, and nothing newer.
  */
 import { PercoreError } from '../errors.js';
 import { BUCKETS } from '../layout.js';
@@ -17,11 +17,11 @@ import { limitWait } from '../waiting.js';
 
 export const DEFAULT_HOOK_TIMEOUT_MS = 30_000;
 
-/** What has state of its own in each bucket. */
+/** Something that has state of its own in each bucket. */
 export interface BucketKeeper {
   readonly name: string;
   readonly stage: number;
-  /** Milliseconds that the promise of a hook may take. */
+  /** How many milliseconds the promise of a hook may take. */
   readonly hookTimeoutMs: number;
   readonly onBucketLeaves: ((bucket: number) => unknown) | undefined;
   readonly onBucketArrives: ((bucket: number, state: unknown) => unknown) | undefined;
@@ -31,17 +31,17 @@ export interface BucketKeeper {
 export type States = [name: string, state: unknown][];
 
 type Hook = 'onBucketLeaves' | 'onBucketArrives';
-/** Nothing where it is done at once. */
+/** Undefined if it is done at once. */
 type Wait = Promise<void> | undefined;
 interface Then {
   readonly inTime?: (answer: unknown) => void;
   readonly late?: (answer: unknown) => void;
 }
 
-/** Of one party. */
+/** The hooks of one party. */
 export class BucketHooks {
   private readonly keepers = new Map<string, BucketKeeper>();
-  /** Hooks whose promise has not settled: the slot and the keeper's name. */
+  /** Hooks whose promise has not settled, by slot and the keeper's name. */
   private readonly pending = new Set<string>();
 
   constructor(private readonly party: Party) {}
@@ -60,12 +60,12 @@ export class BucketHooks {
     return this.keepers.get(name);
   }
 
-  /** The longest that any keeper of the slot lets its hooks take. */
+  /** The longest time that any keeper of the slot lets its hooks take. */
   timeoutMs(slot: number): number {
     return Math.max(0, ...this.of(slot).map(({ hookTimeoutMs }) => hookTimeoutMs)) || DEFAULT_HOOK_TIMEOUT_MS;
   }
 
-  /** Adds to `states` what leaves with the slot. Throws, or rejects, with what keeps it here. */
+  /** Adds to `states` what leaves with the slot. Throws, or rejects, with the reason why the slot stays here. */
   leave(slot: number, states: States): Wait {
     return inOrder(this.of(slot), (keeper) => keeper.onBucketLeaves && this.call(keeper, slot, 'onBucketLeaves', [], {
       inTime: (state) => void states.push([keeper.name, state]),
@@ -73,12 +73,12 @@ export class BucketHooks {
     }));
   }
 
-  /** What has left with the slot comes back. What a hook throws is reported. */
+  /** Brings back what left with the slot. What a hook throws is reported. */
   giveBack(slot: number, states: States): Wait {
     return inOrder(states, ([name, state]) => this.guard(this.keepers.get(name)!, slot, 'onBucketArrives', [state]));
   }
 
-  /** Throws, or rejects, with why the slot cannot be here; then what has arrived of it is forgotten. */
+  /** Throws, or rejects, with the reason why the slot cannot be here; then whatever arrived of it is forgotten. */
   arrive(slot: number, states: ReadonlyMap<string, unknown>): Wait {
     const arrived: BucketKeeper[] = [];
     const undo = (error: unknown): never => {
@@ -95,7 +95,7 @@ export class BucketHooks {
     }
   }
 
-  /** It stays where it was, so here it is forgotten. */
+  /** The slot stays where it was, so it is forgotten here. */
   forget(slot: number, keepers: readonly BucketKeeper[] = this.of(slot)): void {
     for (const keeper of keepers) void this.guard(keeper, slot, 'onBucketLeaves', []);
   }
@@ -158,7 +158,7 @@ export class BucketHooks {
   }
 }
 
-/** One after the other; without a turn as long as nothing has to be waited for. */
+/** Runs them one after the other, without a turn as long as nothing has to be waited for. */
 function inOrder<T>(all: readonly T[], visit: (each: T) => Wait): Wait {
   for (const [i, each] of all.entries()) {
     const wait = visit(each);

@@ -1,6 +1,6 @@
 /**
- * Where messages go by their key: to the owner of the key's bucket, or, while that moves, into memory of this thread
- * until it has arrived. What is held goes first, so that each key's messages keep their order.
+ * Sends messages by their key: to the owner of the key's bucket, or, while the bucket moves, into memory of this thread
+ * until it has arrived. Held messages go first, so that the messages of each key keep their order.
  */
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { BUCKETS, partyLayout } from '../layout.js';
@@ -17,21 +17,21 @@ import { roomIn, type KeyRoom } from './room.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const PREFIX = HEAD_BYTES + BUCKET_BYTES;
-/** So many held messages go in one turn. */
+/** How many held messages go in one turn. */
 const AT_ONCE = 64;
-/** Keys of this many UTF-16 units are hashed without allocating. */
+/** Keys of up to this many UTF-16 units are hashed without allocating. */
 const SHORT_KEY = 256;
 
 export interface KeyedAddressOptions {
-  /** Band of all messages: 0 low to 7 high. Default: that of this thread's own keyed task of the name, else 3. */
+  /** Band of all messages: 0 low to 7 high. Default: that of this thread's own keyed task of the same name, else 3. */
   readonly priority?: number;
-  /** The stage of the keyed task, if it is not `priority`. Default: that of this thread's own task of the name. */
+  /** The stage of the keyed task, if it is not `priority`. Default: that of this thread's own task of the same name. */
   readonly stage?: number;
-  /** Messages that this address may hold while their buckets move: 1 to 2^20, default 1,024. */
+  /** How many messages this address may hold while their buckets move: 1 to 2^20, default 1,024. */
   readonly capacity?: number;
 }
 
-/** Messages of one slot, as they will lie in a lane, without the name's number. */
+/** Messages of one slot, as they will lie in a lane, without the number of the name. */
 interface Held {
   first: Uint8Array | undefined;
   readonly others: ValueChain<Uint8Array>;
@@ -44,8 +44,7 @@ interface Route {
 }
 
 /**
- * Where messages for one keyed task go, made once by `keyedAddress`. It belongs to the thread that made it. Nothing
- * blocks.
+ * Sends messages to one keyed task; made once by `keyedAddress`. It belongs to the thread that made it. Nothing blocks.
  *
  *     const orders = keyedAddress<Order>(reactor, 'orders', { priority: 5 });
  *     if (orders.send(order.symbol, order) === BACK_PRESSURED) orders.whenRoom(() => orders.send(order.symbol, order));
@@ -61,12 +60,12 @@ export class KeyedAddress<M = unknown> {
   readonly #codec = new ValueCodec();
   readonly #routes: (Route | undefined)[] = [];
   readonly #key: Buffer = Buffer.alloc(SHORT_KEY * 3);
-  /** What waits, by slot. */
+  /** Held messages, by slot. */
   readonly #waiting = new Map<number, Held>();
   readonly #line: WaitingLine;
   #scratch = new Scratch(1024);
   #held = 0;
-  /** Who has refused last. */
+  /** The last party that has refused a message. */
   #refuser: Route | undefined;
   #refusedBytes = 0;
 
@@ -87,22 +86,22 @@ export class KeyedAddress<M = unknown> {
     });
   }
 
-  /** Messages that are held now because their bucket moves, or because those before them do not fit yet. */
+  /** Messages that are held now, because their bucket moves or because there is no room yet for those before them. */
   get held(): number {
     return this.#held;
   }
 
   /**
-   * Sends to the owner of the key's bucket. A text key stands for its UTF-8 bytes. OK when it is sent or held;
-   * BACK_PRESSURED when the lane is full, or the bucket moves and `capacity` messages are held; TOO_LARGE; CLOSED when
-   * the owner has died. Copies the message. Published at the end of the step at the latest. Throws
+   * Sends to the owner of the key's bucket. A text key stands for its UTF-8 bytes. OK: the message is sent or held.
+   * BACK_PRESSURED: the lane is full, or the bucket moves and `capacity` messages are held. TOO_LARGE. CLOSED: the
+   * owner has died. Copies the message, and publishes it at the end of the step at the latest. Throws
    * ERR_PERCORE_UNSERIALIZABLE, and ERR_PERCORE_INVALID_ARGUMENT for a key that is neither text nor bytes.
    */
   send(key: string | Uint8Array, message: M): number {
     return this.#send(this.#base + bucketOf(this.#hash(key)), message);
   }
 
-  /** The same where the bucket is known already: `bucketOf(hashKey(bytes))`. */
+  /** The same, for a bucket that is already known: `bucketOf(hashKey(bytes))`. */
   sendToBucket(bucket: number, message: M): number {
     if (typeof bucket !== 'number' || bucket !== (bucket | 0) || bucket < 0 || bucket >= BUCKETS) {
       checkInteger('bucket', bucket, 0, BUCKETS - 1);
@@ -111,8 +110,8 @@ export class KeyedAddress<M = unknown> {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as what was refused here last would be taken, or nobody will take it
-   * any more. In the order in which they came.
+   * Calls `then` once, in a later turn, as soon as what was last refused here would be taken, or nobody will ever take
+   * it. Those who wait are called in the order in which they came.
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);
@@ -169,7 +168,7 @@ export class KeyedAddress<M = unknown> {
       noteRefusal(this.#line, 1);
       return BACK_PRESSURED;
     }
-    // Every lane takes the same.
+    // All lanes have the same limit.
     const { maxBytes } = (this.#routes[0] ?? this.#open(0)).outlet;
     const most = PREFIX + this.#codec.measure(message, maxBytes);
     if (most > maxBytes) {
@@ -195,12 +194,12 @@ export class KeyedAddress<M = unknown> {
     return OK;
   }
 
-  /** The bucket has settled, or there is room in the lane to its owner: what is held goes, as far as it fits. */
+  /** The bucket has settled, or there is room in the lane to its owner: sends as many held messages as fit. */
   #goOn(slot: number): void {
     const held = this.#waiting.get(slot)!;
     let left = AT_ONCE;
     for (let bytes = held.first; bytes !== undefined; bytes = held.first) {
-      // The rest in the next turn, so that this thread, which may be the new owner, runs some of them meanwhile.
+      // The rest goes in the next turn, so that this thread, which may be the new owner, runs some of them meanwhile.
       if (left-- === 0) return this.#room.whenSettled(slot, () => this.#goOn(slot));
       if (this.#party.isClosed) return this.#drop(slot, 1 + held.others.length);
       const owner = this.#room.enter(slot);
@@ -233,8 +232,8 @@ export class KeyedAddress<M = unknown> {
 }
 
 /**
- * An address of keyed task `name`, for a reactor, or for a runtime's main thread. Whether the owners have such a task
- * is seen when a message arrives. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED.
+ * Makes an address of keyed task `name`, for a reactor, or for a runtime's main thread. Whether the owners have such a
+ * task is seen when a message arrives. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_CLOSED.
  */
 export function keyedAddress<M = unknown>(
   of: Reactor | Runtime, name: string, options: KeyedAddressOptions = {},

@@ -1,4 +1,4 @@
-/** Keyed tasks: what is run for messages that go to the owner of their key, wherever that is by then. */
+/** Keyed tasks: they run for messages that go to the owner of their key, wherever that is by then. */
 import { checkFunction, checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { BUCKETS, SLOTS, STAGES } from '../layout.js';
 import { AGAIN, BACK_PRESSURED } from '../queues/index.js';
@@ -15,37 +15,38 @@ export const BUCKET_BYTES = 8;
 export interface KeyedOptions<S = unknown> {
   /** Unique among the tasks and handlers of this reactor, at most 256 letters; the same in every reactor. */
   readonly name: string;
-  /** Band of addresses that are made on this thread without one: 0 low to 7 high. Default 3. */
+  /** Band of addresses that this thread makes without naming one: 0 low to 7 high. Default 3. */
   readonly priority?: number;
   /**
    * The stage of the work, 0 to 7, if it is not `priority`. Keyed tasks of one stage move together, and their steps
-   * must not wait for each other; what a step waits for has another stage.
+   * must not wait for each other: whatever a step waits for needs another stage.
    */
   readonly stage?: number;
   /**
-   * The bucket leaves this reactor, and all its messages have been run: returns what belongs to it, which is copied to
-   * its new owner, and forgets it. If the new owner cannot take it, `onBucketArrives` gets the same value back. Runs
-   * between two steps. A promise makes the bucket wait: for what it has sent to be taken, say. What it throws or
-   * rejects with keeps the bucket here. Where it settles after `hookTimeoutMs`, `onBucketArrives` gets its state back.
+   * The bucket leaves this reactor, and all its messages have run. Returns what belongs to the bucket, which is copied
+   * to its new owner, and forgets it. If the new owner cannot take the bucket, `onBucketArrives` gets the same value
+   * back. Runs between two steps. A promise makes the bucket wait, for what it has sent to be taken, for example. If
+   * the hook throws or rejects, the bucket stays here. If the promise settles after `hookTimeoutMs`, `onBucketArrives`
+   * gets its state back.
    */
   readonly onBucketLeaves?: (bucket: number) => S | Promise<S>;
   /**
-   * The bucket is this reactor's from now on, and no message of it has been run here since. `state` is what the old
-   * owner's hook has returned; undefined where the old owner has died or has no hook. Not called for the buckets that a
-   * reactor owns from the start. A promise makes the bucket wait: its first message is run when it has resolved. What
-   * it throws or rejects with sends the bucket back.
+   * The bucket belongs to this reactor from now on, and none of its messages has run here since. `state` is what the
+   * old owner's hook returned; undefined if the old owner died or has no hook. Not called for the buckets that a
+   * reactor owns from the start. A promise makes the bucket wait: its first message runs when it has resolved. If the
+   * hook throws or rejects, the bucket goes back.
    */
   readonly onBucketArrives?: (bucket: number, state: S | undefined) => void | Promise<void>;
   /**
-   * So long a promise of a hook may hold a move up: 1 to 2^31 - 1 ms, default 30,000. Then the bucket stays where it
-   * was, the move rejects with ERR_PERCORE_TIMEOUT, and until the promise settles the bucket does not move again from
-   * or to this reactor. The same bound holds for its messages: where none of them was run for so long, since a step
-   * answers AGAIN each time, say, the bucket stays and the move rejects.
+   * How long a promise of a hook may hold up a move: 1 to 2^31 - 1 ms, default 30,000. After that the bucket stays
+   * where it was, the move rejects with ERR_PERCORE_TIMEOUT, and until the promise settles the bucket does not move
+   * again from or to this reactor. The same limit holds for its messages: if none of them has run for so long, because
+   * a step returns AGAIN each time, for example, the bucket stays and the move rejects.
    */
   readonly hookTimeoutMs?: number;
 }
 
-/** What a step is told of its message. The same object each time: valid during the step only. */
+/** What a step is told about its message. It is the same object each time, valid only during the step. */
 export interface KeyedContext {
   /** The bucket of the message's key, 0 to 1,023. */
   readonly bucket: number;
@@ -56,7 +57,7 @@ export interface KeyedContext {
 }
 
 /**
- * Runs to completion for each message. It may answer what the step of a task may, but no promise: the next message of
+ * Runs to completion for each message. It may return what the step of a task may, except a promise: the next message of
  * the key would not wait for it, and the bucket could leave in the middle.
  */
 export type KeyedStep<M> = (message: M, context: KeyedContext) => number | void;
@@ -84,7 +85,7 @@ class KeyedTask<M> implements BucketKeeper {
     this.busy = new BusySample(room);
   }
 
-  /** Runs the step on a record. One that is kept is run again, and is counted when it is taken. */
+  /** Runs the step on a record. A record that is kept runs again, and is counted when it is taken. */
   readonly run = (record: ByteRecord): number | void => {
     const { context, room, busy } = this;
     const { offset, from } = record;
@@ -116,11 +117,11 @@ class KeyedTask<M> implements BucketKeeper {
 }
 
 /**
- * Makes the keyed task `name` of this reactor: `step` is run for each message that is sent to it by a key whose bucket
- * this reactor owns. A bucket may move to another reactor at any time, with the state that the hooks hand over; the
- * messages of one key, sent through one address, are run in the order in which they were sent, before and after. Make
- * it in the synchronous part of the entry of every reactor. Reactor's own thread. Does not block; a message allocates
- * what its value does.
+ * Makes the keyed task `name` of this reactor: `step` runs for each message that is sent to it by a key whose bucket
+ * this reactor owns. A bucket may move to another reactor at any time, with the state that the hooks hand over. The
+ * messages of one key, sent through one address, run in the order in which they were sent, before and after the move.
+ * Make it in the synchronous part of the entry of every reactor. Only the reactor's own thread may call it. It does not
+ * block; a message allocates what its value does.
  *
  *     const books = new Map<number, Map<string, Book>>();                 // by bucket, then by key
  *     createKeyed<Order>(reactor, {

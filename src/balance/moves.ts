@@ -1,5 +1,5 @@
 /**
- * Moving buckets, by the main thread: one move of a bucket at a time, whoever asks for it. Each stage of a bucket, a
+ * Moves buckets, on the main thread: one move of a bucket at a time, whoever asks for it. Each stage of a bucket, a
  * slot, moves by itself:
  *
  *      settled --begin--> moving --old owner hands over--> settled
@@ -14,37 +14,40 @@ import { setBucketMover, type Controller, type Party } from '../reactor/internal
 import { roomIn, type KeyRoom } from './room.js';
 import { Together } from './together.js';
 
-/** How often it is looked whether a thread has ended. */
+/** How often it looks whether a thread has ended. */
 const LOOK_MS = 2;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class BucketMoves {
-  /** Moves that have ended with another owner, adoptions included. */
+  /** Moves that ended with another owner, including adoptions. */
   moved = 0;
   /** Stages of buckets whose owner had died. */
   adopted = 0;
   failed = 0;
-  /** Nanoseconds from the last message at the old owner until the bucket was the new one's. */
+  /** Nanoseconds from the last message at the old owner until the bucket belonged to the new one. */
   readonly pauses = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly room: KeyRoom;
   /** Whether each party is between two steps: for all slots together. */
   private readonly rests: Together;
-  /** Pinned buckets, and where. */
+  /** Pinned buckets, and the reactor of each. */
   readonly pinned: Map<number, number> = new Map();
-  /** From whom a bucket was taken when that one was emptied last. */
+  /** The reactor from which a bucket was taken when that reactor was last emptied. */
   private readonly takenFrom = new Map<number, number>();
   /** The last move of each bucket that is under way. */
   private readonly underWay = new Map<number, Promise<boolean>>();
   private readonly reactors: number;
 
-  /** `isLeaving`: whether the thread of a reactor that is taken away has not ended; one that is added has another. */
+  /**
+   * `isLeaving`: whether the thread of a reactor that is taken away is still there; a reactor that is added has
+   * another.
+   */
   constructor(main: Party, private readonly isLeaving: (reactor: number) => boolean = () => false) {
     this.room = roomIn(main);
     this.rests = new Together((to) => this.room.tell(to, { ask: 'rest' }));
     this.reactors = main.shared.reactors;
   }
 
-  /** Moves under way, those that wait for another of the same bucket included. */
+  /** Moves under way, including those that wait for another move of the same bucket. */
   get count(): number {
     return this.underWay.size;
   }
@@ -67,7 +70,7 @@ export class BucketMoves {
     return this.isDead(this.ownerOf(bucket)) || this.slotsOf(bucket).some((slot) => this.isDead(this.holderOf(slot)));
   }
 
-  /** True when some of the bucket belongs to `reactor`, or is on its way there. */
+  /** True if some of the bucket belongs to `reactor`, or is on its way there. */
   isPartlyOf(bucket: number, reactor: number): boolean {
     return this.ownerOf(bucket) === reactor || this.slotsOf(bucket).some((slot) => {
       const word = this.room.table.word(slot);
@@ -75,10 +78,14 @@ export class BucketMoves {
     });
   }
 
-  /** Moves all of a reactor's to `targets`, or to those that take work. How many; rejects with the first failure. */
+  /**
+   * Moves all buckets of a reactor to `targets`, or to those that take work. Returns how many; rejects with the first
+   * failure.
+   */
   async empty(from: number, targets: readonly number[] = this.takers()): Promise<number> {
     let others = targets.filter((reactor) => reactor !== from);
-    // One that is gone cannot keep them, so those get them who take no work now: drained, or to be started again.
+    // A reactor that is gone cannot keep them, so those get them that take no work now: drained, or to be started
+    // again.
     if (others.length === 0 && this.isDead(from)) others = this.living().filter((reactor) => reactor !== from);
     const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
     const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
@@ -89,7 +96,8 @@ export class BucketMoves {
 
   /**
    * Gives a reactor that takes work its part of all buckets: those that are pinned to it, those that were taken from it
-   * when it was emptied, and of those who have most, until all have equally many. How many; rejects as `empty` does.
+   * when it was emptied, and some of those that have most, until all have equally many. Returns how many; rejects as
+   * `empty` does.
    */
   async fill(to: number): Promise<number> {
     const takers = this.takers();
@@ -128,7 +136,7 @@ export class BucketMoves {
     );
   }
 
-  /** True when the bucket has moved, false when it was there. Rejects with why it stays where it was. */
+  /** True if the bucket has moved, false if it was there. Rejects with the reason why it stays where it was. */
   move(bucket: number, to: number): Promise<boolean> {
     const before = this.underWay.get(bucket);
     const run = (): Promise<boolean> => this.run(bucket, to);
@@ -141,10 +149,10 @@ export class BucketMoves {
     return move;
   }
 
-  /** All stages at once. Where one cannot go, the others come back. */
+  /** Moves all stages at once. If one cannot go, the others come back. */
   private async run(bucket: number, to: number): Promise<boolean> {
     const { block } = this.room.party.peers;
-    // One that is being taken away counts no more, though it may still be there.
+    // A reactor that is being taken away no longer counts, though it may still be there.
     const isStarted = to < block.reactors() && block.presence(to) !== words.presence.ABSENT;
     if (!isStarted) throw isNotStarted(to, bucket, block.reactors());
     if (this.isDead(to)) throw hasDied(to, bucket);
@@ -160,7 +168,7 @@ export class BucketMoves {
     }
     this.failed++;
     if (!this.isDead(owner)) {
-      // One that cannot come back either stays apart, until the bucket is moved again.
+      // A stage that cannot come back either stays apart until the bucket moves again.
       await Promise.allSettled(slots.map((slot) => this.runSlot(slot, owner)));
     }
     throw failure.reason;
@@ -177,7 +185,7 @@ export class BucketMoves {
     return true;
   }
 
-  /** False when the old owner has died before it was through. */
+  /** False if the old owner has died before it was through. */
   private async release(slot: number, word: number): Promise<boolean> {
     const owner = ownerIn(word);
     try {
@@ -185,7 +193,7 @@ export class BucketMoves {
       return true;
     } catch (error) {
       if (this.isDead(owner)) return false;
-      // Where it could not even be asked, it has not settled anything.
+      // If it could not even be asked, it has not settled anything.
       if (this.room.table.settle(slot, word, owner)) this.room.summonAll();
       throw error;
     }
@@ -193,10 +201,11 @@ export class BucketMoves {
 
   private async adopt(slot: number, word: number): Promise<void> {
     const { table } = this.room;
-    // One that is taken away answers CLOSED before it has run what it has, and before it has ended the moves from it.
+    // A reactor that is taken away answers CLOSED before it has run what it has, and before it has ended the moves from
+    // it.
     while (this.isLeaving(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
     if (table.word(slot) !== word) return;
-    // Afterwards everybody has seen that it moves, and what they say to have sent is what they have sent.
+    // Afterwards everybody has seen that it moves, and what they say they have sent is what they have sent.
     await Promise.all(this.living().map((reactor) => this.rests.ask(reactor).catch(() => undefined)));
     const tried = new Set<number>();
     for (let moving = word; ;) {
@@ -211,7 +220,7 @@ export class BucketMoves {
         if (table.word(slot) !== moving) return;
         const next = this.living().find((reactor) => !tried.has(reactor));
         if (next === undefined || this.room.party.isClosed) {
-          // Nobody can have it: it is the dead one's again, until it is moved anew.
+          // Nobody can have it: it belongs to the dead reactor again, until it is moved anew.
           if (table.settle(slot, moving, ownerIn(moving))) this.room.summonAll();
           throw error;
         }
@@ -220,7 +229,7 @@ export class BucketMoves {
     }
   }
 
-  /** Those of a bucket, in the stages that are used. */
+  /** The slots of a bucket, in the stages that are used. */
   private slotsOf(bucket: number): number[] {
     const { stages } = this.room.table;
     const used = Array.from({ length: STAGES }, (_, stage) => stage).filter((stage) => (stages & (1 << stage)) !== 0);
@@ -243,7 +252,7 @@ setBucketMover({
 
 const moves = new WeakMap<Party, BucketMoves>();
 
-/** The moves of a runtime, made at their first use. */
+/** The moves of a runtime; the first use makes them. */
 export function movesOf({ main, members, roster }: Controller): BucketMoves {
   const known = moves.get(main);
   if (known !== undefined) return known;

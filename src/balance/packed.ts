@@ -14,8 +14,8 @@ export type BucketsOptions<S = unknown> = Omit<KeyedOptions<S>, 'priority'>;
 
 /**
  * What `createBuckets` returns: the counts by which a bucket moves without loss, in the program's own hands. None of
- * its methods blocks or allocates, but for `whenSettled`. They check nothing, since they are called for each message:
- * a bucket is a whole number from 0 to 1,023.
+ * its methods blocks, and only `whenSettled` allocates. They check nothing, since they are called for each message: a
+ * bucket is a whole number from 0 to 1,023.
  */
 export class Buckets {
   readonly #room: KeyRoom;
@@ -31,8 +31,9 @@ export class Buckets {
   }
 
   /**
-   * Counts one message of the bucket as sent, and says to whom it must be sent: a reactor; or -1 while the bucket
-   * moves, and then it is not counted. What was counted must be sent in the same turn, or given back by `leave`.
+   * Counts one message of the bucket as sent, and returns the reactor to which it must be sent. Returns -1 while the
+   * bucket moves; then the message is not counted. A counted message must be sent in the same turn, or given back by
+   * `leave`.
    */
   enter(bucket: number): number {
     return this.#room.enter(this.#base + bucket);
@@ -43,19 +44,22 @@ export class Buckets {
     this.#room.leave(this.#base + bucket);
   }
 
-  /** Calls `then` once, in a later turn, when the bucket has an owner that lives. In the order in which they came. */
+  /**
+   * Calls `then` once, in a later turn, when the bucket has a living owner. Those who wait are called in the order in
+   * which they came.
+   */
   whenSettled(bucket: number, then: () => void): void {
     checkInteger('bucket', bucket, 0, BUCKETS - 1);
     checkFunction('then', then);
     this.#room.whenSettled(this.#base + bucket, then);
   }
 
-  /** The owner begins to work on a message; `took` ends it. For the balancer's sample of busy times. */
+  /** The owner begins to work on a message; `took` ends it. The balancer samples the time between the two. */
   begin(): void {
     this.#busy.begin();
   }
 
-  /** The owner has worked on one message of the bucket, which party `from` has sent. */
+  /** The owner has worked on one message of the bucket, which party `from` sent. */
   took(from: number, bucket: number): void {
     this.#busy.end(bucket);
     this.#room.took(from, this.#base + bucket);
@@ -64,8 +68,8 @@ export class Buckets {
 
 /**
  * Takes part in moving buckets under `options.name`, as `createKeyed` does, for a program that packs messages of
- * several keys into one record. It does in its own tasks what keyed tasks do: each sender asks `enter` for each
- * message, and the owner says `took` after each. Make it in the synchronous part of the entry of every reactor.
+ * several keys into one record. The program does in its own tasks what keyed tasks do: each sender calls `enter` for
+ * each message, and the owner calls `took` after each. Make it in the synchronous part of the entry of every reactor.
  *
  *     const buckets = createBuckets(reactor, { name: 'lines', onBucketLeaves, onBucketArrives });
  *     const owner = buckets.enter(bucket);                                 // in the sender, for each line
@@ -88,7 +92,7 @@ export function createBuckets<S = unknown>(reactor: Reactor, options: BucketsOpt
     name, stage: checkStage(stage), hookTimeoutMs: checkHookTimeout(hookTimeoutMs), onBucketLeaves,
     onBucketArrives: arrives,
   });
-  // Which lanes the program sends by is its own business.
+  // The program itself decides which lanes it sends through.
   room.table.figures[partyOf(reactor).id]!.useBands(stage, ALL_BANDS);
   return new Buckets(room, stage);
 }

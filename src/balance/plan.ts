@@ -1,9 +1,10 @@
 /**
  * Which buckets to move, from what is measured: as few as are needed. A pure function of its arguments.
  *
- * From the busiest reactor to the idlest, the bucket whose time comes closest to half of what lies between the two,
- * until the two are close enough. A bucket that takes longer than the whole difference stays: it would only turn the
- * imbalance round. Source of the idea: the greedy rule for scheduling on identical machines (Graham, 1969).
+ * It moves from the busiest reactor to the idlest the bucket whose time comes closest to half of the difference between
+ * the two, until they are close enough. A bucket that takes longer than the whole difference stays, since moving it
+ * would only turn the imbalance round. Source of the idea: the greedy rule for scheduling on identical machines
+ * (Graham, 1969).
  */
 export interface PlannedMove {
   readonly bucket: number;
@@ -11,24 +12,24 @@ export interface PlannedMove {
 }
 
 export interface Measured {
-  /** By reactor: the part of the time in which it was busy, 0 to 1. */
+  /** For each reactor: the part of the time in which it was busy, 0 to 1. */
   readonly busy: ArrayLike<number>;
-  /** By bucket: the part of the time that it has kept its owner busy. */
+  /** For each bucket: the part of the time for which it has kept its owner busy. */
   readonly buckets: ArrayLike<number>;
-  /** By bucket. */
+  /** For each bucket. */
   readonly owners: ArrayLike<number>;
-  /** Reactors that take part: those that live. */
+  /** Reactors that take part: those that are alive. */
   readonly reactors: readonly number[];
   /** Buckets that stay where they are: pinned, or moved a short while ago. */
   readonly stays: (bucket: number) => boolean;
 }
 
 export interface PlanLimits {
-  /** Nothing is moved while the busiest is busier than the idlest by at most this part of their mean. */
+  /** Nothing moves while the busiest is busier than the idlest by at most this part of their mean. */
   readonly hysteresis: number;
   /** Most moves of one plan. */
   readonly mostMoves: number;
-  /** Nothing is moved while the busiest is busy for at most this part of the time. */
+  /** Nothing moves while the busiest is busy for at most this part of the time. */
   readonly leastBusy: number;
 }
 

@@ -1,6 +1,7 @@
 /**
- * Whether a slot that is to leave comes any nearer to that. A step may answer AGAIN each time and keep its message, and
- * whatever lies behind it in the lane, for ever; so a move is given up where nothing of the slot was run for so long.
+ * Whether a slot that is to leave makes any progress. A step may answer AGAIN each time and keep its message, and
+ * whatever lies behind it in the lane, for ever; so a move is given up if none of the slot's messages has run for so
+ * long.
  */
 import { PercoreError } from '../errors.js';
 import { BUCKETS, SLOTS } from '../layout.js';
@@ -8,8 +9,8 @@ import type { Party } from '../reactor/internal.js';
 import type { BucketTable } from './table.js';
 
 /**
- * Calls `giveUp` once, as soon as no message of the slot was run by this party for `ms` milliseconds, unless what it
- * returns was called before.
+ * Calls `giveUp` once, as soon as this party has run no message of the slot for `ms` milliseconds, unless the returned
+ * function was called before.
  */
 export function watchProgress(
   party: Party, table: BucketTable, slot: number, ms: number, giveUp: (error: PercoreError) => void,
@@ -28,7 +29,7 @@ export function watchProgress(
     before = run;
     timer = arm();
   };
-  // It keeps no program running: the move itself does not either.
+  // It keeps no program running, as the move itself does not.
   const arm = (): NodeJS.Timeout => setTimeout(look, ms).unref();
   let timer = arm();
   return () => clearTimeout(timer);

@@ -1,14 +1,15 @@
 /**
- * Counts after a restart. A reactor that was started again goes on with its lanes and its counts, and the two do not
- * agree: what it had not published is counted as sent, and the message whose step it had begun at its death is not
- * counted as run. So whoever gives a slot away first reads all that such a one has sent, and makes the counts equal.
+ * Counts after a restart. A reactor that was started again continues its lanes and its counts, and the two do not
+ * agree: what it had not published counts as sent, and the message whose step it had begun when it died does not count
+ * as run. So before a slot is given away, its owner reads everything that such a reactor has sent, and makes the counts
+ * equal.
  */
 import { BANDS, BUCKETS } from '../layout.js';
 import type { Party } from '../reactor/internal.js';
 import type { BucketTable } from './table.js';
 import type { Together } from './together.js';
 
-/** What is needed of the room of a party. */
+/** What is needed of a party's room. */
 interface Room {
   readonly table: BucketTable;
   readonly party: Party;
@@ -17,7 +18,7 @@ interface Room {
   tell(to: number, order: { ask: 'rest' }, lane?: number): Promise<unknown>;
 }
 
-/** Threads that have died in the places of reactors. */
+/** How many threads have died in the places of reactors. */
 export function deathsIn({ shared, peers: { block } }: Party): number {
   let sum = 0;
   for (let id = 0; id < shared.reactors; id++) sum += block.generation(id);
@@ -25,8 +26,9 @@ export function deathsIn({ shared, peers: { block } }: Party): number {
 }
 
 /**
- * After it, the counts of the slot, which moves and is this party's, agree with what those have sent whose thread,
- * or whose owner's, is not the first. Where one dies meanwhile, `deathsIn` has grown, and it is to be done again.
+ * Afterwards the counts of the slot, which moves and belongs to this party, agree with what was sent by all parties
+ * whose thread, or whose owner's thread, is not the first. If one dies meanwhile, `deathsIn` has grown, and it is to be
+ * done again.
  */
 export async function squareWithRestarted(room: Room, slot: number): Promise<void> {
   const { table, party } = room;
@@ -48,7 +50,7 @@ export async function squareWithRestarted(room: Room, slot: number): Promise<voi
   }));
 }
 
-/** Resolves when all that this party has sent to `to` in these bands has been run: a call comes behind it. */
+/** Resolves when everything that this party has sent to `to` in these bands has run: a call follows it. */
 export async function fence(room: Room, to: number, bands: number): Promise<void> {
   const used = Array.from({ length: BANDS }, (_, band) => band).filter((band) => (bands & (1 << band)) !== 0);
   await Promise.all(used.map((band) => room.tell(to, { ask: 'rest' }, band)));

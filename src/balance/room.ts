@@ -1,5 +1,5 @@
 /**
- * The buckets of one party: what goes to them, what is run for them, and how they come and go.
+ * The buckets of one party: what goes to them, what runs for them, and how they come and go.
  *
  *      main         old owner                                  new owner                        senders
  *      "it moves" ------------------------------------------------------------------------->   hold what comes now
@@ -9,7 +9,7 @@
  *                    <--- settled --------------------------
  *      <--- moved --
  *
- * docs/decisions/2026-11-28-bucket-moves.md says why it is done so, and what a death at each moment leaves.
+ * docs/decisions/2026-11-28-bucket-moves.md says why, and what a death at each moment leaves behind.
  */
 import { isMoving, nextOwnerIn, ownerIn } from '../slot-word.js';
 import { PercoreError } from '../errors.js';
@@ -22,12 +22,12 @@ import { deathsIn, fence, squareWithRestarted } from './restarted.js';
 import { BucketTable } from './table.js';
 import { Together } from './together.js';
 
-/** The handler by which parties speak of buckets, in the highest band. */
+/** The handler by which parties talk about buckets, in the highest band. */
 const NAME = 'percore:buckets';
 const BAND = 7;
-/** By return lanes, whose readers wait for nothing: a step that waits for the end of a move never holds it up. */
+/** Uses return lanes, whose readers wait for nothing: a step that waits for the end of a move never holds it up. */
 const LANE = RETURN_LANES + BAND;
-/** So long after a look that found a dead sender's messages unread comes the next one. */
+/** How long after a look that found unread messages of a dead sender the next look comes. */
 const LOOK_AGAIN_NS = 200_000;
 
 type Order =
@@ -41,7 +41,7 @@ export class KeyRoom {
   /** See restarted.ts: for all slots together. */
   readonly fences: Together;
   private readonly hooks: BucketHooks;
-  /** Slots that arrive here, and whose hooks are waited for. */
+  /** Slots that are arriving here, and whose hooks are waited for. */
   private readonly arriving = new Map<number, Promise<number>>();
   /** Buckets that leave once all their messages have been taken. */
   private readonly leaving = new Map<number, WaitingLine>();
@@ -54,7 +54,7 @@ export class KeyRoom {
     this.table = new BucketTable(party.shared, party.id);
     this.hooks = new BucketHooks(party);
     this.fences = new Together((to, bands) => this.tell(to, { ask: 'fence', to: party.id, bands }));
-    // What a thread before this one held here is gone with it.
+    // What a thread before this one held here has gone with it.
     const own = this.table.figures[party.id]!;
     own.lost += own.waiting;
     own.waiting = 0;
@@ -68,7 +68,7 @@ export class KeyRoom {
     this.table.useStage(keeper.stage);
   }
 
-  /** Of the keeper of this name here. */
+  /** The keeper of this name here. */
   stageOf(name: string): number | undefined {
     return this.hooks.get(name)?.stage;
   }
@@ -80,9 +80,9 @@ export class KeyRoom {
 
   // ---- For those who send -------------------------------------------------------------------------------------------
 
-  /** As `enter` of the table, and takes the message back where the slot moves. */
+  /** As `enter` of the table, but takes the message back if the slot moves. */
   enter(slot: number): number {
-    // Most often one look is enough while it moves, and then its owner need not look again.
+    // Usually one look suffices while it moves, and then its owner need not look again.
     if (isMoving(this.table.word(slot))) return -1;
     const owner = this.table.enter(slot);
     if (owner < 0) this.leave(slot);
@@ -95,7 +95,10 @@ export class KeyRoom {
     if (isMoving(word)) this.summon(ownerIn(word));
   }
 
-  /** Calls `then` once, later, when the slot has an owner that lives. In the order in which they came. */
+  /**
+   * Calls `then` once, later, when the slot has a living owner. Those who wait are called in the order in which they
+   * came.
+   */
   whenSettled(slot: number, then: () => void): void {
     this.lineOf(slot).whenRoom(1, then);
   }
@@ -134,12 +137,14 @@ export class KeyRoom {
       case 'arrive': return this.arrive(order.slot, order.word, order.states);
       case 'adopt': return this.adopt(order.slot, order.word);
       case 'fence': return fence(this, order.to, order.bands);
-      // Whoever answers is between two steps, and no message of its own is half sent.
+      // A party that answers is between two steps, and none of its own messages is half sent.
       case 'rest': return undefined;
     }
   }
 
-  /** Of the old owner: lets the slot go once everything that was sent to it has been run. Nanoseconds it paused. */
+  /**
+   * For the old owner: lets the slot go once everything that was sent to it has run. Returns how long it paused, in ns.
+   */
   private release(slot: number, word: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const endWatch = watchProgress(this.party, this.table, slot, this.hooks.timeoutMs(slot), (error) => {
@@ -162,7 +167,7 @@ export class KeyRoom {
         () => {
           this.check(slot, word, ownerIn(word));
           if (!this.isDrained(slot)) return undefined;
-          // From here on it is for the hooks, which have bounds of their own.
+          // From here on it is up to the hooks, which have limits of their own.
           endWatch();
           return this.handOver(slot, word);
         },
@@ -181,7 +186,7 @@ export class KeyRoom {
       const settledNs = (await this.tell(nextOwnerIn(word), { ask: 'arrive', slot, word, states })) as number;
       return settledNs - beganNs;
     } catch (error) {
-      // The new owner has refused it, or has died before it was its own.
+      // The new owner has refused it, or has died before it owned it.
       if (this.table.word(slot) === word) {
         const coming = this.hooks.giveBack(slot, states);
         if (coming !== undefined) await coming;
@@ -191,7 +196,7 @@ export class KeyRoom {
     }
   }
 
-  /** Of the new owner: when it was settled. */
+  /** For the new owner: when it was settled. */
   private arrive(slot: number, word: number, states: States): number | Promise<number> {
     this.check(slot, word, nextOwnerIn(word));
     const unknown = states.find(([name]) => this.hooks.get(name) === undefined);
@@ -211,14 +216,14 @@ export class KeyRoom {
     return arriving;
   }
 
-  /** Of the new owner, where the old one has died: first it reads what that one has published. */
+  /** For the new owner, if the old one has died: it first reads what that one has published. */
   private async adopt(slot: number, word: number): Promise<void> {
     const { table, party } = this;
     const owner = ownerIn(word);
-    // The dead one has handed it over: then it is here with its state, or has to come without.
+    // The dead owner has handed it over: it is here with its state, or has to come without.
     await this.arriving.get(slot)?.catch(() => undefined);
     await this.whenDone(slot, () => this.isReadOut(owner, 1 << LANE), async () => {
-      // Settled by the last that the dead one has published.
+      // Settled by the last message that the dead owner has published.
       if (table.word(slot) !== word) return;
       this.check(slot, word, nextOwnerIn(word));
       const coming = this.hooks.arrive(slot, new Map());
@@ -240,7 +245,7 @@ export class KeyRoom {
     for (const id of this.table.figures.keys()) this.summon(id);
   }
 
-  /** `then` as soon as `isDone`, at the end of a turn. */
+  /** Calls `then` as soon as `isDone`, at the end of a turn. */
   private whenDone<T>(slot: number, isDone: () => boolean, then: () => T | Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const line = this.newLine(`bucket ${slot % BUCKETS} to leave`, isDone);
@@ -253,7 +258,7 @@ export class KeyRoom {
     });
   }
 
-  /** Everything that was sent to this slot has been run, or will never come. */
+  /** Everything that was sent to this slot has run, or will never come. */
   private isDrained(slot: number): boolean {
     const { table, party } = this;
     const stage = Math.floor(slot / BUCKETS);
@@ -266,12 +271,12 @@ export class KeyRoom {
   }
 
   /**
-   * Nothing of this party, which is dead, waits to be read in these lanes. No others: one whose first message waits for
-   * the end of this very move would hold it up.
+   * Nothing of this party, which is dead, waits to be read in these lanes. Other lanes are not looked at: one whose
+   * first message waits for the end of this very move would hold it up.
    */
   private isReadOut(from: number, lanes: number): boolean {
     if (this.party.lanes.isEmptyFrom(from, lanes)) return true;
-    // The last that it has sent may be no message of a slot, so that nothing says when it has been read.
+    // Its last message may not belong to a slot, so nothing would say when it has been read.
     if (!this.willLook) {
       this.willLook = true;
       this.party.timers.after({ delayNs: LOOK_AGAIN_NS, priority: BAND }, () => this.lookAgain());
@@ -301,7 +306,7 @@ export class KeyRoom {
 
 const rooms = new WeakMap<Party, KeyRoom>();
 
-/** The room of a reactor, or of a runtime's main thread, made at its first use. */
+/** The room of a reactor, or of a runtime's main thread; the first use makes it. */
 export function roomOf(of: Reactor | Runtime): KeyRoom {
   return roomIn(partyOf(of));
 }

@@ -1,6 +1,6 @@
 /**
- * The shared words of slots, as one party sees them: whose each slot is, how many of its messages each party has sent,
- * and how many of these each owner has taken. A slot is one stage of one bucket.
+ * The shared words of slots, as one party sees them: the owner of each slot, how many messages for it each party has
+ * sent, and how many of these each owner has taken. A slot is one stage of one bucket.
  *
  *      sender                                 old owner
  *      sent[slot] + 1                         (the mover has stored: it moves)
@@ -16,7 +16,7 @@
  * | slot.bands   | `useBands`                 | `bandsOf`                 | "look for mine there"      | seq. cst. |
  *
  * Each side stores its own word and then loads the other's (Dekker), so either the sender sees the move and takes its
- * message back, or the owner sees the message and waits for it. `taken` is written by the owner alone; who gets the
+ * message back, or the owner sees the message and waits for it. Only the owner writes `taken`; the party that gets the
  * slot reads it after a record of the old owner's, or after its death.
  */
 import { isMoving, movingWord, ownerIn, settledWord } from '../slot-word.js';
@@ -45,7 +45,7 @@ export class BucketFigures {
     this.bands = new Int32Array(memory, bands.at, bands.count);
   }
 
-  /** The bands in which messages of this stage come from here, a bit each. */
+  /** The bands in which messages of this stage come from here, one bit each. */
   bandsOf(stage: number): number {
     // slot.bands: pairs with useBands().
     return Atomics.load(this.bands, stage);
@@ -66,7 +66,7 @@ export class BucketFigures {
 }
 
 export class BucketTable {
-  /** Of each party, the main thread's last. */
+  /** For each party, the main thread's last. */
   readonly figures: readonly BucketFigures[];
   private readonly words: Int32Array;
   private readonly sent: Int32Array;
@@ -82,7 +82,7 @@ export class BucketTable {
     return Atomics.load(this.words, WORD + slot);
   }
 
-  /** The stages that are used, a bit each. */
+  /** The stages that are used, one bit each. */
   get stages(): number {
     // slot.stages: pairs with useStage().
     return Atomics.load(this.words, STAGES_USED);
@@ -104,7 +104,7 @@ export class BucketTable {
     return isMoving(word) ? -1 : ownerIn(word);
   }
 
-  /** The message was not sent after all. The word of the slot: if it moves, its owner has to look again. */
+  /** The message was not sent after all. Returns the word of the slot: if it moves, its owner has to look again. */
   leave(slot: number): number {
     // slot.sent: as in enter().
     Atomics.store(this.sent, slot, this.sent[slot]! - 1);
@@ -125,12 +125,12 @@ export class BucketTable {
   forget(from: number, slot: number): void {
     const own = this.figures[this.id]!;
     const missing = this.missing(from, slot);
-    // Below 0: what it had run was run again.
+    // Below 0: messages that it had run were run again.
     own.lost += Math.max(0, missing);
     own.taken[from * SLOTS + slot]! += missing;
   }
 
-  /** This party goes on where the owner before it has stood. */
+  /** This party goes on where the owner before it stopped. */
   takeOver(slot: number, owner: number): void {
     const { taken } = this.figures[this.id]!;
     const before = this.figures[owner]!.taken;
@@ -139,14 +139,14 @@ export class BucketTable {
 
   // ---- For whoever moves a slot -----------------------------------------------------------------------------------
 
-  /** The slot begins to move to `to`. Its word from then on, or undefined where `expected` is not its word. */
+  /** The slot begins to move to `to`. Returns its word from then on, or undefined if its word is not `expected`. */
   begin(slot: number, expected: number, to: number): number | undefined {
     const word = movingWord(expected, to);
     // slot.word: pairs with enter(), leave() and missing().
     return Atomics.compareExchange(this.words, WORD + slot, expected, word) === expected ? word : undefined;
   }
 
-  /** The move that `word` stands for ends with `owner`; false when it has ended already. */
+  /** Ends the move that `word` stands for, with `owner`; false if it has already ended. */
   settle(slot: number, word: number, owner: number): boolean {
     // slot.word: what this party has taken over is visible behind it; pairs with enter().
     return Atomics.compareExchange(this.words, WORD + slot, word, settledWord(word, owner)) === word;

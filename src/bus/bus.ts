@@ -1,6 +1,6 @@
 /**
- * The bus of one party: its topics, its subscribers, and what it hears of the topics of others. Made when its thread
- * first publishes or subscribes; a thread that does neither has none, and pays nothing.
+ * The bus of one party: its topics, its subscribers, and what it knows of the topics of others. It is made when its
+ * thread first publishes or subscribes; a thread that does neither has no bus, and pays nothing.
  *
  *      Publisher --lane to each party with subscribers--> BUS_TASK --HeardTopic--> Subscriber, Subscriber, …
  *          └── TopicMembership: who subscribes, in shared memory ──┘
@@ -22,7 +22,7 @@ import {
   type RetainedAnswer, type RetainedQuestion, type RetainedValue, type TopicDescription,
 } from './wire.js';
 
-/** Last values travel in answers of about so many bytes: more than one lane takes at once is never needed. */
+/** Last values travel in answers of about this many bytes, so that an answer never needs more than one lane takes. */
 const ANSWER_BYTES = 16_384;
 
 export class Bus implements HeardHost, SubscriberHost {
@@ -33,7 +33,7 @@ export class Bus implements HeardHost, SubscriberHost {
   joins = 0;
   delivered = 0;
   unwanted = 0;
-  /** Messages of topics that this thread was never told of: they were meant for the one before it. */
+  /** Messages of topics that this thread was never told of: they were meant for the thread before it. */
   unknown = 0;
   /** By publisher and number. */
   private readonly heard: HeardTopic[][] = [];
@@ -62,7 +62,7 @@ export class Bus implements HeardHost, SubscriberHost {
     const { name, retain } = settings;
     if (this.publishers.has(name)) {
       throw new PercoreError(
-        'ERR_PERCORE_NAME_TAKEN', `topic "${name}" is published here already: use what createTopic gave for it`,
+        'ERR_PERCORE_NAME_TAKEN', `topic "${name}" is already published here: use what createTopic returned for it`,
         { argument: 'name', value: name },
       );
     }
@@ -80,11 +80,14 @@ export class Bus implements HeardHost, SubscriberHost {
     if (publisher.settings.retain) this.members.retain(-1);
   }
 
-  /** Of its topics that match, the last values behind a number, but for those that the asking one gets in its lane. */
+  /**
+   * The last values of its topics that match, after a number; without those that the asking subscriber gets in its
+   * lane.
+   */
   private answer({ pattern, behind, joinedAs }: RetainedQuestion): RetainedAnswer {
     const values: RetainedValue[] = [];
     let bytes = 0;
-    // In the order of their numbers, which is that of their making.
+    // In the order of their numbers, which is the order in which they were made.
     for (const publisher of this.publishers.values()) {
       if (publisher.number <= behind || !matches(pattern, publisher.settings.name)) continue;
       const value = publisher.retained(joinedAs);
@@ -98,12 +101,12 @@ export class Bus implements HeardHost, SubscriberHost {
 
   // ---- Subscribing --------------------------------------------------------------------------------------------------
 
-  /** Where a subscriber counts. */
+  /** Where the figures of a subscriber are counted. */
   rowFor(pattern: string, band: number | undefined, capacity: number): TopicRow {
     return this.rows.begin(SUBSCRIBES, pattern, band ?? -1, capacity);
   }
 
-  /** From now on nothing that is published is missed. Throws ERR_PERCORE_NO_PLACE. */
+  /** Nothing that is published from now on is missed. Throws ERR_PERCORE_NO_PLACE. */
   add(subscriber: Subscriber): void {
     const { pattern } = subscriber;
     const count = this.patterns.get(pattern) ?? 0;
@@ -139,12 +142,12 @@ export class Bus implements HeardHost, SubscriberHost {
     this.members.write([...this.patterns.keys()]);
   }
 
-  /** What is known of a publisher's topic, if it has sent anything here. */
+  /** What this thread knows of a publisher's topic, if it has ever sent anything here. */
   heardOf(from: number, number: number): HeardTopic | undefined {
     return this.heard[from]?.[number];
   }
 
-  // ---- What comes by lanes ------------------------------------------------------------------------------------------
+ // ---- What comes through lanes --------------------------------------------------------------------------------------
 
   private take(record: ByteRecord): number {
     const { words, offset, length, from } = record;
@@ -167,14 +170,14 @@ export class Bus implements HeardHost, SubscriberHost {
     const { buffer, offset, length, from } = record;
     const text = buffer.toString('utf8', offset + BUS_HEAD_BYTES, offset + length);
     const description = JSON.parse(text) as TopicDescription;
-    // The number may have been another's, of a thread before this one in its place.
+    // The number may have been another topic's, of a thread before this one in its place.
     (this.heard[from] ??= [])[number] = new HeardTopic(this, description, record);
   }
 }
 
 const buses = new WeakMap<Party, Bus>();
 
-/** The bus of a party, made where there is none. Throws ERR_PERCORE_CLOSED. */
+/** The bus of a party; made if there is none. Throws ERR_PERCORE_CLOSED. */
 export function busOf(party: Party): Bus {
   let bus = buses.get(party);
   if (bus === undefined) buses.set(party, bus = new Bus(party));

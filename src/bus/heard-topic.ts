@@ -1,6 +1,6 @@
 /**
- * A topic as a thread that subscribes to it knows it: of one publisher, in one lane. It hands each message to all
- * subscribers of the thread, or to none while one of them has no room.
+ * A topic as a subscribing thread knows it: of one publisher, in one lane. It hands each message to all subscribers of
+ * the thread, or to none while one of them has no room.
  */
 import { BACK_PRESSURED, OK, recordMemory, type Codec } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
@@ -17,15 +17,15 @@ export interface HeardHost {
   readonly party: Party;
   readonly subscribers: ReadonlySet<Subscriber>;
   readonly members: Pick<TopicMembership, 'totalOf'>;
-  /** Changes with each subscriber that joins or leaves. */
+  /** Changes whenever a subscriber joins or leaves. */
   readonly joins: number;
-  /** Live messages that this thread has been given. */
+  /** Live messages that this thread was given. */
   delivered: number;
-  /** Messages that nobody here was to have: the last subscriber has left meanwhile. */
+  /** Messages that nobody here was to have, since the last subscriber had left meanwhile. */
   unwanted: number;
 }
 
-/** A record in place, moved from message to message. */
+/** A record in place; the same object moves from message to message. */
 export type MovingRecord = { -readonly [Key in keyof ByteRecord]: ByteRecord[Key] };
 
 export class HeardTopic implements Origin {
@@ -34,12 +34,12 @@ export class HeardTopic implements Origin {
   private readonly codec: Codec<unknown>;
   private readonly record: MovingRecord;
   private subscribers: readonly Subscriber[] = [];
-  /** Those of them that had not joined yet when the messages were published that come now. */
+  /** Those of them that had not joined yet when the messages that come now were published. */
   private fresh: readonly Subscriber[] = [];
   private seenJoins = -1;
-  /** Someone reads values, so that a message is read. */
+  /** Some subscriber reads values, so messages are decoded. */
   private isRead = false;
-  /** Of the message that is handed out now, once somebody has asked for it. */
+  /** The value of the present message, once somebody has asked for it. */
   private copied: ByteRecord | undefined;
 
   /** `record` lies in the lane. */
@@ -92,7 +92,7 @@ export class HeardTopic implements Origin {
     return (this.copied ??= copyOf(this.record));
   }
 
-  /** It has had a message that was published after it had joined. */
+  /** It has had a message that was published after it joined. */
   hasGiven(subscriber: Subscriber): boolean {
     return this.subscribers.includes(subscriber) && !this.fresh.includes(subscriber);
   }
@@ -105,7 +105,7 @@ export class HeardTopic implements Origin {
     this.isRead = this.subscribers.some(({ takesBytes }) => !takesBytes);
   }
 
-  /** Those that this message's publisher had in view belong to it from now on: a lane keeps its order. */
+  /** The subscribers that this message's publisher had in view belong from now on, because a lane keeps its order. */
   private greet(changes: number): void {
     const view = this.host.members.totalOf(changes);
     this.fresh = this.fresh.filter(({ joinedTotal }) => joinedTotal > view);

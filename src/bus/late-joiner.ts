@@ -1,7 +1,7 @@
 /**
- * The last values that a subscriber is given when it joins. They are asked of those who retain any, by calls, whose
- * answers come by other lanes than messages do. A publisher answers with what it has published without the subscriber
- * in view; all else comes as messages, and whoever has had one of those wants no older one.
+ * The last values that a subscriber gets when it joins. Calls ask all publishers that retain values for them, and the
+ * answers come through other lanes than messages do. A publisher answers with what it published without the subscriber
+ * in view; everything else comes as messages. A subscriber that has already had one of those wants no older value.
  */
 import { PercoreError } from '../errors.js';
 import { recordMemory } from '../queues/index.js';
@@ -14,7 +14,7 @@ import { RETAINED_SERVICE, type RetainedAnswer, type RetainedQuestion, type Reta
 /** Its publisher has gone, and its last values with it. */
 const GONE: readonly unknown[] = ['ERR_PERCORE_REACTOR_DIED', 'ERR_PERCORE_CLOSED', 'ERR_PERCORE_NO_HANDLER'];
 
-/** Resolves when the subscriber has handled all of them, or has left. Never rejects: what goes wrong is reported. */
+/** Resolves when the subscriber has handled all of them, or has left. Never rejects; failures are reported. */
 export async function giveRetained(bus: Bus, subscriber: Subscriber): Promise<void> {
   const { shared } = bus.party;
   const asked: Promise<void>[] = [];
@@ -51,7 +51,7 @@ async function give(bus: Bus, subscriber: Subscriber, from: number, value: Retai
     ? { ...memory, offset: 0, length: bytes.length, from, priority: DEFAULT_BAND }
     : makeCodec(codec).read(memory, 0, bytes.length);
   const info = Object.freeze({ topic: name, from, isRetained: true });
-  /** True when it has it, or a newer one, which came as a message. */
+  /** True if the subscriber has it, or a newer one that came as a message. */
   const isGiven = (): boolean => bus.heardOf(from, number)?.hasGiven(subscriber) === true
     || subscriber.offer(message, info, DEFAULT_BAND);
   while (!isGiven()) {

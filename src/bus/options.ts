@@ -1,4 +1,4 @@
-/** Options of topics and subscriptions, what is refused of them, and what their figures are. */
+/** Options of topics and subscriptions, how they are checked, and their figures. */
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { describe } from '../queues/internal.js';
 import { value, type CodecDescription, type CodecFor } from '../queues/index.js';
@@ -8,21 +8,21 @@ import { checkPattern, checkTopicName } from './pattern.js';
 /**
  * What happens when a subscriber cannot keep up, by the names that queues use. `wait`: publishers are refused until it
  * has room. `drop-newest`, `drop-oldest`: it loses messages, which are counted. `evict`: as `wait`, but a subscriber
- * that takes nothing for `evictAfterMs` while it is full ends.
+ * that takes nothing for `evictAfterMs` while it is full loses its subscription.
  */
 export type TopicPolicy = 'wait' | 'drop-newest' | 'drop-oldest' | 'evict';
 
 export interface TopicOptions<N extends string = string, T = unknown> {
-  /** The same wherever it is published; at most 256 letters, without a star. */
+  /** The same name wherever the topic is published; at most 256 letters, without a star. */
   name: N;
   /** How its messages are written: `struct({ … })`, `bytes`, `value()` or `msgpack()`. Default: `value()`. */
   codec?: CodecFor<T> | (() => CodecFor<T>);
   /** Band of its messages: 0 low to 7 high. Default 3. */
   priority?: number;
-  /** A class of the runtime's, in the place of `priority`. */
+  /** A class of the runtime, instead of `priority`. */
   class?: string;
   /**
-   * Late subscribers are given the last message of this publisher when they join. Needs `laneBytes` of 32,768 or more.
+   * Late subscribers get the last message of this publisher when they join. Needs `laneBytes` of 32,768 or more.
    * Default false.
    */
   retain?: boolean;
@@ -30,23 +30,23 @@ export interface TopicOptions<N extends string = string, T = unknown> {
 
 export interface SubscribeOptions {
   /**
-   * Band in which the handler runs: 0 low to 7 high. Left out, or the same as the topic's: it runs where the message
-   * lies, without waiting in between.
+   * Band in which the handler runs: 0 low to 7 high. If it is left out, or the same as the topic's, the handler runs
+   * where the message lies, without waiting in between.
    */
   priority?: number;
-  /** A class of the runtime's, in the place of `priority`. */
+  /** A class of the runtime, instead of `priority`. */
   class?: string;
-  /** Messages that may wait for it: 1 to 2^20, default 1,024. They are references: all wait for the same object. */
+  /** How many messages may wait for it: 1 to 2^20, default 1,024. They are references: all wait for the same object. */
   capacity?: number;
   /** Default 'wait'. */
   whenSlow?: TopicPolicy;
-  /** For `whenSlow: 'evict'` alone: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  /** Only for `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
-  /** Asynchronous steps that may be under way at once: 1 to 2^20. Without it there is no limit. */
+  /** Most asynchronous steps under way at once: 1 to 2^20. Without it there is no limit. */
   concurrency?: number;
 }
 
-/** What one subscription has done. Counts from 0 and only grow, but for `lag`. */
+/** What one subscription has done. All are counts from 0 that only grow, except `lag`. */
 export interface SubscriptionStatus {
   readonly pattern: string;
   readonly whenSlow: TopicPolicy;
@@ -55,9 +55,9 @@ export interface SubscriptionStatus {
   readonly lag: number;
   /** Messages that its handler has taken. */
   readonly received: number;
-  /** Messages that it was to have, and that were lost, for whatever reason. */
+  /** Messages that it should have had and that were lost, for whatever reason. */
   readonly dropped: number;
-  /** `evicted` and `left`: those that waited when it ended. */
+  /** `evicted` and `left`: the messages that waited when it ended. */
   readonly droppedByReason: {
     readonly newest: number; readonly oldest: number; readonly evicted: number; readonly left: number;
   };
@@ -87,7 +87,7 @@ export function checkTopic(options: TopicOptions, classes: Party['turn']['classe
 /** Options of a subscription, complete. */
 export interface SubscriberSettings {
   readonly pattern: string;
-  /** Undefined: that of each message. */
+  /** Undefined: the band of each message. */
   readonly band: number | undefined;
   readonly capacity: number;
   readonly concurrency: number;

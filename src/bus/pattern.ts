@@ -1,4 +1,4 @@
-/** Names of topics, and patterns of them: a name, or a beginning of names and a star behind it. */
+/** Names of topics, and patterns: a name, or the beginning of names with a star after it. */
 import { checkText, invalidArgument } from '../errors.js';
 
 /** Longest name or pattern, in UTF-16 units. */
@@ -11,7 +11,7 @@ export function checkTopicName(name: unknown): string {
   return text;
 }
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT for what is no pattern. */
+/** Throws ERR_PERCORE_INVALID_ARGUMENT for what is not a pattern. */
 export function checkPattern(pattern: unknown): string {
   const text = checkLength('pattern', pattern);
   const star = text.indexOf('*');
@@ -19,7 +19,7 @@ export function checkPattern(pattern: unknown): string {
   throw invalidArgument('pattern', pattern, "the name of a topic, or a beginning with one star behind it: 'prices.*'");
 }
 
-/** True when the topic `name` is one of those that `pattern` means. Letters count; case does. */
+/** True if `pattern` matches the topic `name`. Case matters. */
 export function matches(pattern: string, name: string): boolean {
   return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
 }
@@ -28,7 +28,7 @@ function checkLength(argument: string, value: unknown): string {
   const text = checkText(argument, value);
   if (text.length > MOST_LETTERS) throw invalidArgument(argument, value, `at most ${MOST_LETTERS} letters long`);
   if (!(text as string & { isWellFormed(): boolean }).isWellFormed()) {
-    // It has no UTF-8, by which the other threads hear of it: they would know it by another name.
+    // It cannot be written as UTF-8, by which other threads hear of it: they would know it by another name.
     throw invalidArgument(argument, value, 'text without half a surrogate pair');
   }
   return text;

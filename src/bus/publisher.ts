@@ -17,7 +17,7 @@ import type { TopicSettings } from './options.js';
 import { matches } from './pattern.js';
 import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
 
-/** Room in the answer that carries a retained value, besides its bytes. */
+/** Room in the answer that carries a retained value, besides the bytes of the value. */
 const ANSWER_BYTES = 8192;
 
 /** The smallest power of two that has room for that answer and for a message. */
@@ -30,31 +30,31 @@ interface Target {
   readonly party: number;
   readonly outlet: Outlet;
   readonly name: SentName;
-  /** The thread that is this party, and the one that was told of the topic. */
+  /** The thread that is this party now, and the one that was told of the topic. */
   generation: number;
   told: number;
-  /** Where the present message goes; below 0, nowhere. */
+  /** Where the present message goes; below 0: nowhere. */
   at: number;
 }
 
 export class Publisher {
   isClosed = false;
-  /** Those of its row in shared memory, which others read; and what was in it before. */
+  /** The counts of its row in shared memory, which others read, and what the row held before. */
   private readonly numbers: Float64Array;
   private readonly publishedBefore: number;
   private readonly refusedBefore: number;
   private readonly codec: Codec<unknown>;
   private readonly known: Target[] = [];
   private targets: Target[] = [];
-  /** The count of changes in view, as messages carry it; and without wrapping. */
+  /** The count of changes in view, as messages carry it, and the same without wrapping. */
   private seenChanges: number | undefined;
   private view = 0;
-  /** Who has refused last. */
+  /** The party that was the last to refuse. */
   private refuser: Target | undefined;
   readonly maxBytes: number;
   private last: { memory: RecordMemory; length: number; view: number } | undefined;
   private spare: RecordMemory | undefined;
-  /** Bytes of the open claim, or -1; and the first target that has it. */
+  /** The bytes of the open claim, or -1; and the first target that holds it. */
   private claimed = -1;
   private first = 0;
   /** Where the last claim lies. */
@@ -71,7 +71,7 @@ export class Publisher {
     this.refusedBefore = row.numbers[REFUSED]!;
     this.codec = makeCodec(codec);
     this.description = Buffer.from(JSON.stringify({ name, codec }));
-    // What any lane takes: half of it, less the heads of lane, message and bus.
+    // The most that any lane takes: half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
     if (retain && this.maxBytes < 256) throw tooSmall(party.shared.laneBytes);
   }
@@ -84,7 +84,7 @@ export class Publisher {
     return this.numbers[REFUSED]! - this.refusedBefore;
   }
 
-  /** It publishes no more. */
+  /** It publishes nothing more. */
   end(): void {
     this.isClosed = true;
     this.row.end();
@@ -104,7 +104,7 @@ export class Publisher {
     if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
     const first = this.claim(most);
     if (first < 0) return this.refuse(first, codec);
-    // Not before: a getter of the value may have published here as well, and have seen others.
+    // Not earlier: a getter of the value may have published here as well, and changed who is in view.
     const { targets } = this;
     if (first < targets.length) {
       const { outlet, at } = targets[first]!;
@@ -117,8 +117,8 @@ export class Publisher {
   }
 
   /**
-   * Claims `length` bytes for writing in place: their offset in `memory`, or BACK_PRESSURED, TOO_LARGE or CLOSED.
-   * `commitClaim` or `abortClaim` follows in the same step.
+   * Claims `length` bytes for writing in place. Returns their offset in `memory`, or BACK_PRESSURED, TOO_LARGE or
+   * CLOSED. `commitClaim` or `abortClaim` follows in the same step.
    */
   tryClaim(length: number): number {
     if (!this.isOpen()) return CLOSED;
@@ -127,7 +127,7 @@ export class Publisher {
     if (first < 0) return this.refuse(first, this.codec);
     this.claimed = length;
     this.first = first;
-    // What is kept, and what nobody gets, is written beside the lanes.
+    // A message that is kept, or that nobody gets, is written beside the lanes.
     const isBeside = this.settings.retain || first === this.targets.length;
     this.memory = isBeside ? this.beside(length) : this.targets[first]!.outlet;
     return isBeside ? 0 : this.targets[first]!.at;
@@ -151,7 +151,7 @@ export class Publisher {
     this.claimed = -1;
   }
 
-  /** Calls `then` once, in a later turn, when what was refused last would be taken, or its party has died. */
+  /** Calls `then` once, in a later turn, when what was last refused would be taken, or its party has died. */
   whenRoom(then: () => void): void {
     if (this.refuser === undefined) {
       this.party.timers.after({ delayNs: 0, priority: this.settings.band }, then);
@@ -162,8 +162,8 @@ export class Publisher {
   }
 
   /**
-   * The last value, for a subscriber that joined as the count of changes was `joinedAs`: undefined when there is none,
-   * or it was published with that subscriber in view, whose thread gets it as a message.
+   * The last value, for a subscriber that joined when the count of changes was `joinedAs`. Undefined if there is none,
+   * or if it was published with that subscriber in view, whose thread gets it as a message.
    */
   retained(joinedAs: number): RetainedValue | undefined {
     if (this.last === undefined || this.last.view >= this.members.totalOf(joinedAs)) return undefined;
@@ -174,7 +174,7 @@ export class Publisher {
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
-  /** The value is written beside the lanes first, since it is kept, also when nobody subscribes. */
+  /** The value is written beside the lanes first, because it is kept even if nobody subscribes. */
   private publishRetained(value: unknown): number {
     const { codec } = this;
     const most = codec.measure(value, this.maxBytes);
@@ -188,7 +188,7 @@ export class Publisher {
     return OK;
   }
 
-  /** Memory of this thread for `length` bytes, of which nothing is kept yet. */
+  /** Memory of this thread for `length` bytes that hold nothing worth keeping. */
   private beside(length: number): RecordMemory {
     if (this.spare === undefined || this.spare.bytes.length < length) {
       this.spare = recordMemory(new ArrayBuffer(Math.max(64, (length + 7) & ~7)));
@@ -196,7 +196,7 @@ export class Publisher {
     return this.spare;
   }
 
-  /** What was written beside the lanes goes into those that are claimed, and is kept. */
+  /** Copies what was written beside the lanes into the claimed ones, and keeps it. */
   private commitBeside(memory: RecordMemory, length: number): void {
     for (const { at, outlet } of this.targets) {
       if (at < 0) continue;
@@ -207,7 +207,7 @@ export class Publisher {
     this.last = { memory, length, view: this.view };
   }
 
-  /** What was written into the first lane is copied into the others, and goes. */
+  /** Copies what was written into the first lane into the others, and publishes it. */
   private commitFrom(first: number, length: number): void {
     const { targets } = this;
     const { outlet, at } = targets[first]!;
@@ -220,7 +220,7 @@ export class Publisher {
     outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
   }
 
-  /** False when it is over. Otherwise it knows who subscribes. */
+  /** False if it is over. Otherwise it knows who subscribes. */
   private isOpen(): boolean {
     if (this.isClosed || this.party.isClosed) return false;
     if (this.members.changes() !== this.seenChanges) this.look();
@@ -233,8 +233,8 @@ export class Publisher {
   }
 
   /**
-   * Claims room for a payload of `length` in all lanes: the index of the first that has it, or the number of targets
-   * when none has. BACK_PRESSURED or TOO_LARGE: nothing is claimed anywhere.
+   * Claims room for a payload of `length` in all lanes. Returns the index of the first lane that has it, or the number
+   * of targets if none has. BACK_PRESSURED or TOO_LARGE: nothing is claimed anywhere.
    */
   private claim(length: number): number {
     const { targets } = this;
@@ -274,7 +274,7 @@ export class Publisher {
     return at + HEAD_BYTES + BUS_HEAD_BYTES;
   }
 
-  /** The first message to a thread is preceded by what its number means. */
+  /** The first message to a thread follows a record that says what its number means. */
   private tell(target: Target): number {
     const { outlet, name } = target;
     const { description } = this;
@@ -304,7 +304,7 @@ export class Publisher {
   /** Somebody has joined or left somewhere. */
   private look(): void {
     const { party, members, known, settings } = this;
-    // Before the members are read: what changes meanwhile is seen the next time.
+    // Stored before the members are read: a change meanwhile is seen the next time.
     this.seenChanges = members.changes();
     this.view = members.totalOf(this.seenChanges);
     this.targets = [];

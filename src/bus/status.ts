@@ -1,4 +1,4 @@
-/** What the bus of one thread says of itself, for observation. */
+/** What the bus of one thread shows to observers. */
 import { partyOf } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { knownBusOf } from './bus.js';
@@ -11,26 +11,28 @@ export interface TopicStatus {
   readonly retain: boolean;
   /** Messages that `publish` has taken. */
   readonly published: number;
-  /** Those that it has refused, for whatever reason. */
+  /** Those that `publish` has refused, for whatever reason. */
   readonly refused: number;
   /** Parties that have subscribers now; the main thread comes after the last reactor. */
   readonly subscribers: readonly number[];
 }
 
 export interface BusStatus {
-  /** What this thread publishes. */
+  /** The topics that this thread publishes. */
   readonly topics: readonly TopicStatus[];
-  /** What it subscribes to. */
+  /** The subscriptions of this thread. */
   readonly subscriptions: readonly SubscriptionStatus[];
-  /** Messages that it was given, once each, however many of its subscribers had it. */
+  /** Messages that it was given, each counted once, however many of its subscribers had it. */
   readonly delivered: number;
-  /** Of them, those that no subscriber was left for. */
+  /** Of those, the messages for which no subscriber was left. */
   readonly unwanted: number;
   /** Messages that were meant for the thread before this one, after a restart. */
   readonly unknown: number;
 }
 
-/** The topics and subscriptions of one thread: a reactor's own, or by the runtime the main thread's. Allocates. */
+/**
+ * The topics and subscriptions of one thread: a reactor's own, or the main thread's if `of` is the runtime. Allocates.
+ */
 export function topicsOf(reactor: Reactor | Runtime): BusStatus {
   const bus = knownBusOf(partyOf(reactor));
   if (bus === undefined) return { topics: [], subscriptions: [], delivered: 0, unwanted: 0, unknown: 0 };

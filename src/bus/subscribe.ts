@@ -10,35 +10,39 @@ import { Subscriber } from './subscriber.js';
 import type { TopicInfo } from './topic-info.js';
 import type { Heard, PatternFits, TopicHandler } from './types.js';
 
-/** What `subscribe` returns, for its own thread. */
+/** What `subscribe` returns. It belongs to the thread that called it. */
 export interface Subscription {
   readonly pattern: string;
   /**
-   * Resolves when it has handled the last values that publishers retain; never rejects. Of messages that are
-   * published after `subscribe` has returned it misses none, also before.
+   * Resolves when it has handled the last values that publishers retain; never rejects. It misses no message that is
+   * published after `subscribe` has returned, even before this resolves.
    */
   readonly ready: Promise<void>;
   /**
-   * Why it has ended: EVICTED when it was too slow for too long, else CLOSED, by `leave()` or the end of the runtime.
+   * Why it has ended: EVICTED if it was too slow for too long, else CLOSED, by `leave()` or the end of the runtime.
    * Never rejects.
    */
   readonly ended: Promise<ResultCode>;
-  /** Hears nothing any more; what waits for it is dropped and counted. Twice is once. Also from its own handler. */
+  /**
+   * Hears nothing more; whatever waits for it is dropped and counted. May be called from its own handler. A second call
+   * does nothing.
+   */
   leave(): void;
-  /** A fresh object of its figures, also after its end. */
+  /** A fresh object with its figures, also after its end. */
   status(): SubscriptionStatus;
 }
 
 type Handler = (message: unknown, info: TopicInfo) => StepResult;
 
 /**
- * Calls `handler` for each message of every topic that `pattern` means, whoever publishes it: the name of a topic, or
- * its beginning and a star. `reactor`: or the runtime, for its main thread.
+ * Calls `handler` for each message of every topic that `pattern` matches, whoever publishes it. A pattern is the name
+ * of a topic, or the beginning of names and a star. `reactor` may also be the runtime, which stands for its main
+ * thread.
  *
- * The value is read once for all subscribers of the thread, who are given the same object: do not change it. The
- * handler may answer what a step may; after BACK_PRESSURED it is given the same message again. Publishers reach it from
- * the return of this call on. Allocates. Throws ERR_PERCORE_CLOSED, ERR_PERCORE_NO_PLACE (too many patterns in this
- * reactor), ERR_PERCORE_INVALID_ARGUMENT.
+ * The value is read once for all subscribers of the thread, who get the same object: do not change it. The handler may
+ * answer what a step may; after BACK_PRESSURED it gets the same message again. Publishers reach it as soon as this call
+ * has returned. Allocates. Throws ERR_PERCORE_CLOSED, ERR_PERCORE_NO_PLACE (too many patterns in this reactor),
+ * ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const prices = subscribe(reactor, 'prices.*', { whenSlow: 'drop-oldest' }, (price) => show(price));
  *     await prices.ready;
@@ -52,7 +56,7 @@ export function subscribe<P extends Protocol = Untyped, const Pattern extends st
 
 /**
  * The same for bytes, which are read where they lie in the lane, as the topic's codec wrote them: bytes as they are,
- * the fields of a struct at its `offsets`. The record is valid during the step only. A message that has to wait is
+ * the fields of a struct at its `offsets`. The record is valid only during the step. A message that has to wait is
  * copied, once for all subscribers of the thread; messages that come straight from a lane allocate nothing.
  *
  *     const { bid } = price.offsets;                                     // of struct({ bid: 'f64', ask: 'f64' })

@@ -1,13 +1,13 @@
 /**
- * One subscription from within: what its handler is given, what waits for it, and what becomes of more than it can
- * take.
+ * One subscription from within: what its handler gets, what waits for it, and what happens to messages beyond what it
+ * can take.
  *
  *      message of a lane --idle, of this band--> handler, where the message lies
  *                       \--else--> kept (a reference) --select--> handler --refused--> held, with its message
  *                                   \--no room: the lane waits; or the newest or the oldest is dropped
  *
- * A message is read once for all subscribers of a thread, who are given the same object. Bytes that a subscriber reads
- * in place are copied only if one of them has to wait, and once for all.
+ * A message is read once for all subscribers of a thread, who get the same object. Bytes that a subscriber reads in
+ * place are copied only if one of them has to wait, and then once for all.
  */
 import { PercoreError } from '../errors.js';
 import { noteRefusal } from '../refusals.js';
@@ -24,21 +24,21 @@ import { WaitingMessages } from './waiting-messages.js';
 import type { TopicInfo } from './topic-info.js';
 import type { SubscriberSettings, SubscriptionStatus } from './options.js';
 
-/** Messages run before others of the band get their turn. */
+/** How many messages run before others of the band have their turn. */
 const QUANTUM = 16;
 
-/** What it needs of the bus. */
+/** What a subscriber needs of the bus. */
 export interface SubscriberHost {
   readonly party: Party;
-  /** Where it counts. */
+  /** Where it is counted. */
   rowFor(pattern: string, band: number | undefined, capacity: number): TopicRow;
   /** It has ended. */
   remove(subscriber: Subscriber): void;
 }
 
-/** Where a message in place can be had to keep. */
+/** A message in place that can be copied in order to be kept. */
 export interface Origin {
-  /** A copy that stays, the same for all who ask while this message is handed out. */
+  /** A copy that stays, the same one for all who ask while this message is handed out. */
   copy(): unknown;
 }
 
@@ -46,30 +46,30 @@ export class Subscriber implements Holdable, Room {
   isReady = false;
   band: number;
   hasEnded = false;
-  /** Nothing waits for it, and nobody waits for room: what comes is handled at once. */
+  /** Nothing waits for it, and nobody waits for room: a message is handled at once. */
   isIdle = true;
   readonly pattern: string;
   readonly takesBytes: boolean;
   readonly ended: Promise<ResultCode>;
-  /** What the count of changes was when it had joined: what publishers see it by, and the same without wrapping. */
+  /** The count of changes when it joined, by which publishers see it, and the same without wrapping. */
   joinedAs = 0;
   joinedTotal = 0;
   private readonly turn: Party['turn'];
   private readonly kept: WaitingMessages;
   private readonly line: WaitingLine;
-  /** It is never scheduled, and its step never run: it stands for the handler. */
+  /** It is never scheduled, and its step never runs: it stands for the handler. */
   private readonly task: LocalTask<unknown, false>;
   private readonly isOfAnyBand: boolean;
   private readonly waits: boolean;
-  /** Where it counts, for others to read. */
+  /** Where its figures lie, for others to read. */
   readonly row: TopicRow;
-  /** Those of its row until it has ended; and what was in it before. */
+  /** The counts of its row until it has ended, and what the row held before. */
   private numbers: Float64Array;
   private readonly numbersBefore: Float64Array;
   private tellEnd!: (code: ResultCode) => void;
   private goOn: (() => void) | undefined;
   private watch: TimerId | undefined;
-  /** Called when as many have been taken out. */
+  /** Called when this many have been taken out. */
   private awaited: { removed: number; tell: () => void } | undefined;
 
   constructor(
@@ -115,8 +115,8 @@ export class Subscriber implements Holdable, Room {
   }
 
   /**
-   * False when a message would have to wait, which is then noted as a refusal of this step. Asked of all subscribers
-   * before any is given the message, so that all of them are or none.
+   * False if a message would have to wait, which is then noted as a refusal of this step. All subscribers are asked
+   * before any gets the message, so that all of them get it or none does.
    */
   mayTake(): boolean {
     if (this.isIdle || !this.waits || this.hasEnded) return true;
@@ -127,7 +127,7 @@ export class Subscriber implements Holdable, Room {
     return false;
   }
 
-  /** After `mayTake` of all: the message is handled, kept, or dropped and counted. */
+  /** Call it after `mayTake` of all: the message is handled, kept, or dropped and counted. */
   take(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     if (this.hasEnded) return;
     if ((!this.isIdle && !this.becomesIdle()) || (!this.isOfAnyBand && band !== this.band)) {
@@ -140,18 +140,18 @@ export class Subscriber implements Holdable, Room {
       this.numbers[MESSAGES]!++;
       return;
     }
-    // It may have left within its handler.
+    // The handler may have left.
     if (this.hasEnded) return;
     this.isIdle = false;
     if (this.isOfAnyBand) this.band = band;
     this.kept.add(this.takesBytes ? origin.copy() : message, info);
     this.numbers[LAG] = this.kept.count;
-    // Nobody but the refuser makes it ready.
+    // Only the party that refused makes it ready.
     this.isReady = true;
     turn.waits.hold(this, code);
   }
 
-  /** For what comes outside of a turn: false when it would have to wait, which `whenRoom` does. */
+  /** For messages that come outside of a turn: false if the message would have to wait, which `whenRoom` does. */
   offer(message: unknown, info: TopicInfo, band: number): boolean {
     if (this.hasEnded) return true;
     if (this.waits && (this.kept.isFull || (this.line.count !== 0 && !this.line.lets(1)))) return false;
@@ -163,7 +163,7 @@ export class Subscriber implements Holdable, Room {
     this.line.whenRoom(1, then);
   }
 
-  /** Resolves when what waits for it now has been handled or dropped. Asked once. */
+  /** Resolves when whatever waits for it now has been handled or dropped. Asked once. */
   hasHandled(): Promise<void> {
     const { removed, count } = this.kept;
     if (count === 0) return Promise.resolve();
@@ -184,7 +184,8 @@ export class Subscriber implements Holdable, Room {
       steps++;
       this.numbers[MESSAGES]!++;
       if (kept.removed === removed) kept.remove();
-      // Its own handler has left, or run others that dropped the oldest: this one was counted, and has run after all.
+      // Its own handler left, or ran others that dropped the oldest: this one was counted as dropped and has run after
+      // all.
       else this.takeBack(this.hasEnded ? DROPPED_LEFT : DROPPED_OLDEST);
       if (this.hasEnded || turn.mustEndQuantum(this.band, steps)) break;
     }
@@ -244,7 +245,7 @@ export class Subscriber implements Holdable, Room {
     if (!this.isReady) this.turn.schedule(this);
   }
 
-  /** One was not dropped, as it had been counted. */
+  /** One that was counted as dropped was not. */
   private takeBack(reason: number): void {
     this.numbers[reason]!--;
     if (this.numbers !== this.row.numbers) this.row.numbers[reason]!--;
@@ -255,7 +256,7 @@ export class Subscriber implements Holdable, Room {
     this.awaited = undefined;
   }
 
-  /** For 'evict': it has so long to take at least one message. */
+  /** For 'evict': it has this long to take at least one message. */
   private watchStandstill(): void {
     const { removed } = this.kept;
     const { timers } = this.host.party;
@@ -282,7 +283,7 @@ export class Subscriber implements Holdable, Room {
     this.hasEnded = true;
     this.numbers[reason]! += this.kept.clear();
     this.row.end();
-    // The row may become another's of this pattern.
+    // The row may become another subscriber's of this pattern.
     this.numbers = Float64Array.from(this.numbers);
     if (this.watch !== undefined) this.host.party.timers.cancel(this.watch);
     this.host.remove(this);

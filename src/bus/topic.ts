@@ -8,7 +8,7 @@ import type { Publisher } from './publisher.js';
 import type { CodecFits, PublishedAs, TopicName } from './types.js';
 
 /**
- * A topic, for the thread that publishes there. `createTopic` makes it. Nothing here blocks.
+ * A topic, for the thread that publishes to it. `createTopic` makes it. Nothing here blocks.
  *
  *     const prices = createTopic(reactor, { name: 'prices.eur', codec: struct({ bid: 'f64', ask: 'f64' }) });
  *     if (prices.publish({ bid: 1.08, ask: 1.09 }) === BACK_PRESSURED) prices.whenRoom(() => …);
@@ -38,16 +38,16 @@ export class Topic<T = unknown> {
    * Publishes a value to all who subscribe now, on whatever thread. It is copied once to each thread that has
    * subscribers, and published at the end of the step at the latest.
    *
-   * OK: all of them will have it, but for what their own `whenSlow` drops. BACK_PRESSURED, TOO_LARGE: nobody has it and
-   * nobody will. CLOSED: this topic or the runtime is closed. A step that answers BACK_PRESSURED after it waits for
-   * exactly the lane that was full. Costs a load where nobody subscribes; then the value is not even looked at, unless
-   * it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the codec cannot write.
+   * OK: all of them will have it, except what their own `whenSlow` drops. BACK_PRESSURED, TOO_LARGE: nobody has it and
+   * nobody will. CLOSED: this topic or the runtime is closed. A step that returns BACK_PRESSURED after that waits for
+   * exactly the lane that was full. If nobody subscribes it costs one load; then the value is not even looked at,
+   * unless it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the codec cannot write.
    */
   publish(value: T): number {
     return this.#publisher.publish(value);
   }
 
-  /** The memory of the last claim, for writing in place after `tryClaim`; another one with each claim. */
+  /** The memory of the last claim, for writing in place after `tryClaim`; each claim may have another one. */
   get bytes(): Uint8Array { return this.#publisher.memory.bytes; }
   get view(): DataView { return this.#publisher.memory.view; }
   get words(): Int32Array { return this.#publisher.memory.words; }
@@ -56,9 +56,9 @@ export class Topic<T = unknown> {
   get maxBytes(): number { return this.#publisher.maxBytes; }
 
   /**
-   * Claims `length` bytes for a message that is written in place: their offset, a multiple of 8, or what `publish`
-   * answers. `commit` or `abort` in the same step, and nothing else sent in between. For the codecs `bytes` and
-   * `struct`; of a struct all of its bytes.
+   * Claims `length` bytes for a message that is written in place. Returns their offset, a multiple of 8, or a result
+   * code as `publish` does. Call `commit` or `abort` in the same step, and send nothing else in between. For the codecs
+   * `bytes` and `struct`; of a struct it claims all bytes.
    */
   tryClaim(length: number): number {
     const { codec } = this.#publisher.settings;
@@ -68,7 +68,7 @@ export class Topic<T = unknown> {
     return this.#publisher.tryClaim(checkInteger('length', length, 0, 2 ** 31 - 1));
   }
 
-  /** Publishes what was claimed, shortened to `length`. Throws ERR_PERCORE_CLAIM for more than that. */
+  /** Publishes what was claimed, shortened to `length`. Throws ERR_PERCORE_CLAIM if that is more than was claimed. */
   commit(length: number): void {
     this.#publisher.commitClaim(checkInteger('length', length, 0, 2 ** 31 - 1));
   }
@@ -79,25 +79,28 @@ export class Topic<T = unknown> {
   }
 
   /**
-   * Calls `then` once, in a later turn, when what `publish` has refused last would be taken by who refused it, or that
-   * reactor has died. Those who wait for one lane are called in the order in which they came. Allocates.
+   * Calls `then` once, in a later turn, when the party that `publish` was last refused by would take it, or has died.
+   * Those who wait for one lane are called in the order in which they came. Allocates.
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);
     this.#publisher.whenRoom(then);
   }
 
-  /** Publishes no more, and forgets the last value. What was published reaches its subscribers. Twice is once. */
+  /**
+   * Publishes nothing more, and forgets the last value. What was published reaches its subscribers. A second call does
+   * nothing.
+   */
   close(): void {
     this.#bus.removePublisher(this.#publisher);
   }
 }
 
 /**
- * Makes a topic that this thread publishes to; several threads may publish to one of the same name. `reactor`: or the
- * runtime, for its main thread. Subscribers need not be there, nor know of it. Order is that of each publisher.
- * Allocates. Throws ERR_PERCORE_NAME_TAKEN where this thread has made that topic already, ERR_PERCORE_CLOSED,
- * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a topic that this thread publishes to; several threads may publish to one of the same name. `reactor` may also
+ * be the runtime, which stands for its main thread. Subscribers need not exist yet, and the publisher need not know of
+ * them. Messages of one publisher keep their order. Allocates. Throws ERR_PERCORE_NAME_TAKEN if this thread has already
+ * made that topic, ERR_PERCORE_CLOSED, ERR_PERCORE_TOO_LARGE, ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const prices = createTopic(reactor, { name: 'prices.eur', retain: true });
  *     prices.publish({ bid: 1.08, ask: 1.09 });

@@ -1,4 +1,4 @@
-/** What the optional part `topics` of a Protocol says of who publishes and who subscribes. For the compiler alone. */
+/** What the optional part `topics` of a Protocol says about who publishes and who subscribes. Only for the compiler. */
 import type { StepResult } from '../reactor/index.js';
 import type { TopicInfo } from './topic-info.js';
 
@@ -11,22 +11,22 @@ type TopicsOf<P> = P extends { readonly topics: infer T } ? T : AnyTopics;
 export type TopicName<P> = keyof TopicsOf<P> & string;
 /** What is published to a topic. */
 export type PublishedAs<P, N> = N extends keyof TopicsOf<P> ? TopicsOf<P>[N] : unknown;
-/** A codec whose values are not the declared ones does not fit. */
+/** A codec fits only if its values are the declared ones. */
 export type CodecFits<P, N, T> = P extends { readonly topics: object }
   ? [T] extends [PublishedAs<P, N>] ? unknown : { readonly codec: 'a codec of what is declared for this topic' }
   : unknown;
 
-/** Names that a pattern means. */
+/** The names that a pattern matches. */
 type Matching<P, Pattern> = string extends Pattern ? TopicName<P>
   : Pattern extends `${infer Beginning}*`
     ? { [N in TopicName<P>]: string extends N ? N : N extends `${Beginning}${string}` ? N : never }[TopicName<P>]
     : Pattern extends TopicName<P> ? Pattern : never;
 
-/** A pattern that means no declared topic is refused. */
+/** A pattern that matches no declared topic is refused. */
 export type PatternFits<P, Pattern> = [Matching<P, Pattern>] extends [never]
   ? 'no declared topic has this name or begins like this' : unknown;
-/** What subscribers of a pattern are given. */
+/** What subscribers of a pattern get. */
 export type Heard<P, Pattern> = PublishedAs<P, Matching<P, Pattern>>;
 
-/** A handler may take something more special than `unknown`, as methods may: who is to check it? */
+/** A handler may take something narrower than `unknown`, as methods may: nobody could check it. */
 export type TopicHandler<T> = { run(value: T, info: TopicInfo): StepResult }['run'];

@@ -1,9 +1,11 @@
-/** Messages of one subscriber that wait: a circle of a fixed number of places. Does not allocate once grown. */
+/**
+ * The waiting messages of one subscriber: a circle with a fixed number of places. Does not allocate once it has grown.
+ */
 import type { TopicInfo } from './topic-info.js';
 
 export class WaitingMessages {
   count = 0;
-  /** How often one was taken out: whoever looks twice sees by it whether it is still the same. */
+  /** How often a message was taken out: by it one who looks twice sees whether the first is still the same. */
   removed = 0;
   private readonly messages: unknown[] = [];
   private readonly infos: (TopicInfo | undefined)[] = [];
@@ -24,7 +26,7 @@ export class WaitingMessages {
     this.count++;
   }
 
-  /** The oldest, of which there is one. */
+  /** The oldest; there must be one. */
   get message(): unknown {
     return this.messages[this.first];
   }
@@ -42,7 +44,7 @@ export class WaitingMessages {
     this.removed++;
   }
 
-  /** Takes all out; returns how many there were. */
+  /** Takes all out, and returns how many there were. */
   clear(): number {
     const { count } = this;
     while (this.count !== 0) this.remove();

@@ -4,31 +4,31 @@
  *    MESSAGE   topic's number << 1     | changes | payload, as the topic's codec writes it
  *    TOPIC     topic's number << 1 | 1 | 0       | name and codec of that number, as JSON
  *
- * The number is its publisher's, which gives each topic another one, and a lane keeps its order: a TOPIC record goes
- * before the first message of that topic, once in each lane. `changes` is the count of joins and leaves that its
- * publisher had in view: whoever has joined later is not given the message.
+ * The number belongs to the publisher, which gives each topic another one. A lane keeps its order, so a TOPIC record
+ * goes before the first message of that topic, once in each lane. `changes` is the count of joins and leaves that the
+ * publisher had in view: a subscriber that joined later does not get the message.
  */
 import { copyBytes } from '../queues/internal.js';
 import type { CodecDescription, RecordMemory } from '../queues/index.js';
 
-/** The task that is given what others publish, and the service that is asked for last values. */
+/** The task that receives what others publish, and the service that is asked for last values. */
 export const BUS_TASK = 'percore.topics';
 export const RETAINED_SERVICE = 'percore.topics.retained';
 
-/** Bytes in front of a payload, behind the head that every message to a task has. */
+/** Bytes before a payload, after the head that every message to a task has. */
 export const BUS_HEAD_BYTES = 8;
 
-/** What a receiver has to know of a topic. */
+/** What a receiver has to know about a topic. */
 export interface TopicDescription {
   readonly name: string;
   readonly codec: CodecDescription;
 }
 
-/** What a subscriber asks a publisher for: the last values of topics that match, behind the one of that number. */
+/** What a subscriber asks a publisher for: the last values of topics that match, after the topic of that number. */
 export interface RetainedQuestion {
   readonly pattern: string;
   readonly behind: number;
-  /** The count of changes when it joined: what was published with that in view comes to it as a message. */
+  /** The count of changes when it joined: it gets as a message whatever was published with that in view. */
   readonly joinedAs: number;
 }
 
@@ -39,14 +39,14 @@ export interface RetainedValue extends TopicDescription {
 
 export interface RetainedAnswer {
   readonly values: readonly RetainedValue[];
-  /** There are more, behind the last of these. */
+  /** There are more, after the last of these. */
   readonly hasMore: boolean;
 }
 
-/** Up to so many bytes are copied word by word, which spares two views. */
+/** Up to this many bytes are copied word by word, which spares two views. */
 const FEW_BYTES = 256;
 
-/** Copies bytes from one memory to another. Both places are multiples of 8, with room behind them up to the next. */
+/** Copies bytes from one memory to another. Both places are multiples of 8, with room after them up to the next one. */
 export function copyPayload(
   from: RecordMemory, at: number, length: number, to: RecordMemory, toAt: number,
 ): void {

@@ -1,4 +1,4 @@
-/** The three sides that `percore bench` lets run in turn, behind one interface. */
+/** The three sides that `percore bench` runs in turn, behind one interface. */
 import { Worker } from 'node:worker_threads';
 import { programPath } from '../native.js';
 import { createRuntime } from '../reactor/index.js';
@@ -10,13 +10,13 @@ export interface Side {
   readonly name: 'percore' | 'postMessage' | 'piscina';
   /** Asks the other thread to add one, and promises what it has answered. */
   addOne(argument: number): Promise<number>;
-  /** Sends this many ones without an answer, then promises the sum of all that have ever come. Not of piscina. */
+  /** Sends this many ones without an answer, then promises the sum of all that have ever come. Not for piscina. */
   readonly send?: (ones: number) => Promise<number>;
   close(): Promise<unknown>;
 }
 
 const threadFile = (): string => programPath(import.meta.url, 'bench-thread.js');
-/** Sends of a plain loop, after which the event loop goes round: ports buffer without a bound. */
+/** How many sends a plain loop makes before it lets the event loop go round: ports buffer without a bound. */
 const BURST = 1000;
 
 export async function openPercore(): Promise<Side> {

@@ -10,7 +10,7 @@ export interface BenchServices {
   messages: { add: number };
 }
 
-/** What a plain worker is given as its data, by which it knows itself. */
+/** The data of a plain worker, by which it knows what it is. */
 export const PLAIN = 'percore bench: plain worker';
 
 export default function start(reactor: Reactor<BenchServices>): void {
@@ -24,7 +24,7 @@ export function addOne(argument: number): number {
   return argument + 1;
 }
 
-/** Of the plain worker: a number to add up, or what asks for an answer. */
+/** For the plain worker: a number to add up, or a request for an answer. */
 export type PlainMessage = number | { readonly addOne: number } | { readonly total: true };
 
 if (workerData === PLAIN) {

@@ -30,7 +30,7 @@ interface Figure {
   readonly better: 'higher' | 'lower';
   /** The median of the rounds. */
   value: number;
-  /** How far the rounds lie apart: (largest - smallest) / median. */
+  /** How far apart the rounds are: (largest - smallest) / median. */
   spread: number;
 }
 
@@ -67,7 +67,7 @@ async function measure(seconds: number): Promise<Figure[]> {
   );
   const forMs = (seconds * 1000) / (timed.length * (ROUNDS + 0.3));
   try {
-    // Warm first. Then in turn, so that what disturbs the machine disturbs all.
+    // A warm-up first, then rounds in turn, so that whatever disturbs the machine disturbs all sides.
     for (const { row, side } of timed) await row.measure(side, forMs * 0.3);
     for (let round = 0; round < ROUNDS; round++)
       for (const { row, side, rounds } of timed) rounds.push(await row.measure(side, forMs));
@@ -80,7 +80,7 @@ async function measure(seconds: number): Promise<Figure[]> {
   });
 }
 
-/** Messages a second, without answers; the sum at the end says that all have come. */
+/** Messages a second, without answers; the sum at the end shows that all have arrived. */
 async function messages(side: Side, forMs: number): Promise<number> {
   const COUNT = 20_000;
   const from = await side.send!(0);
@@ -95,7 +95,7 @@ async function messages(side: Side, forMs: number): Promise<number> {
   return (sent * 1000) / (performance.now() - start);
 }
 
-/** Calls a second: so many loops, each of which awaits its answer before it asks again. */
+/** Calls a second: so many loops, each of which awaits its answer before it calls again. */
 async function calls(side: Side, forMs: number): Promise<number> {
   const start = performance.now();
   let answered = 0;
@@ -148,7 +148,7 @@ function table(figures: readonly Figure[], before: readonly Figure[] | undefined
   return `${lines.join('\n')}\n\n${caveat()}\n`;
 }
 
-/** What the figures depend on most, where it is short. */
+/** What the figures depend on most, if it is short. */
 function caveat(): string {
   const { cpus, quota } = context();
   const granted = quota === Infinity ? `${cpus} CPUs` : `${cpus} CPUs, of which a quota grants ${quota}`;
@@ -163,14 +163,14 @@ function show(value: number): string {
     : value.toPrecision(3);
 }
 
-/** Of an earlier `--json`. Throws ERR_PERCORE_INVALID_ARGUMENT, or what reading the file has thrown. */
+/** The figures of an earlier `--json`. Throws ERR_PERCORE_INVALID_ARGUMENT, or what reading the file throws. */
 function readFigures(path: string): Figure[] {
   const text = readFileSync(path, 'utf8');
   try {
     const { figures } = JSON.parse(text) as { figures?: Figure[] };
     if (Array.isArray(figures)) return figures;
   } catch {
-    // Said below, since the place of a comma helps nobody here.
+    // The error below says what is wrong; the position of a comma would help nobody.
   }
   throw new PercoreError(
     'ERR_PERCORE_INVALID_ARGUMENT', `${path} holds no figures: it must be what "percore bench --json" has printed`,

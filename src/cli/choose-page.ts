@@ -2,9 +2,9 @@
 import { findPages } from '../monitor/internal.js';
 import { UsageError } from './command.js';
 
-/** The path of the page of `pid`, or of the one program that has one. Undefined where there is none: it is said why. */
+/** The path of the page of `pid`, or of the only program that has one. Undefined if there is none; it has said why. */
 export function pathOf(command: string, pid: string | undefined): string | undefined {
-  if (pid !== undefined && !/^[1-9]\d*$/.test(pid)) throw new UsageError(`"${pid}" is no number of a process`);
+  if (pid !== undefined && !/^[1-9]\d*$/.test(pid)) throw new UsageError(`"${pid}" is not the number of a process`);
   const pages = findPages();
   const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
   if (meant.length === 1) return meant[0]!.path;

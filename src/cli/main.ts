@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever read has gone, as `percore … | head` does.
+  // The reader has gone, as in `percore … | head`.
   if (error.code === 'EPIPE') process.exit(DONE);
   process.stderr.write(`percore: what it found cannot be written: ${error.message}\n`);
   process.exit(FAILED);
@@ -46,7 +46,7 @@ async function main([name, ...args]: string[]): Promise<number> {
     const { code, message } = error as NodeJS.ErrnoException;
     if (error instanceof UsageError || code?.startsWith('ERR_PARSE_ARGS') === true)
       return misused(message, `percore ${name} --help`);
-    // A mistake of ours shows where it was made; what a user can put right needs no stack.
+    // A mistake of ours shows where it was made; an error that a user can fix needs no stack.
     const isOurs = code === undefined;
     process.stderr.write(`percore ${name}: ${isOurs ? (error as Error).stack : `${message} (${code})`}\n`);
     return FAILED;

@@ -40,17 +40,17 @@ export async function run(args: string[]): Promise<number> {
       'schedule-in': text, response: text, relief: text, run: text,
     },
   });
-  if (positionals.length > 1) throw new UsageError(`one pid is meant, not ${positionals.length}`);
+  if (positionals.length > 1) throw new UsageError(`name one pid, not ${positionals.length}`);
   if ([values.task, values.class, values.priority].filter((value) => value !== undefined).length !== 1)
     throw new UsageError('say --task, --class or --priority');
   const boundsNs = FIGURES.map((name) => timeOf(name, values[name]));
   if (boundsNs.every((ns) => ns === -1))
-    throw new UsageError(`say a bound: ${FIGURES.map((name) => `--${name}`).join(', ')}`);
+    throw new UsageError(`name a bound: ${FIGURES.map((name) => `--${name}`).join(', ')}`);
   const ask = {
     task: values.task, band: wholeOf('priority', values.priority, 7), reactor: wholeOf('reactor', values.reactor, 1023),
     boundsNs,
   };
-  if (ask.task === '') throw new UsageError('--task has no name');
+  if (ask.task === '') throw new UsageError('--task needs a name');
   const path = values.page ?? pathOf('slo', positionals[0]);
   if (path === undefined) return FAILED;
   const { classes } = readPage(path);

@@ -7,12 +7,12 @@ import {
 
 export interface View {
   table: TableName;
-  /** One of the table's. */
+  /** One of the sorts of the table. */
   sort: string;
   filter: string;
   isTyping: boolean;
   isPaused: boolean;
-  /** The first line of the table that is shown. */
+  /** The first line of the table that is visible. */
   from: number;
   hasColour: boolean;
 }
@@ -22,7 +22,7 @@ export interface Size {
 }
 type Style = 'bold' | 'dim' | 'red' | 'green' | 'inverse';
 
-/** The lines of one screen: exactly `rows` at most, none longer than `columns`. `before` gives the rates. */
+/** The lines of one screen: at most `rows`, none longer than `columns`. `before` is needed for rates. */
 export function frameOf(
   now: PageSnapshot, before: PageSnapshot | undefined, view: View, { columns, rows }: Size, ended: boolean,
 ): string {
@@ -58,7 +58,7 @@ export function frameOf(
 
 const PARTY_COLUMNS = [7, 6, 9, 10, 8, 7, 7, 7, 8];
 
-/** Half of the screen at most; who is busiest comes first when there is no room for all. */
+/** Takes half of the screen at most; the busiest come first if there is no room for all. */
 function partyLines(seen: Seen, rows: number): string[] {
   const { now, before, seconds } = seen;
   const rate = (value: number, was: number | undefined): string => {

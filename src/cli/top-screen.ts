@@ -1,6 +1,6 @@
 /**
- * The screen of `percore top`: it follows a page, takes keys, and gives the terminal back as it was, however it ends.
- * A frame is one write, and what is drawn has the size of the screen, so nothing flickers and nothing scrolls.
+ * The screen of `percore top`: it follows a page, takes keys, and gives the terminal back as it was, however it ends. A
+ * frame is one write, and has the size of the screen, so nothing flickers and nothing scrolls.
  */
 import { emitKeypressEvents, type Key } from 'node:readline';
 import ansiEscapes from 'ansi-escapes';
@@ -29,7 +29,7 @@ export function follow(
   const draw = (): void => {
     if (!isOn) return;
     const size = { columns: stdout.columns ?? 80, rows: (stdout.rows ?? 24) - 1 };
-    // Each line is cut to the screen already, so nobody has to measure it: that would cost a tenth of a core.
+    // Each line is already cut to the screen, so nothing has to measure it: that would cost a tenth of a core.
     const lines = frameOf(now, before, view, size, hasEnded).split('\n');
     stdout.write(ansiEscapes.cursorTo(0, 0) + lines.map((line) => ansiEscapes.eraseEndLine + line).join('\n'));
   };
@@ -40,7 +40,7 @@ export function follow(
       if (next.publishedNs > now.publishedNs) [before, now] = [now, next];
       hasEnded = next.isClosed;
     } catch {
-      // Its process has ended; what it showed last stays on the screen.
+      // Its process has ended; what it last showed stays on the screen.
       hasEnded = true;
     }
     draw();
@@ -86,7 +86,7 @@ export function follow(
     };
     const onEnd = (signal: NodeJS.Signals): void => {
       end();
-      // As it would have ended without us: who started it sees by which signal.
+      // End as it would have ended without this handler: the parent process sees which signal it was.
       process.kill(process.pid, signal);
     };
     const onKey = (text: string | undefined, key: Key): void => {

@@ -1,26 +1,26 @@
-/** The tables of `percore top`: what a page says, as rows that are sorted, filtered and cut to a width. */
+/** The tables of `percore top`: the content of a page as rows that are sorted, filtered and cut to a width. */
 import type { PageSnapshot } from '../monitor/internal.js';
 
 /** A row of a table. */
 export interface Line {
   readonly cells: readonly (string | number)[];
-  /** What else is said of it, below it. */
+  /** What else there is to say about it, in lines below it. */
   readonly note?: string;
   readonly isBad?: boolean;
-  /** What a filter looks at. */
+  /** The text that a filter looks at. */
   readonly text: string;
-  /** By the names of the table's sorts, the greatest first; 'name' sorts by the first cell. */
+  /** By the names of the table's sorts, greatest first; 'name' sorts by the first cell. */
   readonly ranks: Readonly<Record<string, number>>;
 }
 export interface Table {
-  /** The first is the default. */
+  /** The first one is the default. */
   readonly sorts: readonly string[];
   readonly header: readonly string[];
-  /** Of all columns but the first, which takes what is left. */
+  /** The widths of all columns except the first, which takes what is left. */
   readonly widths: readonly number[];
   lines(seen: Seen): Line[];
 }
-/** A page, the one before it, and what lies between. */
+/** A page, the one before it, and the time between them. */
 export interface Seen {
   readonly now: PageSnapshot;
   readonly before: PageSnapshot | undefined;
@@ -34,7 +34,7 @@ export const violationsOf = ({ figures }: Task): number =>
 export const partyName = ({ parties }: PageSnapshot, id: number): string =>
   (id === parties.length - 1 ? 'main' : String(id));
 
-/** How many a second; undefined where nothing is known of before. */
+/** How many a second; undefined if nothing is known from before. */
 export function rateOf({ seconds }: Seen, value: number, was: number | undefined): number | undefined {
   return seconds <= 0 || was === undefined ? undefined : Math.max(0, value - was) / seconds;
 }
@@ -197,7 +197,7 @@ export const TABLES = { tasks, classes, lanes, queues, topics, sockets, drops } 
 export type TableName = keyof typeof TABLES;
 export const TABLE_NAMES = Object.keys(TABLES) as TableName[];
 
-/** The lines of a table that a filter lets through, sorted. */
+/** The lines of a table that pass a filter, sorted. */
 export function linesOf(name: TableName, sort: string, filter: string, seen: Seen): Line[] {
   const table: Table = TABLES[name];
   const by = table.sorts.includes(sort) ? sort : table.sorts[0]!;
@@ -209,11 +209,11 @@ export function linesOf(name: TableName, sort: string, filter: string, seen: See
     || nameOf(a).localeCompare(nameOf(b)));
 }
 
-/** A name may hold what a terminal would obey. */
+/** A name may contain control characters that a terminal would obey. */
 // eslint-disable-next-line no-control-regex
 export const plain = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
 
-/** Cells in columns: the first to the left, the others to the right. */
+/** Cells in columns: the first one to the left, the others to the right. */
 export function row(cells: readonly (string | number)[], widths: readonly number[]): string {
   return cells.map((cell, i) => {
     const text = plain(String(cell));
@@ -222,7 +222,7 @@ export function row(cells: readonly (string | number)[], widths: readonly number
   }).join(' ');
 }
 
-/** The widths of all columns where `columns` letters are there. */
+/** The widths of all columns if there are `columns` letters. */
 export function widthsOf({ widths }: Table, columns: number): number[] {
   return [Math.max(12, Math.min(60, columns - widths.reduce((all, width) => all + width + 1, 0))), ...widths];
 }

@@ -35,7 +35,7 @@ export async function run(args: string[]): Promise<number> {
       once: { type: 'boolean' }, json: { type: 'boolean' }, page: text, table: text, sort: text, filter: text,
     },
   });
-  if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
+  if (positionals.length > 1) throw new UsageError(`name one pid, not ${positionals.length}`);
   if (table !== undefined && !Object.hasOwn(TABLES, table))
     throw new UsageError(`--table ${table}: ${TABLE_NAMES.join(', ')}`);
   const chosen = (table ?? 'tasks') as TableName;
@@ -44,11 +44,11 @@ export async function run(args: string[]): Promise<number> {
   const view = { table: chosen, sort: sort ?? sorts[0]!, filter };
   const isScreen = !once && !json;
   if (isScreen && !(process.stdout.isTTY && process.stdin.isTTY))
-    throw new UsageError('this is no terminal: say --once');
+    throw new UsageError('this is not a terminal: use --once');
   const path = page ?? pathOf('top', positionals[0]);
   if (path === undefined) return FAILED;
   if (isScreen) {
-    // Loaded for the screen alone.
+    // Only the screen needs it.
     const { follow } = await import('./top-screen.js');
     return follow(path, view);
   }
@@ -63,7 +63,7 @@ const COLUMNS = 100;
 
 const MOST_WAIT_MS = 1000;
 
-/** The page after its next writing, for rates; the same one where that does not come soon. */
+/** The page after it was written next, for rates; the same page if that does not come soon. */
 async function next(path: string, first: PageSnapshot): Promise<PageSnapshot> {
   const endMs = performance.now() + MOST_WAIT_MS;
   try {
@@ -78,7 +78,7 @@ async function next(path: string, first: PageSnapshot): Promise<PageSnapshot> {
   return first;
 }
 
-/** A page as text, at most 100 columns wide: of each table the rows that there are. */
+/** A page as text, at most 100 columns wide: all rows of each table. */
 function formatPage(
   snapshot: PageSnapshot, before: PageSnapshot, tables: readonly TableName[], sort: string | undefined, filter: string,
 ): string {

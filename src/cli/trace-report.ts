@@ -1,4 +1,4 @@
-/** What `percore trace` prints of a thread: its figures, and what happened in the worst case of each. */
+/** What `percore trace` prints about a thread: its figures, and what happened in the worst case of each. */
 import {
   FIGURES, type FigureReport, type ThreadReport, type TraceEvent, type TracerSummary,
 } from '../trace/internal.js';
@@ -36,7 +36,7 @@ export function formatSummary({ events, lost, missed, threads, cpuNs, elapsedNs,
   return `${parts.join(', ')}\n`;
 }
 
-/** The events of a worst case, as jerry_rt_module prints them, and the names behind. */
+/** The events of a worst case, as jerry_rt_module prints them, followed by the names. */
 function formatWorst({ events, leftOut }: NonNullable<FigureReport['worst']>): string[] {
   const lines = events.map(formatEvent);
   if (leftOut > 0) lines.splice(events.length / 2, 0, `    ... ${leftOut} events ...`);

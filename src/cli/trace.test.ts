@@ -217,7 +217,7 @@ describe('percore trace', () => {
 
   it('says what was typed wrongly', async () => {
     for (const [typed, message] of [
-      ['', 'say whom'], ['--pid x', '"x" is no number'], ['--tid 0', '"0" is no number'],
+      ['', 'say whom'], ['--pid x', '"x" is not the number'], ['--tid 0', '"0" is not the number'],
       ['--name', 'argument missing'],
       ['--tid 1 --response 5', 'response 5: a time such as 500us'], ['--tid 1 --seconds 0', '--seconds 0: 1 to'],
       ['--tid 1 --buffer 7', '--buffer 7: 8 to'], ['--fast', "Unknown option '--fast'"], ['1', 'positional'],

@@ -38,7 +38,7 @@ While it runs it reads commands: add pid|tid|name X, remove N, bound [N] FIGURE 
   sudo percore trace --name 'irq/*' --pid 4711 --response 500us
 `;
 
-/** As the histograms hold. */
+/** The limit of histograms. */
 const MOST_NS = 2 ** 40 - 1;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const text = { type: 'string' } as const;
@@ -102,7 +102,7 @@ export async function run(args: string[]): Promise<number> {
   }
 }
 
-/** Obeys lines of standard input until nobody is left, the time is over or a signal comes. */
+/** Follows the lines of standard input until nobody is left, the time is over or a signal comes. */
 async function untilEnd(
   ending: Promise<void>, seconds: number | undefined, obey: (command: Command) => number, end: () => void,
 ): Promise<void> {
@@ -124,7 +124,7 @@ async function untilEnd(
   process.stdin.destroy();
 }
 
-/** What a command does: answers for how many threads, or their reports. */
+/** What a command does. Returns for how many threads, or their reports. */
 type Command = (tracer: Tracer) => number | readonly ThreadReport[];
 
 /** `add pid 12`, `remove 12`, `bound response 2ms`, `bound 12 irq 0`, `report`. Throws UsageError. */
@@ -132,7 +132,7 @@ function parseCommand(line: string): Command {
   const [verb, ...words] = line.trim().split(/\s+/);
   if (verb === 'add' && words.length >= 2) {
     const [kind, ...rest] = words;
-    // Names may have blanks.
+    // Names may contain spaces.
     const what = rest.join(' ');
     if (kind === 'name') return (tracer) => tracer.add(threadsNamed(what));
     const id = kind === 'pid' || kind === 'tid' ? numberOf(what) : 0;
@@ -158,7 +158,7 @@ function parseCommand(line: string): Command {
 }
 
 function numberOf(typed: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(typed)) throw new UsageError(`"${typed}" is no number of a thread or process`);
+  if (!/^[1-9]\d{0,9}$/.test(typed)) throw new UsageError(`"${typed}" is not the number of a thread or process`);
   return Number(typed);
 }
 

@@ -25,8 +25,8 @@ export async function run(args: string[]): Promise<number> {
     args, allowPositionals: true,
     options: { port: { type: 'string' }, host: { type: 'string' }, page: { type: 'string' } },
   });
-  if (positionals.length > 1) throw new UsageError(`one pid is read, not ${positionals.length}`);
-  if (!/^\d{1,5}$/.test(port)) throw new UsageError(`"${port}" is no port`);
+  if (positionals.length > 1) throw new UsageError(`name one pid, not ${positionals.length}`);
+  if (!/^\d{1,5}$/.test(port)) throw new UsageError(`"${port}" is not a port`);
   const path = page ?? pathOf('web', positionals[0]);
   if (path === undefined) return FAILED;
   readPage(path);

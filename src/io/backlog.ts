@@ -2,6 +2,8 @@
  * Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a
  * burst is over.
  */
+import { lengthOf, partOf } from '../byte-views.js';
+
 const FIRST_BYTES = 16_384;
 /** Of an empty one. */
 const KEPT_BYTES = 16 * FIRST_BYTES;
@@ -20,7 +22,7 @@ export class Backlog {
     // Of what was transferred to another thread nothing can be copied, not even nothing.
     if (length === 0) return;
     this.reserve(length);
-    this.memory.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), this.last);
+    this.memory.set(length === lengthOf(bytes) ? bytes : partOf(bytes, offset, offset + length), this.last);
     this.last += length;
   }
 
@@ -29,7 +31,7 @@ export class Backlog {
     this.reserve(length);
     const place = this.first + at;
     this.memory.copyWithin(place + length, place, this.last);
-    this.memory.set(bytes.subarray(offset, offset + length), place);
+    this.memory.set(partOf(bytes, offset, offset + length), place);
     this.last += length;
   }
 

@@ -47,7 +47,8 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   readonly receiving: ReceivingHalf;
   readonly sending: SendingHalf;
   private readonly createdNs: number;
-  private openedNs = NaN;
+  /** Of one that this thread has connected, once it is open. Others were open when they were made. */
+  private connectedNs: number | undefined;
   private deadlines: Deadlines | undefined;
   private isConnecting: boolean;
   private readonly isOurs: boolean;
@@ -70,7 +71,6 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     this.sending = new SendingHalf(core, this, isConnecting);
     this.isConnecting = this.isOurs = isConnecting;
     this.createdNs = core.turnNs();
-    if (!isConnecting) this.openedNs = this.createdNs;
   }
 
   get state(): ConnectionState {
@@ -101,7 +101,8 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   }
 
   status(): ConnectionStatus {
-    const { state, bytesRead, bytesWritten, pendingBytes, createdNs, openedNs } = this;
+    const { state, bytesRead, bytesWritten, pendingBytes, createdNs } = this;
+    const openedNs = this.connectedNs ?? (this.isOurs ? NaN : createdNs);
     const { unreadBytes, lastReceivedNs } = this.receiving;
     return { state, bytesRead, bytesWritten, pendingBytes, unreadBytes, createdNs, openedNs, lastReceivedNs };
   }
@@ -282,7 +283,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
       this.sending.isWritable = true;
       if (this.isConnecting && (readiness & ERROR) === 0) {
         this.isConnecting = false;
-        this.openedNs = this.core.batchNs;
+        this.connectedNs = this.core.batchNs;
       }
     }
     this.core.schedule(this);

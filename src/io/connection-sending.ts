@@ -33,6 +33,9 @@ const SEND_BYTES = 262_144;
 /** And in one call: the largest that native can count. */
 const MOST_SEND_BYTES = 2 ** 30;
 
+/** The backlog of all who have none. */
+const NONE = new Backlog();
+
 /** What this half needs of its connection. */
 export interface SendingHost extends Ready {
   readonly token: number;
@@ -62,7 +65,8 @@ export class SendingHalf implements Refuser {
   private outboxDrains = -1;
   /** The first bytes of the backlog, which came back from the outbox. */
   private returnedBytes = 0;
-  private readonly backlog = new Backlog();
+  /** Made when something has to wait: most connections never need one. */
+  private backlog: Backlog = NONE;
   private waiters: Waiters<number> | undefined;
 
   constructor(private readonly core: IoCore, private readonly connection: SendingHost, isConnecting: boolean) {
@@ -116,7 +120,7 @@ export class SendingHalf implements Refuser {
       else this.sendAtOnce(bytes, offset, length);
       return OK;
     }
-    this.backlog.push(bytes, offset, length);
+    this.ownBacklog().push(bytes, offset, length);
     if (this.isWritable && !this.isHeldBack) this.core.schedule(this.connection);
     return OK;
   }
@@ -133,7 +137,12 @@ export class SendingHalf implements Refuser {
     // What was offered before goes first, and may find that there is no room.
     this.emptyOutbox();
     const sent = this.isWritable && this.pendingBytes === 0 ? this.sendDirectly(bytes, offset, length) : 0;
-    if (sent !== length) this.backlog.push(bytes, offset + sent, length - sent);
+    if (sent !== length) this.ownBacklog().push(bytes, offset + sent, length - sent);
+  }
+
+  private ownBacklog(): Backlog {
+    if (this.backlog === NONE) this.backlog = new Backlog();
+    return this.backlog;
   }
 
   /** Bytes that the kernel took. */
@@ -161,7 +170,7 @@ export class SendingHalf implements Refuser {
     this.hasEnded = false;
     this.connection.bytesWritten -= length;
     if (this.connection.isClosed) return;
-    this.backlog.insert(this.returnedBytes, this.core.memory.outbox, place, length);
+    this.ownBacklog().insert(this.returnedBytes, this.core.memory.outbox, place, length);
     this.returnedBytes += length;
     this.isPushed = true;
   }

@@ -7,6 +7,7 @@
  *
  * How it works is in connection-endpoint.ts, which the core calls; here are the verbs.
  */
+import { copyOf, lengthOf } from '../byte-views.js';
 import {
   checkBoolean, checkBytes, checkFunction, checkInteger, checkOneOf, checkOptions, invalidArgument, type PercoreError,
 } from '../errors.js';
@@ -263,7 +264,8 @@ export function attachConnection(
     const errno = core.native.system.errorName(-refused);
     throw invalidArgument('detached.fd', fd, `an open stream socket that this thread does not own yet (${errno})`);
   }
-  return takeUpConnection(core, { fd, unread, hasPeerEnded: hasPeerEnded === true }, settings);
+  const received = copyOf(unread, 0, lengthOf(unread));
+  return takeUpConnection(core, { fd, unread: received, hasPeerEnded: hasPeerEnded === true }, settings);
 }
 
 /** The same for a socket that this thread owns. */

@@ -14,6 +14,7 @@
  * `flushed`, is written through the page cache, and so is all that follows it; `status()` says so.
  */
 import { fdatasync } from 'node:fs';
+import { copyOf, lengthOf, partOf } from '../byte-views.js';
 import { EAGAIN, EBUSY, EINTR, EINVAL, EIO } from '../errno.js';
 import { PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
@@ -75,7 +76,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
     }
     this.refusedBytes = 0;
     this.bytesTaken += length;
-    if (this.buffer.length === 0) this.early.push(bytes.slice(offset, offset + length));
+    if (this.buffer.length === 0) this.early.push(copyOf(bytes, offset, offset + length));
     else this.put(bytes, offset, length);
     this.core.schedule(this);
     return OK;
@@ -234,7 +235,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
       const at = this.lengths[slot]!;
       const part = Math.min(left, this.chunkBytes - at);
       const from = offset + length - left;
-      const piece = from === 0 && part === bytes.length ? bytes : bytes.subarray(from, from + part);
+      const piece = from === 0 && part === lengthOf(bytes) ? bytes : partOf(bytes, from, from + part);
       this.buffer.set(piece, this.firstByte + slot * this.chunkBytes + at);
       this.lengths[slot] = at + part;
       left -= part;

@@ -9,6 +9,7 @@
  * Made with the first endpoint of a thread, since most pages of it are touched only under load.
  */
 import { markAsUntransferable } from 'node:worker_threads';
+import { lengthOf, partOf } from '../byte-views.js';
 import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
 import type { IoHandle, NativeSources } from '../native.js';
 
@@ -121,7 +122,7 @@ export class IoMemory {
     const requests = block[REQUESTS]!;
     if (at + length > this.outboxEnd || requests === MOST_REQUESTS) return false;
     if (length < LOOP_BYTES) for (let i = 0; i < length; i++) outbox[at + i] = bytes[offset + i]!;
-    else outbox.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), at);
+    else outbox.set(length === lengthOf(bytes) ? bytes : partOf(bytes, offset, offset + length), at);
     this.outboxAt = at + length;
     const last = REQUEST + (requests - 1) * 4;
     // Of this half, since requests are empty after a drain.

@@ -8,6 +8,7 @@
  * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit.
  * Node's readline was not used, since it has no limit: one peer that never sends a line's end takes all memory.
  */
+import { bufferOf, byteOffsetOf } from '../byte-views.js';
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { ON_DATA, ON_END, setAndClaim } from './claims.js';
 import { checkSpan, restOf } from './stream-options.js';
@@ -78,7 +79,7 @@ export class LineReader {
     checkSpan(bytes, offset, length);
     // Also of what was transferred to another thread: it has no memory that could be looked at.
     if (length === 0) return;
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset + offset, length);
+    const chunk = Buffer.from(bufferOf(bytes) as ArrayBuffer, byteOffsetOf(bytes) + offset, length);
     let errors: unknown[] | undefined;
     let start = 0;
     for (let end = chunk.indexOf(LF); end >= 0 && !this.#isClosed; end = chunk.indexOf(LF, start)) {

@@ -1,4 +1,5 @@
 /** What streams of every kind are asked: connections, pipes, terminals. */
+import { isUint8Array, lengthOf } from '../byte-views.js';
 import { checkBytes, checkInteger, checkOptions } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
@@ -41,14 +42,15 @@ export function checkSpan(bytes: Uint8Array, offset: number, length: number): vo
   // A Proxy of an array is an instance of its class, and has no length.
   const isRight = ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array
     && Number.isInteger(offset) && Number.isInteger(length)
-    && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= bytes.length;
+    && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= lengthOf(bytes);
   if (isRight) return;
   checkBytes('bytes', bytes);
-  checkInteger('offset', offset, 0, bytes.length);
-  checkInteger('length', length, 0, Math.min(bytes.length - offset, MOST_OFFER_BYTES));
+  const all = lengthOf(bytes);
+  checkInteger('offset', offset, 0, all);
+  checkInteger('length', length, 0, Math.min(all - offset, MOST_OFFER_BYTES));
 }
 
 /** All of `bytes` from `offset` on; NaN, which `checkSpan` refuses, where one of them is nothing of the kind. */
 export function restOf(bytes: Uint8Array, offset: number): number {
-  return typeof offset === 'number' && ArrayBuffer.isView(bytes) ? bytes.length - offset : NaN;
+  return typeof offset === 'number' && isUint8Array(bytes) ? lengthOf(bytes) - offset : NaN;
 }

@@ -8,6 +8,7 @@
  * What the kernel does not take stays where it is; the region begins anew when it is empty. Sixty-four and not more,
  * since a longer queue only hides from the sender that the receiver is slow.
  */
+import { lengthOf, partOf } from '../byte-views.js';
 import { DATAGRAM_BATCH, words as layoutWords } from '../layout.js';
 import type { DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams } from '../native.js';
 import { ENTRY_WORDS, LENGTH, OFFSET, PEER } from './udp-batch.js';
@@ -105,7 +106,7 @@ export class Outbox {
     } else if (length <= LOOP_BYTES) {
       for (let i = 0; i < length; i++) region[used + i] = bytes[offset + i]!;
     } else {
-      region.set(length === bytes.length ? bytes : bytes.subarray(offset, offset + length), used);
+      region.set(length === lengthOf(bytes) ? bytes : partOf(bytes, offset, offset + length), used);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** What an app says of itself: what the system has granted to its levels, and what became of its resources. */
+/** What an app reports about itself: what the system has granted to its levels, and what happened to its resources. */
 import { appCoreLayout, appLevelLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Runtime } from '../reactor/index.js';
@@ -10,17 +10,17 @@ import { repairableLock } from './resource-lock.js';
 export interface AppStatus {
   readonly cores: readonly {
     readonly cpu: number;
-    /** Whether its higher levels preempt its lower ones; else they take turns. True of a core of one level. */
+    /** Whether its higher levels preempt its lower ones; otherwise they take turns. True for a core with one level. */
     readonly isPreemptive: boolean;
-    /** Why not. */
+    /** Why they do not. */
     readonly why?: string;
-    /** Why a level may wait for threads of ordinary priority, in spite of its own; undefined where it does not. */
+    /** Why a level may wait for threads of ordinary priority in spite of its own; undefined if it does not. */
     readonly mayWait?: string;
   }[];
   readonly levels: readonly LevelStatus[];
   readonly resources: readonly {
     readonly name: string;
-    /** How often a level has died while it had it. */
+    /** How often a level has died while it held the resource. */
     readonly left: number;
   }[];
 }
@@ -32,14 +32,14 @@ export interface LevelStatus {
   /** As declared; 0 for idle. */
   readonly priority: number;
   readonly tasks: readonly string[];
-  /** The SCHED_FIFO priority that was asked, and the one that was granted; 0 for none. */
+  /** The SCHED_FIFO priority that was asked for, and the one that was granted; 0 for none. */
   readonly fifoAsked: number;
   readonly fifoGranted: number;
   /** The CPUs on which it runs. */
   readonly cpus: readonly number[];
-  /** What it spawned and scheduled and was refused. */
+  /** What it spawned, what it scheduled, and what it was refused. */
   readonly refused: number;
-  /** Times that the system refused to raise or lower it for a lock, after it had granted its priority. */
+  /** How often the system refused to raise or lower it for a lock, after it had granted its priority. */
   readonly notRaised: number;
 }
 
@@ -53,7 +53,7 @@ export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: Ap
     const of = words[id]!;
     return {
       reactor: id, core, priority, tasks, fifoAsked: rank === 0 || !isPreemptive ? 0 : lowest + rank - 1,
-      // Statistics, and what was stored before the app has started.
+      // Statistics, and what was stored before the app started.
       fifoGranted: Math.max(0, Atomics.load(of, GRANTED.at >> 2)), cpus: reactors[id]?.cpuGranted ?? [],
       refused: Atomics.load(of, REFUSED.at >> 2), notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
     };
@@ -77,9 +77,9 @@ export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: Ap
 }
 
 /**
- * V8 shares the work of a collection, and compiles, with threads that it has for the whole process. They have no
- * priority, and a level that hands work to one which was preempted waits for it. Setting the flag in a running process
- * ends Node 24 and does nothing in 26, so it has to stand in the command line.
+ * V8 shares the work of a collection with threads that serve the whole process, and compiles in them. They have no
+ * real-time priority, so a level that hands work to one which was preempted waits for it. Setting the flag in a running
+ * process ends Node 24 and does nothing in Node 26, so it has to be on the command line.
  */
 function whyWaits(): string | undefined {
   if (process.execArgv.some((flag) => /^--single[-_]threaded$/.test(flag))) return undefined;
@@ -88,7 +88,7 @@ function whyWaits(): string | undefined {
 }
 
 function whyNot(refusal: number | undefined): string {
-  if (refusal === undefined) return 'the system granted other priorities than those that were asked';
+  if (refusal === undefined) return 'the system granted other priorities than those asked for';
   const fix = refusal === -1
     ? '. It takes CAP_SYS_NICE (setcap cap_sys_nice+ep on node, or ulimit -r), and a cgroup with a real-time budget'
     : '';

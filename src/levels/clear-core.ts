@@ -1,15 +1,15 @@
 /**
- * A core given over to real-time threads: every other thread of the process is moved off it, so the main thread, the
- * pool of libuv and the helpers of V8 (compiler, garbage collector) run elsewhere. Other processes are not ours to
+ * A core given over to real-time threads: every other thread of the process is moved off it, so that the main thread,
+ * the pool of libuv and the helpers of V8 (compiler, garbage collector) run elsewhere. Other processes are not ours to
  * move: isolcpus and cpusets do that, and `percore doctor` says whether they do. Source of the idea: RTLinux, which
- * suspends the general system on a CPU. The threads of the process stand in /proc/self/task: proc(5).
+ * suspends the general system on a CPU. /proc/self/task lists the threads of the process: proc(5).
  */
 import { readdirSync } from 'node:fs';
 import { checkInteger } from '../errors.js';
 import { native } from '../native.js';
 import { readSystemFile } from '../realtime/internal.js';
 
-/** What `clearCore` says of a thread. */
+/** What `clearCore` reports about a thread. */
 export interface MovedThread {
   readonly tid: number;
   /** As the system's tools show it. */
@@ -20,18 +20,18 @@ export interface MovedThread {
 
 export interface ClearedCore {
   readonly cpu: number;
-  /** Threads that could run there and do not any more. */
+  /** Threads that could run there before and cannot any more. */
   readonly moved: readonly MovedThread[];
-  /** Threads that stay on purpose: those that may run there alone. */
+  /** Threads that stay on purpose, because they may only run there. */
   readonly kept: readonly MovedThread[];
-  /** Why the core is not theirs alone, as far as this process is concerned. */
+  /** Why the core does not belong to them alone, as far as this process is concerned. */
   readonly refusals: readonly string[];
 }
 
 /**
- * Moves every thread of this process off a CPU, but for those that are pinned to it alone. Call it once all reactors
- * run; threads that the main thread starts later stay off it as well. Where the process has no other CPU nothing is
- * moved, and `refusals` says so. Reads /proc and blocks for some microseconds a thread. Throws
+ * Moves every thread of this process off a CPU, except those that are pinned to it alone. Call it once all reactors
+ * run; threads that the main thread starts later stay off it as well. If the process has no other CPU nothing is moved,
+ * and `refusals` says so. Reads /proc and blocks for some microseconds for each thread. Throws
  * ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const running = await startApp(app, { entry, cpus: [1] });

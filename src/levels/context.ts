@@ -1,4 +1,4 @@
-/** What a task, an init or an idle is given: what it declared to do, and nothing else. */
+/** The context of a task, an init or an idle: it can do what was declared, and nothing else. */
 import { checkFunction } from '../errors.js';
 import type { Reactor } from '../reactor/index.js';
 import type { Edges } from './declaration.js';
@@ -12,17 +12,17 @@ export interface LevelParts {
   readonly level: PlannedLevel;
   readonly reactor: Reactor;
   readonly outbox: LevelOutbox;
-  /** By name, those that something of this level uses. */
+  /** By name, the resources that something in this level uses. */
   readonly locks: ReadonlyMap<string, ResourceLock>;
   readonly data: unknown;
 }
 
-/** Numbers of tasks by name, of those that may be spawned, or scheduled. */
+/** Numbers of tasks by name, of those that may be spawned or scheduled. */
 export function targetsOf(plan: Plan, names: readonly string[] | undefined): ReadonlyMap<string, number> {
   return new Map((names ?? []).map((name) => [name, plan.tasks.find((task) => task.name === name)!.index]));
 }
 
-/** An AppContext. Its types are the compiler's; here names are looked up. */
+/** An AppContext. The compiler sees the types; here names are looked up. */
 export class Context {
   scheduledNs = 0;
   readonly core: number;
@@ -36,7 +36,7 @@ export class Context {
   readonly #schedules: ReadonlyMap<string, number>;
   readonly #uses: ReadonlyMap<string, ResourceLock>;
 
-  /** `who` is for messages of errors: 'task "work"'. */
+  /** Error messages use `who`: 'task "work"'. */
   constructor(who: string, { plan, level, reactor, outbox, locks, data }: LevelParts, edges: Edges) {
     this.#who = who;
     this.core = level.core;
@@ -48,7 +48,7 @@ export class Context {
     this.#spawns = targetsOf(plan, edges.spawns);
     this.#schedules = targetsOf(plan, edges.schedules);
     this.#uses = new Map((edges.uses ?? []).map((name) => [name, locks.get(name)!]));
-    // They are taken out of the context: `({ lock, spawn }) => …`.
+    // Callers take them out of the context: `({ lock, spawn }) => …`.
     this.lock = this.lock.bind(this);
     this.spawn = this.spawn.bind(this);
     this.schedule = this.schedule.bind(this);

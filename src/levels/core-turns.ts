@@ -1,13 +1,14 @@
 /**
- * What stands in for preemption where the system refuses it: the levels of a core take turns, by a lock. A step has the
- * turn from its beginning to its end, and gives way where a preemption would be due that it has caused: where it spawns
- * something above, and where a lock ends. So the order is that of real preemption, but for timers and other cores,
+ * Stands in for preemption where the system refuses it: the levels of a core take turns, by a lock. A step has the turn
+ * from its beginning to its end, and gives way wherever it would have caused its own preemption: where it spawns a task
+ * of a level above, and where a lock ends. So the order is that of real preemption, except for timers and other cores,
  * whose tasks wait for the end of the step.
  *
  *      step: take the turn; is something above due? give it back, wait, again --> run --> give it back, tell all
  *      spawn above, end of a lock: is something above due? give the turn back, wait until it is done, take it again
  *
- * Who gives way inside of a lock leaves its ceiling behind, and only what is above that may take the turn.
+ * A step that gives way inside of a lock leaves its ceiling behind, and only a level above the ceiling may take the
+ * turn.
  *
  * | pair         | write side                         | read side    | carries                     | needs           |
  * |--------------|------------------------------------|--------------|-----------------------------|-----------------|
@@ -24,13 +25,13 @@ const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
 const CEILING = appLevelLayout.fields.ceiling.at >> 2;
 const BUSY = 1;
 const DEAD = -1;
-/** Who waits looks again by itself after so long, in case whoever would have woken it has died. */
+/** A waiter looks again by itself after this time, in case whoever would have woken it has died. */
 const LOOK_EVERY_MS = 5;
 
 interface Above {
   readonly rank: number;
   readonly level: Int32Array;
-  /** The words in which messages for its tasks are counted: sent, and begun, by sender. */
+  /** The words in which messages for its tasks are counted by sender: sent, and begun. */
   readonly counts: readonly (readonly [sent: Int32Array, sentAt: number, begun: Int32Array, begunAt: number])[];
 }
 
@@ -64,9 +65,9 @@ export class CoreTurns {
     }));
   }
 
-  /** A step of this level is about to begin. Blocks until it is its turn. */
+  /** A step of this level is about to begin. Blocks until it has the turn. */
   announce(): void {
-    // turn.busy: before the message counts as begun, so that it is never neither due nor running.
+    // turn.busy: set before the message counts as begun, so that there is no moment when it is neither due nor running.
     Atomics.store(this.level, IS_BUSY, BUSY);
   }
 
@@ -78,16 +79,16 @@ export class CoreTurns {
   /** The step has ended. */
   leave(): void {
     this.isIn = false;
-    // turn.busy: over, before the change is told.
+    // turn.busy: cleared before the change is announced.
     Atomics.store(this.level, IS_BUSY, 0);
     this.lock.release();
     tellChange(this.core);
   }
 
-  /** Lets what is due above `rank` run, and returns when it is done. Nothing outside of a step. */
+  /** Lets what is due above `rank` run, and returns when it is done. Does nothing outside of a step. */
   giveWay(rank: number): void {
     if (!this.isIn || !this.isDueAbove(rank)) return;
-    // turn.ceiling: before the turn is given back, and again after it was taken.
+    // turn.ceiling: stored before the turn is given back, and again after it was taken.
     if (rank > this.own) Atomics.store(this.level, CEILING, rank);
     this.lock.release();
     tellChange(this.core);
@@ -97,21 +98,21 @@ export class CoreTurns {
 
   private take(rank: number): void {
     for (;;) {
-      // turn.changes: read before it is looked whether something is due.
+      // turn.changes: read before it looks whether something is due.
       const seen = Atomics.load(this.core, CHANGES);
       if (this.mayRun(rank)) {
         this.lock.acquire();
         if (this.mayRun(rank)) return;
         this.lock.release();
       }
-      // turn.changes: does not sleep if something has ended meanwhile.
+      // turn.changes: it does not sleep if something has ended meanwhile.
       Atomics.wait(this.core, CHANGES, seen, LOOK_EVERY_MS);
     }
   }
 
   private mayRun(rank: number): boolean {
     for (const other of this.others) {
-      // turn.ceiling: whoever changes it has the turn; what counts is the look after it was taken.
+      // turn.ceiling: whoever changes it has the turn; what counts is the look after the turn was taken.
       const ceiling = Atomics.load(other, CEILING);
       if (ceiling !== 0 && ceiling >= rank) return false;
     }
@@ -120,12 +121,12 @@ export class CoreTurns {
 
   private isDueAbove(rank: number): boolean {
     for (const { rank: of, level, counts } of this.above) {
-      // turn.busy: looked at after the counts would be too late, since a message that begins leaves them.
+      // turn.busy: looked at first. After the counts it would be too late, since a message that begins leaves them.
       const busy = Atomics.load(level, IS_BUSY);
       if (of <= rank || busy === DEAD) continue;
       if (busy === BUSY) return true;
       for (const [sent, sentAt, begun, begunAt] of counts) {
-        // turn.busy: a message that has begun since was announced before; it is seen in the next look.
+        // turn.busy: a message that has begun since was announced before; the next look sees it.
         if (Atomics.load(sent, sentAt) !== Atomics.load(begun, begunAt)) return true;
       }
       if (Atomics.load(level, IS_BUSY) === BUSY) return true;
@@ -139,7 +140,7 @@ export function turnsLock(plan: Plan, memory: SharedArrayBuffer, core: number, s
   return new FairLock(memory, plan.coreAt(core) + appCoreLayout.bytes, self, [], 0);
 }
 
-/** After the death of a level: nobody waits for it. The main thread alone. */
+/** After the death of a level: nobody waits for it. Only the main thread calls it. */
 export function noteDeadLevel(plan: Plan, memory: SharedArrayBuffer, id: number): void {
   const { core } = plan.levels[id]!;
   const level = new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2);

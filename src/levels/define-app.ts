@@ -10,7 +10,7 @@ const EDGES = ['uses', 'spawns', 'schedules'];
 
 const plans = new WeakMap<App, Plan>();
 
-/** An app that was checked: `defineApp` makes it, `implementApp` gives it its code, `startApp` starts it. */
+/** An app that was checked: `defineApp` makes it, `implementApp` gives it its code, and `startApp` starts it. */
 export class App<T extends AppDeclaration = AppDeclaration> {
   /** `defineApp` makes apps. */
   constructor(readonly declaration: T) {
@@ -18,8 +18,8 @@ export class App<T extends AppDeclaration = AppDeclaration> {
   }
 
   /**
-   * For each core its levels, from the lowest, with their tasks; and for each resource how high it lifts who locks it
-   * on each core, as a declared priority (0: it is not used there).
+   * For each core its levels, lowest first, with their tasks; and for each resource the ceiling to which it lifts its
+   * holder on each core, as a declared priority (0: it is not used there).
    */
   describe(): AppDescription {
     const { levels, resources } = planIn(this as unknown as App);
@@ -52,9 +52,10 @@ export interface AppDescription {
  *       },
  *     });
  *
- * Each priority of a core becomes a level, a reactor of its own: 32 levels at most. Throws ERR_PERCORE_CAPACITY for
- * more, and ERR_PERCORE_INVALID_ARGUMENT for what does not fit together; its `argument` is the path to it. Any thread;
- * it does not block. Source of the model: RTFM for Linux, which computes ceilings from declared priorities.
+ * Each priority of a core becomes a level, a reactor of its own: at most 32 levels. Throws ERR_PERCORE_CAPACITY for
+ * more, and ERR_PERCORE_INVALID_ARGUMENT for what does not fit together; its `argument` is the path to the fault. May
+ * be called in any thread; does not block. Source of the model: RTFM for Linux, which computes ceilings from declared
+ * priorities.
  */
 export function defineApp<const T extends AppDeclaration>(declaration: T & CheckedApp<NoInfer<T>>): App<T> {
   checkApp(declaration);
@@ -71,7 +72,7 @@ export function defineApp<const T extends AppDeclaration>(declaration: T & Check
   return app;
 }
 
-/** What follows from an app's declaration. Throws ERR_PERCORE_INVALID_ARGUMENT for what is none. */
+/** What follows from an app's declaration. Throws ERR_PERCORE_INVALID_ARGUMENT if it is not an app. */
 export function planIn(app: App): Plan {
   const plan = plans.get(app);
   if (plan === undefined) throw invalidArgument('app', app, 'what defineApp has returned');

@@ -1,4 +1,4 @@
-/** The entry of the threads of a RealtimeExecutor: imports what is asked for, runs it, answers. */
+/** The entry of the threads of a RealtimeExecutor: imports what is asked for, runs it, and answers. */
 import { serialize } from 'node:v8';
 import { PercoreError } from '../errors.js';
 import { executorAnswerLayout } from '../layout.js';
@@ -19,10 +19,10 @@ type Function_ = (argument: unknown, more?: unknown) => unknown;
 export default function start(reactor: Reactor, { answer, events }: ExecutorData): void {
   const words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
   const room = new Uint8Array(answer, executorAnswerLayout.bytes);
-  /** Writes the answer to a question that is still asked, and wakes who waits for it. */
+  /** Writes the answer to a question that is still open, and wakes whoever waits for it. */
   const write = (question: number, kind: number, value: unknown): void => {
     const bytes = serialize(value);
-    // Whoever has given up asks another question with another number.
+    // Whoever has given up asks the next question under another number.
     if (Atomics.load(words, ASKED_AT) !== question) return;
     const fits = bytes.length <= room.length;
     if (fits) room.set(bytes);

@@ -6,15 +6,15 @@ import type { ReadinessHandle } from '../io/index.js';
 export interface Work {
   /** A file URL, such as `import.meta.url`, or an absolute path. */
   readonly module: URL | string;
-  /** The export that is the function. Default 'default'. */
+  /** The name of the exported function. Default 'default'. */
   readonly export?: string;
 }
 
-/** What every thread of an executor is given. */
+/** What every thread of an executor gets. */
 export interface ExecutorData {
-  /** An ExecutorAnswer, and the answer behind it. */
+  /** An ExecutorAnswer, and the answer after it. */
   readonly answer: SharedArrayBuffer;
-  /** One for each thread: a bit for each event of it. */
+  /** One for each thread: a bit for each of its events. */
   readonly events: readonly ReadinessHandle[];
 }
 
@@ -23,18 +23,18 @@ export interface AskedWork {
   readonly module: string;
   readonly name: string;
   readonly argument: unknown;
-  /** When, by the clock of all parties. */
+  /** When it was asked for, by the clock of all parties. */
   readonly askedNs: number;
 }
 
 /** What a thread answers. */
 export interface DoneWork {
   readonly value: unknown;
-  /** From the question to the beginning. */
+  /** The time from the question to the beginning. */
   readonly latencyNs: number;
 }
 
-/** The same, whose answer goes into shared memory. */
+/** The same, with an answer that goes into shared memory. */
 export interface BlockingWork extends AskedWork {
   readonly question: number;
 }

@@ -23,15 +23,15 @@ const ASKED_AT = asked.at >> 2;
 const MOST_EVENTS = 31;
 
 export interface ExecutorOptions {
-  /** CPUs of its threads, in turn. Left out: those of the process. */
+  /** CPUs of its threads, assigned in turn. If it is left out: those of the process. */
   readonly cpuAffinity?: readonly number[];
-  /** The policy of its threads: `fifo(1 to 99)` and others. Left out: the main thread's. */
+  /** The policy of its threads: `fifo(1 to 99)` and others. If it is left out: the main thread's. */
   readonly policy?: Policy;
   /** 1 to 255, default 1. */
   readonly workerThreads?: number;
   /** Whether idle threads sleep (default), or spin, each on a CPU of its own. */
   readonly isParking?: boolean;
-  /** Called on the main thread every `metricsEveryMs` (default 1,000) while something is going on, and at the end. */
+  /** Called on the main thread every `metricsEveryMs` (default 1,000) while there is activity, and at the end. */
   readonly onMetrics?: (metrics: RealtimeExecutorMetrics) => void;
   readonly metricsEveryMs?: number;
   /** Most bytes of an answer to `blockOn`, serialized: 1,024 to 2^26, default 65,536. */
@@ -47,22 +47,26 @@ export interface RealtimeExecutorMetrics {
   readonly p99LatencyNs: number;
 }
 
-/** An event that makes work run at the executor's priority. Plain: any thread raises it by `raiseEvent`. */
+/**
+ * An event that makes work run at the executor's priority. It is a plain object: any thread raises it by `raiseEvent`.
+ */
 export interface ExecutorEvent {
   readonly kind: 'executor-event';
   readonly readiness: ReadinessHandle;
   readonly bit: number;
 }
 
-/** Makes the work of an event run, once for all that raise it before it begins. Any thread; does not block. */
+/**
+ * Makes the work of an event run, once for all that raise it before it begins. Any thread may call it; does not block.
+ */
 export function raiseEvent(event: ExecutorEvent): number {
-  if (event?.kind !== 'executor-event') throw invalidArgument('event', event, 'what onEvent of an executor has given');
+  if (event?.kind !== 'executor-event') throw invalidArgument('event', event, 'an event that onEvent resolved with');
   return openReadiness(event.readiness).set(1 << event.bit);
 }
 
 /**
- * Threads for real-time work: `createExecutor` makes one. It belongs to the thread that made it, the main one. Work is
- * a function that a module exports, since functions do not cross to other threads; arguments and answers are copied.
+ * Threads for real-time work, made by `createExecutor`. It belongs to the thread that made it, the main thread. Work is
+ * a function that a module exports, since functions cannot cross to other threads; arguments and answers are copied.
  *
  *     const executor = await createExecutor({ cpuAffinity: [1], policy: fifo(50) });
  *     const work = { module: new URL('./control.js', import.meta.url), export: 'step' };
@@ -118,9 +122,9 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   /**
-   * The same, and freezes this thread until it is done. Refused in a reactor (ERR_PERCORE_WOULD_BLOCK). Throws what the
-   * work throws, ERR_PERCORE_TIMEOUT, or ERR_PERCORE_TOO_LARGE for an answer of more than `answerBytes`. Work that
-   * needs the main thread for its answer would wait for ever: give it a `timeoutMs`.
+   * The same, but blocks this thread until the work is done. Refused in a reactor (ERR_PERCORE_WOULD_BLOCK). Throws
+   * what the work throws, ERR_PERCORE_TIMEOUT, or ERR_PERCORE_TOO_LARGE for an answer of more than `answerBytes`. Work
+   * that needs the main thread for its answer would wait for ever: give it a `timeoutMs`.
    */
   blockOn<R = unknown>(work: Work, argument?: unknown, options?: SyncWaitOptions): R {
     checkMayBlock('Await spawnRealtime(work, argument)');
@@ -128,7 +132,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     const words = this.#words;
     const question = ++this.#counts.question;
     const message = { ...this.#ask(work, argument), question };
-    // Before it is asked: who answers looks at them.
+    // Stored before the question is asked, since whoever answers looks at them.
     Atomics.store(words, STATE_AT, STATE.ASKED);
     Atomics.store(words, ASKED_AT, question);
     const code = this.runtime.send('executor:block', message, { reactor: this.#nextThread(), priority: 7 });
@@ -137,10 +141,10 @@ export class RealtimeExecutor implements AsyncDisposable {
       this.#counts.failed++;
       throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `the executor takes no work: ${nameOfCode(code)}`, {});
     }
-    // Pairs with the store of who answers, whose bytes are visible then.
+    // Pairs with the store of the answering thread, whose bytes are visible then.
     Atomics.wait(words, STATE_AT, STATE.ASKED, timeoutMs);
     const answered = Atomics.load(words, STATE_AT);
-    // What comes later is for nobody.
+    // An answer that comes later is for nobody.
     Atomics.store(words, ASKED_AT, 0);
     if (answered === STATE.ANSWERED) {
       const { value, latencyNs } = this.#answer() as DoneWork;
@@ -159,8 +163,9 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   /**
-   * Runs work every `intervalNs` (1,000 to 2^62) in one of its threads, by absolute deadlines: it does not drift. It is
-   * given `argument` and the tick. Resolves, when it is set up, with what ends it. What it throws is a 'stepError'.
+   * Runs work every `intervalNs` (1,000 to 2^62) in one of its threads, by absolute deadlines, so it does not drift.
+   * The work gets `argument` and the tick. Resolves, when it is set up, with a function that ends it. What the work
+   * throws is a 'stepError'.
    */
   async every(
     work: Work, { intervalNs, argument }: { readonly intervalNs: number; readonly argument?: unknown },
@@ -172,8 +177,8 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   /**
-   * Runs work whenever the event is raised, in one of its threads: 31 events a thread at most (ERR_PERCORE_CAPACITY).
-   * Resolves with the event when it is set up.
+   * Runs work whenever the event is raised, in one of its threads: at most 31 events for each thread
+   * (ERR_PERCORE_CAPACITY). Resolves with the event when it is set up.
    */
   async onEvent(work: Work, argument?: unknown): Promise<ExecutorEvent> {
     const { module, name } = checkWork(work);
@@ -241,8 +246,8 @@ const OPTIONS = [
 ];
 
 /**
- * Starts an executor. What the system refuses of policy and CPUs is in `executor.runtime.status()`, and work runs
- * without it. Rejects as `createRuntime` does, with ERR_PERCORE_INVALID_ARGUMENT among others.
+ * Starts an executor. If the system refuses the policy or the CPUs, `executor.runtime.status()` says so, and work runs
+ * without them. Rejects as `createRuntime` does, for example with ERR_PERCORE_INVALID_ARGUMENT.
  */
 export async function createExecutor(options: ExecutorOptions = {}): Promise<RealtimeExecutor> {
   const {

@@ -1,15 +1,15 @@
 /**
- * A lock between levels, in shared memory: who waits is served in the order in which it has come, and the death of any
- * of them stops nobody.
+ * A lock between levels, in shared memory: waiters are served in the order in which they came, and the death of any of
+ * them stops nobody.
  *
  *      acquire: holder FREE --swap--> mine                                        nobody has it: one operation
  *      else: draw a number, show it, show my bit --> look again: free? mine? --> spin while the holder runs elsewhere,
  *            then sleep on the word
  *      release: who waits with the lowest number? --store--> its, or FREE --> wake those who sleep
  *
- * A ticket lock (Mellor-Crummey and Scott, 1991) whose tickets are shown and not only drawn: the word says who has the
- * lock, and a bit who waits for it, so what a dead level leaves behind is always seen. A number that was drawn and
- * never shown is a gap in an order, and nothing else.
+ * A ticket lock (Mellor-Crummey and Scott, 1991) whose tickets are not only drawn but shown: the word says who has the
+ * lock, and a bit says who waits for it, so whatever a dead level leaves behind can always be seen. A number that was
+ * drawn and never shown is only a gap in an order.
  *
  * | pair       | write side                | read side           | carries                        | needs             |
  * |------------|---------------------------|---------------------|--------------------------------|-------------------|
@@ -18,8 +18,9 @@
  * | lock.free  | `release` (the holder)    | `wait`              | "it is free"                   | seq. cst., both   |
  * | lock.dead  | `repair` (the dead's bit) | `handOn`            | "it will never take it"        | seq. cst., both   |
  *
- * Who waits shows its bit and then looks at the holder; who releases stores the holder and then looks at the bits
- * (Dekker): one of them sees the other. The same holds between a handing on and the repair after a death.
+ * A waiter shows its bit and then looks at the holder; whoever releases the lock stores the holder and then looks at
+ * the bits (Dekker): one of them sees the other. The same holds between handing the lock on and the repair after a
+ * death.
  */
 import { fairLockLayout } from '../layout.js';
 
@@ -35,10 +36,10 @@ const WORDS = fairLockLayout.bytes >> 2;
 
 const FREE = 0;
 const LEFT = -1;
-/** A sleeper looks again by itself after so long, in case its waker has died. */
+/** A sleeper looks again by itself after so long: sooner than a dead waker is repaired. */
 const LOOK_EVERY_MS = 20;
 
-/** The lock as one level sees it. The main thread has one as well, to repair it. */
+/** The lock as one level sees it. The main thread has one as well, in order to repair it. */
 export class FairLock {
   private readonly words: Int32Array;
   private readonly mine: number;
@@ -53,16 +54,16 @@ export class FairLock {
   }
 
   /**
-   * Takes it. True when the level that had it last has died while it had it: what it protects may be half changed.
-   * Spins, and then sleeps, while another level has it. Does not allocate.
+   * Takes it. True if the last level that had it died while it had it: what it protects may be half changed. Spins, and
+   * then sleeps, while another level has it. Does not allocate.
    */
   acquire(): boolean {
-    // lock.state: pairs with the store of FREE in release(). A swap: several may want it.
+    // lock.state: pairs with the store of FREE in release(). It is a swap, because several may want the lock.
     if (Atomics.compareExchange(this.words, HOLDER, FREE, this.mine) === FREE) return false;
     return this.wait();
   }
 
-  /** Gives it to whoever has waited longest. */
+  /** Gives it to the level that has waited longest. */
   release(): void {
     const { words } = this;
     // lock.wait: pairs with the bit that wait() shows.
@@ -70,7 +71,7 @@ export class FairLock {
     if (waiters === 0) {
       // lock.state: what the lock protects is visible before it is free.
       Atomics.store(words, HOLDER, FREE);
-      // lock.free: whoever has shown its bit meanwhile may sleep on the word that was stored just now.
+      // lock.free: a level that has shown its bit meanwhile may sleep on the word that was stored just now.
       if (Atomics.load(words, WAITERS) !== 0) Atomics.notify(words, HOLDER);
       return;
     }
@@ -78,18 +79,22 @@ export class FairLock {
   }
 
   /**
-   * After the death of level `dead`, which its thread's exit has proved: nobody waits for it, and what it had is the
-   * next one's. True when it had the lock. The main thread alone, once for each death.
+   * After the death of level `dead`, which its thread's exit has proved: nobody waits for it, and what it had goes to
+   * the next one. True if it had the lock. Only the main thread calls it, once for each death.
    */
   repair(dead: number): boolean {
     const { words } = this;
     const bit = 1 << dead;
     // lock.dead: shown before the holder is looked at; pairs with the look in handOn().
     Atomics.or(words, DEAD, bit);
-    // It waits no more. An operation: others show their bits meanwhile.
+    // It waits no more. This is a read-modify-write, since others show their bits meanwhile.
     const waiters = Atomics.and(words, WAITERS, ~bit) & ~bit;
     // lock.dead: pairs with the store in handOn().
-    if (Atomics.load(words, HOLDER) !== dead + 1) return false;
+    if (Atomics.load(words, HOLDER) !== dead + 1) {
+      // It may have died between giving the lock on and waking whom it gave it to.
+      Atomics.notify(words, HOLDER);
+      return false;
+    }
     // Before it is anybody's: told to the next one, and counted.
     Atomics.store(words, WAS_LEFT, 1);
     Atomics.add(words, LEFT_COUNT, 1);
@@ -108,7 +113,7 @@ export class FairLock {
   private wait(): boolean {
     const { words, self, mine } = this;
     const bit = 1 << self;
-    // Ordered by this operation alone. Whoever dies behind it leaves a gap, which is nobody's turn.
+    // Ordered by this operation alone. A level that dies after it leaves a gap, which is nobody's turn.
     words[NUMBER + self] = Atomics.add(words, NEXT, 1);
     // lock.wait: shown before the holder is looked at; the number above is visible with it.
     Atomics.or(words, WAITERS, bit);
@@ -126,16 +131,16 @@ export class FairLock {
         spins--;
         continue;
       }
-      // lock.free: does not sleep if the holder has changed since it was looked at.
+      // lock.free: it does not sleep if the holder has changed since it looked.
       Atomics.wait(words, HOLDER, holder, LOOK_EVERY_MS);
     }
-    // An operation: others show and hide their bits meanwhile.
+    // A read-modify-write, since others show and hide their bits meanwhile.
     Atomics.and(words, WAITERS, ~bit);
-    // Only the holder looks at this word and clears it; repair() has stored it before the lock was handed on.
+    // Only the holder reads and clears this word; repair() stored it before the lock was handed on.
     return Atomics.load(words, WAS_LEFT) !== 0 && Atomics.exchange(words, WAS_LEFT, 0) !== 0;
   }
 
-  /** Gives the lock of `holder` to the first of `waiters`, or lets it be `free`. */
+  /** Gives the lock of `holder` to the first of `waiters`, or sets it to `free`. */
   private handOn(holder: number, waiters: number, free: number): void {
     const { words } = this;
     let from = holder;
@@ -143,11 +148,11 @@ export class FairLock {
     for (;;) {
       const next = this.firstOf(among);
       const to = next < 0 ? free : next + 1;
-      // lock.state, lock.free. A swap: the holder may be dead, and then two may want to hand it on.
+      // lock.state, lock.free: a swap, since the holder may be dead, and then two may want to hand the lock on.
       if (Atomics.compareExchange(words, HOLDER, from, to) !== from) return;
       // lock.free: as in release().
       if (next < 0 ? Atomics.load(words, WAITERS) !== 0 : true) Atomics.notify(words, HOLDER);
-      // lock.dead: whoever was chosen may have died, and been repaired before it was given the lock.
+      // lock.dead: the chosen level may have died, and been repaired before it was given the lock.
       if (next < 0 || (Atomics.load(words, DEAD) & (1 << next)) === 0) return;
       from = to;
       // lock.wait: as in release().

@@ -1,20 +1,20 @@
-/** A real-time FIFO as a named pipe, which `cat` reads: ordinary code carries each record on as a line. */
-import { checkFunction, checkOptions } from '../errors.js';
-import { closePipe, create, OK, pub, type StructFields, type StructRecord } from '../queues/index.js';
+/** A real-time FIFO as a named pipe, which `cat` can read: ordinary code writes each record on as a line. */
+import { checkFunction, checkOptions, PercoreError } from '../errors.js';
+import { closePipe, create, OK, pub, TOO_LARGE, type StructFields, type StructRecord } from '../queues/index.js';
 import { readRealtimeFifo, type RealtimeFifo, type RealtimeFifoReadOptions } from './realtime-fifo.js';
 
 export interface FifoToPipeOptions<Fields extends StructFields> extends RealtimeFifoReadOptions {
-  /** Where the named pipe is made, unless it is there. Nobody removes it. */
+  /** Where the named pipe is made, unless it exists. Nobody removes it. */
   readonly path: string;
-  /** The line of a record, without its end. Left out: JSON. */
+  /** Returns the line of a record, without its end. If it is left out: JSON. */
   readonly format?: (record: StructRecord<Fields>) => string;
 }
 
 /**
- * Carries every record of a real-time FIFO to a named pipe, in this thread, until the writer closes the FIFO or the
- * signal aborts; resolves with the number of lines. While nobody reads the pipe, or `cat` is stopped, it waits, and the
- * FIFO fills: then the writer drops and counts, and does not notice otherwise. Rejects with what `create` of a pipe
- * throws, or with what `format` throws.
+ * Writes every record of a real-time FIFO to a named pipe, in this thread, until the writer closes the FIFO or the
+ * signal aborts; resolves with the number of lines. While nobody reads the pipe, or `cat` is stopped, it waits and the
+ * FIFO fills up: the writer then drops and counts records, and notices nothing else. Rejects with what `create` of a
+ * pipe throws, with what `format` throws, and with ERR_PERCORE_TOO_LARGE for a line that no pipe takes.
  *
  *     void fifoToPipe(samples, { path: '/run/samples', format: ({ atNs, value }) => `${atNs} ${value}` });
  */
@@ -31,7 +31,9 @@ export async function fifoToPipe<Fields extends StructFields>(
   try {
     for await (const record of readRealtimeFifo(fifo, { ...(pollMs === undefined ? {} : { pollMs }), signal })) {
       const line = format(record);
-      while (producer.offer(line) !== OK) {
+      for (let code = producer.offer(line); code !== OK; code = producer.offer(line)) {
+        // Room would never help.
+        if (code === TOO_LARGE) throw tooLong(line, pipe.maxRecordBytes);
         if (await waitForRoom(producer, signal) !== OK) return lines;
       }
       lines++;
@@ -43,7 +45,14 @@ export async function fifoToPipe<Fields extends StructFields>(
   return lines;
 }
 
-/** OK, or the code with which nobody reads any more. */
+function tooLong(line: string, most: number): PercoreError {
+  return new PercoreError(
+    'ERR_PERCORE_TOO_LARGE', `a line of ${Buffer.byteLength(line)} bytes is longer than a pipe takes: ${most}`,
+    { argument: 'format', allowed: `lines of at most ${most} bytes` },
+  );
+}
+
+/** OK, or the code that says that nobody reads any more. */
 async function waitForRoom(
   producer: { room(options?: { signal?: AbortSignal | undefined }): Promise<number> }, signal: AbortSignal | undefined,
 ): Promise<number> {

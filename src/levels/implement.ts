@@ -1,6 +1,6 @@
 /**
  * The code of an app, as the entry of its reactors. Each of them is one level: it asks for its priority, makes its
- * tasks, runs its core's init if it is the lowest, and waits for the word to begin.
+ * tasks, runs its core's init if it is the lowest level, and waits until it is told to begin.
  *
  *      entry: ask for SCHED_FIFO, make tasks, init --all entries have run--> `app:order`: preempting, or by turns
  *      --all know--> `app:begin`: what init has spawned goes, idle runs
@@ -30,24 +30,24 @@ export interface AppData {
   readonly cpus: readonly number[];
   /** The SCHED_FIFO priority of rank 1. */
   readonly lowest: number;
-  /** Whether priorities are asked for. */
+  /** Whether to ask for priorities. */
   readonly isPreemptive: boolean;
-  /** The user's. */
+  /** The user's `data`. */
   readonly data: unknown;
-  /** The shape of the app that was started, to be compared. */
+  /** The shape of the app that was started, for comparison. */
   readonly shape: string;
 }
 
-/** What an app's entry is: the default export of the module that `startApp` is given. */
+/** The entry of an app: the default export of the module that `startApp` gets. */
 export type AppEntry = (reactor: Reactor, data: unknown) => void;
 
 /** What must be the same in the thread that starts an app and in its levels. */
 export const shapeOf = (app: App): string => JSON.stringify(app.declaration);
 
 /**
- * Gives an app its code, and returns the entry of its reactors: the default export of the module that `startApp` is
- * told of. The module is loaded in each level, and each has variables of its own: what several tasks share lies in
- * resources, also where they are tasks of one level.
+ * Gives an app its code, and returns the entry of its reactors: the default export of the module that `startApp` gets.
+ * Each level loads the module and has variables of its own, so what several tasks share belongs into resources, even if
+ * they are tasks of one level.
  *
  *     export default implementApp(app, {
  *       init: [({ spawn }) => spawn('work')],
@@ -60,7 +60,7 @@ export const shapeOf = (app: App): string => JSON.stringify(app.declaration);
  *       },
  *     });
  *
- * What code throws costs its own message: it is counted, and reported as 'stepError' of the runtime. Throws
+ * If code throws, that costs only its own message: it is counted, and reported as 'stepError' of the runtime. Throws
  * ERR_PERCORE_INVALID_ARGUMENT for code that is missing or not declared.
  */
 export function implementApp<T extends AppDeclaration>(app: App<T>, code: AppCode<T>): AppEntry {
@@ -110,7 +110,7 @@ function checkData(app: App, data: unknown): AppData {
   }
   const header = new Int32Array(given.memory, 0, appLayout.bytes >> 2);
   const { magic, version } = appLayout.fields;
-  // Written before any thread of it was started.
+  // Written before any thread of the app was started.
   if (header[magic.at >> 2] !== APP_MAGIC || header[version.at >> 2] !== LAYOUT_VERSION) {
     throw new PercoreError('ERR_PERCORE_DAMAGED', 'the memory of the app is of another version of percore', {});
   }
@@ -150,7 +150,7 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
     runFramed(frame, `idle of core ${level.core}`, () => idleOfCore!(idleContext as never)) === true ? AGAIN : OK));
 
   reactor.handle('app:order', () => {
-    // Written by the main thread before it called.
+    // The main thread wrote it before it called.
     const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(level.core), 1), TAKES_TURNS) === 1;
     const thread = new ThreadLevel(level.rank, ranks, lowest, !takesTurns);
     if (takesTurns) {
@@ -160,7 +160,7 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
     stack.thread = thread;
     outbox.onSentAbove = (rank) => {
       if (rank > thread.rank) stack.turns?.giveWay(thread.rank);
-      // A statistic: shown now and then.
+      // A statistic, shown now and then.
       if (thread.notRaised !== status[NOT_RAISED]) status[NOT_RAISED] = thread.notRaised;
     };
   });

@@ -1,5 +1,5 @@
 /**
- * `percore/realtime`: apps of levels that preempt each other, resources with ceilings, and what lies between real-time
+ * `percore/realtime`: apps of levels that preempt each other, resources with ceilings, and the ways between real-time
  * code and ordinary code; policies, placement, and what the machine grants.
  */
 export * from '../realtime/index.js';

@@ -1,5 +1,5 @@
 /**
- * What a level spawns and schedules, and the main thread: a message in the lane to the level of the task, and a count
+ * How a level, or the main thread, spawns and schedules: a message in the lane to the level of the task, and a count
  * that bounds how many may wait.
  *
  *    0              8                16
@@ -14,7 +14,7 @@
  */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { appLevelLayout } from '../layout.js';
-import { BACK_PRESSURED, OK } from '../queues/index.js';
+import { BACK_PRESSURED, OK, recordMemory, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { Address } from '../reactor/index.js';
 import type { Plan, PlannedTask } from './plan.js';
@@ -22,7 +22,7 @@ import type { Plan, PlannedTask } from './plan.js';
 export const SPAWNED = 0;
 export const SCHEDULED = 1;
 export const HEAD_BYTES = 16;
-/** The deadline of what runs at once. */
+/** The deadline of a message that runs at once. */
 export const AT_ONCE = -1;
 const MOST_NS = 2 ** 62;
 const REFUSED = appLevelLayout.fields.refused.at >> 2;
@@ -41,14 +41,14 @@ interface Target {
   readonly task: PlannedTask;
   readonly address: Address;
   readonly begun: Int32Array;
-  /** Whether its level may run at once: it is above, or on another core. */
+  /** Whether its level may run at once: it is above this one, or on another core. */
   readonly isUrgent: boolean;
   readonly rank: number;
   readonly isHere: boolean;
 }
 
 export class LevelOutbox {
-  /** What is called after something was sent to a level above, on this core. */
+  /** Called after something was sent to a level above this one, on this core. */
   onSentAbove: ((rank: number) => void) | undefined = undefined;
   private readonly targets: readonly Target[];
   private readonly sent: Int32Array;
@@ -56,7 +56,7 @@ export class LevelOutbox {
   private readonly codec = new ValueCodec();
   private kept: { readonly index: number; readonly send: () => number }[] | undefined = undefined;
 
-  /** `self`: a level's number, or for the main thread the number of levels. */
+  /** `self` is a level's number, or, for the main thread, the number of levels. */
   constructor(
     plan: Plan, memory: SharedArrayBuffer, private readonly self: number, private readonly party: SendingParty,
   ) {
@@ -75,12 +75,12 @@ export class LevelOutbox {
     });
   }
 
-  /** Keeps what is sent from now on until `release`. */
+  /** Holds back what is sent from now on until `release`. */
   keep(): void {
     this.kept = [];
   }
 
-  /** Sends what was kept. */
+  /** Sends what was held back. */
   release(): void {
     const { kept = [] } = this;
     this.kept = undefined;
@@ -90,37 +90,68 @@ export class LevelOutbox {
     }
   }
 
-  /** Sends to task number `index`. A result code. */
+  /** Sends to task number `index`. Returns a result code. */
   send(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
     const { task, begun } = this.targets[index]!;
     const { sent, self } = this;
-    // app.begun: only more room can come meanwhile. Only this thread writes what it has sent.
+    // app.begun: meanwhile there can only be more room. Only this thread writes what it has sent.
     const waiting = ((sent[index * 2]! - Atomics.load(begun, self * 2)) | 0)
       + ((sent[index * 2 + 1]! - Atomics.load(begun, self * 2 + 1)) | 0);
     if (waiting >= task.capacity) return this.refuse(BACK_PRESSURED);
     if (this.kept === undefined) return this.write(index, kind, scheduledNs, deadlineNs, message);
-    // Not counted where others see it: until it is sent nobody has to wait for it.
+    // Not yet counted where others see it: nobody has to wait for it until it is sent.
     if (waiting + this.kept.filter((each) => each.index === index).length >= task.capacity) {
       return this.refuse(BACK_PRESSURED);
     }
-    this.kept.push({ index, send: () => this.write(index, kind, scheduledNs, deadlineNs, message) });
+    // Written at once: what becomes of the message until it is sent changes nothing.
+    const value = this.copy(message, this.targets[index]!.address.maxBytes);
+    if (value === undefined) return this.refuse(TOO_LARGE);
+    this.kept.push({ index, send: () => this.writeCopy(index, kind, scheduledNs, deadlineNs, value) });
     return OK;
+  }
+
+  /** The message as it lies in a lane; undefined when it is too long for one. */
+  private copy(message: unknown, maxBytes: number): Uint8Array | undefined {
+    if (message === undefined) return new Uint8Array(0);
+    const most = this.codec.measure(message, maxBytes);
+    if (HEAD_BYTES + most > maxBytes) {
+      this.codec.forget();
+      return undefined;
+    }
+    const memory = recordMemory(new ArrayBuffer((most + 7) & ~7));
+    return memory.bytes.subarray(0, this.codec.write(message, memory, 0));
+  }
+
+  private writeCopy(index: number, kind: number, scheduledNs: number, deadlineNs: number, value: Uint8Array): number {
+    const target = this.targets[index]!;
+    const at = target.address.tryClaim(HEAD_BYTES + value.length);
+    if (at < 0) return this.refuse(at);
+    target.address.bytes.set(value, at + HEAD_BYTES);
+    return this.commit(target, index, kind, scheduledNs, deadlineNs, at, value.length);
   }
 
   private write(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
     const target = this.targets[index]!;
     const { address } = target;
-    const { codec, sent } = this;
+    const { codec } = this;
     const most = message === undefined ? 0 : codec.measure(message, address.maxBytes);
     const at = address.tryClaim(HEAD_BYTES + most);
     if (at < 0) {
       if (message !== undefined) codec.forget();
       return this.refuse(at);
     }
+    const length = message === undefined ? 0 : codec.write(message, address, at + HEAD_BYTES);
+    return this.commit(target, index, kind, scheduledNs, deadlineNs, at, length);
+  }
+
+  private commit(
+    target: Target, index: number, kind: number, scheduledNs: number, deadlineNs: number, at: number, length: number,
+  ): number {
+    const { address } = target;
+    const { sent } = this;
     address.view.setFloat64(at, scheduledNs, true);
     address.view.setFloat64(at + 8, deadlineNs, true);
-    const length = message === undefined ? 0 : codec.write(message, address, at + HEAD_BYTES);
-    // app.sent: before the message is published, so that it is never under way uncounted.
+    // app.sent: counted before the message is published, so that it is never under way uncounted.
     Atomics.store(sent, index * 2 + kind, (sent[index * 2 + kind]! + 1) | 0);
     address.commit(HEAD_BYTES + length);
     if (target.isUrgent) {
@@ -131,13 +162,13 @@ export class LevelOutbox {
   }
 
   private refuse(code: number): number {
-    // Written by its own thread alone: a statistic.
+    // Only its own thread writes it: a statistic.
     if (this.status !== undefined) this.status[REFUSED]!++;
     return code;
   }
 }
 
-/** The error of an edge that was not declared. */
+/** The error for an edge that was not declared. */
 export function undeclared(verb: string, who: string, section: string, what: unknown, known: Iterable<string>): Error {
   const list = [...known].map((name) => `"${name}"`).join(', ') || 'nothing';
   return new PercoreError(
@@ -148,7 +179,7 @@ export function undeclared(verb: string, who: string, section: string, what: unk
   );
 }
 
-/** Throws unless it is a time. */
+/** Throws unless it is a valid time. */
 export function checkDeadline(deadlineNs: unknown): number {
   if (typeof deadlineNs === 'number' && deadlineNs >= 0 && deadlineNs <= MOST_NS) return deadlineNs;
   throw invalidArgument('deadlineNs', deadlineNs, 'nanoseconds since the start of the runtime, 0 to 2^62');

@@ -1,6 +1,6 @@
 /**
- * What follows from a declaration: which levels there are on each core, how high each resource lifts who locks it, and
- * where everything lies in shared memory. The same in every thread, since all compute it from the same declaration.
+ * What follows from a declaration: the levels of each core, how high each resource lifts its holder, and where
+ * everything lies in shared memory. It is the same in every thread, since all compute it from the same declaration.
  *
  *      core 0   idle (rank 0) < priority 1 (rank 1) < priority 5 (rank 2)       one reactor each
  *      ceiling of a resource   on one core: the highest rank that uses it; where several cores use it: the highest rank
@@ -42,9 +42,9 @@ export interface PlannedResource {
   readonly users: readonly number[];
   /** Whether several cores use it. */
   readonly isCrossing: boolean;
-  /** By core, the rank to which it lifts; -1 where nobody uses it. */
+  /** For each core, the rank to which it lifts its holder; -1 if nobody uses it there. */
   readonly ceilings: readonly number[];
-  /** Where its lock lies; its state is behind. */
+  /** Where its lock lies; its state follows. */
   readonly at: number;
 }
 
@@ -56,9 +56,9 @@ export interface Plan {
   readonly bytes: number;
   readonly coreAt: (core: number) => number;
   readonly levelAt: (level: number) => number;
-  /** What a level, or the main thread behind them, has spawned and scheduled: a pair of words for each task. */
+  /** What a level, or the main thread after them, has spawned and scheduled: a pair of words for each task. */
   readonly sentAt: (sender: number) => number;
-  /** What a task has begun of each sender: a pair of words for each. */
+  /** What a task has begun for each sender: a pair of words for each. */
   readonly begunAt: (task: number) => number;
 }
 
@@ -110,7 +110,7 @@ export function planOf(declaration: AppDeclaration): Plan {
   };
 }
 
-/** Resources that something of this level may lock. */
+/** Resources that something in this level may lock. */
 function usesOf({ cores, tasks }: AppDeclaration, level: PlannedLevel): readonly string[] {
   const { init, idle } = cores[level.core]!;
   return [

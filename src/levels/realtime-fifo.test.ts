@@ -69,6 +69,15 @@ describe('a real-time FIFO', () => {
     expect(await text(cat.stdout)).toBe(Array.from({ length: 40 }, (_, value) => `value ${value}\n`).join(''));
   });
 
+  it('ends with an error at a line that no pipe takes, and does not try it for ever', async () => {
+    const fifo = createRealtimeFifo({ capacity: 8, codec });
+    openRealtimeFifo(fifo).write({ at: 0, value: 1 });
+    const format = (): string => 'x'.repeat(2 ** 24);
+    expect(await errorOf(() => fifoToPipe(fifo, { path: join(folder, 'long'), pollMs: 1, format }))).toMatchObject({
+      code: 'ERR_PERCORE_TOO_LARGE', argument: 'format',
+    });
+  });
+
   it('refuses what is none', async () => {
     expect(await errorOf(async () => createRealtimeFifo({ codec: {} as never }))).toMatchObject({ argument: 'codec' });
     expect(await errorOf(async () => createRealtimeFifo({ codec, capacity: 1 }))).toMatchObject({

@@ -1,14 +1,15 @@
 /**
- * A real-time FIFO: real-time code writes and never waits, ordinary code reads when it gets round to it.
+ * A real-time FIFO: real-time code writes and never waits; ordinary code reads when it has time.
  *
  *      real-time thread: write --room? a store of each field, and one that publishes--> ring
  *                              --none? counted as dropped, answered DROPPED
  *      ordinary thread:  every `pollMs` it looks, reads all there is: an async iterator, or a named pipe
  *
- * The writer makes no system call at all, not even to wake its reader: that is why the reader polls. What must be known
- * at once is told by a readiness (`createReadiness` of percore/io), which costs a system call. Memory: a RealtimeFifo
- * of counts, and a Queue of fixed records (both in src/layout.ts), the fields of each where `struct` has placed them.
- * Source: RT-FIFOs of RTLinux (Yodaiken and Barabanov, 1997): a full one drops, and neither side waits for the other.
+ * The writer makes no system call at all, not even to wake its reader, which is why the reader polls. If something must
+ * be known at once, use a readiness (`createReadiness` of percore/io), which costs a system call. Memory: a
+ * RealtimeFifo of counts, and a Queue of fixed records (both in src/layout.ts), with the fields of each record where
+ * `struct` has placed them. Source: RT-FIFOs of RTLinux (Yodaiken and Barabanov, 1997): a full one drops, and neither
+ * side waits for the other.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { FIFO_MAGIC, LAYOUT_VERSION, realtimeFifoLayout } from '../layout.js';
@@ -18,7 +19,7 @@ import {
 } from '../queues/index.js';
 import { checkSignal } from '../waiting.js';
 
-/** A real-time FIFO as a plain object: pass it to the thread that writes, by `data`, `workerData` or postMessage. */
+/** A real-time FIFO as a plain object: pass it to the writing thread by `data`, `workerData` or postMessage. */
 export interface RealtimeFifo<Fields extends StructFields = StructFields> {
   readonly kind: 'realtime-fifo';
   readonly queue: ValueQueue<StructRecord<Fields>>;
@@ -28,7 +29,7 @@ export interface RealtimeFifo<Fields extends StructFields = StructFields> {
 export interface RealtimeFifoOptions<Fields extends StructFields> {
   /** Records that it holds: a power of two from 2 to 2^20. Default 1,024. */
   readonly capacity?: number;
-  /** What a record is: `struct({ atNs: 'f64', value: 'f32' })` of percore/queues. */
+  /** The shape of a record: `struct({ atNs: 'f64', value: 'f32' })` of percore/queues. */
   readonly codec: StructDescription<Fields>;
 }
 
@@ -44,8 +45,8 @@ const WRITTEN = realtimeFifoLayout.fields.written.at >> 3;
 const DROPPED_COUNT = realtimeFifoLayout.fields.dropped.at >> 3;
 
 /**
- * Makes a FIFO from one real-time writer to one ordinary reader. Takes all its memory now. Any thread. Throws
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a FIFO from one real-time writer to one ordinary reader. Allocates all its memory at once. May be called in any
+ * thread. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const samples = createRealtimeFifo({ capacity: 4096, codec: struct({ atNs: 'f64', value: 'f64' }) });
  *     for await (const { atNs, value } of readRealtimeFifo(samples)) log(atNs, value);
@@ -82,8 +83,8 @@ export class RealtimeFifoWriter<Fields extends StructFields = StructFields> {
   }
 
   /**
-   * Writes a record, which is visible at once: OK; DROPPED when there is no room, which is counted; CLOSED when the
-   * reader has gone. Never blocks, makes no system call; of numbers and booleans allocates nothing. Throws
+   * Writes a record, which is visible at once. Returns OK; DROPPED if there is no room, which is counted; CLOSED if the
+   * reader has gone. Never blocks and makes no system call; numbers and booleans allocate nothing. Throws
    * ERR_PERCORE_UNSERIALIZABLE for what a field cannot hold.
    */
   write(record: StructRecord<Fields>): number {
@@ -103,7 +104,7 @@ export class RealtimeFifoWriter<Fields extends StructFields = StructFields> {
   }
 }
 
-/** The writing end of a FIFO; one thread at a time. Throws ERR_PERCORE_NO_PLACE while another has it. */
+/** Opens the writing end of a FIFO, for one thread at a time. Throws ERR_PERCORE_NO_PLACE while another has it. */
 export function openRealtimeFifo<Fields extends StructFields>(
   fifo: RealtimeFifo<Fields>,
 ): RealtimeFifoWriter<Fields> {
@@ -111,15 +112,15 @@ export function openRealtimeFifo<Fields extends StructFields>(
 }
 
 export interface RealtimeFifoReadOptions {
-  /** Milliseconds between two looks while it is empty: 1 to 60,000. Default 5. It bounds how late a record is seen. */
+  /** Milliseconds between two looks while it is empty: 1 to 60,000. Default 5. A record is seen this late at most. */
   readonly pollMs?: number;
   /** Ends the loop when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * The reading end, for one ordinary thread: record after record, until the writer closes it or the signal aborts. Keeps
- * the thread's loop going meanwhile. Leaving the loop gives the reading end up; the next reader goes on there.
+ * Reads, in one ordinary thread, record after record, until the writer closes the FIFO or the signal aborts. Keeps the
+ * thread's loop going meanwhile. Leaving the loop gives up the reading end; the next reader goes on from there.
  */
 export async function* readRealtimeFifo<Fields extends StructFields>(
   fifo: RealtimeFifo<Fields>, options?: RealtimeFifoReadOptions,
@@ -141,7 +142,7 @@ export async function* readRealtimeFifo<Fields extends StructFields>(
   }
 }
 
-/** How many records were written and dropped. Any thread; statistics, a moment late perhaps. */
+/** How many records were written and dropped. Any thread may call it; the figures may be a moment late. */
 export function realtimeFifoStatus(fifo: RealtimeFifo): RealtimeFifoStatus {
   const counts = countsOf(fifo);
   return { written: counts[WRITTEN]!, dropped: counts[DROPPED_COUNT]! };

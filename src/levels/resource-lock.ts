@@ -1,7 +1,7 @@
 /**
- * Locks of resources by a level: the ceiling keeps this core's users away, the lock in shared memory those of other
- * cores, and every user where there is no preemption, or where a holder sleeps in spite of its priority (in a garbage
- * collection, on a page that is not there).
+ * Locks of resources, taken by a level. The ceiling keeps other users on this core away. The lock in shared memory
+ * keeps away those on other cores, and every user where there is no preemption, or where a holder sleeps in spite of
+ * its priority (in a garbage collection, or on a page that is not in memory).
  *
  *      lock: raise to the ceiling, if below it --> take the lock --> critical(state) --> give it back --> lower
  */
@@ -12,18 +12,18 @@ import type { CoreTurns } from './core-turns.js';
 import { FairLock } from './fair-lock.js';
 import type { Plan } from './plan.js';
 
-/** How often a lock is looked at before its waiter sleeps, while its holder runs on another CPU: some 20 µs. */
+/** How often a waiter looks at a lock before it sleeps, while the holder runs on another CPU: for some 20 µs. */
 const SPINS = 2000;
 
-/** A thread whose rank changes: a ThreadLevel, or one that a test has made. */
+/** A thread whose rank changes: a ThreadLevel, or one made by a test. */
 export interface Raisable {
   rank: number;
   set(rank: number): void;
 }
 
-/** What this level has locked, the innermost last, and how it gives way. One for each level. */
+/** What this level has locked, innermost last, and how it gives way. One for each level. */
 export class LockStack {
-  /** Number of the resource that was locked last and is not given back; -1 for none. */
+  /** The number of the resource that was last locked and not given back; -1 if there is none. */
   top = -1;
   turns: CoreTurns | undefined = undefined;
 
@@ -71,7 +71,7 @@ export class ResourceLock {
   private wrongOrder(): PercoreError {
     return new PercoreError(
       'ERR_PERCORE_LOCK_ORDER',
-      `lock("${this.name}") inside of a lock of itself or of a resource that is declared after it. Two tasks that `
+      `lock("${this.name}") inside of a lock of itself or of a resource declared after it. Two tasks that `
         + 'lock in different orders could wait for each other for ever: declare it before, or lock it first',
       { argument: 'resource', value: this.name },
     );
@@ -87,7 +87,7 @@ export class ResourceLock {
   }
 }
 
-/** A resource's lock as the main thread repairs it. */
+/** A resource's lock, as the main thread repairs it. */
 export function repairableLock(plan: Plan, memory: SharedArrayBuffer, index: number): FairLock {
   return new FairLock(memory, plan.resources[index]!.at, plan.levels.length, [], 0);
 }

@@ -20,15 +20,15 @@ import { appStatus, type AppStatus } from './app-status.js';
 export interface StartAppOptions extends Pick<
   RuntimeOptions, 'laneBytes' | 'resourceLimits' | 'startTimeoutMs' | 'io' | 'idle' | 'main'
 > {
-  /** The module whose default export `implementApp` has returned: a file URL, or an absolute path. */
+  /** The module whose default export is what `implementApp` returned: a file URL, or an absolute path. */
   readonly entry: URL | string;
   /** The SCHED_FIFO priority of the lowest level of each core: 1 to 99, default 1. */
   readonly lowestPriority?: number;
-  /** In place of `cpu` of the cores: a CPU for each. */
+  /** A CPU for each core, instead of `cpu` of the cores. */
   readonly cpus?: readonly number[];
-  /** Asks for no real-time priority: levels take turns. For comparisons, and for tests. */
+  /** Asks for no real-time priority, so that levels take turns. For comparisons and tests. */
   readonly isPreemptive?: boolean;
-  /** What contexts have as `data`; structured clone, so memory is shared. */
+  /** What contexts have as `data`. It is copied by structured clone, so memory is shared. */
   readonly data?: unknown;
 }
 
@@ -40,7 +40,7 @@ const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
 
 /**
- * An app that runs; `startApp` resolves with it. It belongs to the main thread.
+ * A running app; `startApp` resolves with it. It belongs to the main thread.
  *
  *     const running = await startApp(app, { entry: new URL('./code.js', import.meta.url) });
  *     console.log(running.status().cores[0]?.isPreemptive);
@@ -72,7 +72,7 @@ implements AppSender<T, T['main']>, AsyncDisposable {
     });
   }
 
-  /** See AppSender. What ordinary code spawns begins at the time at which it does. */
+  /** See AppSender. What ordinary code spawns counts as due at the time of the call. */
   readonly spawn: AppSender<T, T['main']>['spawn'] = (task, ...message) => {
     const index = this.#spawns.get(task);
     if (index === undefined) throw undeclared('spawn', 'the main thread', 'main.spawns', task, this.#spawns.keys());
@@ -96,7 +96,7 @@ implements AppSender<T, T['main']>, AsyncDisposable {
     return appStatus(this.#plan, this.#data, this.runtime);
   }
 
-  /** Lets every level run what it was sent, then ends them: see `Runtime.close`. */
+  /** Lets every level run what it was sent, then ends the levels: see `Runtime.close`. */
   close(options?: CloseOptions): Promise<CloseResult> {
     return this.runtime.close(options);
   }
@@ -107,10 +107,10 @@ implements AppSender<T, T['main']>, AsyncDisposable {
 }
 
 /**
- * Starts an app: a reactor for each level, at SCHED_FIFO priorities that rise with the levels, all those of a core on
- * one CPU. Every init runs, then what they have spawned. A system that refuses real-time priorities refuses no app: its
- * levels then take turns, more slowly, and `status()` says why. Rejects as `createRuntime` does. The levels of an app
- * are not started again after a death.
+ * Starts an app: a reactor for each level, at SCHED_FIFO priorities that rise with the levels, and all levels of a core
+ * on one CPU. Every init runs, then what the inits have spawned. An app also starts where the system refuses real-time
+ * priorities: its levels then take turns, more slowly, and `status()` says why. Rejects as `createRuntime` does. The
+ * levels of an app are not started again after a death.
  */
 export async function startApp<T extends AppDeclaration>(
   app: App<T>, options: StartAppOptions,
@@ -148,20 +148,20 @@ export async function startApp<T extends AppDeclaration>(
   }
 }
 
-/** Whether the levels of a core preempt each other: all were granted what they asked for, or each takes its turn. */
+/** Whether the levels of a core preempt each other: all were granted what they asked for. Otherwise they take turns. */
 function setOrder(plan: Plan, { memory, lowest }: AppData, core: number): void {
   const levels = plan.levels.filter((level) => level.core === core);
   const isGranted = levels.every(({ id, rank }) => (
     // Pairs with the store in the level's entry, which has run.
     rank === 0 || Atomics.load(new Int32Array(memory, plan.levelAt(id), 1), GRANTED) === lowest + rank - 1));
-  // Before the levels are told to look.
+  // Stored before the levels are told to look.
   Atomics.store(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS, isGranted || levels.length === 1 ? 0 : 1);
 }
 
 function newMemory(plan: Plan): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(plan.bytes);
   const header = new Int32Array(memory, 0, appLayout.bytes >> 2);
-  // Before any thread of it starts.
+  // Stored before any of its threads starts.
   header[appLayout.fields.version.at >> 2] = LAYOUT_VERSION;
   header[appLayout.fields.magic.at >> 2] = APP_MAGIC;
   return memory;

@@ -8,9 +8,9 @@ import { HEAD_BYTES, SCHEDULED, SPAWNED } from './outbox.js';
 
 export type AnyCode = (context: never, message?: never) => unknown;
 
-/** What each run of a level's code is put into. */
+/** The frame in which each run of a level's code happens. */
 export interface RunFrame {
-  /** Where levels take turns. */
+  /** Undefined unless levels take turns. */
   turns: CoreTurns | undefined;
   readonly rank: number;
 }
@@ -49,7 +49,7 @@ export class TaskRunner {
   }
 }
 
-/** Runs code of a level in its turn. Throws what it throws, and for a promise. */
+/** Runs code of a level in its turn. Throws what the code throws, and throws if it returns a promise. */
 export function runFramed(frame: RunFrame, who: string, code: () => unknown): unknown {
   const { turns, rank } = frame;
   let result: unknown;

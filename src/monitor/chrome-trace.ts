@@ -1,6 +1,7 @@
 /**
- * What ran in the last seconds, in the trace format of Chrome, which Perfetto and the browser's own viewer open: a
- * track for each reactor, a slice for each run of a task, an arrow from who had sent a message to the run that took it.
+ * What ran in the last seconds, in the trace format of Chrome, which Perfetto and the browser's own viewer can open: a
+ * track for each reactor, a slice for each run of a task, and an arrow from the sender of a message to the run that
+ * took it.
  *
  *      reactor 0  [ gateway ]--\            [ gateway ]
  *      reactor 1                \-->[ orders ]
@@ -13,9 +14,9 @@ import type { Runtime } from '../reactor/index.js';
 import { controllerOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
 
-/** One event; times in microseconds. */
+/** One event; times are in microseconds. */
 export interface ChromeTraceEvent {
-  /** 'X' a slice, 's' and 'f' both ends of an arrow, 'i' a moment, 'M' a name. */
+  /** 'X' is a slice, 's' and 'f' are the two ends of an arrow, 'i' is a moment, 'M' is a name. */
   readonly ph: 'X' | 's' | 'f' | 'i' | 'M';
   readonly name: string;
   readonly cat?: string;
@@ -23,11 +24,11 @@ export interface ChromeTraceEvent {
   readonly dur?: number;
   readonly pid: number;
   readonly tid: number;
-  /** Of an arrow: both its ends have the same. */
+  /** For an arrow: both of its ends have the same id. */
   readonly id?: number;
   /** 'e': the arrow ends at the slice that lies around it. */
   readonly bp?: 'e';
-  /** How far a moment reaches: 't' its thread. */
+  /** How far a moment reaches: 't' means its thread. */
   readonly s?: 't';
   readonly args?: Readonly<Record<string, string | number>>;
 }
@@ -37,9 +38,9 @@ export interface ChromeTrace {
 }
 
 /**
- * Has all threads of a runtime keep their last 16,384 runs, or ends that. The runtime was made with `metrics`. A thread
- * follows within a millisecond of work; while it keeps them, a run costs it some nanoseconds more. Throws
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * Lets all threads of a runtime keep their last 16,384 runs, or ends that. The runtime must have been made with
+ * `metrics`. A thread follows within a millisecond of work; while it keeps its runs, each costs some nanoseconds more.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     traceTasks(runtime);
  *     setTimeout(() => writeFileSync('trace.json', JSON.stringify(chromeTrace(runtime))), 3000);
@@ -52,7 +53,7 @@ export function traceTasks(runtime: Runtime, isOn = true): void {
 
 /**
  * What ran in the last `lastMs` (1 to 600,000, default 5,000), as far as it was kept since `traceTasks`, and the last
- * events of the main thread. Runs of one task that follow each other within 2 µs are one, unless each has a sender.
+ * events of the main thread. Runs of one task that follow each other within 2 µs are merged, unless each has a sender.
  * Reads shared memory and blocks nobody; allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export function chromeTrace(runtime: Runtime, options: { readonly lastMs?: number } = {}): ChromeTrace {

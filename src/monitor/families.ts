@@ -1,6 +1,6 @@
 /**
- * All counters and figures of a runtime as exporters see them: families of samples with labels, in units of the tables.
- * Each exporter gives them its own names.
+ * All counters and figures of a runtime as exporters see them: families of samples with labels, in the units of the
+ * tables. Each exporter names them in its own way.
  */
 import type { Unit } from '../layout.js';
 import { FIGURES } from '../observe/internal.js';
@@ -13,7 +13,7 @@ import { readLanes, readQueues, readTopics, type TopicFigures } from './sources.
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
-  /** Of a summary: the sum or the number of its values. Left out: a percentile, or the value itself. */
+  /** For a summary: the sum or the number of its values. Left out: a percentile, or the value itself. */
   readonly part?: 'sum' | 'count';
 }
 export interface Family {
@@ -25,7 +25,7 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
-/** What there is now. Reads shared memory and blocks nobody; allocates. */
+/** All families as they are now. Reads shared memory and blocks nobody; allocates. */
 export function readFamilies(runtime: Runtime): Family[] {
   const controller = controllerOf(runtime);
   const { shared, main } = controller;
@@ -114,7 +114,7 @@ const counter = (name: string, means: string, samples: readonly Sample[]): Famil
 const byReason = (labels: Sample['labels'], reasons: Readonly<Record<string, number | undefined>>): Sample[] =>
   Object.entries(reasons).map(([reason, value = 0]) => ({ labels: { ...labels, reason }, value }));
 
-/** Topics of one name and party as one: an exporter takes each set of labels once. */
+/** Merges topics of the same name and party, because an exporter takes each set of labels once. */
 function added<T extends TopicFigures & { readonly labels: Sample['labels'] }>(topics: readonly T[]): T[] {
   const byName = new Map<string, T>();
   for (const topic of topics) {
@@ -133,7 +133,7 @@ function added<T extends TopicFigures & { readonly labels: Sample['labels'] }>(t
 }
 
 /**
- * Reads them at most once for all readers of one moment: an exporter asks for each family on its own, one right behind
+ * Reads them once for all readers of one moment, because an exporter asks for each family separately, one right after
  * the other.
  */
 export function sharedReading(runtime: Runtime): () => ReadonlyMap<string, Family> {
@@ -146,7 +146,7 @@ export function sharedReading(runtime: Runtime): () => ReadonlyMap<string, Famil
   };
 }
 
-/** 'droppedByReason.noTask' as dropped_by_reason_no_task; a unit at the end of a name is told by other means. */
+/** Turns 'droppedByReason.noTask' into dropped_by_reason_no_task; a unit at the end of a name is dropped. */
 export function snake(name: string, separator = '_'): string {
   return name.replace(/Ns$|Bytes$/, '').replaceAll('.', separator)
     .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -1,4 +1,4 @@
-/** The flight recorders of all threads of a runtime, asked for by the main thread, or by a signal. */
+/** The flight recorders of all threads of a runtime, requested by the main thread or by a signal. */
 import { checkFunction, checkInteger, checkOneOf, checkOptions } from '../errors.js';
 import type { FlightEvent } from '../observe/index.js';
 import type { Runtime } from '../reactor/index.js';
@@ -8,7 +8,7 @@ import { addRoom, controllerOf, type Controller, type Party } from '../reactor/i
 export interface Flight {
   /** The main thread comes after the last reactor. */
   readonly party: number;
-  /** Undefined: it has not answered in time, as a thread that is blocked does not, or has died. */
+  /** Undefined: the thread did not answer in time, because it is blocked or has died. */
   readonly events: readonly FlightEvent[] | undefined;
 }
 export interface FlightOptions {
@@ -18,7 +18,7 @@ export interface FlightOptions {
 export interface DumpOptions extends FlightOptions {
   /** Default 'SIGUSR2'. */
   readonly signal?: 'SIGUSR2' | 'SIGUSR1' | 'SIGHUP';
-  /** Gets the text, a line an event. Default: standard error. */
+  /** Gets the text, one line for each event. Default: writes it to standard error. */
   readonly write?: (text: string) => void;
 }
 
@@ -36,8 +36,8 @@ addRoom(ROOM, {
 });
 
 /**
- * Promises the last events of each reactor and of the main thread. Reactors are asked over Node's own channel, so one
- * that is blocked has no answer. Allocates. Rejects with ERR_PERCORE_INVALID_ARGUMENT.
+ * Promises the last events of each reactor and of the main thread. Reactors are asked over Node's own channel, so a
+ * blocked one has no answer. Allocates. Rejects with ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     for (const { party, events } of await flightsOf(runtime)) console.log(party, events);
  */
@@ -71,8 +71,8 @@ export async function flightsOf(runtime: Runtime, options: FlightOptions = {}): 
 }
 
 /**
- * Writes the last events of all threads when the process gets a signal, until the runtime closes or what this returns
- * is called. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Writes the last events of all threads when the process gets a signal, until the runtime closes or the returned
+ * function is called. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     dumpFlightOnSignal(runtime);                              // $ kill -USR2 <pid>
  */

@@ -1,4 +1,4 @@
-/** The page of a runtime, served by itself. */
+/** The page of a runtime, served by the program itself. */
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +12,9 @@ import { serveSnapshots, type Inspection, type InspectionOptions } from './web-s
 /**
  * Serves a page that shows this runtime in a browser: throughput, latencies, cores, depths, what was late and why. It
  * listens on this machine alone unless `host` says otherwise, and answers whoever has the token in `url`. Figures of
- * tasks are shown where the runtime was made with `metrics`. The main thread serves, so a browser sees nothing new
- * while that is blocked; `percore web <pid>` serves from a process of its own. Ends with the runtime and does not keep
- * the program running. Rejects with ERR_PERCORE_SYSTEM where it cannot listen, or ERR_PERCORE_INVALID_ARGUMENT.
+ * tasks are shown if the runtime was made with `metrics`. The main thread serves, so a browser sees nothing new while
+ * that thread is blocked; `percore web <pid>` serves from a process of its own. It ends with the runtime and does not
+ * keep the program running. Rejects with ERR_PERCORE_SYSTEM if it cannot listen, or with ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const { url } = await serveInspection(runtime, { port: 9229 });
  *     console.log(url);

@@ -1,6 +1,6 @@
 /**
  * Figures of tasks, classes and lanes, read from the memory in which each party records them: nobody is asked, nobody
- * stops, and a reactor that is stuck is read like any other.
+ * stops, and a reactor that is stuck can be read like any other.
  */
 import { RETURN_LANES } from '../layout.js';
 import { invalidArgument } from '../errors.js';
@@ -9,9 +9,9 @@ import { FIGURES, FigureTable, type FigureSlot } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { ownCost, partyOf, type OwnCost, type Party } from '../reactor/internal.js';
 
-/** Of one kind of figure. Times in nanoseconds; percentiles to within 3.2 %, `minNs` and `maxNs` exact. */
+/** Figures of one kind. Times in nanoseconds; percentiles to within 3.2 %, `minNs` and `maxNs` exact. */
 export interface FigureSummary {
-  /** Values, of which short ones are counted by samples. */
+  /** How many values there were; short ones are counted by samples. */
   readonly count: number;
   readonly minNs: number;
   readonly meanNs: number;
@@ -20,9 +20,9 @@ export interface FigureSummary {
   readonly p999Ns: number;
   readonly maxNs: number;
 }
-/** The same, and what was asked of it. */
+/** The same, with the bound that was set. */
 export interface BoundedFigure extends FigureSummary {
-  /** Undefined where there is no bound. */
+  /** Undefined if there is no bound. */
   readonly boundNs: number | undefined;
   readonly violations: number;
 }
@@ -33,21 +33,21 @@ export interface TaskMetrics {
   readonly party: number;
   readonly name: string;
   readonly priority: number;
-  /** Steps begun, those that had to come again included. */
+  /** Steps begun, including those that had to be run again. */
   readonly steps: number;
-  /** Messages taken, and those that wait in its mailbox or were refused there. */
+  /** Messages that were taken, those that wait in its mailbox, and those that were refused there. */
   readonly messages: number;
   readonly depth: number;
   readonly refused: number;
   readonly errors: number;
   readonly again: number;
-  /** Times that a task of this name was made after the first. */
+  /** How often a task of this name was made again. */
   readonly restarts: number;
   readonly figures: Figures<BoundedFigure>;
 }
-/** All tasks of a band, of all parties that were asked for, together. */
+/** All tasks of a band together, over all parties that were asked for. */
 export interface ClassMetrics {
-  /** That of `createRuntime({ classes })`, or 'band 3'. */
+  /** The name in `createRuntime({ classes })`, or 'band 3'. */
   readonly name: string;
   readonly priority: number;
   readonly tasks: number;
@@ -66,15 +66,15 @@ export interface Metrics {
   readonly tasks: readonly TaskMetrics[];
   readonly classes: readonly ClassMetrics[];
   readonly lanes: readonly LaneMetrics[];
-  /** What it costs to be watched, as measured in this thread. */
+  /** The cost of being watched, as measured in this thread. */
   readonly ownCost: OwnCost;
 }
 
 /**
- * The figures of all parties of a runtime, or of one reactor. The runtime was made with `metrics: true`; else throws
- * ERR_PERCORE_INVALID_ARGUMENT. Reads shared memory and blocks nobody; a snapshot, not one moment: a task may have gone
- * on between two of its figures. Allocates; takes some ten microseconds a task, so once in some seconds is fine; the
- * first call measures what figures cost, in some milliseconds.
+ * The figures of all parties of a runtime, or of one reactor. The runtime must have been made with `metrics: true`;
+ * otherwise throws ERR_PERCORE_INVALID_ARGUMENT. Reads shared memory and blocks nobody. It is a snapshot, but not of
+ * one moment: a task may have gone on between two of its figures. Allocates and takes some ten microseconds for each
+ * task, so calling it every few seconds is fine. The first call takes some milliseconds to measure what figures cost.
  *
  *     const runtime = await createRuntime({ entry, metrics: true });
  *     for (const { name, figures } of metricsOf(runtime).tasks) console.log(name, figures.response.p99Ns);
@@ -96,7 +96,7 @@ export function metricsOf(of: Reactor | Runtime): Metrics {
   };
 }
 
-/** How long messages were under way, by kind of lane; kinds of which some were measured. */
+/** How long messages were under way, by kind of lane, for the kinds of which some were measured. */
 export function laneMetrics(tables: readonly { readonly id: number; readonly table: FigureTable }[]): LaneMetrics[] {
   return tables.flatMap(({ id, table }) => table.lanes.map((lane, number) => ({
     party: id, priority: number % RETURN_LANES, isReturn: number >= RETURN_LANES, figure: summaryOf(lane),
@@ -104,7 +104,7 @@ export function laneMetrics(tables: readonly { readonly id: number; readonly tab
 }
 
 /**
- * Tells that what the running step is for is done: what follows is put in order until its next tick. The time since it
+ * Says that the running step has done what it is for; what follows only prepares its next tick. The time since the task
  * became ready is its figure `relief`. Does nothing outside of a step, or without `metrics`. Reads the clock; does not
  * allocate.
  */
@@ -112,7 +112,7 @@ export function relieved(reactor: Reactor): void {
   partyOf(reactor).turn.watch?.relief();
 }
 
-/** The tables of the parties that are meant. Throws where nothing is measured. */
+/** The tables of the parties that `of` means. Throws if nothing is measured. */
 export function tablesOf(party: Party, of: Reactor | Runtime): { id: number; table: FigureTable }[] {
   const { figures } = party.shared;
   if (figures === undefined) {

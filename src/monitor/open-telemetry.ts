@@ -1,23 +1,23 @@
 /**
  * All counters and figures as metrics of OpenTelemetry: names with dots, units by UCUM, no `_total`. The meter is the
- * program's, so this needs no package of its own.
+ * program's own, so this needs no package.
  *
  *      percore.received              counter, 1    percore.reactor
  *      percore.task.response         gauge, s      percore.reactor, percore.task, percore.band, percore.quantile
  *      percore.task.response.count   counter, 1    values behind these percentiles
  *
- * Percentiles are gauges, since no observable instrument is a histogram: what is read is counted already.
+ * Percentiles are gauges, since no observable instrument is a histogram: what is read has already been counted.
  */
 import { checkFunction, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf } from '../reactor/internal.js';
 import { sharedReading, snake, type Family, type Sample } from './families.js';
 
-/** What is used of a `Meter` of @opentelemetry/api. */
+/** The part of a `Meter` of @opentelemetry/api that is used. */
 export interface MetricsMeter {
-  /** Makes what only grows. */
+  /** Makes an instrument for what only grows. */
   createObservableCounter(name: string, options: MeterOptions): MeterInstrument;
-  /** Makes what goes up and down. */
+  /** Makes an instrument for what goes up and down. */
   createObservableGauge(name: string, options: MeterOptions): MeterInstrument;
 }
 export interface MeterOptions {
@@ -25,22 +25,22 @@ export interface MeterOptions {
   readonly unit: string;
 }
 export interface MeterInstrument {
-  /** From now on it is called with each collection. */
+  /** From now on the callback runs with each collection. */
   addCallback(callback: (result: MeterResult) => void): void;
   /** Ends that. */
   removeCallback(callback: (result: MeterResult) => void): void;
 }
 export interface MeterResult {
-  /** Tells one value. */
+  /** Reports one value. */
   observe(value: number, attributes: Record<string, string>): void;
 }
 
 const UNITS = { count: ['1', 1], bytes: ['By', 1], ns: ['s', 1e-9] } as const;
 
 /**
- * Gives every figure of `runtime.status()`, and those of tasks and lanes where the runtime was made with `metrics`, to
- * a meter of OpenTelemetry, which reads them with each collection. Returns what ends that; so does the end of the
- * runtime. Reading blocks nobody; allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Gives every figure of `runtime.status()`, and those of tasks and lanes if the runtime was made with `metrics`, to a
+ * meter of OpenTelemetry, which reads them with each collection. The returned function ends that; so does the end of
+ * the runtime. Reading blocks nobody; allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     exportMetrics(runtime, metrics.getMeter('percore'));      // import { metrics } from '@opentelemetry/api'
  */

@@ -1,19 +1,19 @@
 /**
- * Bounds that another process asks for: one record behind the counters page, which whoever asks writes at once and the
- * publisher reads with each writing of the page.
+ * Bounds that another process asks for: one record after the counters page. The asking process writes it at once; the
+ * publisher reads it whenever it writes the page.
  *
  *      percore slo --PageAsk: number, target, bounds, checksum--> page --each everyMs--> setSlo
  *                  <--answeredId, answeredTasks in the head of the page--
  *
- * Two who ask at one time overwrite each other: a record that is torn fails its checksum, and whoever does not see its
- * number answered writes again.
+ * Two processes that ask at the same time overwrite each other: a torn record fails its checksum, and a process that
+ * does not see its number answered writes again.
  */
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { PercoreError } from '../errors.js';
 import { FIGURE_NAME_BYTES, pageAskLayout, pageLayout } from '../layout.js';
 
-/** Whose bounds, and which: -1 leaves one as it is, 0 takes it back. */
+/** Whose bounds to set, and which: -1 leaves one as it is, 0 removes it. */
 export interface BoundsAsk {
   /** Undefined: all tasks of `band`. */
   readonly task: string | undefined;
@@ -42,7 +42,7 @@ export function packAsk(id: number, { task, band = -1, reactor = -1, boundsNs }:
   return bytes;
 }
 
-/** What is asked; undefined where there is nothing whole, or what no bound can be. */
+/** The request; undefined if there is no whole one, or if its bounds are invalid. */
 export function unpackAsk(bytes: Buffer): (BoundsAsk & { readonly id: number }) | undefined {
   const id = bytes.readDoubleLE(field.id.at);
   if (id === 0 || bytes.readInt32LE(field.checksum.at) !== checksumOf(bytes)) return undefined;
@@ -71,7 +71,7 @@ export async function askForBounds(path: string, ask: BoundsAsk): Promise<number
     const periodMs = Math.max(10, head.readInt32LE(everyMs.at));
     const endMs = performance.now() + Math.max(LEAST_WAIT_MS, 20 * periodMs);
     for (let round = 0; performance.now() < endMs; round++) {
-      // Another may have written over it: again after two writings of the page.
+      // Another may have overwritten it: write again after the page was written twice.
       if (round % 8 === 0) writeSync(fd, record, 0, record.length, at);
       await new Promise((resolve) => setTimeout(resolve, Math.ceil(periodMs / 4)));
       look();
@@ -83,7 +83,7 @@ export async function askForBounds(path: string, ask: BoundsAsk): Promise<number
   }
 }
 
-/** FNV-1a of what lies before it. */
+/** FNV-1a of everything before it. */
 function checksumOf(bytes: Buffer): number {
   let hash = 0x811c9dc5 | 0;
   for (let i = 0; i < field.checksum.at; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);

@@ -1,6 +1,6 @@
 /**
- * Who writes a counters page, and when. A thread of its own does, so the page goes on while the main thread is blocked;
- * it sleeps between two writings, and needs neither the addon nor any other thread.
+ * Who writes a counters page, and when. A thread of its own does, so the page goes on while the main thread is blocked.
+ * That thread sleeps in between, and needs neither the addon nor any other thread.
  *
  *      main thread: makes the file, writes it once --starts--> thread: writes it each `everyMs`, and when it is asked
  *                   <--it has ended, or cannot be started: the main thread goes on by a timer--
@@ -13,8 +13,8 @@
  * | `isClosed` | main                   | the next writing is the last                               |
  * | `sequence` | whoever `writer` names | that of the page                                           |
  *
- * All are sequentially consistent. `writer` makes one writer of two: the thread takes it over from MAIN alone, and what
- * the main thread has written is complete then. `asked` pairs with the thread's load before it writes, `answered` with
+ * All are sequentially consistent. `writer` makes one writer of two: the thread takes over only from MAIN, and what the
+ * main thread has written is complete by then. `asked` pairs with the thread's load before it writes, `answered` with
  * the main thread's wait.
  */
 import { existsSync } from 'node:fs';
@@ -36,7 +36,7 @@ export const MAIN_WRITES = 1;
 export const THREAD = 2;
 export const OVER = 3;
 
-/** What the thread is given. */
+/** What the thread gets. */
 export interface PageThreadStart {
   readonly path: string;
   readonly source: PageSource;
@@ -48,20 +48,20 @@ export interface QueueChange {
   readonly queue: Queue | undefined;
 }
 
-/** The thread answers within this, or the main thread goes on without. */
+/** If the thread does not answer within this time, the main thread goes on without it. */
 const MOST_WAIT_MS = 1000;
-/** It holds no user's objects: what it allocates is a few rows. */
+/** It holds no objects of users: it allocates only a few rows. */
 const LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 };
 
 export class PagePublisher {
   private readonly control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
   private readonly writer: PageWriter;
   private readonly queues = new Map<string, Queue>();
-  /** Where no thread writes. */
+  /** Used where no thread writes. */
   private timer: NodeJS.Timeout | undefined;
   private thread: Worker | undefined;
 
-  /** `fd` is that of the new, empty file at `path`. Writes it; throws what writing throws. */
+  /** `fd` is the new, empty file at `path`. Writes it; throws what writing throws. */
   constructor(fd: number, private readonly path: string, private readonly source: PageSource) {
     this.writer = new PageWriter(fd, source);
     // Nobody else has it yet.
@@ -69,7 +69,7 @@ export class PagePublisher {
     this.publish();
   }
 
-  /** From now on a thread writes, where there can be one. */
+  /** From now on a thread writes, if one can be started. */
   start(): void {
     const { path, source, control } = this;
     const queues = [...this.queues].map(([name, queue]) => ({ name, queue }));
@@ -78,7 +78,8 @@ export class PagePublisher {
     if (!existsSync(program)) return this.writeHere();
     try {
       const start: PageThreadStart = { path, source, control, queues };
-      // Neither the program's flags nor its environment: they may load what the user wants in threads of their own.
+      // Takes over neither the program's flags nor its environment, which may load what the user wants into each
+      // thread.
       const thread = new Worker(`import(${JSON.stringify(pathToFileURL(program).href)})`, {
         eval: true, workerData: start, name: 'percore-page', execArgv: [], env: {}, resourceLimits: LIMITS,
       });
@@ -86,12 +87,12 @@ export class PagePublisher {
       thread.unref();
       thread.on('error', (error) => this.lost(error)).on('exit', () => this.lost());
     } catch {
-      // No thread may be started here, or there is no memory for it.
+      // No thread may be started here, or there is no memory for one.
       this.writeHere();
     }
   }
 
-  /** Writes the page now. Blocks until it is written, a second at most. */
+  /** Writes the page now. Blocks until it is written, for a second at most. */
   publish(): void {
     const { control } = this;
     // writer: pairs with the thread's exchange in page-thread.ts.
@@ -111,13 +112,13 @@ export class PagePublisher {
     this.thread?.postMessage({ name, queue } satisfies QueueChange);
   }
 
-  /** Writes it for the last time, as one that is over. Twice is once. */
+  /** Writes the page for the last time, as closed. A second call does nothing. */
   end(): void {
     const { control } = this;
     clearInterval(this.timer);
     const { thread } = this;
     this.thread = undefined;
-    // isClosed: before the ask below; pairs with the thread's load, also of one that has just begun.
+    // isClosed: stored before the request below; pairs with the thread's load, also if that has only just begun.
     Atomics.store(control, IS_CLOSED, 1);
     const before = Atomics.compareExchange(control, WRITER, MAIN, OVER);
     if (before === THREAD) this.askThread();
@@ -139,7 +140,7 @@ export class PagePublisher {
     Atomics.notify(control, ASKED);
     const endMs = performance.now() + MOST_WAIT_MS;
     for (;;) {
-      // answered: pairs with the thread's store behind its writing.
+      // answered: pairs with the thread's store after its writing.
       const answered = Atomics.load(control, ANSWERED);
       const leftMs = endMs - performance.now();
       if (((answered - asked) | 0) >= 0 || leftMs <= 0) return;
@@ -147,15 +148,15 @@ export class PagePublisher {
     }
   }
 
-  /** The thread has ended and nobody has told it to: the main thread is the writer again. */
+  /** The thread has ended although nobody told it to: the main thread is the writer again. */
   private lost(error?: Error): void {
     if (this.thread === undefined) return;
     this.thread = undefined;
     process.emitWarning(
-      `the thread that writes the counters page ${this.path} has ended: the main thread writes it from now on, and it `
+      `the thread that writes the counters page ${this.path} has ended: the main thread writes it from now on, so it `
         + `stands still while that is blocked. ${error?.message ?? ''}`, { code: 'ERR_PERCORE_SYSTEM' },
     );
-    // writer: nobody else is there.
+    // writer: there is nobody else.
     Atomics.store(this.control, WRITER, MAIN);
     this.writeHere();
   }

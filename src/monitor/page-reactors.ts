@@ -1,4 +1,6 @@
-/** What was granted to each reactor, and how it is, as the main thread knows it: rows in memory that a page copies. */
+/**
+ * What was granted to each reactor, and its state, as the main thread knows them: rows in memory that a page copies.
+ */
 import { pageReactorLayout } from '../layout.js';
 import { showPolicy } from '../realtime/internal.js';
 import type { Controller } from '../reactor/internal.js';
@@ -38,7 +40,7 @@ export class ReactorRows {
   }
 }
 
-/** A place for a reactor that is not taken. */
+/** A place for a reactor that is not in use. */
 const NOBODY: Row = {
   generation: 0, restarts: 0, tid: 0, cpu: -1, refusals: 0, timerSlackNs: 0, spinNs: 0, state: 'absent', policy: '',
   idle: '', source: '',

@@ -1,4 +1,4 @@
-/** Reads counters pages: those that there are, one of them, and which are left of processes that have died. */
+/** Reads counters pages: finds them, reads one of them, and removes those that dead processes have left. */
 import { closeSync, constants, openSync, readFileSync, readSync, readdirSync, unlinkSync } from 'node:fs';
 import { PercoreError } from '../errors.js';
 import { readFigures, type FiguresOf } from '../figures.js';
@@ -27,11 +27,13 @@ export interface PageSnapshot {
   /** The main thread comes last. */
   readonly parties: readonly PagePartyFigures[];
   readonly reactors: readonly PageReactorFigures[];
-  /** Those that are declared, then each other band in which something has run. */
+  /** Those that are declared, then every other band in which something has run. */
   readonly classes: readonly (ClassMetrics & { readonly stepNs: number; readonly collectedNs: number })[];
   readonly tasks: readonly (TaskMetrics & {
     readonly cause: string;
-    /** How many responses took how long: below 2^10 ns, from there below 2^12, and so on; the last are the rest. */
+    /**
+     * How many responses took how long: below 2^10 ns, from there below 2^12, and so on; the last class has the rest.
+     */
     readonly responses: readonly number[];
   })[];
   /** Those that were ever used. */
@@ -87,7 +89,7 @@ export type PagePartyFigures =
 export const PAGE_FOLDER = '/dev/shm';
 const NAME = /^percore-\d+(?:-\d+)?$/;
 const header = pageLayout.fields;
-/** A page is being written for microseconds. */
+/** Writing a page takes microseconds. */
 const MOST_TRIES = 1000;
 
 /** The pages of living processes in a folder. */
@@ -105,7 +107,7 @@ export function removeStalePages(folder: string = PAGE_FOLDER): void {
   try {
     names = readdirSync(folder).filter((name) => NAME.test(name));
   } catch {
-    // No such folder: there is nothing to remove, and who makes a page is told why it cannot.
+    // No such folder: there is nothing to remove, and `publishCounters` says why it cannot make a page.
   }
   for (const name of names) {
     const path = `${folder}/${name}`;
@@ -114,23 +116,25 @@ export function removeStalePages(folder: string = PAGE_FOLDER): void {
     try {
       unlinkSync(path);
     } catch {
-      // Another's, or gone meanwhile.
+      // It belongs to another user, or has gone meanwhile.
     }
   }
 }
 
-/** Reads one page. Throws ERR_PERCORE_SYSTEM for what is none, or of another version, or is never left alone. */
+/**
+ * Reads one page. Throws ERR_PERCORE_SYSTEM if it is not a page, has another version, or is being written all the time.
+ */
 export function readPage(path: string): PageSnapshot {
   for (let tries = 0; tries < MOST_TRIES; tries++) {
     const bytes = readFileSync(path);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if (bytes.length < pageLayout.bytes || view.getInt32(header.magic.at, true) !== PAGE_MAGIC) {
-      throw wrongPage(path, 'it is no counters page');
+      throw wrongPage(path, 'it is not a counters page');
     }
     const version = view.getInt32(header.version.at, true);
-    if (version !== PAGE_VERSION) throw wrongPage(path, `its version is ${version}, and ${PAGE_VERSION} is read here`);
+    if (version !== PAGE_VERSION) throw wrongPage(path, `its version is ${version}; ${PAGE_VERSION} is needed`);
     const sequence = view.getInt32(header.sequence.at, true);
-    // It must have stood still from before the bytes were read to after that.
+    // It must not have changed between before and after the bytes were read.
     if (sequence % 2 === 0 && sequenceOf(path) === sequence) return parse(path, bytes);
   }
   throw wrongPage(path, 'it is being written all the time');
@@ -219,7 +223,7 @@ function figureOf(row: Kinds, kind: number): FigureSummary {
 
 interface PageHead { readonly pid: number; readonly startTicks: number; readonly sequence: number }
 
-/** Undefined for what is no page of this version, or cannot be read. */
+/** Undefined if it is not a page of this version, or cannot be read. */
 function headOf(path: string): PageHead | undefined {
   let fd = -1;
   try {
@@ -232,7 +236,7 @@ function headOf(path: string): PageHead | undefined {
       sequence: bytes.readInt32LE(header.sequence.at),
     };
   } catch {
-    // Another's, or gone.
+    // It belongs to another user, or has gone.
     return undefined;
   } finally {
     if (fd >= 0) closeSync(fd);

@@ -1,13 +1,13 @@
 /**
  * Rows of the counters page by its tables: `packRow` writes one, `unpackRow` reads one. A text lies in words, and
- * `<name>Bytes` says how long it is; of a longer one the rest is left out.
+ * `<name>Bytes` is its length; the rest of a longer text is left out.
  */
 import type { LayoutField, Structure } from '../layout.js';
 
-/** What a row is made of, by the names of its table; `<name>Bytes` are not among them. */
+/** The content of a row, by the names of its table, without the `<name>Bytes`. */
 export type Row = Readonly<Record<string, number | boolean | string | readonly number[]>>;
 
-/** Memory of a page: the same bytes in three ways. */
+/** Memory of a page: the same bytes, seen in three ways. */
 export class PageMemory {
   readonly bytes: Buffer;
   readonly words: Int32Array;
@@ -19,7 +19,7 @@ export class PageMemory {
     this.numbers = new Float64Array(memory);
   }
 
-  /** Writes the row that begins at byte `at`. What `row` does not name stays as it is. */
+  /** Writes the row that begins at byte `at`. Whatever `row` does not name stays as it is. */
   pack({ fields }: Structure, at: number, row: Row): void {
     for (const name in row) {
       const field = fields[name]!;

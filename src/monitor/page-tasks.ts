@@ -1,4 +1,4 @@
-/** The rows of tasks and of classes in the counters page. Of a task that has not run since, little is written. */
+/** The rows of tasks and of classes in the counters page. For a task that has not run since, little is written. */
 import {
   BANDS, PAGE_RESPONSES, pageClassLayout, pageTaskLayout, partyLayout, type Structure,
 } from '../layout.js';
@@ -10,7 +10,7 @@ import type { PageMemory, Row } from './page-rows.js';
 
 const COUNTS = ['messages', 'refused', 'errors', 'again', 'depth'] as const;
 const { steps: stepsOfBand, stepNs, collectedNs } = partyLayout.fields;
-/** Classes beyond those that are declared: a band each. */
+/** Classes beyond the declared ones: one for each band. */
 export const mostClasses = (declared: number): number => declared + BANDS;
 
 export interface NamedBand {
@@ -30,7 +30,7 @@ class BandFigures {
 
 export class TaskRows {
   readonly tables: readonly FigureTable[];
-  /** Of each place for a task: the steps of its slot when it was written last. */
+  /** For each task's place: the steps of its slot when it was last written. */
   private readonly seen: number[] = [];
   private readonly bands: readonly BandFigures[] = Array.from({ length: BANDS }, (_, band) => new BandFigures(band));
 
@@ -41,7 +41,7 @@ export class TaskRows {
     this.tables = figures.map((each) => new FigureTable(each));
   }
 
-  /** Writes all tasks from byte `at` on, `most` of them. Returns how many. */
+  /** Writes all tasks from byte `at` on, at most `most` of them. Returns how many. */
   writeTasks(at: number, most: number): { count: number; leftOut: number } {
     let count = 0;
     let leftOut = 0;
@@ -54,7 +54,7 @@ export class TaskRows {
     return { count, leftOut };
   }
 
-  /** Writes the classes that are declared, and each other band in which something has run. Returns how many. */
+  /** Writes the declared classes, and every other band in which something has run. Returns how many. */
   writeClasses(at: number): number {
     const slots = this.tables.flatMap((table) => table.slots());
     const rows = [
@@ -79,7 +79,7 @@ export class TaskRows {
     return count;
   }
 
-  /** The figures of a band, which are put together anew when one of its tasks has run. */
+  /** The figures of a band, which are put together again when one of its tasks has run. */
   private measure(band: number, slots: readonly FigureSlot[]): BandFigures {
     const figures = this.bands[band]!;
     figures.tasks = slots.length;

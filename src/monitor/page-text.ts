@@ -1,5 +1,5 @@
 /**
- * The text of the counters page: a line for each field of each structure in it, so that whoever reads the page needs
+ * The text of the counters page: a line for each field of each structure in it, so that a reader of the page needs
  * neither this package nor its version.
  *
  *      Page pid 12 i32 1

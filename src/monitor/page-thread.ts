@@ -8,10 +8,10 @@ import { PageWriter } from './page-writer.js';
 
 const { path, source, control, queues } = workerData as PageThreadStart;
 
-/** True once this thread is the writer; false when it is over before. */
+/** True once this thread is the writer; false if the page is closed before that. */
 function takeOver(): boolean {
   for (;;) {
-    // writer: pairs with publish() and end(), behind which what the main thread has written is complete.
+    // writer: pairs with publish() and end(); what the main thread has written is complete by then.
     const writer = Atomics.compareExchange(control, WRITER, MAIN, THREAD);
     if (writer === MAIN) return true;
     if (writer === OVER) return false;
@@ -27,12 +27,13 @@ function run(): void {
     // It was closed and removed before this thread had begun.
     return;
   }
-  // A file of this name that was made after the close is not this one: whoever closes says so before it removes.
+  // A file of this name that was made after the close is another one: whoever closes says so before it removes the
+  // file.
   if (takeOver()) {
     const writer = new PageWriter(fd, source);
     for (const { name, queue } of queues) writer.setQueue(name, queue);
     for (let isOver = false; !isOver;) {
-      // asked, isClosed: pair with askThread() and end(); what was asked for until now is written below.
+      // asked, isClosed: pair with askThread() and end(); whatever was asked for until now is written below.
       const asked = Atomics.load(control, ASKED);
       isOver = Atomics.load(control, IS_CLOSED) === 1;
       let change: { message: unknown } | undefined;

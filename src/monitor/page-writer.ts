@@ -1,6 +1,6 @@
 /**
- * Writes a counters page: copies what all parties count into memory of its own, and that into the file, section by
- * section as far as it is used. One writer at a time: who that is, is said in page-publisher.ts.
+ * Writes a counters page: copies what all parties count into memory of its own, and from there into the file, section
+ * by section as far as each is used. There is one writer at a time; page-publisher.ts says which.
  */
 import { readSync, writeSync } from 'node:fs';
 import {
@@ -21,7 +21,7 @@ import { setBounds } from './slo.js';
 import { cursorsOf, readLanes, readQueues } from './sources.js';
 import { topicRowsOf } from '../topic-figures.js';
 
-/** All that a page shows, as any thread of the process can be given it. */
+/** Everything that a page shows, in a form that any thread of the process can get. */
 export interface PageSource {
   readonly shared: Pick<SharedRuntime, 'reactors' | 'laneBytes' | 'inboxes' | 'figures' | 'topics' | 'originNs'>;
   readonly classes: readonly NamedBand[];
@@ -87,7 +87,7 @@ export class PageWriter {
     for (const [i, name] of Object.keys(rates).entries()) this.memory.pack(pageRateLayout, this.rateAt(i), { name });
   }
 
-  /** Makes a new file as long as it will be, all zeros but for the text. Returns its sequence. */
+  /** Makes a new file of its final length, all zeros except the text. Returns its sequence. */
   begin(): number {
     const { bytes, words } = this.memory;
     words[header.sequence.at >> 2] = 1;
@@ -95,13 +95,13 @@ export class PageWriter {
     return 1;
   }
 
-  /** From now on it is shown; undefined: no more. */
+  /** Shows the queue from now on; undefined: no longer. */
   setQueue(name: string, queue: Queue | undefined): void {
     if (queue === undefined) this.queues.delete(name);
     else this.queues.set(name, queue);
   }
 
-  /** `sequence`: that of the page as it is now. Returns what it is afterwards. */
+  /** `sequence` is that of the page as it is now. Returns what it is afterwards. */
   write(sequence: number, isClosed: boolean): number {
     this.takeAsk();
     const odd = sequence | 1;
@@ -170,7 +170,7 @@ export class PageWriter {
     return place;
   }
 
-  /** Bounds that another process asks for. What it writes lies behind all that is written here. */
+  /** Bounds that another process asks for. Their record lies after everything that is written here. */
   private takeAsk(): void {
     const { ask, fd, asksAt, memory } = this;
     if (readSync(fd, ask, 0, ask.length, asksAt) < ask.length) return;

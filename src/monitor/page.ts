@@ -1,15 +1,16 @@
 /**
  * The counters page: a file in memory that shows other processes what this one counts. `percore top` reads it, and so
- * does any language that can map a file; examples/observe/ has readers in Python and in C.
+ * can any language that maps files; examples/observe/ has readers in Python and in C.
  *
  *      parties' shared words, histograms, lanes, queues --copied by a thread, each `everyMs`--> /dev/shm/percore-<pid>
  *
  * Why a copy, and not the words themselves: the words lie in memory that belongs to isolates and cannot be mapped by
- * others; to map a file into each thread instead would make every counter a call into native code. A copy costs the
- * reactors nothing. Why a thread of its own: the page goes on while the main thread is blocked, which is when it is
- * looked at. A thread in the addon would have to do all this again in C++, and there would be none without the addon.
+ * others, and mapping a file into each thread instead would turn every counter into a call of native code. A copy costs
+ * the reactors nothing. Why a thread of its own: the page must go on while the main thread is blocked, since that is
+ * when people look at it. A thread in the addon would have to do all this again in C++, and would be missing without
+ * the addon.
  *
- * A reader sees one moment: `sequence` is odd while the page is written, and has changed when it was written in between
+ * A reader sees one moment: `sequence` is odd while the page is written, and has changed if it was written in between
  * (a sequence lock; source: the kernel's seqlock). The text of the page names every field, so no reader needs this
  * table.
  */
@@ -24,29 +25,32 @@ import { removeStalePages } from './page-reader.js';
 import { shownOf } from './shown.js';
 
 export interface PageOptions {
-  /** Where the file is made; it must not be there yet. Default /dev/shm/percore-<pid>, with -2 for a second one. */
+  /** Where the file is made; it must not exist yet. Default /dev/shm/percore-<pid>, with -2 for a second one. */
   readonly path?: string;
-  /** 10 to 60,000, default 250. */
+  /** How often it is written: 10 to 60,000, default 250. */
   readonly everyMs?: number;
-  /** States of rate controllers by name: what `createRateState` of percore/timers made and each was given. */
+  /**
+   * States of rate controllers by name: each was made by `createRateState` of percore/timers and passed to a
+   * controller.
+   */
   readonly rates?: Readonly<Record<string, Float64Array>>;
 }
 /** A page that is being written. */
 export interface CountersPage {
   readonly path: string;
-  /** Writes it now. Blocks until it is written: some ten microseconds, a second at most. */
+  /** Writes it now. Blocks until it is written: for some ten microseconds, at most a second. */
   publish(): void;
-  /** Removes it. The end of the runtime does so as well, and that of the process. Twice is once. */
+  /** Removes it, as the end of the runtime and that of the process do. A second call does nothing. */
   close(): void;
 }
 
 const FOLDER = '/dev/shm';
 const MOST_PAGES = 64;
 /**
- * Shows the counters of a runtime to other processes of the same user (mode 0600). Pages of processes that have died
- * are removed first. Figures of tasks are in it where the runtime was made with `metrics`, queues where `showQueue`
- * names them. A thread of its own writes it, so it goes on while the main thread is blocked; where none can be started,
- * the main thread does. Does not keep the program running. Throws ERR_PERCORE_SYSTEM where the file cannot be made, or
+ * Shows the counters of a runtime to other processes of the same user (mode 0600). First removes pages of processes
+ * that have died. The page has figures of tasks if the runtime was made with `metrics`, and the queues that `showQueue`
+ * names. A thread of its own writes it, so it goes on while the main thread is blocked; if none can be started, the
+ * main thread writes it. Does not keep the program running. Throws ERR_PERCORE_SYSTEM if the file cannot be made, or
  * ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const page = publishCounters(runtime, { everyMs: 100 });     // $ percore top --once --json
@@ -77,11 +81,11 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
     rows.close();
     process.off('exit', close);
     try {
-      // Whoever has it mapped still sees that it is over.
+      // Whoever has mapped it still sees that it is closed.
       publisher.end();
       unlinkSync(opened.path);
     } catch {
-      // Somebody has removed it already, or the file system is gone: there is nothing left to remove.
+      // Somebody has already removed it, or the file system is gone: there is nothing left to remove.
     }
     closeSync(opened.fd);
   };
@@ -112,7 +116,7 @@ function openPage(path: string): number {
     return openSync(path, 'wx+', 0o600);
   } catch (cause) {
     const { code = 'UNKNOWN', message } = cause as NodeJS.ErrnoException;
-    const hint = code === 'EEXIST' ? 'it is there already: name another path, or remove it' : message;
+    const hint = code === 'EEXIST' ? 'it already exists: name another path, or remove it' : message;
     throw new PercoreError(
       'ERR_PERCORE_SYSTEM', `the counters page ${path} cannot be made: ${hint}`,
       { argument: 'path', value: path, errno: code, syscall: 'open', cause },

@@ -1,7 +1,7 @@
 /**
- * All counters and figures as Prometheus reads them: the text format 0.0.4, names and units by its conventions
- * (`percore_` first, `_total` behind what only grows, seconds and bytes). The text needs no library; `registerMetrics`
- * puts the same into a registry of prom-client.
+ * All counters and figures as Prometheus reads them: the text format 0.0.4, with names and units by its conventions
+ * (`percore_` first, `_total` at the end of what only grows, seconds and bytes). The text needs no library;
+ * `registerMetrics` puts the same into a registry of prom-client.
  */
 import { checkFunction, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
@@ -9,11 +9,11 @@ import { readFamilies, sharedReading, snake, type Family, type Sample } from './
 
 const UNITS = { count: ['', 1], bytes: ['_bytes', 1], ns: ['_seconds', 1e-9] } as const;
 
-/** What is used of a registry of prom-client. */
+/** The part of a registry of prom-client that is used. */
 export interface MetricsRegistry {
   /** Adds one. */
   registerMetric(metric: RegisteredMetric): void;
-  /** Takes one out again. */
+  /** Removes one. */
   removeSingleMetric(name: string): void;
 }
 /** A metric as a registry of prom-client reads it. */
@@ -26,8 +26,8 @@ export interface RegisteredMetric {
 
 /**
  * The text of one scrape: every figure of `runtime.status()` for each reactor and the main thread, and those of tasks
- * and lanes where the runtime was made with `metrics`. Reads shared memory and blocks nobody; allocates. Throws
- * ERR_PERCORE_INVALID_ARGUMENT for what is no runtime.
+ * and lanes if the runtime was made with `metrics`. Reads shared memory and blocks nobody; allocates. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT if it is not a runtime.
  *
  *     createServer((_, response) => response.end(prometheusText(runtime))).listen(9464, '127.0.0.1');
  */
@@ -46,8 +46,8 @@ export function prometheusText(runtime: Runtime): string {
 }
 
 /**
- * Adds the same figures to a registry of prom-client, which reads them with each scrape. Returns what takes them out
- * again. Throws ERR_PERCORE_INVALID_ARGUMENT, and what the registry throws for a name that it has already.
+ * Adds the same figures to a registry of prom-client, which reads them with each scrape. The returned function removes
+ * them again. Throws ERR_PERCORE_INVALID_ARGUMENT, and what the registry throws for a name that it already has.
  *
  *     registerMetrics(runtime, register);                       // import { register } from 'prom-client'
  */

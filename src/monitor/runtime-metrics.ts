@@ -1,4 +1,4 @@
-/** Four figures of a whole runtime, told at intervals: the first that anybody looks at. */
+/** Four figures of a whole runtime, reported at intervals: the first ones that anybody looks at. */
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { RESPONSE } from '../observe/internal.js';
@@ -18,9 +18,10 @@ export interface RuntimeMetrics {
 }
 
 /**
- * Calls `callback` every `everyMs` (10 to 2^31 - 1, default 1,000) with four figures of the runtime, which was made
- * with `metrics: true`, until the runtime closes or what this returns is called. Does not keep the program running.
- * What `callback` throws is an uncaught exception of the main thread. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Calls `callback` every `everyMs` (10 to 2^31 - 1, default 1,000) with four figures of the runtime, until the runtime
+ * closes or the returned function is called. The runtime must have been made with `metrics: true`. Does not keep the
+ * program running. What `callback` throws is an uncaught exception of the main thread. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const stop = onMetrics(runtime, { everyMs: 5000 }, ({ completed, p99Ns }) => console.log(completed, p99Ns));
  */

@@ -6,7 +6,7 @@ import { addRoom, controllerOf, partyOf, type Controller } from '../reactor/inte
 
 const ROOM = 'page';
 
-/** A page, as far as queues are shown in it. */
+/** A page, as far as showing queues is concerned. */
 export interface QueueTaker {
   setQueue(name: string, queue: Queue | undefined): void;
 }
@@ -18,7 +18,7 @@ interface Shown {
 }
 const shown = new WeakMap<Controller, Shown>();
 
-/** What this runtime shows; the set and the map are to be changed here and by publishCounters alone. */
+/** What this runtime shows. Only this file and publishCounters may change the set and the map. */
 export function shownOf(controller: Controller): Shown {
   let found = shown.get(controller);
   if (found === undefined) shown.set(controller, found = { pages: new Set(), queues: new Map() });
@@ -45,9 +45,9 @@ function setQueue(controller: Controller, name: string, queue: Queue | undefined
 
 /**
  * Shows a queue under a name in the counters pages of this runtime, and to exporters: depth, drops, and each consumer
- * with its lag. `of`: the runtime, or the reactor that has the handle. Undefined for `queue` takes it back; another
- * queue of that name takes its place. Costs the queue nothing; its memory is kept until then, or until the runtime
- * closes. Throws ERR_PERCORE_INVALID_ARGUMENT for a queue that other threads cannot look at.
+ * with its lag. `of` is the runtime, or the reactor that has the handle. Another queue of the same name takes its
+ * place; undefined for `queue` removes it. This costs the queue nothing. Its memory is kept until it is removed, or
+ * until the runtime closes. Throws ERR_PERCORE_INVALID_ARGUMENT for a queue that other threads cannot look at.
  *
  *     showQueue(runtime, 'orders', orders);
  */
@@ -59,7 +59,7 @@ export function showQueue(of: Reactor | Runtime, name: string, queue: Queue | un
   else party.toMain?.(ROOM, { name, queue: plain }, []);
 }
 
-/** The handle without what the user may have put beside it. */
+/** The handle, without anything that the user may have put on it. */
 function checkQueue(queue: Queue): Queue {
   const { backend } = inspect(queue);
   if (backend !== 'fixed' && backend !== 'linked') {

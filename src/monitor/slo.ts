@@ -1,4 +1,4 @@
-/** Upper bounds for figures of tasks: set while the program runs, seen by the party that records, counted there. */
+/** Upper bounds for figures of tasks: set while the program runs, seen by the party that records, and counted there. */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { FIGURES, type FigureTable } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
@@ -6,15 +6,15 @@ import { checkBandOrClass, checkName, partyOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
 import { MOST_BOUND_NS, type BoundsAsk } from './page-asks.js';
 
-/** Whose figures: one task, or all of a class or a priority that there are now. */
+/** Whose figures: one task, or all tasks of a class or a priority that exist now. */
 export interface SloTarget {
   readonly task?: string;
   readonly class?: string;
   readonly priority?: number;
-  /** One reactor alone. Of a runtime all are meant where it is left out. */
+  /** One reactor alone. If it is left out, all reactors of a runtime are meant. */
   readonly reactor?: number;
 }
-/** Upper bounds in nanoseconds: 1 to 2^40, or 0 for none any more. What is left out stays as it is. */
+/** Upper bounds in nanoseconds: 1 to 2^40, or 0 to remove one. What is left out stays as it is. */
 export interface SloBounds {
   readonly scheduleInNs?: number;
   readonly responseNs?: number;
@@ -26,10 +26,10 @@ const KEYS = FIGURES.map((name) => `${name}Ns`) as (keyof SloBounds)[];
 
 /**
  * Sets upper bounds for figures of a task, or of all tasks of a class. Returns for how many tasks: 0 says that there is
- * none such yet. Each value above its bound is counted in `metricsOf` and becomes an event 'sloViolated' of the
- * runtime, and on the channel `percore:slo` of `node:diagnostics_channel`, with its cause: 20 a second and reactor at
- * most, and each new worst. A party takes a new bound within a millisecond of work. While there is a bound, it
- * remembers what has run and watches its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * no such task yet. Each value above its bound is counted in `metricsOf`, and becomes an event 'sloViolated' of the
+ * runtime and a message on the channel `percore:slo` of `node:diagnostics_channel`, with its cause: at most 20 a second
+ * for each reactor, and every new worst. A party takes over a new bound within a millisecond of work. While there is a
+ * bound, the party remembers what has run and watches its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     setSlo(runtime, { task: 'orders' }, { responseNs: 500_000 });
  *     runtime.on('sloViolated', ({ task, figure, ns, cause }) => console.log(task, figure, ns, cause.kind));
@@ -54,7 +54,7 @@ export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBoun
   return setBounds(tablesOf(party, of), { task, band, reactor, boundsNs });
 }
 
-/** The same, of what is checked. A bound of -1 stays as it is. */
+/** The same, for arguments that were checked. A bound of -1 stays as it is. */
 export function setBounds(
   tables: readonly { readonly id: number; readonly table: FigureTable }[],
   { task, band, reactor, boundsNs }: BoundsAsk,

@@ -1,7 +1,7 @@
 /**
- * What there is of lanes, queues and topics, read from shared memory by any thread of the process: for the counters
- * page and for exporters. Nobody is asked and nobody stops; each number is right for some moment, two of them need not
- * be of the same one.
+ * The lanes, queues and topics that there are, read from shared memory by any thread of the process: for the counters
+ * page and for exporters. Nobody is asked and nobody stops. Each number is right for some moment, but two of them need
+ * not belong to the same one.
  */
 import {
   FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, placeLayout, queueLayout, topicRowLayout,
@@ -17,15 +17,15 @@ export interface LaneFigures {
   readonly to: number;
   readonly priority: number;
   readonly isReturn: boolean;
-  /** Records published and taken, and those that wait. */
+  /** Records that were published and taken, and those that wait. */
   readonly published: number;
   readonly taken: number;
   readonly lag: number;
-  /** Bytes that wait, the most that its sender has seen waiting, and what there is room for. */
+  /** Bytes that wait, the most that the sender has ever seen waiting, and how many there is room for. */
   readonly waitingBytes: number;
   readonly mostBytes: number;
   readonly capacityBytes: number;
-  /** Times that it was full. */
+  /** How often it was full. */
   readonly refused: number;
 }
 /** A queue that the program shows. */
@@ -48,9 +48,9 @@ export interface CursorFigures {
 export interface TopicFigures {
   readonly party: number;
   readonly role: 'publishes' | 'subscribes';
-  /** The topic, or what it subscribes to. */
+  /** The topic, or the pattern that it subscribes to. */
   readonly name: string;
-  /** -1: that of each message. */
+  /** -1: the band of each message. */
   readonly priority: number;
   readonly isOver: boolean;
   /** Messages that `publish` has taken, or that the handler has. */
@@ -66,7 +66,7 @@ type LaneSource = Pick<SharedRuntime, 'reactors' | 'laneBytes' | 'inboxes'>;
 const { producerCursor, consumerCursor, published, refused, highWater, capacity } = queueLayout.fields;
 const CONSUMED = (FIRST_PLACE_BYTES + placeLayout.fields.consumed.at) >> 3;
 
-/** All lanes that were ever used, by who takes, who sends, and band. Allocates. */
+/** All lanes that were ever used, by receiver, sender and band. Allocates. */
 export function readLanes(shared: LaneSource): LaneFigures[] {
   const lanes: LaneFigures[] = [];
   for (const [to, inbox] of shared.inboxes.entries()) {
@@ -83,7 +83,7 @@ export function readLanes(shared: LaneSource): LaneFigures[] {
 function readLane(inbox: SharedArrayBuffer, at: number, to: number, from: number, lane: number): LaneFigures {
   const words = new Int32Array(inbox, at, queueLayout.bytes >> 2);
   const numbers = new Float64Array(inbox, at, queueLayout.bytes >> 3);
-  // The consumer's first, so that what is taken meanwhile makes the lag no less than nothing.
+  // The consumer's cursor first, so that what is taken meanwhile cannot make the lag negative.
   const taken = numbers[CONSUMED]!;
   // Pairs with the stores of both ends of the ring, for the figure alone.
   const released = Atomics.load(words, consumerCursor.at >> 2);
@@ -96,7 +96,7 @@ function readLane(inbox: SharedArrayBuffer, at: number, to: number, from: number
   };
 }
 
-/** The queues that a program shows. One whose memory is damaged is left out. */
+/** The queues that a program shows. A queue with damaged memory is left out. */
 export function readQueues(queues: ReadonlyMap<string, Queue>): QueueFigures[] {
   return [...queues].flatMap(([name, queue]) => {
     try {
@@ -133,7 +133,7 @@ interface TopicRowFigures {
   readonly droppedLeft: number;
 }
 
-/** The same from a row of memory, or of a page. */
+/** The same, from a row of memory or of a page. */
 export function topicFigures(row: TopicRowFigures): TopicFigures {
   const { party, role, band, isOver, name, messages, refused: notTaken, lag, capacity: most } = row;
   return {

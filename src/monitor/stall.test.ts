@@ -64,9 +64,10 @@ describe('stalls', () => {
     else expect(stall.task).toBe(task);
   }, 60_000);
 
-  it('JSON.parse is found with its task, where it begins to collect', async () => {
+  it('JSON.parse is found with its task and who has called it, where it begins to collect', async () => {
     // The first may be that of the handler, which makes the text.
-    const isFound = ({ task, hasAnswered }: StallReport): boolean => task === 'parse' && !hasAnswered;
+    const isFound = ({ task, stack }: StallReport): boolean =>
+      task === 'parse' && /^ {4}at JSON\.parse \(<anonymous>\)\n {4}at parseText \(.*stalling\.js/.test(stack);
     for (let i = 0; i < 10 && !told.some(isFound); i++) await hold('parse');
     expect(told.filter(isFound).length, JSON.stringify(told)).toBeGreaterThan(0);
   }, 60_000);

@@ -1,12 +1,12 @@
-/** Stalls: the threshold of the watch that `createRuntime({ stall })` has made, while it runs. */
+/** Stalls: the threshold of the watch that `createRuntime({ stall })` made, changed while it runs. */
 import { invalidArgument } from '../errors.js';
 import type { Runtime, StallOptions } from '../reactor/index.js';
 import { controllerOf } from '../reactor/internal.js';
 
 /**
- * Changes from when on a step is a stall, and how many are told a minute; what is left out stays as it is. The runtime
- * was made with `stall`. In force at the next look, an eighth of the threshold later. Does not block. Throws
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * Changes how long a step may take before it is a stall, and how many are reported a minute; what is left out stays as
+ * it is. The runtime must have been made with `stall`. It takes effect at the next look, an eighth of the threshold
+ * later. Does not block. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const runtime = await createRuntime({ entry, stall: true });
  *     runtime.on('stalled', ({ reactorId, task, ns, stack }) => console.warn(reactorId, task, ns, stack));

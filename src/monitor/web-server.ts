@@ -1,11 +1,11 @@
 /**
- * The page that shows a running program in a browser: one HTML file, and server-sent events with what the counters page
- * says, twice a second.
+ * The page that shows a running program in a browser: one HTML file, and server-sent events with the content of the
+ * counters page, twice a second.
  *
  *      counters page --read--> this server --events--> each browser; a slow one misses some and keeps no more than one
  *
- * Who may look: whoever knows the token in the address. A request for a foreign host, or from a page of another origin,
- * is refused, so that no site that the user visits can reach it by a name of its own (DNS rebinding).
+ * Whoever knows the token in the address may look. A request for a foreign host, or from a page of another origin, is
+ * refused, so that no site that the user visits can reach the page by a name of its own (DNS rebinding).
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { programPath } from '../native.js';
 import type { PageSnapshot } from './page-reader.js';
 
 export interface InspectionOptions {
-  /** 0 to 65,535; 0, the default, takes a free one. */
+  /** 0 to 65,535; 0, the default, takes a free port. */
   readonly port?: number;
   /** Where it listens. Default '127.0.0.1': this machine alone. */
   readonly host?: string;
@@ -30,7 +30,7 @@ export interface Inspection {
   readonly clients: number;
   /** Events that browsers missed because they were slow. */
   readonly skipped: number;
-  /** Ends it and lets go of all browsers. Twice is once. */
+  /** Ends it and disconnects all browsers. A second call does nothing. */
   close(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ const HEADERS = {
     + "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 };
 
-/** Serves what `read` says, which throws when there is nothing any more. Rejects where it cannot listen. */
+/** Serves what `read` returns; `read` throws when there is nothing any more. Rejects if it cannot listen. */
 export async function serveSnapshots(read: () => PageSnapshot, options: InspectionOptions): Promise<Inspection> {
   const { port = 0, host = '127.0.0.1' } = checkOptions('options', options, ['port', 'host']);
   checkInteger('options.port', port, 0, 65_535);
@@ -77,7 +77,7 @@ export async function serveSnapshots(read: () => PageSnapshot, options: Inspecti
     if (clients.size === 0) return;
     last = eventOf(read);
     for (const client of clients) {
-      // It has not taken what it was sent before: this one is left out. Each event is whole by itself.
+      // It has not taken what was sent before, so this event is left out for it. Each event is complete by itself.
       if (client.writableLength > 0) skipped++;
       else client.write(last);
     }
@@ -124,14 +124,14 @@ function eventOf(read: () => PageSnapshot): string {
   }
 }
 
-/** Why a request is not answered; undefined for one that is. */
+/** Why a request is not answered; undefined if it is. */
 function refusalOf(
   { method, url, headers }: IncomingMessage, host: string, port: number, token: string,
 ): number | undefined {
   if (method !== 'GET') return 405;
   const names = LOOPBACK.includes(host) ? LOOPBACK : [host];
   const hosts = names.map((name) => `${name.includes(':') ? `[${name}]` : name}:${port}`);
-  // Whoever asked for all addresses is reached by names that are not known here.
+  // A server that listens on all addresses is reached by names that are not known here.
   const isOpen = host === '0.0.0.0' || host === '::';
   if (!isOpen && !hosts.includes(headers.host ?? '')) return 403;
   if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) return 403;
@@ -141,9 +141,9 @@ function refusalOf(
   try {
     given = new URL(url ?? '', 'http://page').searchParams.get('token');
   } catch {
-    // No address.
+    // It is not an address.
   }
-  // Of equal length, so that the time it takes tells nothing.
+  // Both have equal length, so that the time it takes tells nothing.
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return given !== null && timingSafeEqual(digest(given), digest(token)) ? undefined : 401;
 }

@@ -5,7 +5,7 @@
  * May be missing: pinning (`setAffinity` throws: the refusal is reported and the thread runs where it may), the timer
  * slack (both answer the same number, whatever was asked: a refusal as well), names of threads (`setName` does
  * nothing), `setChildPlace` where nothing is inherited (does nothing), `freshPages` (-ENOSYS: lanes that are never used
- * may then take memory), `callNs`.
+ * may then take memory), `callNs`, `cpu`.
  */
 
 /** What concerns no thread and no descriptor. */
@@ -49,6 +49,8 @@ export interface NativeThreads {
    * cannot.
    */
   setChildPlace(cpus: readonly number[], timerSlackNs: number): void;
+  /** The CPU that the calling thread runs on now. */
+  cpu?(): number;
   /** Whether something referenced keeps this thread's loop going. */
   isLoopAlive(): boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * The client of the broker, which the user installs beside percore, loaded when the first bridge is opened. Only the
- * parts that are used here are described, since the client's own types are not there where it is not installed.
+ * The client of the broker, which users install beside percore. It is loaded when the first bridge is opened. Only the
+ * parts that are used here are described, since the client's own types are missing where it is not installed.
  */
 import { PercoreError } from '../errors.js';
 
@@ -17,9 +17,15 @@ export interface ClientMessage {
   readonly headers?: ClientHeaders | undefined;
 }
 
+/** What the broker has said of itself. Where it forbids something, with what that was. */
+export interface BrokerError extends Error {
+  readonly operation?: 'publish' | 'subscription';
+  readonly subject?: string;
+}
+
 export interface ClientStatus {
   readonly type: string;
-  readonly error?: Error;
+  readonly error?: BrokerError;
 }
 
 export interface ClientSubscription {
@@ -60,7 +66,7 @@ export interface ClientDeliveries {
 
 export interface ConsumerInfo {
   readonly name: string;
-  readonly config: { readonly filter_subject?: string };
+  readonly config: { readonly opt_start_seq?: number; readonly [option: string]: unknown };
   readonly ack_floor: { readonly stream_seq: number };
   readonly num_ack_pending: number;
   readonly num_pending: number;
@@ -124,7 +130,7 @@ export interface Client {
 
 const PACKAGES = '@nats-io/transport-node @nats-io/jetstream';
 
-/** Throws ERR_PERCORE_BROKER_UNAVAILABLE where the packages are not installed. */
+/** Throws ERR_PERCORE_BROKER_UNAVAILABLE if the packages are not installed. */
 export async function loadClient(): Promise<Client> {
   const transport = await load(() => import('@nats-io/transport-node'), PACKAGES);
   const jetstream = await load(() => import('@nats-io/jetstream'), PACKAGES);
@@ -137,7 +143,7 @@ export async function loadClient(): Promise<Client> {
   };
 }
 
-/** A key-value bucket, made where there is none. */
+/** Opens a key-value bucket, and makes it if there is none. */
 export async function openTable(
   connection: ClientConnection, name: string, options: { replicas: number },
 ): Promise<ClientTable> {
@@ -152,7 +158,7 @@ async function load<T>(from: () => Promise<T>, packages: string): Promise<T> {
     if ((cause as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
     throw new PercoreError(
       'ERR_PERCORE_BROKER_UNAVAILABLE',
-      `the client of the broker is not installed, which percore/nats needs: npm install ${packages}`, { cause },
+      `percore/nats needs the client of the broker, which is not installed: npm install ${packages}`, { cause },
     );
   }
 }

@@ -1,15 +1,15 @@
-/** What a consumer and its messages are for their user. */
+/** What users see of a consumer and its messages. */
 import type { StepResult } from '../reactor/index.js';
 
-/** A message of a stream, as a step is given it. */
+/** A message of a stream, as it is passed to a step. */
 export interface NatsMessage {
   readonly subject: string;
   readonly bytes: Uint8Array;
-  /** The identifier under which it was stored; undefined where its publisher gave none. */
+  /** The identifier under which it was stored; undefined if its publisher gave none. */
   readonly id: string | undefined;
-  /** The bucket of its key, 0 to 1,023; -1 where the subject names none. */
+  /** The bucket of its key, 0 to 1,023; -1 if the subject names none. */
   readonly bucket: number;
-  /** Its place in the stream, from 1. */
+  /** Its position in the stream, from 1. */
   readonly sequence: number;
   /** How often the broker has given it out, from 1. */
   readonly deliveries: number;
@@ -19,25 +19,25 @@ export interface NatsMessage {
   text(): string;
 }
 
-/** What a step may answer, as that of a task: it is acknowledged when the step is done. */
+/** What a step may answer, as that of a task may. The message is acknowledged when the step is done. */
 export type NatsStep = (message: NatsMessage) => StepResult;
 
-/** What a consumer has done. Counts from 0 and only grow, but for `inFlight`. */
+/** What a consumer has done. All are counts from 0 that only grow, except `inFlight`. */
 export interface NatsConsumerStatus {
   readonly stream: string;
   readonly name: string;
-  /** Messages that the broker has given out to here, and that are not acknowledged. */
+  /** Messages that the broker has given to this consumer and that are not yet acknowledged. */
   readonly inFlight: number;
   readonly received: number;
   /** Messages whose step is done. */
   readonly acknowledged: number;
-  /** Given out again by the broker although they wait here or were done here: their step was not run for it. */
+  /** Messages that the broker gave out again although they wait here or are done. Their step did not run again. */
   readonly duplicates: number;
   /** Steps that have thrown. */
   readonly failed: number;
-  /** Messages whose step has thrown `tries` times: the broker gives them out no more. */
+  /** Messages whose step has thrown `tries` times. The broker no longer gives them out. */
   readonly givenUp: number;
-  /** Messages given back to the broker unread, when it ended. */
+  /** Messages that were given back to the broker unread when the consumer ended. */
   readonly givenBack: number;
 }
 
@@ -45,9 +45,9 @@ export interface NatsConsumerStatus {
 export interface NatsConsumer {
   readonly stream: string;
   readonly name: string;
-  /** Reads nothing more; resolves when the steps of what was read are done and acknowledged. */
+  /** Stops reading. Resolves when the steps of what was read are done and acknowledged. */
   drain(): Promise<void>;
-  /** Reads nothing more, and gives back what waits here. Its place at the broker remains. Twice is once. */
+  /** Stops reading, and gives back what waits here. Its position at the broker remains. A second call does nothing. */
   close(): void;
   /** A fresh object. */
   status(): NatsConsumerStatus;

@@ -1,4 +1,4 @@
-/** A message that was given out to here and is not acknowledged. */
+/** A message that was given to this consumer and is not yet acknowledged. */
 import type { ClientDelivery } from './client.js';
 import type { NatsMessage } from './consumer-types.js';
 import { bucketIn } from './subjects.js';

@@ -1,4 +1,4 @@
-/** What the client and the broker say is wrong, as errors that name the fix. */
+/** What the client and the broker say is wrong, turned into errors that name the fix. */
 import { messageOf, PercoreError } from '../errors.js';
 
 /** Codes that the broker gives for errors of JetStream. */
@@ -10,7 +10,7 @@ export const WRONG_SEQUENCE = 10071;
 /** The stream is full, or the disk is. */
 const FULL = [10023, 10047, 10077, 10122];
 
-/** The broker's number of an error of JetStream, or 0. */
+/** The broker's number for an error of JetStream, or 0. */
 export function jetStreamCode(error: unknown): number {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'number' ? code : 0;
@@ -28,6 +28,14 @@ export function cannotConnect(cause: unknown, servers: readonly string[]): Perco
       { argument: 'servers', value: where, cause },
     );
   }
+  if (isCertificate(cause)) {
+    return new PercoreError(
+      'ERR_PERCORE_BROKER_REFUSED',
+      `the certificate of the broker at ${where} is not to be trusted (${why}): give the one that has signed it as `
+        + '`client: { tls: { ca } }`',
+      { argument: 'servers', value: where, cause },
+    );
+  }
   return new PercoreError(
     'ERR_PERCORE_BROKER_UNAVAILABLE',
     `no broker answers at ${where} (${why}): start one there, as by `
@@ -38,6 +46,14 @@ export function cannotConnect(cause: unknown, servers: readonly string[]): Perco
 
 export function isAuthorization(error: unknown): boolean {
   return error instanceof Error && /^(?:Authorization|UserAuthenticationExpired)Error$/.test(error.name);
+}
+
+/** Node's names for what is wrong with a certificate. */
+function isCertificate(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && /CERT|^UNABLE_TO|^ERR_TLS_/.test(code) || /certificate/.test(error.message)
+    || isCertificate(error.cause);
 }
 
 /** What the broker has answered, in words with a fix. `what`: 'publish to "orders.7"'. */
@@ -58,11 +74,26 @@ export function refusedBy(cause: unknown, what: string, stream?: string): Percor
   if (code === TOO_LARGE_FOR_STREAM) {
     return refused(`${why}: raise \`max_msg_size\` of the stream, or send less at a time`);
   }
+  if (isNamed(cause, 'PermissionViolationError')) {
+    return refused(`the broker does not permit it to this user (${why}): let its \`permissions\` allow it`);
+  }
+  if (isTimeout(cause)) {
+    return refused('the broker has not answered in time. Where it is one of a cluster, a majority of them must be '
+      + 'there');
+  }
   if (isNoResponders(cause)) {
-    return refused('nobody takes it: no stream has that subject, or the broker was started without JetStream. Make the '
-      + 'stream by ensureStream(…)');
+    return refused('nobody takes it: no stream has that subject, a cluster has no leader yet, or the broker was '
+      + 'started without JetStream. Make the stream by ensureStream(…)');
   }
   return refused(code === 0 ? why : `${why} (${code})`);
+}
+
+/** The client has waited for an answer in vain. */
+export const isTimeout = (error: unknown): boolean => isNamed(error, 'TimeoutError');
+
+/** It, or what it was caused by. */
+function isNamed(error: unknown, name: string): boolean {
+  return error instanceof Error && (error.name === name || isNamed(error.cause, name));
 }
 
 function isNoResponders(error: unknown): boolean {

@@ -1,4 +1,4 @@
-/** percore/nats: topics and keyed work over the machines that share a broker, NATS with JetStream. */
+/** percore/nats: topics and keyed work across machines that share a broker, NATS with JetStream. */
 export { openNats } from './nats.js';
 export type { Nats, NatsStatus } from './bridge.js';
 export type { NatsConsumerOptions, NatsOptions, NatsPublisherOptions } from './options.js';
@@ -9,5 +9,6 @@ export { createNatsConsumer } from './consumer.js';
 export type { NatsConsumer, NatsConsumerStatus, NatsMessage, NatsStep } from './consumer-types.js';
 export { ensureStream, type NatsStreamOptions } from './streams.js';
 export { subjectToTopic, topicToSubject, type SubjectToTopicOptions, type TopicToSubjectOptions } from './topics.js';
-export { joinOwners, type NatsOwners, type NatsOwnersStatus } from './owners.js';
+export { joinOwners } from './owners.js';
+export type { NatsOwners, NatsOwnersStatus } from './owners-types.js';
 export type { NatsOwnersOptions, NatsOwnerStep, NatsRange } from './owners-options.js';

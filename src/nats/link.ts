@@ -1,29 +1,33 @@
 /**
- * The connection of one reactor to a broker, and what runs over it. The client keeps it alive: it connects again by
- * itself, for ever, and says when it has lost the broker and found it again. Whoever uses it is told:
+ * The connection of one reactor to a broker, and what uses it. The client keeps the connection alive: it connects again
+ * by itself, for ever, and says when it has lost the broker and when it has found it again. Everything that uses the
+ * connection is told:
  *
  *      'disconnect' --> offline(): nothing is sent, everything keeps what is not confirmed
  *      'reconnect'  --> online(): it is sent again, in its order, under the same identifiers
  *
- * Plain messages (core NATS) go out at once and have no answer. What bounds them is the client's own question for a
- * sign of life: no more than MOST_UNFLUSHED bytes may lie between two answers.
+ * Plain messages (core NATS) go out at once and are not answered. They are bounded by the client's own ping: no more
+ * than MOST_UNFLUSHED bytes may lie between two answers to it.
  */
-import { messageOf, PercoreError } from '../errors.js';
+import { checkFunction, messageOf, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { noteRefusal } from '../refusals.js';
 import { checkWaitOptions, limitWait, type WaitOptions } from '../waiting.js';
 import type { Nats, NatsStatus } from './bridge.js';
-import type { Client, ClientConnection, ClientManager, ClientStreams } from './client.js';
+import type { BrokerError, Client, ClientConnection, ClientManager, ClientStreams } from './client.js';
 import { isAuthorization } from './failures.js';
+import { patiently } from './patience.js';
 import { checkSubject } from './subjects.js';
 
-/** A publisher, consumer or owner on this connection. */
+/** A publisher, consumer or owner that uses this connection. */
 export interface LinkPart {
   readonly kind: 'publisher' | 'consumer' | 'owner';
   offline(): void;
   online(): void;
+  /** The broker does not let this connection do something: true where that was this part's, which sees to it. */
+  isForbidden?(error: BrokerError): boolean;
   /** Takes nothing new, and resolves when what it has is done. */
   drain(): Promise<void>;
   /** The connection is gone for good. */
@@ -31,11 +35,11 @@ export interface LinkPart {
 }
 
 const MOST_UNFLUSHED = 4 * 1024 * 1024;
-/** Bytes of a message's head, about. */
+/** Approximate number of bytes in the head of a message. */
 const HEAD = 32;
-/** The same error is reported so often at most. */
+/** The same error is reported at most this often. */
 const REPORT_MS = 10_000;
-/** What `close` waits for unless it is told otherwise. */
+/** How long `close` waits unless it is told otherwise. */
 const CLOSE_MS = 5000;
 
 export class NatsLink implements Nats {
@@ -57,11 +61,11 @@ export class NatsLink implements Nats {
   private closing: Promise<void> | undefined;
 
   constructor(
-    /** What the bridge was opened for, and its inside. */
+    /** What the bridge was opened for, and its inner object. */
     readonly of: Reactor | Runtime, readonly party: Party,
     readonly client: Client, readonly connection: ClientConnection,
     readonly manager: ClientManager, readonly streams: ClientStreams, readonly servers: readonly string[],
-    private readonly forget: () => void,
+    private readonly answerMs: number, private readonly forget: () => void,
   ) {
     this.maxPayload = connection.info?.max_payload ?? 2 ** 20;
     this.closed = new Promise((resolve) => (this.tellClosed = resolve));
@@ -98,6 +102,7 @@ export class NatsLink implements Nats {
   }
 
   whenRoom(then: () => void): void {
+    checkFunction('then', then);
     this.line.whenRoom(this.maxPayload < MOST_UNFLUSHED / 2 ? this.maxPayload : HEAD, then);
   }
 
@@ -137,26 +142,34 @@ export class NatsLink implements Nats {
     };
   }
 
-  /** Something is wrong, and goes on or will be tried again. The same is not reported all the time. */
+  /** Something is wrong that persists or will be tried again. The same error is not reported all the time. */
   note(error: PercoreError, where: string): void {
     const now = performance.now();
-    const isKnown = this.lastError?.message === error.message && now - this.reportedMs < REPORT_MS;
+    const isKnown = kindOf(this.lastError) === kindOf(error) && now - this.reportedMs < REPORT_MS;
     this.lastError = error;
     if (isKnown) return;
     this.reportedMs = now;
     this.party.reportError(error, where);
   }
 
+  /** Tries an order to the broker for as long as it says, or says nothing, that it cannot take it yet. */
+  patiently<T>(order: () => Promise<T>): Promise<T> {
+    return patiently(this.answerMs, () => this.isClosed, order);
+  }
+
   private async watch(): Promise<void> {
     for await (const { type, error } of this.connection.status()) {
       if (type === 'disconnect') this.offline();
       else if (type === 'reconnect') this.online();
-      else if (type === 'error' && error !== undefined) {
-        this.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', `the broker says: ${messageOf(error)}`, {
-          cause: error,
-        }), 'the connection to the broker');
-      }
+      else if (type === 'error' && error !== undefined) this.hear(error);
     }
+  }
+
+  private hear(error: BrokerError): void {
+    if (error.operation !== undefined && [...this.parts].some((part) => part.isForbidden?.(error))) return;
+    this.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', `the broker says: ${messageOf(error)}`, {
+      cause: error,
+    }), 'the connection to the broker');
   }
 
   private offline(): void {
@@ -178,7 +191,7 @@ export class NatsLink implements Nats {
 
   // ---- Its end ------------------------------------------------------------------------------------------------------
 
-  /** Consumers first: their steps may publish. */
+  /** Consumers come first, because their steps may publish. */
   async drain(): Promise<void> {
     for (const kind of ['owner', 'consumer', 'publisher'] as const) {
       await Promise.all([...this.parts].filter((part) => part.kind === kind).map((part) => part.drain()));
@@ -236,3 +249,6 @@ export class NatsLink implements Nats {
     return this.close();
   }
 }
+
+/** Two of the same kind may name different subjects. */
+const kindOf = (error: PercoreError | undefined): string | undefined => error?.message.replace(/"[^"]*"/g, '');

@@ -1,11 +1,11 @@
 /** Options of a bridge, its publishers and consumers, and what is refused of them. */
-import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { checkBandOrClass, checkConcurrency, checkName, type Party } from '../reactor/internal.js';
 import { checkBrokerName, checkFilter, checkRanges, checkSubject } from './subjects.js';
 
 /** Options of `openNats`. */
 export interface NatsOptions {
-  /** Where the broker is, or several of one cluster: 'nats://127.0.0.1:4222'. */
+  /** The address of the broker, or those of several brokers of one cluster: 'nats://127.0.0.1:4222'. */
   readonly servers: string | readonly string[];
   /** The name that the broker shows for this connection. Default: 'percore' and the number of the reactor. */
   readonly name?: string;
@@ -14,11 +14,16 @@ export interface NatsOptions {
   readonly token?: string;
   /** How long the first connection may take: 1 to 2^31 - 1 ms, default 5,000. */
   readonly timeoutMs?: number;
+  /**
+   * How long an order to the broker is tried that it cannot take yet, such as a stream, a consumer or the table of
+   * owners while its cluster elects who leads: 1 to 2^31 - 1 ms, default 30,000.
+   */
+  readonly answerMs?: number;
   /** Pause between two tries to connect again: 1 to 60,000 ms, default 250. It is tried for ever. */
   readonly reconnectMs?: number;
   /**
-   * So often the broker is asked whether it is there: 100 to 2^31 - 1 ms, default 2,000. After two questions without an
-   * answer the connection is given up and made anew.
+   * How often the broker is asked whether it is there: 100 to 2^31 - 1 ms, default 2,000. After two questions without
+   * an answer the connection is given up and made anew.
    */
   readonly pingMs?: number;
   /** Further options of the client's own `connect`: `tls`, `authenticator`, `inboxPrefix` and so on. */
@@ -27,24 +32,27 @@ export interface NatsOptions {
 
 /** Options of `createNatsPublisher`. */
 export interface NatsPublisherOptions {
-  /** Where it publishes; with a key, range and bucket come behind it: 'orders' becomes 'orders.12.200'. */
+  /** Where it publishes. With a key, the range and the bucket follow it: 'orders' becomes 'orders.12.200'. */
   readonly subject: string;
-  /** Ranges that the buckets are divided into: a power of two from 1 to 1,024, default 64. The same for all. */
+  /**
+   * How many ranges the buckets are divided into: a power of two from 1 to 1,024, default 64. All must have the same.
+   */
   readonly ranges?: number;
-  /** Messages that the broker has not confirmed: 1 to 2^20, default 1,024. Beyond it `publish` is refused. */
+  /** Most messages that the broker has not confirmed: 1 to 2^20, default 1,024. Beyond that `publish` refuses. */
   readonly mostPending?: number;
-  /** Their bytes: 1 to 2^31 - 1, default 16 MiB. */
+  /** Most bytes of those messages: 1 to 2^31 - 1, default 16 MiB. */
   readonly mostPendingBytes?: number;
-  /** A message that is not confirmed for so long is sent again: 10 to 2^31 - 1 ms, default 5,000. */
+  /** A message that is not confirmed within this time is sent again: 10 to 2^31 - 1 ms, default 5,000. */
   readonly confirmMs?: number;
   /**
-   * Of each subject one message is under way at a time, so that none overtakes one that the broker has refused. Default
-   * true. False: of one subject too as many as fit `mostPending`, faster where there are few subjects.
+   * True (the default): one message of each subject is under way at a time, so that none overtakes one that the broker
+   * has refused. False: `mostPending` messages of one subject may be under way, which is faster when there are few
+   * subjects.
    */
   readonly inOrder?: boolean;
   /**
-   * Asked for each message: headers that it gets, such as the context of a trace (`propagation.inject` of
-   * OpenTelemetry, or `{ traceparent }`). Those of `publish` itself go before them.
+   * Called for each message; returns headers for it, such as the context of a trace (`propagation.inject` of
+   * OpenTelemetry, or `{ traceparent }`). Headers that are passed to `publish` itself win.
    */
   readonly headers?: () => Readonly<Record<string, string>> | undefined;
 }
@@ -53,36 +61,45 @@ export interface NatsPublisherOptions {
 export interface NatsConsumerOptions {
   /** The stream that is read. */
   readonly stream: string;
-  /** The consumer's name at the broker, which remembers what it has acknowledged. Shared by all that use the name. */
+  /** The consumer's name at the broker, which remembers what was acknowledged. All that use the name share it. */
   readonly name: string;
-  /** Which subjects of the stream: 'orders.>'. Default: all. */
+  /** Which subjects of the stream it reads: 'orders.>'. Default: all. */
   readonly subject?: string;
-  /** Where a consumer begins that the broker does not know yet: 'all' there is (default), or what is 'new'. */
+  /** Where a consumer begins that the broker does not know yet: at 'all' there is (default), or at what is 'new'. */
   readonly from?: 'all' | 'new';
-  /** Messages that were given out and not acknowledged, over all that use the name: 1 to 65,536, default 256. */
+  /** Most messages given out and not acknowledged, over all that use the name: 1 to 65,536, default 256. */
   readonly mostInFlight?: number;
-  /** After so long without a sign of life others get its messages: 1,000 to 2^31 - 1 ms, default 30,000. */
+  /** After this long without a sign of life, others get its messages: 1,000 to 2^31 - 1 ms, default 30,000. */
   readonly ackWaitMs?: number;
+  /**
+   * True: nobody else reads under this name. Then it begins anew whenever it begins to read, after a lost connection
+   * and after a death, at the first message that was not acknowledged: nothing comes behind newer messages, and nothing
+   * waits for `ackWaitMs`. Two such under one name would run messages twice. Default false.
+   */
+  readonly isOnlyReader?: boolean;
   /** How often a step is run that throws, before its message is given up: 1 to 1,000, default 5. */
   readonly tries?: number;
-  /** Asynchronous steps under way at once: 1 to 2^20, default 1, which keeps their order. */
+  /** Most asynchronous steps under way at once: 1 to 2^20, default 1, which keeps their order. */
   readonly concurrency?: number;
   /** Band of its steps: 0 low to 7 high. Default 3. */
   readonly priority?: number;
-  /** A class of the runtime's, in the place of `priority`. */
+  /** A class of the runtime, instead of `priority`. */
   readonly class?: string;
 }
 
 export interface LinkSettings {
   readonly servers: readonly string[];
   readonly connect: object;
-  readonly timeoutMs: number;
+  readonly answerMs: number;
 }
 
-const LINK_OPTIONS = ['servers', 'name', 'user', 'pass', 'token', 'timeoutMs', 'reconnectMs', 'pingMs', 'client'];
+const LINK_OPTIONS = [
+  'servers', 'name', 'user', 'pass', 'token', 'timeoutMs', 'answerMs', 'reconnectMs', 'pingMs', 'client',
+];
 const PUBLISHER_OPTIONS = ['subject', 'ranges', 'mostPending', 'mostPendingBytes', 'confirmMs', 'inOrder', 'headers'];
 const CONSUMER_OPTIONS = [
-  'stream', 'name', 'subject', 'from', 'mostInFlight', 'ackWaitMs', 'tries', 'concurrency', 'priority', 'class',
+  'stream', 'name', 'subject', 'from', 'mostInFlight', 'ackWaitMs', 'isOnlyReader', 'tries', 'concurrency', 'priority',
+  'class',
 ];
 
 export function checkLink(options: NatsOptions, party: Party): LinkSettings {
@@ -103,7 +120,7 @@ export function checkLink(options: NatsOptions, party: Party): LinkSettings {
   const who = party.id === party.shared.reactors ? 'percore main' : `percore ${party.id}`;
   checkInteger('timeoutMs', timeoutMs, 1, 2 ** 31 - 1);
   return {
-    servers, timeoutMs,
+    servers, answerMs: checkInteger('answerMs', given.answerMs ?? 30_000, 1, 2 ** 31 - 1),
     connect: {
       ...client, servers,
       name: given.name === undefined ? who : checkText('name', given.name),
@@ -125,7 +142,7 @@ export function checkPublisher(options: NatsPublisherOptions): PublisherSettings
   if (options === undefined) throw invalidArgument('options', options, "an object with subject, such as 'orders'");
   const given = checkOptions('options', options, PUBLISHER_OPTIONS);
   const { inOrder = true } = given;
-  if (typeof inOrder !== 'boolean') throw invalidArgument('inOrder', inOrder, 'true or false');
+  checkBoolean('inOrder', inOrder);
   if (given.headers !== undefined) checkFunction('headers', given.headers);
   return {
     subject: checkSubject('subject', given.subject),
@@ -144,6 +161,7 @@ export interface ConsumerSettings {
   readonly from: 'all' | 'new';
   readonly mostInFlight: number;
   readonly ackWaitMs: number;
+  readonly isOnlyReader: boolean;
   readonly tries: number;
   readonly concurrency: number;
   readonly band: number;
@@ -152,12 +170,13 @@ export interface ConsumerSettings {
 export function checkConsumer(options: NatsConsumerOptions, classes: Party['turn']['classes']): ConsumerSettings {
   if (options === undefined) throw invalidArgument('options', options, 'an object with stream and name');
   const given = checkOptions('options', options, CONSUMER_OPTIONS);
-  const { from = 'all' } = given;
+  const { from = 'all', isOnlyReader = false } = given;
+  checkBoolean('isOnlyReader', isOnlyReader);
   if (from !== 'all' && from !== 'new') throw invalidArgument('from', from, "'all' or 'new'");
   const name = checkBrokerName('name', given.name);
   checkName('name', `nats ${name}`);
   return {
-    name, from,
+    name, from, isOnlyReader,
     stream: checkBrokerName('stream', given.stream),
     subject: given.subject === undefined ? undefined : checkFilter('subject', given.subject),
     mostInFlight: checkInteger('mostInFlight', given.mostInFlight ?? 256, 1, 65_536),

@@ -1,11 +1,11 @@
-/** One range that a reactor owns: its consumer, from its first message to the last that is acknowledged. */
+/** One range that a reactor owns: its consumer, from the first message to the last that is acknowledged. */
 import { BACK_PRESSURED } from '../result-codes.js';
 import type { StepResult } from '../reactor/index.js';
 import { WaitingLine } from '../reactor/internal.js';
 import { noteRefusal } from '../refusals.js';
 import { openConsumer, type StreamConsumer } from './consumer.js';
+import { findPlace, removePlace } from './consumer-place.js';
 import type { NatsMessage } from './consumer-types.js';
-import { jetStreamCode, NO_CONSUMER } from './failures.js';
 import type { NatsLink } from './link.js';
 import { rangeAt, type NatsOwnerStep, type NatsRange, type OwnersSettings } from './owners-options.js';
 import type { OwnersTable, RangeEntry } from './table.js';
@@ -17,7 +17,7 @@ interface RangeHost {
   isAlive(): boolean;
 }
 
-/** Epochs that were taken and not opened, by owners that died in between: so many are looked through. */
+/** How many epochs it looks through that were taken but never opened, by owners that died in between. */
 const MOST_UNOPENED = 16;
 
 export class OwnedRange {
@@ -36,7 +36,7 @@ export class OwnedRange {
     });
   }
 
-  /** The table has said that it is this reactor's, and nothing has happened since that makes it doubtful. */
+  /** The table has said that the range is this reactor's, and nothing has happened since that makes it doubtful. */
   get isSure(): boolean { return this.sure; }
   set isSure(isSo: boolean) {
     this.sure = isSo;
@@ -57,12 +57,12 @@ export class OwnedRange {
 
   get acknowledged(): number { return this.consumer?.status().acknowledged ?? 0; }
   get inFlight(): number { return this.consumer?.status().inFlight ?? 0; }
-  /** The first message that it was not given; 1 where it was given none. */
+  /** The first message that it was not given; 1 if it was given none. */
   get next(): number { return this.consumer?.next ?? 1; }
 
   /**
-   * Finds where the consumer before it has come to, says so in the table, ends that one, and reads on. `found`: what
-   * the table had; `before`: the consumer, where it was here. Answers the entry.
+   * Finds how far the previous consumer has come, says so in the table, ends that consumer, and reads on. `found` is
+   * what the table had; `before` is the consumer, if it was here. Returns the entry.
    */
   async open(table: OwnersTable, found: RangeEntry, before: OwnedRange | undefined): Promise<RangeEntry> {
     const { link, settings } = this.host;
@@ -71,11 +71,13 @@ export class OwnedRange {
     const start = Math.max(found.start, last.floor + 1, before?.next ?? 1);
     const entry = await table.change(range, { ...this.entry, start });
     if (entry === undefined) throw new Error('another has taken it');
-    if (last.epoch !== 0) await this.remove(last.epoch);
+    if (last.epoch !== 0) await removePlace(link, settings.consumer.stream, this.nameOf(last.epoch));
     if (before === undefined) await settings.onRangeArrives?.(this.range);
     this.consumer = await openConsumer(
       link, { ...settings.consumer, name: this.nameOf(entry.epoch), subject: `${settings.subject}.${range}.>` },
-      (message) => this.run(message), { start, isFenced: true },
+      (message) => this.run(message),
+      // The broker had no leader for it, or has forgotten it: the range is taken again.
+      { start, isFenced: true, onLost: () => (this.isSure = false) },
     );
     if (this.hasEnded) this.consumer.close();
     return entry;
@@ -85,25 +87,16 @@ export class OwnedRange {
     return `${this.host.settings.name}-${this.range.range}-${epoch}`;
   }
 
-  /** The last consumer that was opened, up to that epoch, and up to where all was acknowledged to it. */
+  /**
+   * The last consumer that was opened, up to that epoch, and the message up to which it had acknowledged everything.
+   */
   private async lastConsumer(epoch: number): Promise<{ epoch: number; floor: number }> {
     const { link, settings } = this.host;
     for (let each = epoch; each > Math.max(0, epoch - MOST_UNOPENED); each--) {
-      try {
-        const found = await link.manager.consumers.info(settings.consumer.stream, this.nameOf(each));
-        return { epoch: each, floor: found.ack_floor.stream_seq };
-      } catch (error) {
-        if (jetStreamCode(error) !== NO_CONSUMER) throw error;
-      }
+      const found = await findPlace(link, settings.consumer.stream, this.nameOf(each));
+      if (found !== undefined) return { epoch: each, floor: found.ack_floor.stream_seq };
     }
     return { epoch: 0, floor: 0 };
-  }
-
-  private async remove(epoch: number): Promise<void> {
-    const { link, settings } = this.host;
-    await link.manager.consumers.delete(settings.consumer.stream, this.nameOf(epoch)).catch((error: unknown) => {
-      if (jetStreamCode(error) !== NO_CONSUMER) throw error;
-    });
   }
 
   /** It is this reactor's now: runs what it was given, and reads nothing more. */
@@ -112,7 +105,7 @@ export class OwnedRange {
     await this.consumer?.drain();
   }
 
-  /** Reads nothing more. Answers how many it has acknowledged. */
+  /** Stops reading. Returns how many messages it has acknowledged. */
   end(): number {
     this.hasEnded = true;
     const count = this.acknowledged;

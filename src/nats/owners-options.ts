@@ -1,4 +1,4 @@
-/** Options of `joinOwners`, what it is told of a range, and what is refused. */
+/** Options of `joinOwners`, what its callbacks are told about a range, and how options are checked. */
 import { hostname } from 'node:os';
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BUCKETS } from '../layout.js';
@@ -8,10 +8,10 @@ import type { NatsMessage } from './consumer-types.js';
 import { checkConsumer, type ConsumerSettings, type NatsConsumerOptions } from './options.js';
 import { checkBrokerName, checkRanges, checkSubject } from './subjects.js';
 
-/** A range of buckets that is this reactor's, for as long as `epoch` says. */
+/** A range of buckets that belongs to this reactor for the epoch that `epoch` names. */
 export interface NatsRange {
   readonly range: number;
-  /** Grows each time that the range is taken: whoever writes for it elsewhere may refuse what has a smaller one. */
+  /** Grows each time that the range is taken. What is written to elsewhere may refuse writers with a smaller one. */
   readonly epoch: number;
   /** Its buckets: `buckets` of them from `firstBucket` on. */
   readonly firstBucket: number;
@@ -25,24 +25,25 @@ export interface NatsOwnersOptions
   readonly name: string;
   /** The subject of the publishers: 'orders'. */
   readonly subject: string;
-  /** Ranges that the buckets are divided into, as the publishers have it: default 64. At most so many can share. */
+  /** How many ranges the buckets are divided into, as at the publishers: default 64. No more machines can share. */
   readonly ranges?: number;
-  /** What others know this reactor by. Default: made of the host, the process and the reactor. */
+  /** The name under which others know this reactor. Default: made of the host, the process and the reactor. */
   readonly machine?: string;
   /**
-   * So long the ranges of one that gives no sign of life are its own: 300 to 2^31 - 1 ms, default 10,000. It gives four
-   * signs in that time, and runs no step when the time is over without one that the broker has taken.
+   * For how long the ranges of an owner that gives no sign of life remain its own: 300 to 2^31 - 1 ms, default 10,000.
+   * It gives four signs in that time, and runs no step after that time has passed without a sign that the broker has
+   * taken.
    */
   readonly leaseMs?: number;
-  /** Messages of one range that are under way: 1 to 65,536, default 64. */
+  /** Most messages of one range that are under way: 1 to 65,536, default 64. */
   readonly mostInFlight?: number;
   /** Brokers of the cluster that have the table of owners: 1 to 5, default 1. */
   readonly replicas?: number;
-  /** The range is this reactor's from now on; its first message comes when the promise has resolved. */
+  /** The range is this reactor's from now on. Its first message comes when the returned promise has resolved. */
   readonly onRangeArrives?: (range: NatsRange) => void | Promise<void>;
   /**
-   * It is no longer: given up, after all its messages were run (`isLost` false), or lost to another, which runs what
-   * was not acknowledged again.
+   * The range is no longer this reactor's. Either it was given up after all its messages had run (`isLost` is false),
+   * or another reactor has taken it and runs again whatever was not acknowledged.
    */
   readonly onRangeLeaves?: (range: NatsRange, isLost: boolean) => void | Promise<void>;
 }

@@ -1,17 +1,19 @@
 /**
- * Keyed work over several machines: who runs the messages of which range of buckets. There is no leader: all read one
- * table at the broker, and each takes and gives ranges until all have about the same.
+ * Keyed work across several machines: who runs the messages of which range of buckets. There is no leader. All read one
+ * table at the broker, and each takes and gives ranges until all have about the same number.
  *
- *      lives: a sign of life each quarter of a lease         free, or its owner gives none for a lease: taken
- *      own lease over: no step is run any more               taken by another: lost
+ *      alive: a sign of life each quarter of a lease         a range is free, or its owner was silent: take it
+ *      own lease is over: no step runs any more              another has taken a range: it is lost
  *
- * Clocks are not compared. Whoever watches counts from when it has seen a sign, the owner from when it has sent it,
- * which is earlier; so the owner stops before anybody takes its ranges, if clocks go at about the same rate.
  *
- * Each time that a range is taken it has a consumer of its own, named by its epoch, which begins at the first message
- * that the one before had not acknowledged; that one is deleted, so what a late owner acknowledges reaches nobody, and
- * it is given nothing more. For the same reason all begins anew, a consumer too, when a connection was lost: what was
- * on its way would come behind newer messages of its key.
+ * Clocks are not compared. An observer counts from the moment when it saw a sign, the owner from the moment when it
+ * sent it, which is earlier. So the owner stops before anybody takes its ranges, provided that their clocks run at
+ * about the same rate.
+ *
+ * Each time that a range is taken, it gets a consumer of its own, named by its epoch, which begins at the first message
+ * that the previous consumer had not acknowledged. The previous one is deleted, so that what a late owner acknowledges
+ * reaches nobody, and it gets no more messages. After a lost connection everything begins anew for the same reason, and
+ * with a new consumer: whatever was on its way would arrive after newer messages of its key.
  */
 import { randomBytes } from 'node:crypto';
 import { checkFunction, messageOf, PercoreError } from '../errors.js';
@@ -20,55 +22,22 @@ import { checkKey } from '../reactor/internal.js';
 import type { Nats } from './bridge.js';
 import { checkOwners, type NatsOwnersOptions, type NatsOwnerStep, type OwnersSettings } from './owners-options.js';
 import { OwnedRange } from './owned-range.js';
+import { Lease } from './lease.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
+import type { NatsOwners, NatsOwnersStatus } from './owners-types.js';
 import { planShares } from './shares.js';
 import { rangeOf } from './subjects.js';
 import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
-
-/** What one of the owners has done and knows. */
-export interface NatsOwnersStatus {
-  readonly machine: string;
-  /** Its lease holds, and its steps run. */
-  readonly isAlive: boolean;
-  /** The ranges that it owns, in order. */
-  readonly ranges: readonly number[];
-  /** Machines that live, this one among them. */
-  readonly machines: number;
-  /** Ranges that nobody owns, or somebody who gives no sign of life. */
-  readonly free: number;
-  /** How often it has taken a range, given one up, and lost one to another. */
-  readonly taken: number;
-  readonly given: number;
-  readonly lost: number;
-  /** Messages whose step is done, and that are under way. */
-  readonly acknowledged: number;
-  readonly inFlight: number;
-}
-
-/** One of those who share keyed work, made by `joinOwners`. It belongs to the thread that made it. */
-export interface NatsOwners {
-  readonly machine: string;
-  /** Whether the bucket of this key is this reactor's now, and its lease holds. */
-  owns(key: string | Uint8Array): boolean;
-  /** A fresh object. */
-  status(): NatsOwnersStatus;
-  /** Runs what it has been given, gives its ranges to the others, and ends. Twice is once. */
-  leave(): Promise<void>;
-}
 
 export class Owners implements NatsOwners, LinkPart {
   readonly kind = 'owner';
   readonly machine: string;
   private readonly held = new Map<number, OwnedRange>();
   private readonly entries: RangeEntry[];
-  /** When each machine has given its last sign, as seen here. */
-  private readonly seenMs = new Map<string, number>();
+  private readonly lease: Lease;
   private readonly busy = new Set<number>();
   private readonly restsUntilMs = new Map<number, number>();
-  private leaseEndsMs = 0;
-  private beatMs = -Infinity;
-  private isBeating = false;
   private isSynced = false;
   private isLeaving = false;
   private isOver = false;
@@ -80,8 +49,9 @@ export class Owners implements NatsOwners, LinkPart {
     readonly link: NatsLink, readonly settings: OwnersSettings, private readonly table: OwnersTable,
     readonly step: NatsOwnerStep,
   ) {
-    // One that is started again under its name is another one.
+    // One that is started again under the same name counts as another machine.
     this.machine = `${settings.machine}-${randomBytes(4).toString('hex')}`;
+    this.lease = new Lease(this.machine, settings.leaseMs, table);
     this.entries = Array.from({ length: settings.ranges }, () => NO_ENTRY);
     link.parts.add(this);
     this.timer = setInterval(() => this.look(), settings.leaseMs / 8);
@@ -89,7 +59,7 @@ export class Owners implements NatsOwners, LinkPart {
 
   /** Gives its first sign of life and reads the table. */
   async begin(): Promise<void> {
-    await this.beat();
+    await this.link.patiently(() => this.lease.beat());
     this.watch();
   }
 
@@ -101,31 +71,18 @@ export class Owners implements NatsOwners, LinkPart {
 
   /** No other can have taken its ranges yet. */
   isAlive(): boolean {
-    return !this.isOver && performance.now() < this.leaseEndsMs;
+    return !this.isOver && this.lease.holds;
   }
 
-  // ---- Signs of life ------------------------------------------------------------------------------------------------
-
-  private async beat(): Promise<void> {
-    const sentMs = performance.now();
-    this.isBeating = true;
-    try {
-      await this.table.beat(this.machine);
-      this.beatMs = sentMs;
-      this.leaseEndsMs = sentMs + this.settings.leaseMs;
-    } finally {
-      this.isBeating = false;
-    }
-  }
+  // ---- What is looked at all the time -------------------------------------------------------------------------------
 
   private look(): void {
     if (!this.link.isOnline || this.isOver) return;
+    const { lease } = this;
     const now = performance.now();
-    if (now >= this.leaseEndsMs) this.doubt();
-    if (!this.isBeating && now - this.beatMs >= this.settings.leaseMs / 4) {
-      this.beat().catch((error: unknown) => this.note('give a sign of life', error));
-    }
-    if (!this.isSynced || this.isLeaving || now >= this.leaseEndsMs) return;
+    if (!lease.holds) this.doubt();
+    if (lease.isBeatDue) lease.beat().catch((error: unknown) => this.note('give a sign of life', error));
+    if (!this.isSynced || this.isLeaving || !lease.holds) return;
     // What it is not sure of, and what an answer that came too late has made its own.
     this.entries.forEach(({ owner }, range) => {
       const own = this.held.get(range);
@@ -137,16 +94,10 @@ export class Owners implements NatsOwners, LinkPart {
 
   private share(now: number): void {
     const { take, give } = planShares({
-      own: this.machine, machines: this.living(now), owners: this.entries.map(({ owner }) => owner),
+      own: this.machine, machines: this.lease.living(), owners: this.entries.map(({ owner }) => owner),
     });
     for (const range of take) if ((this.restsUntilMs.get(range) ?? 0) <= now) this.work(range, () => this.take(range));
     for (const range of give) this.work(range, () => this.give(range));
-  }
-
-  private living(now: number): Set<string> {
-    const { leaseMs } = this.settings;
-    const living = [...this.seenMs].filter(([, seenMs]) => now - seenMs < leaseMs).map(([machine]) => machine);
-    return new Set([...living, this.machine]);
   }
 
   /** One thing at a time for each range. */
@@ -164,7 +115,7 @@ export class Owners implements NatsOwners, LinkPart {
 
   // ---- Ranges -------------------------------------------------------------------------------------------------------
 
-  /** Takes a range, or takes again what it holds and is not sure of. */
+  /** Takes a range, or takes again one that it holds but is not sure of. */
   private async take(range: number): Promise<void> {
     const before = this.held.get(range);
     const found = this.entries[range]!;
@@ -177,7 +128,7 @@ export class Owners implements NatsOwners, LinkPart {
     this.entries[range] = entry;
     const own = new OwnedRange(this, range, entry);
     try {
-      // What was given out to here is run to its end; then the next is where that one has come to.
+      // What was given out here runs to its end; the next consumer begins where this one has stopped.
       await before?.finish();
       this.entries[range] = await own.open(this.table, found, before);
     } catch (error) {
@@ -190,11 +141,13 @@ export class Owners implements NatsOwners, LinkPart {
     this.held.set(range, own);
     this.counts.acknowledged += before?.end() ?? 0;
     if (before === undefined) this.counts.taken++;
-    // It was lost while it was opened.
+    // It was lost while it was being opened.
     if (this.entries[range]!.owner !== this.machine) this.lose(own);
   }
 
-  /** Another may have taken its ranges meanwhile: no step runs until the table has said that they are its own. */
+  /**
+   * Another may have taken its ranges meanwhile: no step runs until the table has said that they still belong to it.
+   */
   private doubt(): void {
     for (const own of this.held.values()) own.isSure = false;
   }
@@ -232,10 +185,7 @@ export class Owners implements NatsOwners, LinkPart {
   private watch(): void {
     this.isSynced = false;
     this.table.watch({
-      onMachine: (machine, isThere) => {
-        if (isThere) this.seenMs.set(machine, performance.now());
-        else this.seenMs.delete(machine);
-      },
+      onMachine: (machine, isThere) => this.lease.note(machine, isThere),
       onRange: (range, entry) => {
         const known = this.entries[range];
         if (known === undefined || known.revision >= entry.revision) return;
@@ -244,10 +194,7 @@ export class Owners implements NatsOwners, LinkPart {
         if (own !== undefined && entry.owner !== this.machine) this.lose(own);
       },
       onSynced: () => {
-        // Nobody is judged by the time in which nothing could be heard.
-        const now = performance.now();
-        for (const machine of this.seenMs.keys()) this.seenMs.set(machine, now);
-        for (const { owner } of this.entries) if (owner !== '') this.seenMs.set(owner, now);
+        this.lease.forgive(this.entries.map(({ owner }) => owner));
         this.isSynced = true;
       },
     });
@@ -260,7 +207,7 @@ export class Owners implements NatsOwners, LinkPart {
   }
 
   online(): void {
-    this.beatMs = -Infinity;
+    this.lease.hurry();
     this.watch();
   }
 
@@ -295,7 +242,7 @@ export class Owners implements NatsOwners, LinkPart {
   }
 
   status(): NatsOwnersStatus {
-    const living = this.living(performance.now());
+    const living = this.lease.living();
     const own = [...this.held.values()];
     return {
       machine: this.machine, isAlive: this.isAlive(), machines: living.size,
@@ -309,18 +256,18 @@ export class Owners implements NatsOwners, LinkPart {
 }
 
 /**
- * Shares the messages of a stream by key with all reactors of all machines that join under the same name. Each gets
- * about the same number of ranges of buckets; `step` runs there for the messages of its ranges, one key's in their
- * order, and each is acknowledged when it is done, as by `createNatsConsumer`. When one of them dies or is cut off, the
- * others have its ranges after a lease, and go on with the first message that was not acknowledged: a step may run
- * twice for one message, before and after, which `message.id` shows.
+ * Shares the messages of a stream by key among all reactors of all machines that join under the same name. Each gets
+ * about the same number of ranges of buckets. `step` runs there for the messages of its ranges; those of one key run in
+ * order, and each is acknowledged when it is done, as by `createNatsConsumer`. When a machine dies or is cut off, the
+ * others take over its ranges after a lease, and go on with the first message that was not acknowledged. So a step may
+ * run twice for one message, once on each side; `message.id` shows that.
  *
  *     const owners = await joinOwners(nats, { name: 'books', stream: 'ORDERS', subject: 'orders' },
  *       async (message) => results.stored(match(message), { key: symbolOf(message), id: `${message.id}-result` }));
  *
- * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED, _BROKER_UNAVAILABLE (no
- * @nats-io/kv), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by epochs as those
- * of Chubby; cursors that begin at what was acknowledged as those of a group of Kafka.
+ * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED, _BROKER_UNAVAILABLE
+ * (@nats-io/kv is missing), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by
+ * epochs as in Chubby; cursors that begin at what was acknowledged, as in a consumer group of Kafka.
  */
 export async function joinOwners(
   nats: Nats, options: NatsOwnersOptions, step: NatsOwnerStep,

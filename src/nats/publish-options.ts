@@ -1,4 +1,4 @@
-/** Of one message that is published: what may be said of it, and what is refused. */
+/** What may be said of one message that is published, and how it is checked. */
 import { checkBytes, checkInteger, invalidArgument } from '../errors.js';
 import { BUCKETS } from '../layout.js';
 import type { ClientHeaders } from './client.js';
@@ -8,14 +8,14 @@ import { bucketOfKey, checkSubject, type BucketSubjects } from './subjects.js';
 export interface NatsPublishOptions {
   /** Messages of one key keep their order; its bucket becomes part of the subject. Text stands for its UTF-8 bytes. */
   readonly key?: string | Uint8Array;
-  /** The bucket itself, 0 to 1,023, where it is known already. */
+  /** The bucket itself, 0 to 1,023, if it is known already. */
   readonly bucket?: number;
-  /** Words that come behind the publisher's subject, in the place of a key: 'eur' makes 'prices.eur' of 'prices'. */
+  /** Words that follow the publisher's subject, instead of a key: 'eur' turns 'prices' into 'prices.eur'. */
   readonly below?: string;
   /**
-   * What the broker knows it by: two of the same are stored once (within the stream's `duplicate_window`). Default: an
-   * identifier of `createIds`. Derived from what caused it ('<its id>-result'), it makes a step that is run twice
-   * publish once. 1 to 128 letters.
+   * The identifier by which the broker knows the message: it stores two of the same identifier once (within the
+   * stream's `duplicate_window`). Default: one of `createIds`. If it is derived from its cause ('<its id>-result'), a
+   * step that runs twice publishes once. 1 to 128 letters.
    */
   readonly id?: string;
   /** Headers, such as the context of a trace: `{ traceparent }`. */
@@ -60,7 +60,7 @@ export function headersOf(
 function add(headers: ClientHeaders, given: Readonly<Record<string, string>>): void {
   if (typeof given !== 'object' || given === null) throw invalidArgument('headers', given, 'an object of texts');
   for (const [name, text] of Object.entries(given)) {
-    // A colon or an end of line would make another header of it.
+    // A colon or an end of line would turn it into another header.
     if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw invalidArgument('headers', name, "names without ':' and spaces");
     if (typeof text !== 'string' || /[\r\n]/.test(text)) throw invalidArgument(name, text, 'text in one line');
     headers.set(name, text);

@@ -1,26 +1,29 @@
-/** What a publisher is for its user. */
+/** What users see of a publisher. */
 import type { WaitOptions } from '../waiting.js';
 import type { NatsPublishOptions } from './publish-options.js';
 
-/** What a publisher has done. Counts from 0 and only grow, but for `pending` and `pendingBytes`. */
+/** What a publisher has done. All are counts from 0 that only grow, except `pending` and `pendingBytes`. */
 export interface NatsPublisherStatus {
   readonly subject: string;
-  /** Messages that were taken and that the broker has not confirmed. */
+  /** Messages that it has taken and that the broker has not yet confirmed. */
   readonly pending: number;
   readonly pendingBytes: number;
   /** Messages that the broker has stored. */
   readonly confirmed: number;
-  /** Of these, what it had already, under the same identifier. */
+  /** How many of these the broker had already, under the same identifier. */
   readonly duplicates: number;
-  /** Messages sent more than once, each time counted. */
+  /** Messages that were sent more than once, counted each time. */
   readonly resent: number;
-  /** Messages that `publish` has refused for want of room. */
+  /** Messages that `publish` has refused because there was no room. */
   readonly refused: number;
-  /** Times that the broker has refused a message that is tried again. */
+  /** How often the broker has refused a message, which is then tried again. */
   readonly refusedByBroker: number;
-  /** Messages lost: the stream takes none so large, or it was closed before the broker had confirmed them. */
+  /**
+   * Messages lost: the stream takes none so large, this user may not publish them (`confirmMs` long), or it was closed
+   * before the broker had confirmed them.
+   */
   readonly dropped: number;
-  /** The broker refuses, and it is tried again. */
+  /** The broker refuses, or does not answer, and it is tried again. */
   readonly isStalled: boolean;
 }
 
@@ -34,22 +37,23 @@ export interface NatsPublisherStatus {
 export interface NatsPublisher {
   readonly subject: string;
   /**
-   * Takes a message. OK: it will be sent until the broker has stored it, once. BACK_PRESSURED: `mostPending` or
-   * `mostPendingBytes` wait for that; a step that answers the same waits for room. TOO_LARGE for the broker; CLOSED.
-   * Bytes are not copied: do not change them before they are confirmed. Allocates.
+   * Takes a message. OK: it will be sent until the broker has stored it, once. BACK_PRESSURED: `mostPending` messages
+   * or `mostPendingBytes` already wait for that; a step that returns this code waits for room. TOO_LARGE for the
+   * broker; CLOSED. The bytes are not copied: do not change them before they are confirmed. Allocates.
    */
   publish(payload: Uint8Array | string, options?: NatsPublishOptions): number;
   /**
    * The same, and resolves when the broker has stored it; waits for room where there is none. Rejects with
-   * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes).
+   * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes,
+   * or forbidden).
    */
   stored(payload: Uint8Array | string, options?: NatsPublishOptions): Promise<void>;
-  /** Calls `then` once, in a later turn, when a message would be taken, or it is closed. */
+  /** Calls `then` once, in a later turn, when a message would be taken, or when the publisher is closed. */
   whenRoom(then: () => void): void;
-  /** Resolves when all that was taken until now is confirmed or dropped. */
+  /** Resolves when everything that was taken until now is confirmed or dropped. */
   flushed(options?: WaitOptions): Promise<void>;
   /** A fresh object. */
   status(): NatsPublisherStatus;
-  /** Takes nothing more; what is not confirmed is dropped and counted. Twice is once. */
+  /** Takes nothing more; whatever is not confirmed is dropped and counted. A second call does nothing. */
   close(): void;
 }

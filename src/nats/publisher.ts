@@ -1,15 +1,11 @@
 /**
  * What a reactor publishes to a stream, until the broker has stored it.
  *
- *      publish --room--> lane of its subject --its turn--> under way --confirmed--> done
- *          \--none: BACK_PRESSURED                 ^            |
- *                                                  +- refused --+   (the stream is full, has no leader, is not there)
- *                                                  +- the broker was lost, or has not confirmed it in time
+ *      publish --room--> outbox --confirmed--> done
+ *          \--none: BACK_PRESSURED
  *
  * Every message has an identifier of 128 bits, under which the broker stores it once, however often it is sent (within
- * the stream's `duplicate_window`). One lane a subject, of which one message is under way: so a message that was
- * refused is not overtaken by the next of its key. After a refusal all waits, and the oldest alone is tried again, at
- * growing intervals, until it is taken.
+ * the stream's `duplicate_window`).
  */
 import { checkFunction, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
@@ -18,78 +14,47 @@ import { noteRefusal } from '../refusals.js';
 import { createIds, formatId } from '../topology/index.js';
 import { checkWaitOptions, Waiters, type WaitOptions } from '../waiting.js';
 import type { Nats } from './bridge.js';
-import type { ClientHeaders, ClientMessage, ClientSubscription } from './client.js';
-import { refusedBy, TOO_LARGE_FOR_STREAM } from './failures.js';
+import type { BrokerError } from './client.js';
+import { refusedBy } from './failures.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkPublisher, type NatsPublisherOptions, type PublisherSettings } from './options.js';
+import { PublisherOutbox } from './publisher-outbox.js';
 import { checkPublish, headersOf, type NatsPublishOptions } from './publish-options.js';
 import type { NatsPublisher, NatsPublisherStatus } from './publisher-types.js';
 import { BucketSubjects } from './subjects.js';
 
-interface Entry {
-  readonly number: number;
-  readonly subject: string;
-  readonly payload: Uint8Array;
-  readonly headers: ClientHeaders;
-  readonly bytes: number;
-  /** When it was sent last; 0: it waits to be. */
-  sentMs: number;
-  readonly settle: ((error?: PercoreError) => void) | undefined;
-}
-
-/** Messages of one subject, of which the first is under way. */
-type Lane = Entry[];
-
-interface Confirmation {
-  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string };
-  readonly duplicate?: boolean;
-}
-
-const FIRST_RETRY_MS = 20;
-const LAST_RETRY_MS = 1000;
-
 export class StreamPublisher implements NatsPublisher, LinkPart {
   readonly kind = 'publisher';
-  private readonly entries = new Map<number, Entry>();
-  private readonly lanes = new Map<string, Lane>();
   private readonly line: WaitingLine;
+  private readonly outbox: PublisherOutbox;
   private readonly ids = createIds();
   private readonly subjects: BucketSubjects;
-  private readonly inbox: string;
-  private readonly answers: ClientSubscription;
   private readonly flushers = new Waiters<number>('not everything was confirmed');
-  private pendingBytes = 0;
-  private next = 0;
   private isClosed = false;
-  private retryMs = 0;
-  private retryTimer: NodeJS.Timeout | undefined;
-  private lateTimer: NodeJS.Timeout | undefined;
-  private readonly counts = {
-    confirmed: 0, duplicates: 0, resent: 0, refused: 0, refusedByBroker: 0, dropped: 0,
-  };
+  /** Messages that were refused for want of room. */
+  private refused = 0;
 
   constructor(private readonly link: NatsLink, private readonly settings: PublisherSettings) {
     const { mostPending, mostPendingBytes } = settings;
     this.subjects = new BucketSubjects(settings.subject, settings.ranges);
     this.line = new WaitingLine(link.party.turn.waits, {
-      askForRoom: (messages) => this.entries.size + messages <= mostPending && this.pendingBytes < mostPendingBytes,
+      askForRoom: (messages) =>
+        this.outbox.size + messages <= mostPending && this.outbox.pendingBytes < mostPendingBytes,
       unitsOf: (messages) => messages,
       isOver: () => this.isClosed,
       describe: () => `room for messages to "${settings.subject}"`,
     });
-    this.inbox = `${link.client.createInbox()}.`;
-    this.answers = link.connection.subscribe(`${this.inbox}*`, { callback: (error, message) => {
-      if (error === null) this.answered(message);
-    } });
+    this.outbox = new PublisherOutbox(link, settings, () => {
+      if (this.line.count !== 0) this.line.mayHaveRoom();
+      if (this.flushers.count !== 0) this.flushers.settle(this.outbox.oldest);
+    });
     link.parts.add(this);
   }
 
   get subject(): string {
     return this.settings.subject;
   }
-
-  // ---- What is published --------------------------------------------------------------------------------------------
 
   publish(payload: Uint8Array | string, options?: NatsPublishOptions): number {
     return this.take(payload, options, undefined);
@@ -118,19 +83,20 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
   }
 
   async flushed(options?: WaitOptions): Promise<void> {
-    const until = this.next;
+    const until = this.outbox.next;
     checkWaitOptions(options);
-    if (this.oldest() < until) await this.flushers.wait(options, (oldest) => oldest >= until);
+    if (this.outbox.oldest < until) await this.flushers.wait(options, (oldest) => oldest >= until);
   }
 
   private take(
-    given: Uint8Array | string, options: NatsPublishOptions | undefined, settle: Entry['settle'],
+    given: Uint8Array | string, options: NatsPublishOptions | undefined,
+    settle: ((error?: PercoreError) => void) | undefined,
   ): number {
-    const { settings, link, line } = this;
+    const { settings, link, line, outbox } = this;
     if (this.isClosed) return CLOSED;
-    if (this.entries.size >= settings.mostPending || this.pendingBytes >= settings.mostPendingBytes
+    if (outbox.size >= settings.mostPending || outbox.pendingBytes >= settings.mostPendingBytes
       || (line.count !== 0 && !line.lets(1))) {
-      this.counts.refused++;
+      this.refused++;
       noteRefusal(line, 1);
       return BACK_PRESSURED;
     }
@@ -140,146 +106,24 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
     );
     const bytes = payload.length + headers.encode().length;
     if (bytes > link.maxPayload) return TOO_LARGE;
-    const entry: Entry = { number: this.next++, subject, payload, headers, bytes, sentMs: 0, settle };
-    this.entries.set(entry.number, entry);
-    this.pendingBytes += bytes;
-    if (settings.inOrder) {
-      const lane = this.lanes.get(subject);
-      if (lane !== undefined) {
-        lane.push(entry);
-        return OK;
-      }
-      this.lanes.set(subject, [entry]);
-    }
-    this.send(entry);
+    outbox.add(payload, subject, headers, bytes, settle);
     return OK;
-  }
-
-  private send(entry: Entry): void {
-    if (!this.link.isOnline || this.retryMs !== 0) return;
-    this.sendNow(entry);
-  }
-
-  private sendNow(entry: Entry): void {
-    const { connection } = this.link;
-    if (entry.sentMs !== 0) this.counts.resent++;
-    entry.sentMs = performance.now();
-    this.lateTimer ??= setTimeout(() => this.lookForLate(), this.settings.confirmMs);
-    try {
-      connection.publish(entry.subject, entry.payload, {
-        reply: `${this.inbox}${entry.number}`, headers: entry.headers,
-      });
-    } catch (error) {
-      // The client is closed, and says so next; or this broker takes less than the one before it.
-      entry.sentMs = 0;
-      if (entry.bytes > this.link.maxPayload) this.drop(entry, error as Error);
-    }
-  }
-
-  // ---- What the broker says -----------------------------------------------------------------------------------------
-
-  private answered(message: ClientMessage): void {
-    const entry = this.entries.get(Number(message.subject.slice(this.inbox.length)));
-    // Confirmed before, and sent twice.
-    if (entry === undefined) return;
-    const { data } = message;
-    if (data.length === 0) {
-      this.refuse(entry, new Error(message.headers?.code === 503 ? 'no responders' : 'an empty answer'));
-      return;
-    }
-    const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
-    const { error, duplicate } = JSON.parse(text) as Confirmation;
-    if (error === undefined) {
-      this.counts.confirmed++;
-      if (duplicate === true) this.counts.duplicates++;
-      this.done(entry);
-      if (this.retryMs !== 0) this.goOn();
-      return;
-    }
-    const refusal = Object.assign(new Error(error.description), { code: error.err_code });
-    if (error.err_code === TOO_LARGE_FOR_STREAM) this.drop(entry, refusal);
-    else this.refuse(entry, refusal);
-  }
-
-  private done(entry: Entry, error?: PercoreError): void {
-    this.entries.delete(entry.number);
-    this.pendingBytes -= entry.bytes;
-    if (this.settings.inOrder) {
-      const lane = this.lanes.get(entry.subject)!;
-      lane.shift();
-      if (lane.length === 0) this.lanes.delete(entry.subject);
-      else this.send(lane[0]!);
-    }
-    entry.settle?.(error);
-    if (this.line.count !== 0) this.line.mayHaveRoom();
-    if (this.flushers.count !== 0) this.flushers.settle(this.oldest());
-  }
-
-  /** It will never be taken. */
-  private drop(entry: Entry, cause: Error): void {
-    const error = refusedBy(cause, `publish ${entry.payload.length} bytes to "${entry.subject}"`);
-    this.counts.dropped++;
-    this.link.note(error, `the publisher to "${this.subject}"`);
-    this.done(entry, error);
-    if (this.retryMs !== 0) this.goOn();
-  }
-
-  /** It is not taken now. */
-  private refuse(entry: Entry, cause: Error): void {
-    entry.sentMs = 0;
-    this.counts.refusedByBroker++;
-    this.link.note(refusedBy(cause, `publish to "${entry.subject}"`), `the publisher to "${this.subject}"`);
-    if (this.retryTimer !== undefined) return;
-    this.retryMs = this.retryMs === 0 ? FIRST_RETRY_MS : Math.min(LAST_RETRY_MS, this.retryMs * 2);
-    this.retryTimer = setTimeout(() => {
-      this.retryTimer = undefined;
-      const [oldest] = this.entries.values();
-      if (oldest !== undefined && this.link.isOnline) this.sendNow(oldest);
-      else this.retryMs = 0;
-    }, this.retryMs);
-  }
-
-  /** The broker takes messages again: what waits is sent, in its order. */
-  private goOn(): void {
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
-    this.retryMs = 0;
-    this.sendAll((entry) => entry.sentMs === 0);
-  }
-
-  private sendAll(isMeant: (entry: Entry) => boolean): void {
-    if (this.settings.inOrder) {
-      for (const [first] of this.lanes.values()) if (isMeant(first!)) this.sendNow(first!);
-    } else {
-      for (const entry of this.entries.values()) if (isMeant(entry)) this.sendNow(entry);
-    }
-  }
-
-  /** What is not confirmed in time is sent again. */
-  private lookForLate(): void {
-    this.lateTimer = undefined;
-    if (this.entries.size === 0 || this.isClosed) return;
-    const { confirmMs } = this.settings;
-    this.lateTimer = setTimeout(() => this.lookForLate(), confirmMs / 2);
-    if (!this.link.isOnline) return;
-    const before = performance.now() - confirmMs;
-    if (this.retryMs === 0) this.sendAll(({ sentMs }) => sentMs !== 0 && sentMs < before);
-    // The one that is tried alone was not answered at all.
-    else if (this.retryTimer === undefined) this.goOn();
   }
 
   // ---- The connection -----------------------------------------------------------------------------------------------
 
-  offline(): void {
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
-  }
+  offline(): void { this.outbox.offline(); }
+  online(): void { this.outbox.online(); }
 
-  online(): void {
-    clearTimeout(this.retryTimer);
-    this.retryTimer = undefined;
-    this.retryMs = 0;
-    this.sendAll(() => true);
+  isForbidden(error: BrokerError): boolean {
+    if (!this.outbox.isForbidden(error)) return false;
+    // Without answers nothing can ever be confirmed.
+    if (error.operation === 'subscription') {
+      const refusal = refusedBy(error, `hear what is confirmed of "${this.subject}"`);
+      this.link.note(refusal, `the publisher to "${this.subject}"`);
+      this.end(refusal);
+    }
+    return true;
   }
 
   async drain(): Promise<void> {
@@ -287,36 +131,21 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
   }
 
   close(): void {
-    if (!this.isClosed && !this.link.isClosed) this.answers.unsubscribe();
     this.end();
   }
 
-  end(): void {
+  end(error: PercoreError = this.closedError()): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.link.parts.delete(this);
-    clearTimeout(this.retryTimer);
-    clearTimeout(this.lateTimer);
-    this.counts.dropped += this.entries.size;
-    const left = [...this.entries.values()];
-    this.entries.clear();
-    this.lanes.clear();
-    this.pendingBytes = 0;
-    for (const { settle } of left) settle?.(this.closedError());
+    this.outbox.end(error);
     this.flushers.settle(Infinity);
     this.line.mayHaveRoom();
   }
 
   status(): NatsPublisherStatus {
-    return {
-      subject: this.subject, pending: this.entries.size, pendingBytes: this.pendingBytes, ...this.counts,
-      isStalled: this.retryMs !== 0,
-    };
-  }
-
-  private oldest(): number {
-    for (const number of this.entries.keys()) return number;
-    return Infinity;
+    const { size, pendingBytes, isStalled, counts } = this.outbox;
+    return { subject: this.subject, pending: size, pendingBytes, ...counts, refused: this.refused, isStalled };
   }
 
   private closedError(): PercoreError {
@@ -333,14 +162,14 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
 }
 
 /**
- * Makes a publisher to the stream that has this subject. Each message is sent until the broker has stored it, over any
- * number of connections, and stored once.
+ * Makes a publisher to the stream that has this subject. Each message is sent, over any number of connections, until
+ * the broker has stored it, and it is stored once.
  *
  *     const orders = createNatsPublisher(nats, { subject: 'orders', mostPending: 4096 });
  *     orders.publish(JSON.stringify(order), { key: order.symbol });
  *
- * Throws ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_CLOSED. That no stream has the subject is told when the first
- * message is refused: as a 'stepError', while it is tried again.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, ERR_PERCORE_CLOSED. If no stream has the subject, that is reported as a
+ * 'stepError' when the first message is refused, and the message is tried again.
  */
 export function createNatsPublisher(nats: Nats, options: NatsPublisherOptions): NatsPublisher {
   const link = linkOf(nats);

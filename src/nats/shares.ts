@@ -1,10 +1,10 @@
-/** Who takes and gives which ranges, so that all have about the same: arithmetic alone. */
+/** Which reactor takes and gives which ranges, so that all have about the same number: arithmetic alone. */
 
 export interface ShareState {
   readonly own: string;
-  /** All that live, the own one among them. */
+  /** All machines that are alive, including this one. */
   readonly machines: ReadonlySet<string>;
-  /** By range; '' where nobody has it. */
+  /** The owner of each range, '' if it has none. */
   readonly owners: readonly string[];
 }
 
@@ -14,9 +14,9 @@ export interface SharePlan {
 }
 
 /**
- * Each has between `least` and `most` ranges when all have looked: n machines share r ranges, so least is the whole
- * part of r / n, and most the next number where that is none. Whoever has fewer than least goes first; what is left
- * over anybody takes who has less than most. Two may want the same range: the table lets one of them have it.
+ * Each machine has between `least` and `most` ranges when all have looked. For n machines and r ranges, least is r / n
+ * rounded down, and most is r / n rounded up. A machine with fewer than least goes first; any with fewer than most
+ * takes what is left over. Two may want the same range: the table lets one of them have it.
  */
 export function planShares({ own, machines, owners }: ShareState): SharePlan {
   const held = new Map<string, number>([...machines].map((machine) => [machine, 0]));
@@ -35,7 +35,7 @@ export function planShares({ own, machines, owners }: ShareState): SharePlan {
   if (mine.length > least && missing > free.length) return { take: [], give: mine.slice(-1) };
   const due = Math.max(0, least - mine.length);
   const spare = Math.min(Math.max(0, free.length - missing), most - Math.max(least, mine.length));
-  // Each begins elsewhere, so that they seldom want the same.
+  // Each begins elsewhere, so that two seldom want the same range.
   const first = ([...machines].sort().indexOf(own) * least) % owners.length;
   const inTurn = [...free.filter((range) => range >= first), ...free.filter((range) => range < first)];
   return { take: inTurn.slice(0, due + spare), give: [] };

@@ -1,4 +1,4 @@
-/** Streams: made where there are none. */
+/** Makes streams where there are none. */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import type { Nats } from './bridge.js';
 import { jetStreamCode, refusedBy } from './failures.js';
@@ -9,21 +9,21 @@ import { checkBrokerName, checkFilter } from './subjects.js';
 export interface NatsStreamOptions {
   /** 1 to 200 letters, digits, '_' and '-'. */
   readonly name: string;
-  /** What it stores: ['orders.>']. */
+  /** The subjects that it stores: ['orders.>']. */
   readonly subjects: readonly string[];
-  /** What becomes of acknowledged messages: kept up to the limits (default), or deleted: 'workqueue', 'interest'. */
+  /** What happens to acknowledged messages: kept up to the limits (default), or deleted ('workqueue', 'interest'). */
   readonly keeps?: 'limits' | 'workqueue' | 'interest';
   /** Most messages and bytes: 1 to 2^53 - 1. Without them the disk is the limit. */
   readonly mostMessages?: number;
   readonly mostBytes?: number;
   /**
-   * A full stream refuses new messages, so that publishers wait (default), or deletes the 'oldest', read or not. It is
-   * full by the two bounds above.
+   * A full stream refuses new messages, so that publishers wait (default), or deletes the 'oldest', read or not. The
+   * two bounds above say when it is full.
    */
   readonly whenFull?: 'refuse' | 'oldest';
-  /** So long it knows identifiers again, and stores what has the same once: 100 to 2^53 - 1 ms, default 120,000. */
+  /** How long it recognises identifiers and stores each once: 100 to 2^53 - 1 ms, default 120,000. */
   readonly duplicatesMs?: number;
-  /** Brokers of the cluster that have it: 1 to 5, default 1. */
+  /** How many brokers of the cluster have it: 1 to 5, default 1. */
   readonly replicas?: number;
   /** Default 'file'. */
   readonly storage?: 'file' | 'memory';
@@ -35,13 +35,14 @@ const OPTIONS = [
 const NO_STREAM = 10059;
 
 /**
- * Makes a stream, or brings the one of that name to these options. Resolves when the broker has it. Rejects with
- * ERR_PERCORE_BROKER_REFUSED, for options that cannot be changed as well, and ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a stream, or brings the one of that name to these options. Resolves when the broker has it; while its cluster
+ * has no leader it is tried for `answerMs`. Rejects with ERR_PERCORE_BROKER_REFUSED, for options that cannot be changed
+ * as well, and ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     await ensureStream(nats, { name: 'ORDERS', subjects: ['orders.>'], keeps: 'workqueue', mostMessages: 1e6 });
  */
 export async function ensureStream(nats: Nats, options: NatsStreamOptions): Promise<void> {
-  const { manager } = linkOf(nats);
+  const link = linkOf(nats);
   if (options === undefined) throw invalidArgument('options', options, 'an object with name and subjects');
   const given = checkOptions('options', options, OPTIONS);
   const name = checkBrokerName('name', given.name);
@@ -63,12 +64,15 @@ export async function ensureStream(nats: Nats, options: NatsStreamOptions): Prom
     num_replicas: checkInteger('replicas', given.replicas ?? 1, 1, 5),
     storage: checkOneOf('storage', given.storage ?? 'file', ['file', 'memory']),
   };
+  const { streams } = link.manager;
   try {
-    const known = await manager.streams.info(name).catch((error: unknown) => {
-      if (jetStreamCode(error) === NO_STREAM) return undefined;
-      throw error;
+    await link.patiently(async () => {
+      const known = await streams.info(name).catch((error: unknown) => {
+        if (jetStreamCode(error) === NO_STREAM) return undefined;
+        throw error;
+      });
+      await (known === undefined ? streams.add(config) : streams.update(name, config));
     });
-    await (known === undefined ? manager.streams.add(config) : manager.streams.update(name, config));
   } catch (error) {
     throw refusedBy(error, `make stream "${name}"`, name);
   }

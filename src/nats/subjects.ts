@@ -1,6 +1,6 @@
 /**
- * Subjects: words with dots between them. A key is not in the subject, since it may have any bytes; its bucket is, with
- * the range of buckets that it lies in before it:
+ * Subjects: words with dots between them. A key may have any bytes, so it cannot be part of the subject. Its bucket is
+ * part of it instead, after the range of buckets that it lies in:
  *
  *      orders.12.200      subject "orders", range 12 of 64, bucket 200 of 1,024
  *
@@ -14,14 +14,14 @@ import { bucketOf, hashKey } from '../reactor/index.js';
 export const DEFAULT_RANGES = 64;
 const MOST_LETTERS = 512;
 
-/** Throws unless it is a subject that can be published to. */
+/** Throws unless one can publish to this subject. */
 export function checkSubject(argument: string, subject: unknown): string {
   checkText(argument, subject);
   if (isSubject(subject as string) && !/[*>]/.test(subject as string)) return subject as string;
   throw invalidArgument(argument, subject, "words with dots between them, no space, '*' or '>', such as 'orders'");
 }
 
-/** The same, with `*` and `>` for words. */
+/** The same, with `*` and `>` allowed for words. */
 export function checkFilter(argument: string, subject: unknown): string {
   checkText(argument, subject);
   if (isSubject(subject as string)) return subject as string;

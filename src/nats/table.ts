@@ -1,6 +1,6 @@
 /**
- * The table of owners: a key-value bucket of the broker, where each entry has a revision, and is changed only by
- * whoever knows that.
+ * The table of owners: a key-value bucket of the broker. Each entry has a revision, and only a writer who knows it can
+ * change the entry.
  *
  *      machine.<name>     a sign of life, written anew all the time
  *      range.<number>     { owner, epoch, start }: who has it, for which time, and from which message on
@@ -10,23 +10,24 @@ import { invalidArgument, PercoreError } from '../errors.js';
 import { openTable, type ClientTable } from './client.js';
 import { jetStreamCode, refusedBy, WRONG_SEQUENCE } from './failures.js';
 import type { NatsLink } from './link.js';
+import { NotYet } from './patience.js';
 
-/** A range as the table has it. */
+/** A range as it stands in the table. */
 export interface RangeEntry {
-  /** '' where nobody has it. */
+  /** '' if nobody has it. */
   readonly owner: string;
-  /** Counts the times that it was taken; part of the name of its consumer. */
+  /** How often the range was taken; part of the name of its consumer. */
   readonly epoch: number;
   /** The first message that the consumer of this epoch gives out. */
   readonly start: number;
-  /** 0: it is not in the table yet. */
+  /** 0 if it is not in the table yet. */
   readonly revision: number;
 }
 
 export interface TableHandlers {
   onMachine(machine: string, isThere: boolean): void;
   onRange(range: number, entry: RangeEntry): void;
-  /** All that was in the table has been told. */
+  /** Everything that was in the table has been told. */
   onSynced(): void;
 }
 
@@ -44,20 +45,17 @@ export class OwnersTable {
     let found: number;
     let table: ClientTable;
     try {
-      table = await openTable(link.connection, name, { replicas });
-      await table.create('ranges', Buffer.from(String(ranges))).catch((error: unknown) => {
-        if (!isTaken(error)) throw error;
-      });
-      found = Number(Buffer.from((await table.get('ranges'))!.value).toString());
+      table = await link.patiently(() => openTable(link.connection, name, { replicas }));
+      found = await link.patiently(() => agreeOn(table, ranges));
     } catch (error) {
       if (error instanceof PercoreError) throw error;
       throw refusedBy(error, `open the table of owners "${name}"`);
     }
-    if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, as those have it who share "${name}"`);
+    if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, which all others of "${name}" have`);
     return new OwnersTable(table);
   }
 
-  /** Tells all that is in the table, then what changes. Called again, it begins anew. */
+  /** Tells everything that is in the table, then what changes. A second call begins anew. */
   watch(handlers: TableHandlers): void {
     this.stop();
     const number = ++this.watches;
@@ -93,7 +91,7 @@ export class OwnersTable {
     }
   }
 
-  /** The machine lives. */
+  /** Says that the machine is alive. */
   async beat(machine: string): Promise<void> {
     await this.table.put(`${MACHINE}${machine}`, Buffer.from('alive'));
   }
@@ -102,7 +100,7 @@ export class OwnersTable {
     await this.table.delete(`${MACHINE}${machine}`);
   }
 
-  /** Changes a range, unless another has: then undefined. */
+  /** Changes a range. Returns undefined if another has changed it first. */
   async change(range: number, entry: RangeEntry): Promise<RangeEntry | undefined> {
     const { owner, epoch, start, revision } = entry;
     const value = Buffer.from(JSON.stringify({ owner, epoch, start }));
@@ -119,3 +117,17 @@ export class OwnersTable {
 }
 
 const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQUENCE;
+
+/** How many ranges there are: as whoever came first has it. */
+async function agreeOn(table: ClientTable, ranges: number): Promise<number> {
+  try {
+    await table.create('ranges', Buffer.from(String(ranges)));
+    return ranges;
+  } catch (error) {
+    if (!isTaken(error)) throw error;
+  }
+  const found = await table.get('ranges');
+  // A broker of a cluster may answer that has not heard of it.
+  if (found === null) throw new NotYet();
+  return Number(Buffer.from(found.value).toString());
+}

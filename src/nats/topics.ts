@@ -1,6 +1,6 @@
 /**
- * Topics over machines: what is published to a topic goes to a subject of the broker, and what a stream has comes to
- * a topic. Values travel as JSON unless it is said otherwise, since the other side may be another program.
+ * Topics across machines: what is published to a topic goes to a subject of the broker, and what a stream has comes to
+ * a topic. Values travel as JSON unless options say otherwise, since the other side may be another program.
  *
  *      topic --subscriber--> publisher --> subject, stream --> consumer --> topic
  *                 ^------- BACK_PRESSURED ---+   +---- refused, not given out ---+
@@ -18,30 +18,33 @@ import type { NatsPublisher } from './publisher-types.js';
 
 /** How the messages of a topic become messages of a broker. */
 export interface TopicToSubjectOptions<T = unknown> {
-  /** The name of a topic, or its beginning and a star. */
+  /** The name of a topic, or the beginning of names and a star. */
   readonly topic: string;
-  /** Where they go. */
+  /** The publisher that they go to. */
   readonly to: NatsPublisher;
   /** Default: JSON. */
   readonly encode?: (value: T, info: TopicInfo) => Uint8Array | string;
-  /** Of each message its key, identifier and headers. Left out: no key, so all go to the publisher's own subject. */
+  /**
+   * Returns the key, identifier and headers of each message. Without it no message has a key, so all go to the
+   * publisher's own subject.
+   */
   readonly describe?: (value: T, info: TopicInfo) => NatsPublishOptions;
-  /** Of the subscription. */
+  /** Options of the subscription. */
   readonly subscribe?: SubscribeOptions;
 }
 
 /** How the messages of a broker become messages of a topic. */
 export interface SubjectToTopicOptions<T = unknown> extends NatsConsumerOptions {
-  /** The topic, made by `createTopic`, or what chooses it by the message. */
+  /** The topic, made by `createTopic`, or a function that chooses it for each message. */
   readonly topic: Topic<T> | ((message: NatsMessage) => Topic<T>);
-  /** Default: JSON. What it throws gives the message up after `tries`. */
+  /** Default: JSON. If it throws, the message is given up after `tries`. */
   readonly decode?: (message: NatsMessage) => T;
 }
 
 /**
- * Publishes to a subject whatever is published to a topic, in any thread. Where the broker is slow or away, the
- * publisher refuses, then this subscriber, then the topic's own publishers: nothing grows. The reactor is that of the
- * publisher. `leave()` of what it returns ends it.
+ * Publishes to a subject whatever is published to a topic, in any thread. When the broker is slow or away, the
+ * publisher refuses, then this subscriber does, then the topic's own publishers: nothing grows. It runs in the
+ * publisher's reactor. Call `leave()` of the returned subscription to end it.
  *
  *     topicToSubject(nats, { topic: 'orders', to: orders, describe: ({ symbol }) => ({ key: symbol }) });
  *
@@ -63,7 +66,8 @@ export function topicToSubject<T = unknown>(nats: Nats, options: TopicToSubjectO
 
 /**
  * Publishes to a topic what a stream has. A message is acknowledged when the topic has taken it: every thread that
- * subscribes will have it, if it lives. Where a subscriber is slow, the reading waits. Rejects as `createNatsConsumer`.
+ * subscribes will have it, if it lives. While a subscriber is slow, reading waits. Rejects as `createNatsConsumer`
+ * does.
  *
  *     const orders = createTopic<Order>(reactor, { name: 'orders' });
  *     await subjectToTopic(nats, { stream: 'ORDERS', name: 'books', topic: orders });

@@ -1,6 +1,6 @@
 /**
- * Why something was late: of all that can have held it up, what took the largest part of its time, and at least half of
- * it. Less than that names nobody: "not known" is better than wrong.
+ * Why something was late: of all that may have held it up, whatever took the largest part of its time, if that is at
+ * least half. If it is less, nothing is named: "not known" is better than wrong.
  *
  *      ready ---- others run, the collector, callbacks of Node, sleep ----> starts ---- its own step ----> done
  *                 \______ the kernel runs something else: anywhere between the two ______________________/
@@ -19,23 +19,23 @@ export type CauseKind =
 /** What was to blame, and for how much of the time. */
 export interface Cause {
   readonly kind: CauseKind;
-  /** The task that ran, or the kind of collection; '' where it needs no name. */
+  /** The task that ran, or the kind of collection; '' if there is no name to give. */
   readonly what: string;
   readonly ns: number;
 }
 
-/** What is known of one value. */
+/** What is known about one value. */
 export interface Evidence {
   readonly task: string;
   readonly readyNs: number;
   readonly startNs: number;
   readonly endNs: number;
-  /** What ran on the thread, and its `outside`. */
+  /** What ran on the thread, including `outside`. */
   readonly ran: readonly Span[];
   readonly collections: readonly Span[];
-  /** How long the kernel had the thread wait for a CPU in this time. */
+  /** For how long the kernel let the thread wait for a CPU in this time. */
   readonly runDelayNs: number;
-  /** When somebody woke the thread, and when it was awake; 0 for neither. */
+  /** When somebody woke the thread, and when it was awake; 0 if nobody did. */
   readonly wokenNs: number;
   readonly awakeNs: number;
 }
@@ -43,7 +43,7 @@ export interface Evidence {
 /** What the time of Node's own callbacks is called in `ran`. */
 export const OUTSIDE = 'callbacks of Node between turns';
 
-/** The cause, and before it how much of the time each kind took. */
+/** The cause, and how much of the time each kind took. */
 export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly shares: Record<CauseKind, number> } {
   const { task, readyNs, startNs, endNs, ran, collections, runDelayNs, wokenNs, awakeNs } = evidence;
   const within = ({ fromNs, toNs }: Span, from: number, to: number): number =>
@@ -78,7 +78,7 @@ export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly s
   };
   const named = (kind: CauseKind, what = ''): { cause: Cause; shares: typeof shares } =>
     ({ cause: { kind, what, ns: shares[kind] }, shares });
-  // These two lie within the others' time, so they come first.
+  // These two lie within the time of the others, so they come first.
   if (shares.collection >= whole / 2) return named('collection', collector);
   if (shares.notScheduled >= whole / 2) return named('notScheduled');
   const kinds = ['queuedBehind', 'longStep', 'outsideOfTurns', 'asleep'] as const;

@@ -1,7 +1,7 @@
 /**
- * The last notable things that happened on one thread: errors, drops, bounds that were broken, deaths of peers, the way
- * to its end, and what its code has noted itself. Cold paths alone write here. The ring is ringbufferjs, which
- * overwrites its oldest.
+ * The last notable things that happened on one thread: errors, drops, broken bounds, deaths of peers, the way to its
+ * end, and what its own code has noted. Only cold paths write here. The ring is ringbufferjs, which overwrites its
+ * oldest entry.
  */
 import RingBuffer from 'ringbufferjs';
 
@@ -15,7 +15,7 @@ export interface FlightEvent {
 }
 
 const KEPT = 1024;
-/** Letters of a detail that are kept. */
+/** How many letters of a detail are kept. */
 const MOST_LETTERS = 200;
 
 export class FlightRecorder {

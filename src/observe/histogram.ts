@@ -1,29 +1,29 @@
 /**
- * A log-linear histogram in shared memory: 32 linear steps in each power of two, so that a value is told to within 3.2
+ * A log-linear histogram in shared memory: 32 linear steps in each power of two, so that a value is known to within 3.2
  * %, from 0 to 2^40 (18 minutes in nanoseconds), in constant memory.
  *
  *      value 0..31: exact | 32..63 by 1 | 64..127 by 2 | 128..255 by 4 | ...
  *
- * Why counts of 64 bits: at a million values a second, 32 bits would wrap round within an hour. They are floats, exact
- * up to 2^53, because a float can be added to without atomics as long as one thread writes it. They are statistics: a
- * reader may see them a moment late. Source: HdrHistogram (Gil Tene).
+ * Why counts of 64 bits: at a million values a second, 32 bits would wrap within an hour. The counts are floats, exact
+ * up to 2^53, because one thread can add to a float without atomics. They are statistics: a reader may see them a
+ * moment late. Source: HdrHistogram (Gil Tene).
  */
 import { checkInteger, invalidArgument } from '../errors.js';
 
 const STEP_BITS = 5;
 const STEPS = 1 << STEP_BITS;
 const TOP_BITS = 40;
-/** One more than the largest value. As a number of its own: a power of a name is computed anew each time. */
+/** One more than the largest value. Written as a number, since a power with a named base is computed anew each time. */
 const TOP = 2 ** TOP_BITS;
 const COUNTS = (TOP_BITS - STEP_BITS + 1) * STEPS;
 const MAX_AT = COUNTS;
-/** The smallest value and 1, so that 0 says that there is none. */
+/** The smallest value plus 1, so that 0 means that there is none. */
 const MIN_AT = COUNTS + 1;
 /** 32-bit words that a histogram needs: its counts, the largest and the smallest value, two words each. */
 export const HISTOGRAM_WORDS: number = (COUNTS + 2) * 2;
 
 /**
- * Counts how often which value occurs, such as latencies in nanoseconds, and tells percentiles. One thread records; any
+ * Counts how often each value occurs, such as latencies in nanoseconds, and gives percentiles. One thread records; any
  * thread that has the memory may read meanwhile. Nothing blocks.
  *
  *     const memory = new Uint32Array(new SharedArrayBuffer(HISTOGRAM_WORDS * 4));      // pass it to other threads
@@ -35,8 +35,8 @@ export class Histogram {
   private readonly counts: Float64Array;
 
   /**
-   * `memory` is all zeros, or another thread's histogram. It begins at a multiple of 8 bytes and has HISTOGRAM_WORDS
-   * words or more. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * `memory` is all zeros, or belongs to another thread's histogram. It begins at a multiple of 8 bytes and has
+   * HISTOGRAM_WORDS words or more. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   constructor(memory: Uint32Array) {
     if (!(memory instanceof Uint32Array) || memory.length < HISTOGRAM_WORDS || memory.byteOffset % 8 !== 0) {
@@ -47,9 +47,10 @@ export class Histogram {
   }
 
   /**
-   * Adds `count` values (a whole number from 0 to 2^53 - 1) of `value`. Fractions are cut; a value below 0 counts as 0,
-   * and one from 2^40 on, Infinity included, as 2^40 - 1. Does not allocate; costs some nanoseconds. Only the thread
-   * that records may call it. Throws ERR_PERCORE_INVALID_ARGUMENT for NaN and for what is no number.
+   * Adds `count` values (a whole number from 0 to 2^53 - 1) of `value`. Fractions are cut off. A value below 0 counts
+   * as 0; values from 2^40 on, including Infinity, count as 2^40 - 1. Does not allocate; costs some nanoseconds. Only
+   * the thread that records may call it. Throws ERR_PERCORE_INVALID_ARGUMENT for NaN and for anything that is not a
+   * number.
    */
   record(value: number, count = 1): void {
     if (typeof value !== 'number' || value !== value) throw invalidArgument('value', value, 'a number');
@@ -72,7 +73,7 @@ export class Histogram {
     return this.counts[MAX_AT]!;
   }
 
-  /** Values recorded so far; exact up to 2^53. Looks at each of 1,152 counts. */
+  /** The number of values recorded so far; exact up to 2^53. Reads each of 1,152 counts. */
   count(): number {
     let sum = 0;
     for (let i = 0; i < COUNTS; i++) sum += this.counts[i]!;
@@ -80,8 +81,8 @@ export class Histogram {
   }
 
   /**
-   * Adds the counts of another, which may be recording. For percentiles over several reactors: add all of them to a
-   * histogram of your own. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * Adds the counts of another histogram, which may be recording. To get percentiles over several reactors, add all of
+   * theirs to a histogram of your own. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   add(other: Histogram): void {
     if (!(other instanceof Histogram)) throw invalidArgument('other', other, 'a Histogram');
@@ -92,8 +93,8 @@ export class Histogram {
   }
 
   /**
-   * What has been recorded since `before`, an earlier copy of this one: a histogram of its own, whose smallest and
-   * largest values are those since the start. Allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * What was recorded since `before`, an earlier copy of this one: a histogram of its own, whose smallest and largest
+   * values are those since the start. Allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   since(before: Histogram): Histogram {
     if (!(before instanceof Histogram)) throw invalidArgument('before', before, 'a Histogram');
@@ -103,7 +104,7 @@ export class Histogram {
     return recent;
   }
 
-  /** The mean of all values, each taken for the middle of its step: within 1.6 %; 0 when there is none. */
+  /** The mean of all values, each taken as the middle of its step: within 1.6 %; 0 when there is none. */
   mean(): number {
     let sum = 0;
     let count = 0;
@@ -117,8 +118,8 @@ export class Histogram {
   }
 
   /**
-   * The value that `share` (0 to 1) of all values do not exceed, by nearest rank: the upper end of its step, at most
-   * `max()`; 0 when there is none. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * The value that a `share` (0 to 1) of all values does not exceed, by nearest rank: the upper end of its step, at
+   * most `max()`; 0 when there is none. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   percentile(share: number): number {
     if (typeof share !== 'number' || !(share >= 0 && share <= 1)) {
@@ -128,8 +129,8 @@ export class Histogram {
   }
 
   /**
-   * How many values lie below `limit`, and not below `from`, which is exact for powers of two; else those of its own
-   * step are left out. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * How many values lie below `limit` and not below `from`. This is exact for powers of two; otherwise the values in
+   * the limit's own step are left out. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   countBelow(limit: number, from = 0): number {
     if (typeof limit !== 'number' || !(limit >= 0)) throw invalidArgument('limit', limit, 'a number from 0 on');
@@ -140,7 +141,7 @@ export class Histogram {
     return sum;
   }
 
-  /** Number of values, mean, and what `percentile` says of 0.5, 0.99 and 0.999, in two passes. Allocates. */
+  /** The number of values, the mean, and `percentile` of 0.5, 0.99 and 0.999, in two passes. Allocates. */
   summary(): Readonly<Record<'count' | 'mean' | 'p50' | 'p99' | 'p999', number>> {
     const { counts } = this;
     let count = 0;
@@ -189,7 +190,7 @@ function indexOf(value: number): number {
     const shift = 31 - Math.clz32(value) - STEP_BITS;
     return (shift + 1) * STEPS + (value >> shift) - STEPS;
   }
-  // Beyond what bit operations see: the same, from the upper bits.
+  // Values too large for bit operations: the same, from the upper bits.
   return indexOf(Math.floor(value / 2 ** 16)) + 16 * STEPS;
 }
 

@@ -1,4 +1,4 @@
-/** What the rooms above may import of this one besides what users see. */
+/** What the rooms above may import from this one besides what users see. */
 export { OUTSIDE } from './cause.js';
 export { FlightRecorder, type FlightEvent } from './flight-recorder.js';
 export {

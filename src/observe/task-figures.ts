@@ -1,14 +1,15 @@
 /**
- * What one party measures of its tasks, in memory that all threads of the process read: a slot for each task with its
- * counts, its bounds, and a histogram for each kind of figure.
+ * What one party measures of its tasks, in memory that all threads of the process can read: a slot for each task, with
+ * its counts, its bounds, and a histogram for each kind of figure.
  *
  *      ready ----------------> starts --------------------------> done
  *        \---- scheduleIn ----/  \----------- run -------------/  /
  *         \---- relief ---> asks for its next tick               /
  *          \-------------------- response ---------------------/
  *
- * The words are plain stores of their one writer: they are statistics. A slot's name is complete before `used` says
- * that the slot is there. Source of the four figures: jerry_rt_module (schedule-in, response and relief of a thread).
+ * The words are plain stores of their one writer, since they are statistics. A slot's name is complete before `used`
+ * says that the slot exists. Source of the four figures: jerry_rt_module (schedule-in, response and relief of a
+ * thread).
  */
 import {
   CAUSE_BYTES, FIGURES_MAGIC, FIGURE_KINDS, FIGURE_NAME_BYTES, LANES_PER_PEER, LAYOUT_VERSION, figuresLayout,
@@ -25,7 +26,7 @@ export const RESPONSE = 1;
 export const RELIEF = 2;
 export const RUN = 3;
 
-/** The slot of all tasks for which there was none. */
+/** The slot for all tasks for which there was no other slot left. */
 const OTHERS = '(others)';
 const HISTOGRAM_BYTES = HISTOGRAM_WORDS * 4;
 const SLOTS_AT = Math.ceil((figuresLayout.bytes + LANES_PER_PEER * HISTOGRAM_BYTES) / 128) * 128;
@@ -46,12 +47,12 @@ export interface TaskCounts {
   readonly depth: number;
 }
 
-/** The slot of one task. Its owner writes; any thread that has the memory may read, and set bounds. */
+/** The slot of one task. Its owner writes; any thread that has the memory may read, and may set bounds. */
 export class FigureSlot {
   readonly name: string;
   readonly band: number;
   readonly histograms: readonly Histogram[];
-  /** As the owner has read them last: Infinity where there is none. */
+  /** As the owner has last read them: Infinity if there is none. */
   readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
   private readonly numbers: Float64Array;
   private readonly integers: Int32Array;
@@ -68,7 +69,7 @@ export class FigureSlot {
     ));
   }
 
-  /** Adds `count` values; true when they are above their bound. */
+  /** Adds `count` values; returns true if they are above their bound. */
   record(kind: number, ns: number, count: number): boolean {
     this.histograms[kind]!.record(ns, count);
     if (ns <= this.bounds[kind]!) return false;
@@ -80,7 +81,7 @@ export class FigureSlot {
     this.numbers[STEPS]! += count;
   }
 
-  /** Copies what the task counts by itself. */
+  /** Copies what the task itself counts. */
   note(counts: TaskCounts): void {
     const { numbers } = this;
     numbers[field.messages.at >> 3] = counts.steps;
@@ -95,12 +96,12 @@ export class FigureSlot {
     this.numbers[field.begun.at >> 3]!++;
   }
 
-  /** One count of the slot by its name in the table. */
+  /** One count of the slot, by its name in the table. */
   count(of: 'steps' | 'messages' | 'refused' | 'errors' | 'again' | 'depth' | 'begun'): number {
     return this.numbers[field[of].at >> 3]!;
   }
 
-  /** For the owner: why the task was late last. */
+  /** For the owner: says why the task was last late. */
   tellCause(text: string): void {
     const { integers } = this;
     // A sequence lock: odd until the text is whole; pairs with cause().
@@ -111,7 +112,7 @@ export class FigureSlot {
     Atomics.add(integers, CAUSE_CHANGES, 1);
   }
 
-  /** Why the task was late last; empty where it never was, undefined while it is being written. Allocates. */
+  /** Why the task was last late; empty if it never was, undefined while the text is being written. Allocates. */
   cause(): string | undefined {
     const { integers } = this;
     // Pairs with tellCause().
@@ -125,7 +126,7 @@ export class FigureSlot {
     return this.numbers[VIOLATIONS + kind]!;
   }
 
-  /** 0 for none. */
+  /** 0 if there is none. */
   boundNs(kind: number): number {
     return this.numbers[BOUND_NS + kind]!;
   }
@@ -135,7 +136,7 @@ export class FigureSlot {
     this.numbers[BOUND_NS + kind] = ns;
   }
 
-  /** For the owner: takes over the bounds as they were set. Returns the lowest, Infinity for none. */
+  /** For the owner: takes over the bounds as they were set. Returns the lowest, Infinity if there is none. */
   takeBounds(): number {
     let lowest = Infinity;
     for (let kind = 0; kind < FIGURE_KINDS; kind++) {
@@ -147,9 +148,12 @@ export class FigureSlot {
   }
 }
 
-/** All that one party measures. */
+/** Everything that one party measures. */
 export class FigureTable {
-  /** How long messages were under way in lanes to this party, by kind of lane: 0 to 7 forward by band, then return. */
+  /**
+   * How long messages were under way in lanes to this party, by kind of lane: forward lanes by band (0 to 7), then
+   * return.
+   */
   readonly lanes: readonly Histogram[];
   private readonly words: Int32Array;
   private readonly numbers: Float64Array;
@@ -163,7 +167,7 @@ export class FigureTable {
     ));
   }
 
-  /** The slots that are there, in the order in which they were made. Allocates for those not seen before. */
+  /** The slots in use, in the order in which they were made. Allocates for those that it sees for the first time. */
   slots(): readonly FigureSlot[] {
     // figures.used: pairs with the store in slotFor(): the name is complete.
     const count = Atomics.load(this.words, used.at >> 2);
@@ -172,8 +176,8 @@ export class FigureTable {
   }
 
   /**
-   * For the owner: the slot of this name and band, which is made where there is none; a task that is made again goes on
-   * with what it had. When all slots but one are taken, that one is for all others together. Allocates.
+   * For the owner: the slot of this name and band; makes it if there is none. A task that is made again continues the
+   * figures of its predecessor. When all slots but one are taken, the last is for all other tasks together. Allocates.
    */
   slotFor(name: string, band: number): FigureSlot {
     const bytes = Buffer.from(name, 'utf8').subarray(0, FIGURE_NAME_BYTES);
@@ -200,20 +204,20 @@ export class FigureTable {
     return slot;
   }
 
-  /** For any thread: a new upper bound, 0 for none. The owner takes it within a millisecond of work. */
+  /** For any thread: sets a new upper bound, 0 for none. The owner takes it over within a millisecond of work. */
   setBound(slot: FigureSlot, kind: number, ns: number): void {
     slot.storeBound(kind, ns);
     // figures.asked: pairs with the load in Watch: the bound above is stored.
     Atomics.add(this.words, asked.at >> 2, 1);
   }
 
-  /** Grows with each bound that is set. */
+  /** Grows whenever a bound is set. */
   get asked(): number {
     // figures.asked: pairs with setBound().
     return Atomics.load(this.words, asked.at >> 2);
   }
 
-  /** For any thread: whether the owner keeps its runs. It follows within a millisecond of work. */
+  /** For any thread: says whether the owner keeps its runs. It follows within a millisecond of work. */
   setTracing(isOn: boolean): void {
     Atomics.store(this.words, isTracing.at >> 2, isOn ? 1 : 0);
     // figures.asked: pairs with the load in Watch: the word above is stored.
@@ -225,12 +229,12 @@ export class FigureTable {
     return Atomics.load(this.words, isTracing.at >> 2) === 1;
   }
 
-  /** The last runs, behind the slots. Allocates. */
+  /** The last runs, which lie after the slots. Allocates. */
   trace(): TraceRing {
     return new TraceRing(this.memory, SLOTS_AT + this.room * SLOT_BYTES);
   }
 
-  /** Tasks that it has room for. */
+  /** For how many tasks there is room. */
   get room(): number {
     return this.words[slotsField.at >> 2]!;
   }
@@ -240,11 +244,11 @@ export class FigureTable {
   }
 }
 
-/** Memory of one party's figures, with room for `slots` tasks. What is not used costs address space alone. */
+/** Memory for one party's figures, with room for `slots` tasks. What is not used costs only address space. */
 export function createFigures(slots: number): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(SLOTS_AT + slots * SLOT_BYTES + TRACE_BYTES);
   const words = new Int32Array(memory, 0, figuresLayout.bytes >> 2);
-  // Nobody else has it yet; the magic comes last.
+  // Nobody else has it yet; the magic number comes last.
   Atomics.store(words, version.at >> 2, LAYOUT_VERSION);
   Atomics.store(words, slotsField.at >> 2, slots);
   Atomics.store(words, magic.at >> 2, FIGURES_MAGIC);

@@ -1,6 +1,6 @@
 /**
- * The last runs of one party, in memory that all threads of the process read: who ran, from when to when, and who had
- * made it ready. Its owner overwrites the oldest; a reader drops what was overwritten while it read.
+ * The last runs of one party, in memory that all threads of the process can read: what ran, from when to when, and who
+ * had made it ready. The owner overwrites the oldest; a reader drops what was overwritten while it read.
  */
 import { TRACE_SPANS, traceSpanLayout } from '../layout.js';
 
@@ -12,7 +12,7 @@ export interface TraceSpan {
   readonly toNs: number;
   /** When it became ready. */
   readonly readyNs: number;
-  /** The party that had sent what it runs for; -1 for its own thread. */
+  /** The party that sent what it ran for; -1 for its own thread. */
   readonly sender: number;
 }
 
@@ -22,11 +22,11 @@ export const TRACE_BYTES: number = 128 + TRACE_SPANS * traceSpanLayout.bytes;
 const { fromNs, toNs, readyNs, what, sender } = traceSpanLayout.fields;
 const WORDS = traceSpanLayout.bytes >> 2;
 const NUMBERS = traceSpanLayout.bytes >> 3;
-/** Runs of the same that follow each other so closely are one. */
+/** Runs of the same task that follow each other this closely are recorded as one. */
 const JOIN_NS = 2000;
 
 export class TraceRing {
-  /** How many there were ever, in the first word; it wraps. */
+  /** How many there ever were, in the first word; it wraps. */
   private readonly head: Int32Array;
   private readonly words: Int32Array;
   private readonly numbers: Float64Array;
@@ -61,7 +61,7 @@ export class TraceRing {
     Atomics.store(this.head, 0, this.written);
   }
 
-  /** For any thread: the runs that ended at `sinceNs` or later, the oldest first. Allocates. */
+  /** For any thread: the runs that ended at `sinceNs` or later, oldest first. Allocates. */
   since(from: number): TraceSpan[] {
     const { words, numbers, head } = this;
     // trace.written: pairs with the store in note().
@@ -78,7 +78,7 @@ export class TraceRing {
       if (span.toNs < from || span.toNs === 0) break;
       spans.push(span);
     }
-    // trace.written: what its owner has written meanwhile, and the one that it may be writing now, are not whole.
+    // trace.written: spans that the owner has written meanwhile, and the one that it may be writing now, are not whole.
     const now = Atomics.load(head, 0);
     return spans.filter(({ number }) => ((now - number) | 0) < TRACE_SPANS).reverse();
   }

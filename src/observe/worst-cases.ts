@@ -1,17 +1,17 @@
 /**
- * Remembers what has run on its thread, and when a figure is above its bound, makes a case of it: what happened from
- * ready to done, and why. Numbers first, cases second: a value is counted before its case is made, and of more than
- * MOST_A_SECOND cases those are dropped that are no new worst of their task; the next case says how many.
- *
+ * Remembers what ran on its thread, and makes a case when a figure is above its bound: what happened from ready to
+ * done, and why. Numbers come first, cases second. A value is counted before its case is made; beyond MOST_A_SECOND
+ * cases, those that are not a new worst of their task are dropped, and the next case says how many.
  * A case is made a few milliseconds later: Node tells of a collection only when it is over and the loop comes round.
- * Source of the idea: the trace of the worst case alone, in jerry_rt_module.
+ * A case is made a few milliseconds later, because Node reports a collection only when it is over and the loop comes
+ * round. Source of the idea: the trace of the worst case alone, in jerry_rt_module.
  */
 import { causeOf, type Cause, type CauseKind, type Span } from './cause.js';
-import { RunDelay } from './run-delay.js';
+import { RunDelay, type Scheduled } from './run-delay.js';
 import type { StallReport } from './stall.js';
 import { FIGURES, RUN, SCHEDULE_IN, type FigureName, type FigureSlot } from './task-figures.js';
 
-/** A value above its bound, and when it came about. */
+/** A value above its bound, and when it arose. */
 export interface Excess {
   readonly figures: FigureSlot;
   readonly kind: number;
@@ -19,7 +19,7 @@ export interface Excess {
   readonly readyNs: number;
   readonly startNs: number;
   readonly endNs: number;
-  /** The party that had sent the message; -1 for its own thread. */
+  /** The party that sent the message; -1 for its own thread. */
   readonly from: number;
 }
 
@@ -40,16 +40,23 @@ export interface SloViolation {
   readonly readyNs: number;
   readonly startNs: number;
   readonly endNs: number;
-  /** The party that had sent the message; -1 where it came from this thread. */
+  /** The party that sent the message; -1 if it came from this thread. */
   readonly from: number;
-  /** The thread slept, and this party woke it; -1 where it was awake, and found the message by looking. */
+  /** The party that woke the thread from its sleep; -1 if the thread was awake and found the message by looking. */
   readonly wokenBy: number;
+  /**
+   * What the kernel did with the thread meanwhile, or up to 20 ms before: how often it gave it a CPU, and on which it
+   * ran before and at the end. Two CPUs are a migration; -1 where that is not known.
+   */
+  readonly timesScheduled: number;
+  readonly cpuBefore: number;
+  readonly cpu: number;
   /** What held the thread meanwhile: the longest, in the order of time. */
   readonly ran: readonly Span[];
   readonly collections: readonly Span[];
-  /** Where `stall` watches: the stall that held the thread meanwhile, with its stack, if it was told. */
+  /** If `stall` watches: the stall that held the thread meanwhile, with its stack, if one was reported. */
   readonly stall: StallReport | undefined;
-  /** Violations since the last case of which no case was made, of any task of this party. */
+  /** Violations since the last case for which no case was made, of any task of this party. */
   readonly leftOut: number;
 }
 
@@ -64,18 +71,18 @@ export interface WorstCasesHost {
   readonly id: number;
   readonly nowNs: () => number;
   lastWake(): Wake;
-  /** Tells of collections of this thread from now on; returns what ends that. */
+  /** Reports collections of this thread from now on; returns a function that ends that. */
   watchCollections(tell: (beganNs: number, ns: number, kind: string) => void): () => void;
   report(violation: SloViolation): void;
 }
 
 const KEPT = 256;
 const KEPT_COLLECTIONS = 64;
-/** Runs of the same task that follow each other so closely are one. */
+/** Runs of the same task that follow each other this closely are recorded as one. */
 const JOIN_NS = 2000;
 const MOST_A_SECOND = 20;
 const MOST_SPANS = 16;
-/** The loop has come round, and Node has told of its collections. */
+/** The loop has come round, and Node has reported its collections. */
 const SETTLE_MS = 5;
 
 export class WorstCases {
@@ -105,7 +112,7 @@ export class WorstCases {
     this.runDelay.look(nowNs);
   }
 
-  /** Something has run, or held the thread. Does not allocate. */
+  /** Something has run, or has held the thread. Does not allocate. */
   note(what: string, fromNs: number, toNs: number): void {
     const last = (this.next + KEPT - 1) % KEPT;
     if (this.whats[last] === what && fromNs - this.toNs[last]! < JOIN_NS) {
@@ -132,9 +139,9 @@ export class WorstCases {
     const { leftOut } = this;
     this.leftOut = 0;
     const ran = this.between(readyNs, endNs);
-    const runDelayNs = this.runDelay.since(readyNs, endNs);
+    const scheduled = this.runDelay.since(readyNs, endNs);
     const wake = this.host.lastWake();
-    setTimeout(() => this.report(excess, { isWorst, leftOut, ran, runDelayNs, wake }), SETTLE_MS).unref();
+    setTimeout(() => this.report(excess, { isWorst, leftOut, ran, scheduled, wake }), SETTLE_MS).unref();
   }
 
   /** No bound is left. */
@@ -145,8 +152,8 @@ export class WorstCases {
 
   private report(
     { figures, kind, ns, readyNs, startNs, endNs, from }: Excess,
-    { isWorst, leftOut, ran, runDelayNs, wake }: {
-      isWorst: boolean; leftOut: number; ran: Span[]; runDelayNs: number; wake: Wake;
+    { isWorst, leftOut, ran, scheduled, wake }: {
+      isWorst: boolean; leftOut: number; ran: Span[]; scheduled: Scheduled; wake: Wake;
     },
   ): void {
     const collections = this.collections.filter(({ fromNs, toNs }) => toNs > readyNs && fromNs < endNs);
@@ -154,7 +161,7 @@ export class WorstCases {
     const { cause, shares } = causeOf({
       task: figures.name,
       readyNs, endNs: kind === SCHEDULE_IN ? startNs : endNs, startNs: kind === RUN ? readyNs : startNs,
-      ran, collections, runDelayNs,
+      ran, collections, runDelayNs: scheduled.delayNs,
       wokenNs: hasSlept ? wake.askedNs : 0, awakeNs: hasSlept ? wake.awakeNs : 0,
     });
     const what = cause.what === '' ? '' : ` ${cause.what}`;
@@ -162,7 +169,9 @@ export class WorstCases {
     this.host.report({
       reactorId: this.host.id, task: figures.name, priority: figures.band, figure: FIGURES[kind]!, ns,
       boundNs: figures.boundNs(kind), isWorst, cause, shares, readyNs, startNs, endNs, from,
-      wokenBy: hasSlept ? wake.by : -1, collections, stall: undefined, leftOut,
+      wokenBy: hasSlept ? wake.by : -1,
+      timesScheduled: scheduled.times, cpuBefore: scheduled.cpuBefore, cpu: scheduled.cpu,
+      collections, stall: undefined, leftOut,
       ran: [...ran].sort((a, b) => b.toNs - b.fromNs - (a.toNs - a.fromNs)).slice(0, MOST_SPANS)
         .sort((a, b) => a.fromNs - b.fromNs),
     });

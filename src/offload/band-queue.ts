@@ -1,11 +1,11 @@
 /**
- * The task queue of piscina over our bands: highest band first, in each the one that came first.
+ * The task queue of piscina over our bands: the highest band first, and within each band in order of arrival.
  *
- * What piscina does with a queue decides its shape. It takes a task and gives it back by `unshift` when no thread is
- * free (`stricterFIFO`), so that one stands before all others of its band. A task that nobody wants any more must not
- * occupy a thread, but `shift` may not answer null while `size` is above 0: such a task is marked as aborted, which
- * piscina leaves out. And no task is given to piscina with a signal: those wait in a list of its own that goes before
- * any queue, whatever their band.
+ * Its shape follows from what piscina does with a queue. Piscina takes a task and gives it back by `unshift` if no
+ * thread is free (`stricterFIFO`), so that task goes before all others of its band. A task that nobody wants any more
+ * must not occupy a thread, but `shift` may not answer null while `size` is above 0: such a task is marked as aborted,
+ * and piscina leaves it out. And no task is given to piscina with a signal, because those wait in a list of its own
+ * that goes before any queue, whatever their band.
  */
 import type { TaskQueue } from 'piscina';
 import { Bands } from '../scheduling/internal.js';
@@ -14,21 +14,21 @@ import type { Offloaded } from './offloaded.js';
 /** A task as piscina hands it to a queue. */
 type PoolTask = Parameters<TaskQueue['push']>[0] & { aborted?: boolean };
 
-/** So many gaps the bands may have before they are closed. */
+/** How many gaps the bands may have before they are closed. */
 const MOST_GIVEN_UP = 64;
 
 export class BandQueue implements TaskQueue {
   size = 0;
-  /** Under which piscina shows what belongs to a task. */
+  /** The key under which piscina shows what belongs to a task. */
   symbol!: symbol;
   private bands = new Bands();
   private readonly tasks = new Map<Offloaded, PoolTask>();
-  /** Given back by piscina, which found no thread: of the highest bands, the last one first. */
+  /** Tasks that piscina gave back because no thread was free: of the highest bands, the last one first. */
   private givenBack: Offloaded[] = [];
-  /** Tasks that were given up and stand in the bands still. */
+  /** Tasks that were given up and still stand in the bands. */
   private givenUp = 0;
 
-  /** `mayRun` is asked when a task's turn has come. */
+  /** `mayRun` is called when it is a task's turn. */
   constructor(private readonly mayRun: (task: Offloaded) => boolean) {}
 
   holds(task: Offloaded): boolean {
@@ -65,7 +65,7 @@ export class BandQueue implements TaskQueue {
     if (this.givenUp > MOST_GIVEN_UP && this.givenUp > this.size) this.close();
   }
 
-  /** Piscina calls it for tasks with a signal, and there are none. */
+  /** Piscina calls it for tasks with a signal; there are none. */
   remove(task: PoolTask): void {
     task.aborted = true;
   }

@@ -1,4 +1,4 @@
-/** The tasks that one thread has given to the pool and waits for: a reactor's, or the main thread's. */
+/** The tasks that one thread, a reactor or the main thread, has given to the pool and waits for. */
 import type { MessagePort, TransferListItem } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { unpackError } from '../reactor/internal.js';
@@ -28,7 +28,7 @@ export class OffloadClient {
 
   constructor(private readonly send: (message: ToPool, transfer: readonly TransferListItem[]) => void) {}
 
-  /** Arguments have been checked. */
+  /** The arguments have been checked. */
   run(given: Omit<OffloadRequest, 'id'>, limits: WaitOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const id = this.nextId++;
@@ -60,7 +60,7 @@ export class OffloadClient {
     if (this.pending.size === 0) port.unref();
   }
 
-  /** A result that nobody waits for any more is no surprise: its task had begun when it was given up. */
+  /** A result that nobody waits for any more is no surprise: its task had begun before it was given up. */
   settle(id: number, outcome: Outcome): void {
     const pending = this.take(id);
     if (pending === undefined) return;

@@ -1,8 +1,8 @@
-/** Tasks of one key run one after the other, in the order in which they came. One thread. */
+/** Runs the tasks of one key one after the other, in the order in which they came. Belongs to one thread. */
 export class Keys<T> {
   private readonly waiting = new Map<string, T[]>();
 
-  /** True when the task may go now; false: it waits until `leave` hands it out. */
+  /** True: the task may go now. False: it waits until `leave` returns it. */
   enter(key: string, task: T): boolean {
     const line = this.waiting.get(key);
     if (line === undefined) {
@@ -13,7 +13,7 @@ export class Keys<T> {
     return false;
   }
 
-  /** The task of this key that was let go is over: the next, if there is one. */
+  /** The running task of this key is over. Returns the next, if there is one. */
   leave(key: string): T | undefined {
     const line = this.waiting.get(key);
     if (line === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * What runs in a thread of the pool: the module of each task, and its result straight to whoever has asked. A channel
- * to each asker is opened with its first result; the main thread only hands the other end on.
+ * What runs in a thread of the pool. It runs the module of each task, and sends the result straight to whoever asked. A
+ * channel to each asker is opened with its first result; the main thread only hands on the other end.
  */
 import { MessageChannel, parentPort, threadId, workerData, type MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
@@ -10,13 +10,13 @@ import type { OffloadJob, OffloadResult, Outcome } from './offloaded.js';
 
 /** What a thread of the pool is started with. */
 export interface ThreadStart {
-  /** Where it shall run; undefined where no CPU is left for it alone. */
+  /** The CPUs where it shall run; undefined if no CPU is left for it alone. */
   readonly cpus: readonly number[] | undefined;
   /** The table of `offloadLayout`. */
   readonly words: Int32Array;
 }
 
-/** Where a thread of the pool was asked to run, and where it may. */
+/** Where a thread of the pool was asked to run, and where it may run. */
 export interface PlaceOfThread {
   readonly threadId: number;
   /** Undefined: anywhere, since reactors have all CPUs. */
@@ -34,8 +34,8 @@ export type ThreadMessage =
 /** What a task is told besides its payload. */
 export interface OffloadContext {
   /**
-   * True when nobody waits for the result any more: ask it in long loops, and return. One load of a shared word; the
-   * thread itself is never ended for it.
+   * True if nobody waits for the result any more. Ask it in long loops, and return. It costs one load of a shared word;
+   * the thread itself is never ended because of it.
    */
   shouldStop(): boolean;
 }
@@ -49,7 +49,7 @@ const tasks = new Map<string, Task>();
 native().threads.setName('percore-offload');
 tell({ kind: 'place', place: settle() });
 
-/** Called by piscina for each task. Never rejects: what a task throws is its result. */
+/** Piscina calls it for each task. Never rejects: what a task throws is its result. */
 export default async function run(job: OffloadJob): Promise<void> {
   const { id, asker } = job;
   const port = portTo(asker);
@@ -69,7 +69,7 @@ export default async function run(job: OffloadJob): Promise<void> {
 async function attempt({ module, payload, place }: OffloadJob): Promise<Outcome> {
   try {
     const task = tasks.get(module) ?? await load(module);
-    // Pairs with the stores of OffloadPool: a hint, which orders nothing.
+    // Pairs with the stores of OffloadPool: it is a hint, which orders nothing.
     const context: OffloadContext = { shouldStop: () => Atomics.load(words, place) !== 0 };
     return { value: await task(payload, context) };
   } catch (error) {
@@ -79,7 +79,7 @@ async function attempt({ module, payload, place }: OffloadJob): Promise<Outcome>
 
 async function load(module: string): Promise<Task> {
   const { default: exported } = await import(module) as { default?: unknown };
-  // Of a module that was compiled to CommonJS, `import` gives all exports as the default one.
+  // If a module was compiled to CommonJS, `import` gives all its exports as the default one.
   const task = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
   if (typeof task !== 'function') {
     throw new PercoreError(

@@ -10,24 +10,26 @@ import { OffloadPool, type OffloadStatus } from './pool.js';
 import type { OffloadContext } from './offload-thread.js';
 
 export interface OffloadOptions {
-  /** Band of the task among those that wait for a thread, 0 to 7. Default 3. A task that runs is not interrupted. */
+  /** Band of the task among those that wait for a thread, 0 to 7. Default 3. A running task is not interrupted. */
   readonly priority?: number;
   /** Tasks of one key run one after the other, in the order in which they came, over all reactors. */
   readonly key?: string;
-  /** Gives up when it aborts, with its reason; a task that runs is told by `context.shouldStop()`. */
+  /** Gives up when this aborts, with its reason; a running task learns of it by `context.shouldStop()`. */
   readonly signal?: AbortSignal;
   /**
-   * Gives up with ERR_PERCORE_TIMEOUT after so many milliseconds, 0 to 2^31 - 1; a task that has not begun by then
+   * Gives up with ERR_PERCORE_TIMEOUT after this many milliseconds, 0 to 2^31 - 1. A task that has not begun by then
    * never does.
    */
   readonly deadlineMs?: number;
-  /** ArrayBuffers and ports of the payload that are handed over instead of copied: they are gone here afterwards. */
+  /**
+   * ArrayBuffers and ports of the payload that are handed over instead of copied: they are unusable here afterwards.
+   */
   readonly transfer?: readonly TransferListItem[];
 }
 
 /** A module that can be offloaded: its default export runs the task. */
 export interface OffloadModule {
-  /** Given the payload as it was cloned; what it returns, or promises, is the result. */
+  /** Gets the payload as it was cloned. What it returns, or promises, is the result. */
   default(payload: never, context: OffloadContext): unknown;
 }
 
@@ -49,14 +51,14 @@ const NO_OPTIONS: OffloadOptions = Object.freeze({});
  *
  * `of` is the reactor that asks, or the runtime for its main thread. `module` is a file: URL or an absolute path; its
  * default export is called with the payload and an OffloadContext. Payload and result are copied by structured clone,
- * which also shares a SharedArrayBuffer. The pool is made by the first task: as many threads as there are CPUs without
- * a reactor, at least one; they belong to the main thread and serve all reactors. It is for work of half a
- * millisecond and more: a task costs some tens of µs, and Node's channels allocate at both ends.
+ * which shares a SharedArrayBuffer. The first task makes the pool: as many threads as there are CPUs without a reactor,
+ * at least one. They belong to the main thread and serve all reactors. The pool is for work of half a millisecond and
+ * more: a task costs some tens of µs, and Node's channels allocate at both ends.
  *
- * Rejects with what the task threw, with class, code, cause and remote stack; with the signal's reason;
+ * Rejects with what the task threw, including its class, code, cause and remote stack; with the signal's reason; with
  * ERR_PERCORE_TIMEOUT; _OFFLOAD (its thread has ended, or the module has no default function); _BACK_PRESSURED (4,096
- * tasks of the runtime wait or run); _UNSERIALIZABLE; _CLOSED; _INVALID_ARGUMENT. Never blocks. The pool is piscina's;
- * its queue is one of bands.
+ * tasks of the runtime wait or run); _UNSERIALIZABLE; _CLOSED; _INVALID_ARGUMENT. Never blocks. The pool is piscina's,
+ * with a queue of bands.
  */
 export function offload<M = unknown>(
   of: Reactor | Runtime, module: URL | string, payload: PayloadOf<M>, options: OffloadOptions = NO_OPTIONS,
@@ -127,7 +129,7 @@ function clientOf(party: Party, of: Reactor | Runtime): OffloadClient {
   if (client === undefined) {
     const { toMain } = party;
     client = new OffloadClient(toMain === undefined
-      // A copy at once, as when it comes from a reactor: what is done with the payload afterwards changes nothing.
+      // Copied at once, as when it comes from a reactor: changes of the payload after the call have no effect.
       ? (message, transfer) => {
           const pool = poolOf(controllerOf(of as Runtime));
           take(pool, threadId, structuredClone(message, { transfer: [...transfer] as ArrayBuffer[] }));

@@ -1,5 +1,5 @@
 /**
- * One task of the pool, on the main thread, and what travels for it.
+ * One task of the pool, on the main thread, and what travels on its behalf.
  *
  *      waits for its key --the one before is over--> in the queue --a thread is free--> runs --result--> over
  *               \--------------- cancelled, deadline over: never runs -------------------------------> over
@@ -8,10 +8,10 @@ import type { TransferListItem } from 'node:worker_threads';
 import type { Failure } from '../reactor/internal.js';
 import type { Ready } from '../scheduling/internal.js';
 
-/** What comes of a task. */
+/** The outcome of a task. */
 export type Outcome = { readonly value: unknown } | { readonly failure: Failure };
 
-/** What whoever asks says of a task. */
+/** What the asker says about a task. */
 export interface OffloadRequest {
   readonly id: number;
   /** URL of the module. */
@@ -24,7 +24,7 @@ export interface OffloadRequest {
   readonly deadlineNs: number;
 }
 
-/** What a thread of the pool is given. */
+/** What a thread of the pool gets. */
 export interface OffloadJob {
   readonly id: number;
   /** Node's number of the thread that is to have the result. */
@@ -35,7 +35,7 @@ export interface OffloadJob {
   readonly place: number;
 }
 
-/** Posted by a thread of the pool to who has asked. */
+/** A thread of the pool posts it to whoever asked. */
 export interface OffloadResult {
   readonly id: number;
   readonly outcome: Outcome;
@@ -44,7 +44,7 @@ export interface OffloadResult {
 export class Offloaded implements Ready {
   readonly band: number;
   isReady = false;
-  /** It is the one of its key that may run. */
+  /** It is the one task of its key that may run. */
   holdsKey = false;
   /** A thread has it. */
   isRunning = false;
@@ -54,7 +54,7 @@ export class Offloaded implements Ready {
     this.band = request.band;
   }
 
-  /** The pool runs it, and no scheduler does. */
+  /** The pool runs it, not a scheduler. */
   run(): boolean {
     return false;
   }

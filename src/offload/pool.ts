@@ -1,12 +1,12 @@
 /**
- * The pool of one runtime: threads of piscina, owned by the main thread, for all reactors. It is made by the first
- * task, so a program without tasks neither loads piscina nor starts a thread.
+ * The pool of one runtime: threads of piscina, owned by the main thread, for all reactors. The first task makes it, so
+ * a program without tasks neither loads piscina nor starts a thread.
  *
  *      reactor --request, by Node's channel--> main thread: key, queue of bands, a thread that is free
  *      reactor <--result, by a channel of its own-- thread of the pool
  *      reactor <--what happened outside of the task-- main thread
  *
- * Threads run where no reactor is pinned, if there are such CPUs.
+ * Threads run on CPUs to which no reactor is pinned, if there are any.
  */
 import { existsSync } from 'node:fs';
 import type { Piscina } from 'piscina';
@@ -21,24 +21,24 @@ import { Keys } from './keys.js';
 import { Offloaded, type OffloadJob, type OffloadRequest, type Outcome } from './offloaded.js';
 import type { PlaceOfThread, ThreadMessage, ThreadStart } from './offload-thread.js';
 
-/** How a pool does: figures since it was made. */
+/** The state of a pool: figures since it was made. */
 export interface OffloadStatus {
-  /** Each thread: where it was asked to run, and where it may, read back. */
+  /** Each thread: where it was asked to run, and where it may run, read back. */
   readonly threads: readonly PlaceOfThread[];
   /** Tasks that wait for a thread, or for one of the same key. */
   readonly waiting: number;
   readonly running: number;
-  /** Tasks that came to their end, by a result or by an error of their own. */
+  /** Tasks that came to an end, by a result or by an error of their own. */
   readonly completed: number;
-  /** Tasks that never ran: nobody waited any more, or their deadline was over. */
+  /** Tasks that never ran: nobody waited any more, or their deadline had passed. */
   readonly dropped: number;
-  /** Tasks that ended with their thread. */
+  /** Tasks that were lost because their thread ended. */
   readonly lost: number;
-  /** Tasks that were not taken: 4,096 were there already, or the payload could not be handed over. */
+  /** Tasks that were refused: there were already 4,096, or the payload could not be handed over. */
   readonly refused: number;
 }
 
-/** How a pool speaks to who has asked, by Node's number of the thread. */
+/** Reaches whoever asked, by Node's number of the thread. */
 export interface OffloadAskers {
   tell(asker: number, id: number, outcome: Outcome): void;
   connect(asker: number, port: MessagePort): void;
@@ -51,7 +51,7 @@ export class OffloadPool {
   private readonly tasks = new Map<string, Offloaded>();
   private readonly keys = new Keys<Offloaded>();
   private readonly queue: BandQueue;
-  /** Of each thread that ever was, by Node's number. */
+  /** For each thread that ever existed, by Node's number. */
   private readonly places = new Map<number, PlaceOfThread>();
   private pool: Piscina | undefined;
   private readonly starting: Promise<Piscina>;
@@ -62,7 +62,7 @@ export class OffloadPool {
   constructor(private readonly controller: Controller, private readonly askers: OffloadAskers) {
     this.queue = new BandQueue((task) => this.mayRun(task));
     this.starting = this.start();
-    // Whoever has a task in it hears of it.
+    // Those who have a task in it are told.
     this.starting.catch(() => undefined);
     controller.closers.push(() => this.close());
   }
@@ -117,7 +117,7 @@ export class OffloadPool {
     }
   }
 
-  /** Asked when the task's turn has come: by itself, and by the queue. */
+  /** Asked when the task's turn has come: by the pool itself, and by the queue. */
   private mayRun(task: Offloaded): boolean {
     if (task.isOver) return false;
     const { deadlineNs } = task.request;
@@ -128,7 +128,7 @@ export class OffloadPool {
     return true;
   }
 
-  /** It never runs. Who waited for it has given up, or has gone. */
+  /** It never runs. Whoever waited for it has given up, or has gone. */
   private drop(task: Offloaded): void {
     this.counts.dropped++;
     this.end(task);
@@ -144,7 +144,7 @@ export class OffloadPool {
     const why = isUnclonable ? unclonable(error) : this.isClosed ? closed()
       : error instanceof PercoreError ? error : died(module, error);
     this.askers.tell(asker, id, { failure: packError(why) });
-    // Threads that end while they start are not started again, and then nobody takes what waits.
+    // Threads that end while they start are not started again, and then nobody would take what waits.
     const threads = await this.starting.then((pool) => pool.threads.length, () => 0);
     if (threads > 0) return;
     for (const other of this.tasks.values()) if (!other.isOver) void this.fail(other, error);
@@ -158,7 +158,7 @@ export class OffloadPool {
     const { key } = task.request;
     if (key === undefined || !task.holdsKey) return;
     let next = this.keys.leave(key);
-    // Those that were given up while they waited have gone already.
+    // Those that were given up while they waited have already gone.
     while (next?.isOver === true) next = this.keys.leave(key);
     if (next !== undefined) void this.run(next);
   }
@@ -194,7 +194,7 @@ export class OffloadPool {
       if (message.kind === 'place') this.places.set(message.place.threadId, message.place);
       else this.askers.connect(message.asker, message.port);
     });
-    // A thread that had no task has ended, and another one is started; a task would have been told.
+    // A thread without a task has ended, and another one is started; a task would have been told.
     pool.on('error', () => undefined);
     return (this.pool = pool);
   }
@@ -209,7 +209,7 @@ const nameOf = (asker: number, id: number): string => `${asker} ${id}`;
 const closed = (): PercoreError => new PercoreError('ERR_PERCORE_CLOSED', 'offload: the runtime is closed');
 const full = (): PercoreError => new PercoreError(
   'ERR_PERCORE_BACK_PRESSURED',
-  `offload: ${MOST_OFFLOADED} tasks wait or run already; wait for some results before asking more`,
+  `offload: ${MOST_OFFLOADED} tasks already wait or run; wait for some results before asking for more`,
 );
 const unclonable = (error: Error): PercoreError => new PercoreError(
   'ERR_PERCORE_UNSERIALIZABLE', `offload: the payload cannot be handed to the pool: ${error.message}`, { cause: error },

@@ -1,6 +1,6 @@
 /**
- * What no JavaScript can give: rings of io_uring for files, pipes between processes as queues, and inotify. Each
- * answers as ../native/ says that something missing answers.
+ * What JavaScript cannot give: rings of io_uring for files, pipes between processes as queues, and inotify. Each
+ * answers as ../native/ says that a missing function answers.
  */
 import type { NativeFiles, NativePipes, NativeWatches } from '../native/index.js';
 import { ENOSYS } from './errno.js';
@@ -10,7 +10,7 @@ const nothing = (): void => undefined;
 
 export const files: NativeFiles = {
   openRing: no, closeRing: nothing, holdBuffer: no, releaseBuffer: nothing, push: no, submit: no, reap: () => 0,
-  // Where its memory lies nobody tells, so a transfer past the page cache has no buffer here.
+  // Nothing tells where its memory lies, so a transfer past the page cache has no buffer here.
   bytesToBorder: no,
   clearDirect: no,
 };

@@ -1,12 +1,13 @@
 /**
- * Which backend a thread runs on: the addon where there is one, else the portable one, unless PERCORE_BACKEND says.
+ * Which backend a thread runs on: the addon if there is one, else the portable one, unless PERCORE_BACKEND says
+ * otherwise.
  *
  *     PERCORE_BACKEND   | addon fits | no addon fits
  *     left out, empty   | native     | portable, with one warning in the process
  *     native            | native     | ERR_PERCORE_NATIVE_UNAVAILABLE
  *     portable          | portable   | portable
  *
- * A thread that was started by one on the portable backend runs on it too: their wakers are the same.
+ * A thread that was started by one on the portable backend runs on it too, because they must have the same wakers.
  */
 import { checkOneOf, PercoreError } from '../errors.js';
 import type { Native } from '../native/index.js';
@@ -20,7 +21,7 @@ export interface Choice {
   readonly groups: Native;
 }
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT for another PERCORE_BACKEND, and what `load` throws where nothing stands in. */
+/** Throws ERR_PERCORE_INVALID_ARGUMENT for another PERCORE_BACKEND, and what `load` throws if nothing may stand in. */
 export function chooseBackend(load: () => Native, portable: () => Native): Choice {
   const wish = process.env['PERCORE_BACKEND'] || 'any';
   if (wish !== 'any') checkOneOf('PERCORE_BACKEND', wish, ['native', 'portable']);
@@ -30,7 +31,7 @@ export function chooseBackend(load: () => Native, portable: () => Native): Choic
   try {
     return { backend: 'native', reason: '', groups: load() };
   } catch (error) {
-    // An addon of another build is a mistake, and not a platform without one.
+    // An addon of another build is a mistake, not a platform without one.
     if (wish === 'native' || (error as PercoreError).code !== 'ERR_PERCORE_NATIVE_UNAVAILABLE') throw error;
     const { message } = error as PercoreError;
     process.emitWarning(

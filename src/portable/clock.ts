@@ -1,9 +1,9 @@
 /**
- * The clock of process.hrtime, which is CLOCK_MONOTONIC on Linux and its like elsewhere, read as one number.
+ * The clock of process.hrtime, which is CLOCK_MONOTONIC on Linux and its equivalent elsewhere, read as one number.
  *
- * `process.hrtime.bigint()` makes a BigInt a call, so `performance.now()` is read, and what lies between the two is
- * measured once a thread: each pair of readings bounds it from both sides, and the tightest bounds are kept. Threads
- * agree to within the time of one reading, a fraction of a microsecond.
+ * `process.hrtime.bigint()` makes a BigInt with each call, so `performance.now()` is read instead, and the difference
+ * between the two is measured once in each thread: each pair of readings bounds it from both sides, and the tightest
+ * bounds are kept. Threads agree to within the time of one reading, a fraction of a microsecond.
  */
 import type { NativeClock } from '../native/index.js';
 import { systemError } from './errno.js';
@@ -39,7 +39,7 @@ export const clock: NativeClock = {
         out[0] = Math.round(performance.now() * 1e6) + offset;
       };
     }
-    // In steps of a millisecond: no finer one is told of the wall clock as it is set now.
+    // In steps of a millisecond: Node gives no finer reading of the wall clock as it is now set.
     if (kind === REALTIME) {
       return () => {
         out[0] = Date.now() * 1e6 - originNs;

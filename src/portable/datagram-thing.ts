@@ -1,7 +1,7 @@
 /**
- * Datagrams over node:dgram, in batches as native/datagram.cc has them: what has come waits here until it is received,
- * and what is sent is taken while few are under way. Everything is bound at once, since an address in digits needs no
- * look-up.
+ * Datagrams over node:dgram, in batches as native/datagram.cc has them: received datagrams wait here until they are
+ * asked for, and sending is accepted while few are under way. Sockets are bound at once, since an address in digits
+ * needs no look-up.
  */
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { isIP, isIPv6 } from 'node:net';
@@ -14,11 +14,11 @@ import { ignore, put, READABLE, thingOf, WRITABLE, type OpenThing } from './thin
 const ENTRY_WORDS = datagramEntryLayout.bytes >> 2;
 const { offset: OFFSET, length: LENGTH, peer: PEER, cutBytes: CUT_BYTES } = datagramEntryLayout.fields;
 const { CONNECTED, HELD, KEPT } = words.datagramPeer;
-/** What waits to be received, as the kernel's usual buffer; beyond it is dropped, and counted. */
+/** How much waits to be received, as much as the kernel's usual buffer; anything beyond is dropped and counted. */
 const MOST_WAITING_BYTES = 212_992;
 /** The kernel counts each datagram as more than its bytes. */
 const EACH_BYTES = 512;
-/** Under way with Node, which reports each as sent only with the next pass of the loop. */
+/** Datagrams under way with Node, which reports each as sent only in the next pass of the loop. */
 const MOST_SENDING = 8 * DATAGRAM_BATCH;
 
 interface Address {
@@ -71,7 +71,7 @@ class DatagramThing implements OpenThing {
     return count === 0 ? -EAGAIN : count;
   }
 
-  /** A positive errno, which is thereby taken; 0 for none. */
+  /** Returns a positive errno and clears it; 0 if there is none. */
   takeError(): number {
     const { errno } = this;
     this.errno = 0;
@@ -122,7 +122,7 @@ class Sender {
     return peer >= KEPT ? this.kept[peer - KEPT] : peer >= HELD ? this.held[peer - HELD] : undefined;
   }
 
-  /** False for a number that is none. */
+  /** False if the number is not a datagram socket. */
   put(place: number, address: Address | undefined): boolean {
     if (address === undefined || !(place >= HELD) || place >= KEPT + MOST_KEPT_PEERS) return false;
     if (place >= KEPT) this.kept[place - KEPT] = address;
@@ -144,7 +144,7 @@ export const datagrams: NativeDatagrams = {
     // Loaded at its first use: few threads have datagrams.
     const socket = process.getBuiltinModule('node:dgram').createSocket({
       type: ipv6(host || peerHost) ? 'udp6' : 'udp4',
-      // An address in digits is its own answer: so everything here is done when the call returns.
+      // An address in digits is its own answer, so everything here is done when the call returns.
       lookup: ((name: string, family: number, then: (error: null, address: string, family: number) => void) =>
         then(null, name, family)) as never,
     });
@@ -177,7 +177,7 @@ export const datagrams: NativeDatagrams = {
   send(sender, receiver, entries, first, count, fd, region) {
     const thing = thingOf(fd);
     if (!(thing instanceof DatagramThing)) return -EINVAL;
-    // A refusal of one before: told by whichever call comes first, as the kernel does.
+    // The refusal of an earlier datagram: the next call reports it, as the kernel does.
     const errno = thing.takeError();
     if (errno !== 0) return -errno;
     for (let i = first; i < first + count; i++) {
@@ -187,7 +187,7 @@ export const datagrams: NativeDatagrams = {
         : peer < HELD ? receiverOf(receiver)?.names[peer] : senderOf(sender).addressAt(peer);
       if (to === undefined && peer !== CONNECTED) return i > first ? i - first : -EINVAL;
       const from = entries[at + (OFFSET.at >> 2)]!;
-      // A copy: the outbox begins anew before Node has sent it.
+      // A copy, because the outbox begins anew before Node has sent it.
       if (thing.send(region.slice(from, from + entries[at + (LENGTH.at >> 2)]!), to)) continue;
       if (i > first) return i - first;
       datagrams.hold(sender, receiver, entries, first, count);
@@ -227,7 +227,7 @@ export const datagrams: NativeDatagrams = {
   },
 };
 
-/** Bytes of a socket's buffer as granted, after asking for `bytes`; 0 only asks. Or -errno. */
+/** Bytes of a socket's buffer as granted, after asking for `bytes`; 0 only reads the size. Or -errno. */
 export function bufferBytes(fd: number, isReceive: boolean, bytes: number): number {
   const thing = thingOf(fd);
   if (!(thing instanceof DatagramThing)) return -ENOSYS;

@@ -1,5 +1,5 @@
 /**
- * Descriptors that a user has: pipes, FIFOs, terminals, and files. Node reads and writes those that can wait; a regular
+ * Descriptors that a user has: pipes, FIFOs, terminals, and files. Node reads and writes those that can wait. A regular
  * file is read and written at once, and never waits for anything but the disk.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, writeSync } from 'node:fs';
@@ -35,7 +35,7 @@ export class FileThing implements OpenThing {
   }
 }
 
-/** The thing for an open descriptor. Throws what fstat says of it. */
+/** The thing for an open descriptor. Throws what fstat reports. */
 function thingFor(fd: number, isWritable: boolean, isOwned: boolean): OpenThing {
   const file = fstatSync(fd);
   const isAlwaysReady = file.isFile() || file.isBlockDevice() || (file.isCharacterDevice() && !isatty(fd));
@@ -60,7 +60,7 @@ export const descriptors: NativeDescriptors = {
   disown: (fd) => void take(fd),
 
   adopt(fd) {
-    if (thingOf(fd) !== undefined) throw systemError('EBUSY', 'fcntl', `${fd} belongs to this thread's I/O already`);
+    if (thingOf(fd) !== undefined) throw systemError('EBUSY', 'fcntl', `${fd} already belongs to this thread's I/O`);
     return put(thingFor(fd, true, true), fd);
   },
 

@@ -1,6 +1,6 @@
 /**
- * Errors of the system under the numbers that errno.ts has, which are Linux's, whatever the machine. Node names its
- * errors by `code`, which is the same everywhere; its `errno` is not. Source: errno(3).
+ * Errors of the system under the numbers of errno.ts, which are Linux's, whatever the machine. Node names its errors by
+ * `code`, which is the same everywhere; its `errno` is not. Source: errno(3).
  */
 const NUMBERS: Readonly<Record<string, number>> = {
   EPERM: 1, ENOENT: 2, EINTR: 4, EIO: 5, ENXIO: 6, EBADF: 9, EAGAIN: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, EBUSY: 16,
@@ -15,22 +15,22 @@ const NAMES = new Map(Object.entries(NUMBERS).toReversed().map(([name, number]) 
 
 export const ENOSYS: number = NUMBERS['ENOSYS']!;
 
-/** "ECONNRESET" for a positive errno of Linux, "UNKNOWN" for a number that is none. */
+/** "ECONNRESET" for a positive errno of Linux, "UNKNOWN" for an unknown number. */
 export const errorName = (errno: number): string => NAMES.get(errno) ?? 'UNKNOWN';
 
-/** Linux's number, positive, of an error that Node has made; EIO for one that has no name here. */
+/** Linux's number, positive, for an error that Node has made; EIO if its name is unknown here. */
 export const errnoOf = (error: unknown): number =>
   NUMBERS[(error as NodeJS.ErrnoException | undefined)?.code ?? ''] ?? NUMBERS['EIO']!;
 
-/** Linux's number of a name; EIO where it is not known. */
+/** Linux's number for a name; EIO if it is unknown. */
 export const errnoNamed = (name: string): number => NUMBERS[name] ?? NUMBERS['EIO']!;
 
-/** An error as Node makes them of system calls. `why` says what the reader of the message can do, if anything. */
+/** An error like those that Node makes of system calls. `why` tells the reader what to do, if anything can be done. */
 export function systemError(code: string, syscall: string, why?: string): NodeJS.ErrnoException {
   const text = `${code}: ${why ?? 'refused'}, ${syscall}`;
   return Object.assign(new Error(text), { code, errno: -errnoNamed(code), syscall });
 }
 
-/** What this backend does not have. */
+/** Something that this backend does not have. */
 export const missing = (syscall: string): NodeJS.ErrnoException =>
   systemError('ENOSYS', syscall, 'the portable backend does not have it');

@@ -1,6 +1,6 @@
 /**
- * When a turn that finds nothing parks: the idle strategies of native/turn.cc, by the same words and the same sums.
- * Times are nanoseconds since the runtime's start.
+ * When a turn that finds nothing parks: the idle strategies of native/turn.cc, with the same words and the same
+ * arithmetic. Times are nanoseconds since the runtime's start.
  */
 import { partyLayout, words } from '../layout.js';
 
@@ -10,7 +10,7 @@ const STRATEGY = idleStrategy.at >> 2;
 const SPIN_NS = spinNs.at >> 2;
 const IO_INTERVAL_NS = ioIntervalNs.at >> 2;
 const { SPIN, BACKOFF, PARK } = words.idleStrategy;
-/** Adaptive: of so many parks one spins first, so that two parked reactors find out that they could talk faster. */
+/** Adaptive: one park in this many spins first, so that two parked reactors find out that they could talk faster. */
 const PROBE_EVERY = 32;
 
 export class Idling {
@@ -21,7 +21,7 @@ export class Idling {
     this.gapNs = party[SPIN_NS]! * 2;
   }
 
-  /** Longest time that the loop of the thread waits for a look at the lanes. */
+  /** The longest time for which the loop of the thread waits for a look at the lanes. */
   get ioIntervalNs(): number {
     return this.party[IO_INTERVAL_NS]!;
   }
@@ -35,7 +35,7 @@ export class Idling {
     this.parksSinceProbe++;
   }
 
-  /** Learns the expected gap between lane work: a moving average over 8, each gap capped. */
+  /** Learns the expected gap between lane work: a moving average over 8 gaps, each capped. */
   noteLaneWork(nowNs: number): void {
     const limit = this.party[SPIN_NS]!;
     const gap = Math.min(Math.max(nowNs - this.lastLaneWorkNs, 0), limit * 4);
@@ -49,14 +49,14 @@ export class Idling {
 
   private windowNs(): number {
     const { party } = this;
-    // Another thread that works has this CPU too: a spin would only keep it from what is waited for.
+    // Another thread that works needs this CPU too: spinning would only keep it from what this one waits for.
     if (party[IS_CPU_SHARED] !== 0) return 0;
     const limit = party[SPIN_NS]!;
     const strategy = party[STRATEGY];
     if (strategy === SPIN) return Infinity;
     if (strategy === PARK) return 0;
     if (strategy === BACKOFF) return limit * 2;
-    // Spin only where the next record is expected before the spin would end.
+    // Spins only if the next record is expected before the spin would end.
     return this.gapNs < limit || this.parksSinceProbe >= PROBE_EVERY ? limit : 0;
   }
 }

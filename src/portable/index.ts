@@ -1,7 +1,7 @@
 /**
  * The portable backend: what the addon gives, in JavaScript, over what Node has everywhere. It stands in where no addon
- * fits, or where PERCORE_BACKEND=portable asks for it. The groups, and what may be missing of each, are those of
- * ../native/index.ts; what differs for users is in docs/guide/portable.md.
+ * fits, or where PERCORE_BACKEND=portable asks for it. The groups, and what may be missing in each, are those of
+ * ../native/index.ts; docs/guide/portable.md says what differs for users.
  */
 import type { IoHandle, Native, NativeTurns, TurnHandle } from '../native/index.js';
 import { layoutHash } from '../layout-hash.js';
@@ -35,7 +35,7 @@ const turns: NativeTurns = {
   knock: (turn) => turnOf(turn).knock(),
 };
 
-/** The groups of this thread. Before it starts another thread, which finds the same wakers. */
+/** The groups of this thread. Call it before the thread starts another one, which then finds the same wakers. */
 export function portableBackend(): Native {
   shareWakers();
   return {

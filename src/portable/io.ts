@@ -1,4 +1,4 @@
-/** The groups of I/O: sources, drivers and what all sockets have, over the things of this thread. */
+/** The groups of I/O: sources, drivers and what all sockets share, over the things of this thread. */
 import { EBADF } from '../errno.js';
 import { ioBlockLayout } from '../layout.js';
 import type { IoDriverHandle, IoHandle, NativeDrivers, NativeSockets, NativeSources } from '../native/index.js';
@@ -14,7 +14,7 @@ import { isWaker, ringsOf, sleep } from './wakers.js';
 const HAS_MORE = ioBlockLayout.fields.hasMore.at >> 2;
 const sourceOf = (io: IoHandle): LoopSource => io as unknown as LoopSource;
 
-/** A waker as something that is readable whenever it has been rung. Nothing of it is closed with it. */
+/** A waker as something that is readable whenever it has been rung. Closing this does not close the waker. */
 class WakerThing implements OpenThing {
   private change: (bits: number) => void = () => undefined;
   private isWatched = false;
@@ -52,7 +52,7 @@ class WakerThing implements OpenThing {
 export const sources: NativeSources = {
   add(io, fd, token, interest) {
     const thing = thingOf(fd) ?? (isWaker(fd) ? new WakerThing(fd) : undefined);
-    // What another library has opened cannot be watched.
+    // A descriptor that another library has opened cannot be watched.
     if (thing === undefined) return -ENOSYS;
     if (thing instanceof FileThing) return -errnoNamed('EPERM');
     sourceOf(io).add(fd, token, thing, interest);
@@ -102,7 +102,7 @@ const driverOf = (handle: IoDriverHandle): LoopIo => handle as unknown as LoopIo
 
 export const drivers: NativeDrivers = {
   create(isUring, block, pool, outbox, counters, deliver) {
-    // Nobody can wait for a socket of Node's without its loop.
+    // Nobody can wait for a socket of Node's without running its loop.
     if (isUring || deliver === undefined) return -ENOSYS;
     const driver = new LoopIo(block, pool, outbox, counters, deliver);
     return { driver: driver as unknown as IoDriverHandle, io: driver.source as unknown as IoHandle };

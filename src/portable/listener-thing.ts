@@ -1,4 +1,4 @@
-/** A listener of Node's, and how sockets are opened at once: with the port, or the error, when the call returns. */
+/** A listener of Node's, opened at once: the port, or the error, is there when the call returns. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, isIPv6, Socket, type Server } from 'node:net';
 import { getSystemErrorName } from 'node:util';
@@ -9,7 +9,7 @@ import { put, READABLE, type OpenThing } from './things.js';
 
 export class ListenerThing implements OpenThing {
   onChange: (bits: number) => void = () => undefined;
-  /** Accepted and not taken. */
+  /** Connections that were accepted and not yet taken. */
   readonly accepted: number[] = [];
   private errno = 0;
 
@@ -29,7 +29,7 @@ export class ListenerThing implements OpenThing {
     return this.accepted.length > 0 ? READABLE : 0;
   }
 
-  /** A positive errno, which is thereby taken; 0 for none. */
+  /** Returns a positive errno and clears it; 0 if there is none. */
   takeError(): number {
     const { errno } = this;
     this.errno = 0;
@@ -42,7 +42,7 @@ export class ListenerThing implements OpenThing {
   }
 }
 
-/** What Node's own handle of a TCP socket can do. Each answers 0, or a negative errno of this system. */
+/** What Node's own handle of a TCP socket can do. Each call answers 0, or a negative errno of this system. */
 interface TcpHandle {
   bind(address: string, port: number): number;
   bind6(address: string, port: number, flags: number): number;
@@ -53,8 +53,8 @@ const SERVER = 1;
 let Tcp: (new (kind: number) => TcpHandle) | undefined;
 
 /**
- * Node's server tells of an error, and of the port of a host, only later. Its handle does at once, and `listen` takes
- * one: the class is that of any socket that has begun to connect and is given up before it does.
+ * Node's server reports an error, and the port of a host, only later. Its handle does so at once, and `listen` takes
+ * one. Its class is that of any socket that has begun to connect and is given up before it has done so.
  */
 function tcpClass(): new (kind: number) => TcpHandle {
   if (Tcp !== undefined) return Tcp;
@@ -76,7 +76,7 @@ export const tcp: NativeTcp = {
     const where = `${host}:${port}`;
     const handle = new (tcpClass())(SERVER);
     const bound: { port?: number } = {};
-    // libuv keeps what bind(2) has said of an address in use until it is asked for the name.
+    // libuv keeps what bind(2) has said of an address in use until somebody asks for the name.
     const code = (isIPv6(host.split('%')[0]!) ? handle.bind6(host, port, 0) : handle.bind(host, port))
       || handle.getsockname(bound);
     if (code !== 0) {
@@ -113,7 +113,7 @@ export const unix: NativeUnix = {
     throw systemError('EACCES', 'bind', `${path}: no such folder, or no right to write there`);
   },
 
-  // Who is not there is told by the connection, and not at once.
+  // If nobody listens there, the connection says so later.
   connect: (path) => put(new SocketThing(connect({ path, allowHalfOpen: true }))),
 
   openDatagram() {
@@ -121,7 +121,7 @@ export const unix: NativeUnix = {
   },
 };
 
-/** A socket's file that no process has any more. Linux alone tells. */
+/** Whether the file of a socket belongs to no process any more. Only Linux tells. */
 function isForgotten(path: string): boolean {
   if (path.startsWith('\0') || !existsSync(path)) return false;
   try {

@@ -1,6 +1,6 @@
 /**
- * What stands in for a guest of libuv's loop outside of reactors (native/loop_guest.h): an immediate in each pass while
- * there is something to do, and a hold on the loop only while somebody says so.
+ * Stands in for a guest of libuv's loop outside of reactors (native/loop_guest.h): an immediate in each pass while
+ * there is something to do, and a hold on the loop only while somebody asks for it.
  */
 import { countOwn, Hold } from './threads.js';
 
@@ -10,7 +10,7 @@ export class LoopGuest {
   private isRunning = false;
   isClosed = false;
 
-  /** `pass` does what there is to do and says whether it is to be called again without being asked. */
+  /** `pass` does whatever there is to do, and returns whether it is to be called again without being asked. */
   constructor(private readonly pass: () => boolean) {}
 
   /** Something is there to do. */
@@ -40,7 +40,7 @@ export class LoopGuest {
       isBusy = this.pass();
     } finally {
       this.isRunning = false;
-      // Also when it has thrown.
+      // Also if it has thrown.
       if (isBusy) this.knock();
     }
   }

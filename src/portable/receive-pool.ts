@@ -1,12 +1,12 @@
 /**
  * Where received bytes lie until they are given back: buffers of 128 KiB, into which small arrivals are packed one
- * behind the other. As in native/epoll_io.cc.
+ * after the other, as in native/epoll_io.cc.
  */
 import { ioBlockLayout, ioCountersLayout } from '../layout.js';
 
 const BUFFER_BITS = 17;
 const BUFFER_BYTES = 2 ** BUFFER_BITS;
-/** With less room than this the next buffer is begun. */
+/** With less room than this, the next buffer is begun. */
 const LEAST_ROOM = 16_384;
 const ALIGNMENT = 64;
 const { released, bufferBits, releasedBuffer, bufferUsers } = ioBlockLayout.fields;
@@ -66,7 +66,7 @@ export class ReceivePool {
     const { block } = this;
     for (let i = 0; i < block[RELEASED]!; i++) {
       const buffer = block[RELEASED_BUFFER + i]!;
-      // It may have been delivered from again since.
+      // Something may have been delivered from it again since.
       if (block[USERS + buffer] !== 0 || this.isFree[buffer]) continue;
       if (buffer === this.current) this.at = 0;
       else {

@@ -1,18 +1,18 @@
 /**
- * A stream of Node's as a descriptor that is read and written without blocking: what has come waits here until it is
- * read, and what is written is taken as long as the kernel takes it at once.
+ * A stream of Node's, presented as a descriptor that is read and written without blocking: what has arrived waits here
+ * until it is read, and a write is accepted as long as the kernel takes it at once.
  *
- * Node tells of an end or a reset only to who reads. So a peer that resets a connection which nobody reads is noticed
- * at the next write.
+ * Node reports an end or a reset only to a reader. So when a peer resets a connection that nobody reads, this is
+ * noticed at the next write.
  */
 import type { Socket } from 'node:net';
 import { EAGAIN, EPIPE } from '../errno.js';
 import { errnoOf } from './errno.js';
 import { ERROR, HANG_UP, ignore, READABLE, READ_CLOSED, WRITABLE, type OpenThing } from './things.js';
 
-/** What may wait here unread before Node is told to read no more. */
+/** How much may wait here unread before Node is told to stop reading. */
 const MOST_UNREAD_BYTES = 65_536;
-/** Written at once; what the kernel does not take of it is with Node until there is room. */
+/** How much is written at once. What the kernel does not take of it stays with Node until there is room. */
 const MOST_WRITE_BYTES = 65_536;
 
 export class SocketThing implements OpenThing {
@@ -30,7 +30,7 @@ export class SocketThing implements OpenThing {
 
   constructor(private readonly socket: Socket, isConnecting = false) {
     this.isConnecting = isConnecting;
-    // Before there is a listener for data, which would begin to read.
+    // Called before there is a listener for data, which would begin to read.
     socket.pause();
     socket.unref();
     socket.on('data', (chunk: Buffer) => {
@@ -61,7 +61,7 @@ export class SocketThing implements OpenThing {
       | (this.errno === 0 ? 0 : HANG_UP | ERROR);
   }
 
-  /** The kernel has not taken all that was written. */
+  /** The kernel has not taken everything that was written. */
   get isFull(): boolean {
     return this.isConnecting || this.socket.writableLength > 0;
   }
@@ -70,14 +70,14 @@ export class SocketThing implements OpenThing {
     return this.unreadBytes > 0;
   }
 
-  /** Reads from now on, or no more; what has come already stays. */
+  /** Starts or stops reading; what has already arrived stays. */
   setReading(isRead: boolean): void {
     this.isRead = isRead;
     if (!isRead) this.socket.pause();
     else if (this.unreadBytes < MOST_UNREAD_BYTES) this.socket.resume();
   }
 
-  /** Bytes, 0 at the end, or -errno. An error is told after what had come before it. */
+  /** Bytes, 0 at the end, or -errno. An error is reported after what had arrived before it. */
   read(bytes: Uint8Array, offset: number, length: number): number {
     const chunk = this.chunks[0];
     if (chunk === undefined) {
@@ -93,7 +93,7 @@ export class SocketThing implements OpenThing {
     return count;
   }
 
-  /** Bytes taken, or -errno. Copies, since the caller's memory is its own again when this returns. */
+  /** Bytes taken, or -errno. Copies, since the memory is the caller's own again when this returns. */
   write(bytes: Uint8Array, offset: number, length: number): number {
     if (this.errno !== 0) return -this.errno;
     if (this.socket.destroyed || this.socket.writableEnded) return -EPIPE;
@@ -108,7 +108,7 @@ export class SocketThing implements OpenThing {
     this.socket.end();
   }
 
-  /** A positive errno, which is thereby taken; 0 for none. */
+  /** Returns a positive errno and clears it; 0 if there is none. */
   takeError(): number {
     const { errno } = this;
     this.errno = 0;

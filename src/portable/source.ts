@@ -1,7 +1,7 @@
 /**
  * The I/O source over sockets of Node's, with the promises of native/io_source.h: events go up and requests come down
- * by the block that ioBlockLayout describes. Things tell what has changed; what is told becomes events when the turn
- * polls, one arrival of each connection at a time, so that no one keeps the others waiting.
+ * through the block that ioBlockLayout describes. Things report what has changed; when the turn polls, these reports
+ * become events, one arrival of each connection at a time, so that no connection keeps the others waiting.
  */
 import { EAGAIN, EBADF } from '../errno.js';
 import { ioBlockLayout, ioCountersLayout, words } from '../layout.js';
@@ -17,7 +17,7 @@ const UNSENT = unsent.at >> 2;
 const DRAINS = drains.at >> 2;
 const EVENT = event.at >> 2;
 const REQUEST = request.at >> 2;
-/** Room that collecting leaves in the events, so that a drain can always say what was not sent. */
+/** Room that collecting leaves among the events, so that a drain can always say what was not sent. */
 const MOST_COLLECTED = event.count / 8 - 64;
 const { receives, sends, accepts, bytesReceived, bytesSent, connections } = ioCountersLayout.fields;
 const RECEIVES = receives.at >> 3;
@@ -33,12 +33,12 @@ const TOLD = words.ioEvent;
 const ASKED = words.ioRequest;
 
 class Entry {
-  /** What was told and is no event yet. */
+  /** What was reported and is not an event yet. */
   told = 0;
   isQueued = false;
   isReceiving = false;
   isBlocked: boolean;
-  /** JavaScript was given bytes back, and has not sent them again. */
+  /** JavaScript got bytes back, and has not sent them again. */
   isReturning = false;
   hasEnded = false;
   hasError = false;
@@ -114,7 +114,7 @@ export class LoopSource {
   }
 
   private note(entry: Entry, bits: number): void {
-    // Both have the same bits for reading and writing; ends and errors are always told.
+    // Both have the same bits for reading and writing; ends and errors are always reported.
     entry.told |= entry.kind === KIND.READINESS ? bits & (entry.interest | ~BY_INTEREST) : bits;
     if (entry.kind === KIND.READINESS && entry.told === 0) return;
     this.enqueue(entry);
@@ -129,7 +129,7 @@ export class LoopSource {
 
   // ---- Up -----------------------------------------------------------------------------------------------------------
 
-  /** Does what was asked, takes what has come; true when there are events. */
+  /** Does what was asked, and takes what has arrived; true if there are events. */
   poll(): boolean {
     if (this.block[REQUESTS] !== 0) this.drain();
     if (this.queue.length !== 0) this.collect();
@@ -182,7 +182,7 @@ export class LoopSource {
   }
 
   private receive(entry: Entry, thing: SocketThing): void {
-    // Something is there to be read: a place for it comes first.
+    // There is something to read: it needs a place first.
     if (thing.hasUnread && !this.pool.makeRoom()) return this.enqueue(entry);
     const { place } = this.pool;
     const count = thing.hasUnread ? thing.read(this.pool.bytes, place, this.pool.room) : thing.read(NONE, 0, 0);
@@ -210,7 +210,7 @@ export class LoopSource {
     block[at + 3] = place;
   }
 
-  /** Something may become an event without being told. */
+  /** Whether something may become an event without being reported. */
   get hasMore(): boolean {
     return this.queue.length !== 0 || this.block[EVENTS] !== 0;
   }
@@ -264,7 +264,7 @@ export class LoopSource {
     else if (!entry.isBlocked) this.push(entry, TOLD.READINESS, WRITABLE);
   }
 
-  /** Sends now, past the outbox: the bytes taken, or -errno. */
+  /** Sends now, past the outbox. Returns the bytes taken, or -errno. */
   send(token: number, bytes: Uint8Array, offset: number, length: number): number {
     const entry = this.entries.get(token);
     if (entry === undefined) return -EBADF;

@@ -1,6 +1,6 @@
 /**
- * What stands for a descriptor here: a socket, listener or pipe of Node's, under a number. The numbers are this
- * thread's; they begin above those of any system, but for a descriptor that a user has given, which keeps its own.
+ * What stands for a descriptor here: a socket, listener or pipe of Node's, under a number. The numbers belong to this
+ * thread. They begin above those of any system; only a descriptor that a user gave keeps its own.
  */
 import { words } from '../layout.js';
 
@@ -12,11 +12,11 @@ export const ERROR = words.readiness.ERROR;
 
 /** One thing that I/O is done on. */
 export interface OpenThing {
-  /** Told bits of `words.readiness` whenever they may have changed; set by the source that watches it. */
+  /** Called with bits of `words.readiness` whenever they may have changed; set by the source that watches the thing. */
   onChange: (bits: number) => void;
-  /** What would be told now. */
+  /** What would be reported now. */
   readiness(): number;
-  /** Closes it. What was written and is not sent yet is sent before. */
+  /** Closes it. What was written and is not yet sent is sent first. */
   close(): void;
 }
 
@@ -35,7 +35,7 @@ export function put(thing: OpenThing, number: number = next++): number {
 
 export const thingOf = (fd: number): OpenThing | undefined => things.get(fd);
 
-/** The number means nothing from here on. */
+/** The number means nothing from now on. */
 export function take(fd: number): OpenThing | undefined {
   const thing = things.get(fd);
   things.delete(fd);

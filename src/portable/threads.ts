@@ -1,21 +1,21 @@
-/** The calling thread, as far as Node tells of it. Nothing is pinned. */
+/** The calling thread, as far as Node tells about it. Nothing is pinned. */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { NativeSystem, NativeThreads } from '../native/index.js';
 import { ENOSYS, errorName, missing } from './errno.js';
 
-/** Timers of Node count whole milliseconds, so that a sleep may end so late. */
+/** Timers of Node count whole milliseconds, so a sleep may end this much late. */
 const SLACK_NS = 1_000_000;
 
-/** What of the resources that keep this thread's loop going is this backend's own, by the names that Node has. */
+/** Of the resources that keep this thread's loop going, those of this backend, by the names that Node uses. */
 const own = { Timeout: 0, Immediate: 0 };
 
-/** Counts one that is there now (1), or has gone (-1). */
+/** Counts one that has appeared (1) or gone (-1). */
 export function countOwn(kind: keyof typeof own, change: 1 | -1): void {
   own[kind] += change;
 }
 
-/** Keeps this thread's loop going while it is held; `isOurs`: not for anybody who waits for something. */
+/** Keeps this thread's loop going while it is held. `isOurs`: nobody waits for anything by it. */
 export class Hold {
   private timer: NodeJS.Timeout | undefined;
 
@@ -36,7 +36,7 @@ export const system: NativeSystem = { errorName, freshPages: () => -ENOSYS };
 export const threads: NativeThreads = {
   id() {
     try {
-      // "4711/task/4713", of the thread that reads it. Linux alone has it.
+      // "4711/task/4713", of the thread that reads it. Only Linux has it.
       return Number(readlinkSync('/proc/thread-self').split('/').at(-1));
     } catch {
       return 0;
@@ -54,7 +54,7 @@ export const threads: NativeThreads = {
   setAffinityOf: () => -ENOSYS,
   getTimerSlack: () => SLACK_NS,
   setTimerSlack: () => SLACK_NS,
-  // It has Node's timers always, which its capabilities say.
+  // It always has Node's timers, which its capabilities say.
   exactSleep: () => 0,
   setChildPlace: () => undefined,
   isLoopAlive() {
@@ -71,7 +71,7 @@ export const threads: NativeThreads = {
   },
 };
 
-/** Of Linux's "Cpus_allowed_list:	0-3,8"; none where there is no such file. */
+/** From Linux's "Cpus_allowed_list:	0-3,8"; empty if there is no such file. */
 function allowedCpus(): number[] {
   let text: string;
   try {

@@ -1,6 +1,6 @@
 /**
  * The heap between its two arrays: requests come in, expired timers go out; and one timer of Node's, which ends the
- * sleep of the thread. What a turn and timers alone have in common, as native/timer_exchange.h.
+ * sleep of the thread. This is what a turn and timers alone have in common, as in native/timer_exchange.h.
  */
 import { deliveryLayout } from '../layout.js';
 import { TimerHeap } from './timer-heap.js';
@@ -8,13 +8,13 @@ import { TimerHeap } from './timer-heap.js';
 const REQUESTS = deliveryLayout.fields.timerRequests.at >> 2;
 const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const TIMER = deliveryLayout.fields.timer.at >> 2;
-/** Node makes longer ones 1 ms. */
+/** Node turns longer ones into 1 ms. */
 const MOST_MS = 2 ** 31 - 1;
 
 export class TimerExchange {
   readonly heap: TimerHeap = new TimerHeap();
 
-  /** `counters[live]` is told how many timers are armed. */
+  /** `counters[live]` shows how many timers are armed. */
   constructor(
     private readonly delivery: Int32Array, private readonly requests: Float64Array,
     private readonly expiriesPerTurn: number, private readonly counters?: Float64Array, private readonly live = 0,
@@ -37,7 +37,7 @@ export class TimerExchange {
     this.tellLive();
   }
 
-  /** Drains, and adds what is due to the delivery. True when the delivery holds timers. */
+  /** Drains the requests, and adds to the delivery what is due. True if the delivery holds timers. */
   poll(nowNs: number): boolean {
     const { delivery, heap } = this;
     if (delivery[REQUESTS] !== 0) this.drain();
@@ -61,7 +61,7 @@ export class WakeUp {
 
   constructor(private readonly onWake: () => void) {}
 
-  /** Calls `onWake` at `deadlineNs`; Infinity: not at all. Keeps no thread alive. */
+  /** Calls `onWake` at `deadlineNs`; with Infinity, not at all. Keeps no thread alive. */
   set(deadlineNs: number, nowNs: number): void {
     if (deadlineNs === this.forNs) return;
     clearTimeout(this.timer);

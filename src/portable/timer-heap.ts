@@ -1,18 +1,18 @@
 /**
- * Which timers are due, and when is the next one? In place of the native wheel (native/timer_wheel.h), with the same
- * promises: deadlines are exact, none is early, the earliest comes first, and equal ones in the order of arming.
+ * Which timers are due, and when is the next one? Stands in for the native wheel (native/timer_wheel.h), with the same
+ * promises: deadlines are exact, none is early, the earliest comes first, and equal ones come in the order of arming.
  *
- * A heap of four children a node, by deadline and order, in typed arrays; each timer's record has its place in the
- * heap, so that it is taken out where it is. Arming and disarming take log4(n) steps, and usually one or two: most
- * timers are time-outs, later than those that are there, and are disarmed near the leaves. Why not the wheel again:
- * docs/decisions/2026-11-29-portable-backend.md. Source: D. B. Johnson, d-heaps, 1975.
+ * A heap with four children at each node, by deadline and order, in typed arrays. Each timer's record has its place in
+ * the heap, so that it can be taken out where it is. Arming and disarming take log4(n) steps, and usually one or two:
+ * most timers are time-outs, later than those that are already there, and are disarmed near the leaves. Why not the
+ * wheel again: docs/decisions/2026-11-29-portable-backend.md. Source: D. B. Johnson, d-heaps, 1975.
  */
 import { TIMERS_PER_CHUNK, timerRecordLayout } from '../layout.js';
 
 const CHUNK_BITS = Math.log2(TIMERS_PER_CHUNK);
 const SLOT_MASK = TIMERS_PER_CHUNK - 1;
 const RECORD_BITS = Math.log2(timerRecordLayout.bytes >> 2);
-/** Word of a record: its place in the heap and one; 0 while it is not armed. */
+/** A word of a record: its place in the heap plus one; 0 while it is not armed. */
 const PLACE = timerRecordLayout.fields.wheel.at >> 2;
 const FIRST_CAPACITY = 64;
 
@@ -21,7 +21,7 @@ export class TimerHeap {
   private chunks: Int32Array[] = [];
   private ids = new Int32Array(FIRST_CAPACITY);
   private deadlines = new Float64Array(FIRST_CAPACITY);
-  /** The count of arms when each was armed: which of equal deadlines came first. */
+  /** The number of the arming at which each was armed: it says which of equal deadlines came first. */
   private orders = new Float64Array(FIRST_CAPACITY);
   private arms = 0;
 
@@ -35,7 +35,7 @@ export class TimerHeap {
     return this.count === 0 ? Infinity : this.deadlines[0]!;
   }
 
-  /** Arms timer `id`; an armed one is armed anew. */
+  /** Arms timer `id`; a timer that is armed is armed anew. */
   arm(id: number, deadlineNs: number): void {
     this.disarm(id);
     if (this.chunks[id >>> CHUNK_BITS] === undefined) return;
@@ -43,7 +43,7 @@ export class TimerHeap {
     this.riseFrom(this.count++, id, deadlineNs, this.arms++);
   }
 
-  /** Nothing happens for one that is not armed. */
+  /** Does nothing to a timer that is not armed. */
   disarm(id: number): void {
     const chunk = this.chunks[id >>> CHUNK_BITS];
     if (chunk === undefined) return;
@@ -54,7 +54,9 @@ export class TimerHeap {
     this.fill(at);
   }
 
-  /** Disarms what is due, the earliest first, writes the ids to `out` from `from` on, and returns how many: `limit`. */
+  /**
+   * Disarms what is due, earliest first, writes the ids to `out` from `from` on, and returns how many: at most `limit`.
+   */
   expire(nowNs: number, out: Int32Array, from: number, limit: number): number {
     let expired = 0;
     while (expired < limit && this.count !== 0 && this.deadlines[0]! <= nowNs) {

@@ -1,6 +1,6 @@
 /**
  * The loop around a reactor's turn, in JavaScript: what native/turn.cc does between prepare and check is done here in
- * an immediate of Node's, of which each pass of the loop runs one while there is something to do.
+ * an immediate of Node's, which runs once in each pass of the loop while there is something to do.
  *
  *      a pass of libuv:   timers --> sockets --> immediate: poll --something--> deliver = one turn --> promises
  *                                                   |nothing                          \--> the next immediate
@@ -9,8 +9,8 @@
  *      parked:  the waker is rung | Node's timer for the earliest deadline | an event of a socket | `knock`
  *                  \--> awake: an immediate
  *
- * The handshake with wakers is that of native/turn.h, and so are its words. What JavaScript of this thread asks for
- * between two turns (a task is ready, a timer is made) is told by `knock`, since nobody looks at each pass of the loop.
+ * The handshake with wakers, and its words, are those of native/turn.h. What JavaScript of this thread asks for between
+ * two turns (a task is ready, a timer is made) is announced by `knock`, since nobody looks at each pass of the loop.
  */
 import { deliveryLayout, LANES_PER_PEER, LINE_BYTES, laneOffset, partyLayout, queueLayout, words } from '../layout.js';
 import { timerCountersLayout } from '../layout.js';
@@ -51,9 +51,9 @@ const TELL_LONG_NS = tellLongNs.at >> 2;
 const PRODUCER = queueLayout.fields.producerCursor.at >> 2;
 const CONSUMER = queueLayout.fields.consumerCursor.at >> 2;
 const { PARKED, AWAKE } = words.attention;
-/** Timers that a turn hands over at most, as native does. */
+/** The most timers that a turn hands over, as in native code. */
 const EXPIRIES_PER_TURN = 256;
-/** Looks at the lanes between two looks at the clock. */
+/** How often the lanes are looked at between two looks at the clock. */
 const LOOKS_PER_CLOCK = 8;
 
 export class LoopTurn {
@@ -73,9 +73,9 @@ export class LoopTurn {
   private laneProducers: number[] = [];
   private laneConsumers: number[] = [];
   private laneNumbers: number[] = [];
-  /** When the sources were looked at last. */
+  /** When the sources were last looked at. */
   private lookedNs = 0;
-  /** A long turn has ended, and JavaScript has not been told: see tellLongNs. */
+  /** A long turn has ended, and JavaScript does not know yet: see tellLongNs. */
   private isUntold = false;
   private lanesVersion = 0;
   private seenStop: number = words.stop.RUN;
@@ -156,7 +156,7 @@ export class LoopTurn {
     if (hasWork) this.deliver(now);
   }
 
-  /** Announces, looks again at everything, and goes to sleep. False: something came. */
+  /** Announces that it parks, looks at everything again, and goes to sleep. False: something came. */
   private park(now: number): boolean {
     const { shared, options: { eventFd } } = this;
     const rings = ringsOf(eventFd);
@@ -223,7 +223,7 @@ export class LoopTurn {
 
   // ---- What there is to do ------------------------------------------------------------------------------------------
 
-  /** Fills the delivery; true when JavaScript has something to do. The order is that of native/turn.cc. */
+  /** Fills the delivery; true if JavaScript has something to do. The order is that of native/turn.cc. */
   private poll(now: number): boolean {
     const { delivery, shared, source } = this;
     this.counters[LOOKED_NS] = this.lookedNs;

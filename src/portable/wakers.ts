@@ -1,13 +1,13 @@
 /**
- * By which threads wake each other: a word for each waker in one table of the process, and Atomics.waitAsync at it. Why
- * not a MessagePort: docs/decisions/2026-11-29-portable-doorbell.md.
+ * How threads wake each other: one table of the process has a word for each waker, and Atomics.waitAsync waits at it.
+ * Why not a MessagePort: docs/decisions/2026-11-29-portable-doorbell.md.
  *
  *     table   header 0 | waker 0 64 | waker 1 128 | …          two words each: generation, odd while it is open; rings
  *     number  generation * SLOTS + slot, so that a number is not given out again before its generations are used up
  *
- * Every thread must know the table, whoever started it. So it is environment data of Node's, which each thread inherits
- * from the one that starts it: a thread that was started before its parent had loaded this has a table of its own, and
- * shares no waker with the others.
+ * Every thread must know the table, whoever started it. So the table is environment data of Node's, which each thread
+ * inherits from the one that starts it. A thread that was started before its parent had loaded this has a table of its
+ * own, and shares no waker with the others.
  *
  * | pair           | write side               | read side           | carries                           |
  * |----------------|--------------------------|---------------------|-----------------------------------|
@@ -26,10 +26,10 @@ const KEY = 'percore: wakers of the portable backend, 1';
 
 let table: Int32Array | undefined;
 
-/** Whether the thread that has started this one had loaded the portable backend. */
+/** Whether the thread that started this one had loaded the portable backend. */
 export const isInherited = (): boolean => getEnvironmentData(KEY) !== undefined;
 
-/** Makes or finds the table: before this thread starts another. */
+/** Makes or finds the table. Call it before this thread starts another. */
 export function shareWakers(): Int32Array {
   if (table !== undefined) return table;
   let memory = getEnvironmentData(KEY) as unknown as SharedArrayBuffer | undefined;
@@ -50,7 +50,7 @@ export function isWaker(number: number): boolean {
     && Atomics.load(shareWakers(), wordOf(number)) === generationOf(number);
 }
 
-/** How often it has been rung; comes round. */
+/** How often it was rung; the count wraps. */
 export function ringsOf(number: number): number {
   // waker.rings: pairs with wake(). Loaded before the last look at what a ring is about.
   return Atomics.load(shareWakers(), wordOf(number) + RINGS);
@@ -60,7 +60,7 @@ type WaitAsync = (words: Int32Array, at: number, value: number) =>
   { async: false; value: string } | { async: true; value: Promise<string> };
 const { waitAsync } = Atomics as unknown as { waitAsync?: WaitAsync };
 
-/** Calls `then` once it has been rung more often than `seen`; later, whatever happens. Keeps no thread alive. */
+/** Calls `then` once it has been rung more often than `seen`; always later, never at once. Keeps no thread alive. */
 export function sleep(number: number, seen: number, then: () => void): void {
   // waker.rings: pairs with wake(), which adds before it notifies.
   const wait = waitAsync!(shareWakers(), wordOf(number) + RINGS, seen);
@@ -88,7 +88,7 @@ export const wakers: NativeWakers = {
   wake(number) {
     if (!isWaker(number)) return;
     const words = shareWakers();
-    // waker.rings: pairs with sleep(). What is rung for was stored before.
+    // waker.rings: pairs with sleep(). What this ring is about was stored before.
     Atomics.add(words, wordOf(number) + RINGS, 1);
     Atomics.notify(words, wordOf(number) + RINGS);
   },
@@ -96,7 +96,7 @@ export const wakers: NativeWakers = {
   close(number) {
     if (!isWaker(number)) return;
     const generation = generationOf(number);
-    // waker.open: pairs with wake() and create(). Whoever is second finds another generation.
+    // waker.open: pairs with wake() and create(). Whoever comes second finds another generation.
     Atomics.compareExchange(shareWakers(), wordOf(number), generation, generation + 1);
   },
 };

@@ -80,10 +80,10 @@ export const wheels: NativeWheels = {
 };
 
 const [DEADLINE_NS, FIRED_NS, IS_FIRING] = [0, 1, 2];
-/** Node's timers end a millisecond late or so: what is nearer is waited for by immediates. */
+/** Node's timers end about a millisecond late: nearer deadlines are waited for by immediates. */
 const NODE_LATE_NS = 1_500_000;
 
-/** Sleeps by a timer of Node's, then passes the loop until the deadline is there, if it may spin at all. */
+/** Sleeps by a timer of Node's, then passes the loop until the deadline has come, if it may spin at all. */
 class LoopAlarm {
   private readonly now = new Float64Array(1);
   private readonly readClock: () => void;
@@ -135,7 +135,7 @@ class LoopAlarm {
     if (this.now[0]! < state[DEADLINE_NS!]!) return this.apply();
     state[FIRED_NS!] = this.now[0]!;
     state[IS_FIRING!] = 1;
-    // Promises of the callback say when the next is wanted: looked at when they have run.
+    // Promises of the callback say when the next one is wanted: it looks when they have run.
     setImmediate(() => {
       state[IS_FIRING!] = 0;
       if (!this.isClosed) this.apply();

@@ -1,10 +1,11 @@
 /** Bytes as they are: the payload is the value. One copy in and one out. */
 import * as types from 'node:util/types';
+import { lengthOf } from '../byte-views.js';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { copyBytes } from './copy-bytes.js';
 import { kindOf } from './value-path.js';
-import { lengthOf, whyNotSent } from './value-views.js';
+import { whyNotSent } from './value-views.js';
 
 export class BytesCodec implements Codec<Uint8Array> {
   readonly description = { name: 'bytes' } as const;

@@ -8,13 +8,14 @@ import { StructCodec } from './struct-codec.js';
 import type { StructFields } from './struct-layout.js';
 import { ValueCodec } from './value-codec.js';
 
+type Described = { name: 'struct'; fields: StructFields };
 type Maker = (description: CodecDescription) => Codec<unknown>;
 
 const makers: ReadonlyMap<unknown, Maker> = new Map<CodecDescription['name'], Maker>([
   ['bytes', () => new BytesCodec()],
   [
     'struct',
-    (description) => new StructCodec(description as { name: 'struct'; fields: StructFields }) as Codec<unknown>,
+    (description) => new StructCodec(description as Described, undefined, true) as Codec<unknown>,
   ],
   ['value', () => new ValueCodec()],
   ['msgpack', () => new MsgpackCodec()],
@@ -39,10 +40,13 @@ export function describe<T>(codec: CodecFor<T> | (() => CodecFor<T>)): CodecFor<
  *     codec.read(memory, 0, length);                                            // a copy of the order
  */
 export function codecOf<T>(description: CodecFor<T> | (() => CodecFor<T>)): Codec<T> {
-  const codec = makeCodec<T>(describe(description));
+  const described: CodecDescription = describe(description);
   // A struct's codec checks by itself, in generated code of its own: here all would share one place, and V8 would take
   // none of them into it.
-  return codec instanceof StructCodec ? codec : (new CheckedCodec(codec) as Codec<unknown> as Codec<T>);
+  const codec = described?.name === 'struct'
+    ? (new StructCodec(described) as Codec<unknown>)
+    : new CheckedCodec(makeCodec(described as CodecFor<unknown>));
+  return codec as Codec<T>;
 }
 
 /** The same for the ends of queues, which know where they write and that they have measured. */

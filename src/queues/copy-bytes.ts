@@ -3,6 +3,7 @@
  * when it is copied than when room was claimed for it: another thread grows it meanwhile, above all while `offer`
  * stands still. Then it would be written over its neighbours.
  */
+import { bufferOf, lengthOf as elementsOf, partOf } from '../byte-views.js';
 import { PercoreError, checkBytes, invalidArgument } from '../errors.js';
 import { TOO_LARGE } from '../result-codes.js';
 
@@ -23,15 +24,15 @@ export const isBytes = (value: unknown): value is Uint8Array =>
  * cut numbers.
  */
 export function lengthOf(record: Uint8Array): number {
-  return isBytes(record) ? record.length : checkBytes('record', record).length;
+  return elementsOf(isBytes(record) ? record : checkBytes('record', record));
 }
 
 /** Copies the first `length` bytes of `record`, as they were measured, to byte `at`. */
 export function copyBytes(record: Uint8Array, length: number, bytes: Uint8Array, at: number): void {
   if (length <= FEW_BYTES) {
     for (let i = 0; i < length; i++) bytes[at + i] = record[i]!;
-  } else if (canGrow(record.buffer)) {
-    bytes.set(record.subarray(0, length), at);
+  } else if (canGrow(bufferOf(record))) {
+    bytes.set(partOf(record, 0, length), at);
   } else {
     bytes.set(record, at);
   }

@@ -68,26 +68,31 @@ export function waitBlocking(wish: Wish, given?: SyncWaitOptions): ResultCode {
 }
 
 /**
- * Resolves with the wish's code: at once if it is fulfilled, unless this thread's loop is due. Rejects by `signal` and
- * `timeoutMs`. Keeps the thread's loop alive meanwhile.
+ * Resolves with the wish's code: if it is fulfilled, when the caller's turn is over, or after one pass of this thread's
+ * loop if that is due, and is looked at once more then. Rejects by `signal` and `timeoutMs`. Keeps the thread's loop
+ * alive meanwhile.
  */
 export async function waitAsync(wish: Wish, given?: WaitOptions): Promise<ResultCode> {
   const { signal, timeoutMs = Infinity } = checkWaitOptions(given);
   const deadlineMs = performance.now() + timeoutMs;
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     throwIfAborted(signal);
     // ring.bell: as it was before the last look.
     const seen = Atomics.load(wish.bellWords, wish.bell);
     let code = wish.look();
     if (code !== wish.notYet) {
-      if (!isPassDue()) return code;
-      // Then once more, since it may be otherwise by then.
-      await nextPass();
+      // Once more when the caller's turn is over: it may have closed this end.
+      if (isFirst) await undefined;
+      else if (isPassDue()) await nextPass();
+      else return code;
       continue;
     }
     wish.arm();
     code = wish.look();
-    if (code !== wish.notYet) return code;
+    if (code !== wish.notYet) {
+      await undefined;
+      continue;
+    }
     const nowMs = performance.now();
     if (deadlineMs <= nowMs)
       throw timedOut(wish.notYet === BACK_PRESSURED ? 'no room in the queue' : 'no record in the queue', timeoutMs);

@@ -170,3 +170,22 @@ describe.each(['C', 'Python'])('%s', (language) => {
     expect(broken(withWord(at + queueLayout.fields.producerCursor.at, 1 << 20))).toContain(names.damaged);
   });
 });
+
+it('gives Python runs of records in place, and room for many, over the wrap', async () => {
+  const [there, back] = [newPath(), newPath()];
+  const shape = { kind: 'spsc', capacity: 16, codec: RECORD, startSequence: 2 ** 31 - 100 } as const;
+  const [toPython, fromPython] = [there, back].map((path) => create({ ...shape, memory: { path } }));
+  const reader = start('Python', there, 'consumer', 'runs', String(COUNT));
+  const writer = start('Python', back, 'producer', 'runs', String(COUNT));
+  const producer = pub(toPython!);
+  for (let k = 0; k < COUNT;) {
+    if (producer.offer(made(k)) === OK) k++;
+    else expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
+  }
+  producer.close();
+  const consumer = sub(fromPython!);
+  let k = 0;
+  for await (const value of consumer) expect(plain(value)).toEqual(plain(made(k++)));
+  expect(k).toBe(COUNT);
+  expect([await reader.end(), await writer.end()]).toEqual(['ready\ndone 0\n', 'done 0\n']);
+});

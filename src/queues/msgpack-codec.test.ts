@@ -266,7 +266,7 @@ describe('without msgpackr', () => {
     try {
       const compiled = fileURLToPath(new URL('../../modules/', import.meta.url));
       cpSync(join(compiled, 'queues'), join(folder, 'queues'), { recursive: true });
-      for (const file of ['errors.js', 'layout.js', 'result-codes.js'])
+      for (const file of ['byte-views.js', 'errors.js', 'layout.js', 'result-codes.js'])
         cpSync(join(compiled, file), join(folder, file));
       writeFileSync(join(folder, 'package.json'), '{"type": "module"}');
       writeFileSync(join(folder, 'main.js'), script);

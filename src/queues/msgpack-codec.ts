@@ -53,6 +53,8 @@ const MOST_DEPTH = 256;
 const SCRATCH_BYTES = 64 * 1024;
 
 let loaded: Msgpackr | undefined;
+/** msgpackr packs into one buffer of this thread: what a getter packs meanwhile would end up within the other value. */
+let isPacking = false;
 
 function msgpackr(): Msgpackr {
   if (loaded !== undefined) return loaded;
@@ -95,7 +97,7 @@ export class MsgpackCodec implements Codec<unknown> {
     this.packed = undefined;
     try {
       if (!comesBack(value, 0)) throw refusal(value);
-      this.packed = this.packr.pack(value);
+      this.packed = this.pack(value);
     } catch (cause) {
       if (cause instanceof PercoreError) throw cause;
       // An object that is only made to look like a Set, or a getter that throws.
@@ -105,6 +107,20 @@ export class MsgpackCodec implements Codec<unknown> {
       });
     }
     return this.packed.length;
+  }
+
+  private pack(value: unknown): Uint8Array {
+    if (isPacking) {
+      throw new PercoreError(
+        'ERR_PERCORE_CLAIM', 'a getter of a value that is being packed has sent another by msgpack: send it afterwards',
+      );
+    }
+    isPacking = true;
+    try {
+      return this.packr.pack(value);
+    } finally {
+      isPacking = false;
+    }
   }
 
   write(_value: unknown, memory: RecordMemory, at: number): number {

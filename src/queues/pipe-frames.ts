@@ -8,7 +8,7 @@
  * once. What is longer than it takes is skipped to its end, and counted, in bounded memory.
  */
 import { PercoreError, invalidArgument } from '../errors.js';
-import { copyBytes, isBytes } from './copy-bytes.js';
+import { copyBytes, isBytes, lengthOf } from './copy-bytes.js';
 
 export type Framing = 'line' | 'length';
 export type PipeValues = 'text' | 'bytes';
@@ -38,8 +38,9 @@ export function measure(value: string | Uint8Array, values: PipeValues, framing:
   }
   if (!isBytes(value)) throw invalidArgument('value', value, "a Uint8Array: this pipe was created with values 'bytes'");
   // What was transferred away is empty, and not to be searched.
-  if (framing === 'line' && value.length > 0 && value.includes(LINE_FEED)) throw lineFeed();
-  return value.length;
+  const length = lengthOf(value);
+  if (framing === 'line' && length > 0 && Uint8Array.prototype.includes.call(value, LINE_FEED)) throw lineFeed();
+  return length;
 }
 
 function lineFeed(): PercoreError {

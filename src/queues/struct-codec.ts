@@ -2,8 +2,13 @@
  * The codec of a struct: whole objects to records of one length and back.
  *
  *     measure({ price: 101.5, size: 20 })    checks every field; the first that does not fit throws, nothing is written
- *     write(order, memory, at)               stores field after field
+ *     write(order, memory, at)               checks and stores field after field
+ *     offer(order, ring, memory)             the same for a ring of such records: claims, stores, commits
  *     read(memory, at, length)               an object literal, so that all records have one hidden class
+ *
+ * Whatever is to be stored is read into variables and checked first, since a getter may answer otherwise each time, or
+ * offer to the same queue, which must not happen while a place in it is claimed. Where a place is claimed between
+ * `measure` and `write` (`isKept`), `measure` keeps the record in memory of its own and `write` copies that.
  *
  * What is missing or of a wrong type throws ERR_PERCORE_UNSERIALIZABLE with the path (`value.size`), the value and what
  * is allowed. Properties that the struct does not declare are ignored, as a function ignores what it does not ask for:
@@ -16,7 +21,8 @@
 import { checkInteger, invalidArgument, PercoreError, show } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
 import type { Codec, RecordMemory } from './codec.js';
-import { checkMemory, notWritten } from './record-memory.js';
+import { checkMemory, recordMemory } from './record-memory.js';
+import type { ResultCode } from '../result-codes.js';
 import {
   layoutOf, type PlacedField, type StructFields, type StructLayout, type StructRecord,
 } from './struct-layout.js';
@@ -27,6 +33,15 @@ interface Methods {
   measure(value: AnyRecord): number;
   write(value: AnyRecord, memory: RecordMemory, at: number): number;
   read(memory: RecordMemory, at: number, length: number): AnyRecord;
+  offer(value: AnyRecord, ring: StructRing, memory: RecordMemory): ResultCode;
+  forget(): void;
+}
+
+/** What `offer` needs of a ring. */
+export interface StructRing {
+  claimOrBlock(count: number): number;
+  offsetOf(at: number): number;
+  commit(count: number): ResultCode;
 }
 
 export class StructCodec<Fields extends StructFields> implements Codec<StructRecord<Fields>> {
@@ -35,9 +50,9 @@ export class StructCodec<Fields extends StructFields> implements Codec<StructRec
   /** Checks every field. Allocates nothing unless it throws. */
   readonly measure: (value: StructRecord<Fields>) => number;
   /**
-   * Writes a value that `measure` has accepted. `at` is any record's start in a queue of such records, else a multiple
-   * of the largest field's size (at most 8); anything else, and a record that does not lie in `memory`, throws
-   * ERR_PERCORE_INVALID_ARGUMENT.
+   * Reads every field once, checks it as `measure` does, and writes. `at` is any record's start in a queue of such
+   * records, else a multiple of the largest field's size (at most 8); anything else, and a record that does not lie in
+   * `memory`, throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   readonly write: (value: StructRecord<Fields>, memory: RecordMemory, at: number) => number;
   /**
@@ -46,18 +61,22 @@ export class StructCodec<Fields extends StructFields> implements Codec<StructRec
    */
   readonly read: (memory: RecordMemory, at: number, length: number) => StructRecord<Fields>;
 
-  constructor(description: { readonly name: 'struct'; readonly fields: Fields }, isGenerated = canGenerateCode()) {
+  /** Checks a value and puts it into a ring of such records, whose memory is given. A result code. */
+  readonly offer: (value: StructRecord<Fields>, ring: StructRing, memory: RecordMemory) => ResultCode;
+  readonly forget: () => void;
+
+  constructor(
+    description: { readonly name: 'struct'; readonly fields: Fields }, isGenerated = canGenerateCode(), isKept = false,
+  ) {
     const layout = layoutOf(description.fields);
     this.description = description;
     this.recordBytes = layout.recordBytes;
-    const methods = isGenerated ? generatedMethods(layout) : loopingMethods(layout);
+    const methods = isGenerated ? generatedMethods(layout, isKept) : loopingMethods(layout, isKept);
     this.measure = methods.measure as typeof this.measure;
     this.write = methods.write as typeof this.write;
     this.read = methods.read as typeof this.read;
-  }
-
-  forget(): void {
-    // Nothing is kept between measure() and write().
+    this.offer = methods.offer as typeof this.offer;
+    this.forget = methods.forget;
   }
 }
 
@@ -116,36 +135,54 @@ export function isMisplaced({ alignment, recordBytes }: StructLayout, at: number
   return at >>> 0 !== at || (at & (alignment - 1)) !== 0 || at + recordBytes > size;
 }
 
-function generatedMethods(layout: StructLayout): Methods {
+function generatedMethods(layout: StructLayout, isKept: boolean): Methods {
   const { places, recordBytes } = layout;
   const quoted = ({ name }: PlacedField): string => JSON.stringify(name);
   const accepted = places.map(({ field }, i) => field.code?.accepts(`x${i}`) ?? `fields[${i}].accepts(x${i})`)
     .join('\n      && ');
-  const writeOf = (place: PlacedField, i: number): string => {
-    const x = `value[${quoted(place)}]`;
-    return place.field.code?.write(place.offset, x) ?? `fields[${i}].write(memory, at + ${place.offset}, ${x})`;
-  };
-  const written = places.map((place, i) => `${writeOf(place, i)};`).join('\n      ');
+  const storeOf = ({ offset, field }: PlacedField, i: number): string =>
+    field.code?.write(offset, `x${i}`) ?? `fields[${i}].write(memory, at + ${offset}, x${i})`;
+  const stored = places.map((place, i) => `${storeOf(place, i)};`).join('\n    ');
+  const taken = `if (typeof value !== 'object' || value === null) refuse(value);
+    ${places.map((place, i) => `const x${i} = value[${quoted(place)}];`).join('\n    ')}
+    if (!(${accepted})) refuse(value);`;
+  const keeping = `const at = 0;
+    const { words, bytes, view } = own, memory = own;
+    ${stored}
+    measured = value;`;
+  const storing = `const { words, bytes, view } = memory;
+    ${stored}`;
   // Memory that was looked at once is known: an end of a queue has only one.
   const source = `
-let known = {};
-return {
-  measure(value) {
-    if (typeof value !== 'object' || value === null) refuse(value);
-    ${places.map((place, i) => `const x${i} = value[${quoted(place)}];`).join('\n    ')}
-    if (!(${accepted})) refuse(value);
+const nothing = {};
+let known = nothing;
+let measured = nothing;
+function measure(value) {
+    ${taken}
+    ${isKept ? keeping : ''}
     return ${recordBytes};
-  },
+}
+return {
+  measure,
   write(value, memory, at) {
     if (memory !== known) known = checkMemory(memory);
     if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
-    const { words, bytes, view } = memory;
-    try {
-      ${written}
-    } catch (cause) {
-      throw notWritten(at, cause);
-    }
+    ${isKept ? `if (value !== measured) measure(value);
+    measured = nothing;
+    memory.bytes.set(kept, at);` : `${taken}
+    ${storing}`}
     return ${recordBytes};
+  },
+  offer(value, ring, memory) {
+    ${taken}
+    const index = ring.claimOrBlock(1);
+    if (index < 0) return index;
+    const at = ring.offsetOf(index);
+    ${storing}
+    return ring.commit(1);
+  },
+  forget() {
+    measured = nothing;
   },
   read(memory, at, length) {
     if (memory !== known) known = checkMemory(memory);
@@ -164,38 +201,72 @@ return {
     };
   },
 };`;
-  return generate<Methods>(['fields', 'refuse', 'misplaced', 'wrongLength', 'checkMemory', 'notWritten'], source, [
+  const own = recordMemory(new ArrayBuffer(isKept ? ownBytes(layout) : 0));
+  const parameters = ['own', 'kept', 'fields', 'refuse', 'misplaced', 'wrongLength', 'checkMemory'];
+  return generate<Methods>(parameters, source, [
+    own,
+    own.bytes.subarray(0, recordBytes),
     places.map(({ field }) => field),
     (value: unknown) => refuse(layout, value),
     (memory: RecordMemory, at: number) => misplaced(layout, memory, at),
     (most: number, length: number) => wrongLength(layout, most, length),
     checkMemory,
-    notWritten,
   ]);
 }
 
-function loopingMethods(layout: StructLayout): Methods {
+/** Whole words, since views of them are made. */
+const ownBytes = ({ recordBytes }: StructLayout): number => (recordBytes + 3) & ~3;
+
+function loopingMethods(layout: StructLayout, isKept: boolean): Methods {
   const { places, recordBytes } = layout;
   // No memory yet: an object that nobody can give, as undefined and null can be given.
-  let known: unknown = {};
+  const nothing = {};
+  let known: unknown = nothing;
+  let measured: AnyRecord = nothing;
+  const own = recordMemory(new ArrayBuffer(isKept ? ownBytes(layout) : 0));
+  const kept = own.bytes.subarray(0, recordBytes);
+  const take = (value: AnyRecord): unknown[] => {
+    if (typeof value !== 'object' || value === null) refuse(layout, value);
+    const parts = places.map(({ name }) => value[name]);
+    for (const [i, { name, field }] of places.entries()) {
+      if (!field.accepts(parts[i])) refuseField(name, field.allowed, parts[i]);
+    }
+    return parts;
+  };
+  const store = (parts: readonly unknown[], memory: RecordMemory, at: number): void => {
+    for (const [i, { offset, field }] of places.entries()) field.write(memory, at + offset, parts[i]);
+  };
+  const measure = (value: AnyRecord): number => {
+    const parts = take(value);
+    if (isKept) {
+      store(parts, own, 0);
+      measured = value;
+    }
+    return recordBytes;
+  };
   return {
-    measure(value) {
-      if (typeof value !== 'object' || value === null) refuse(layout, value);
-      for (const { name, field } of places) {
-        const part = value[name];
-        if (!field.accepts(part)) refuseField(name, field.allowed, part);
-      }
-      return recordBytes;
-    },
+    measure,
     write(value, memory, at) {
       if (memory !== known) known = checkMemory(memory);
       if (isMisplaced(layout, at, memory.bytes.length)) misplaced(layout, memory, at);
-      try {
-        for (const { name, offset, field } of places) field.write(memory, at + offset, value[name]);
-      } catch (cause) {
-        throw notWritten(at, cause);
+      if (isKept) {
+        if (value !== measured) measure(value);
+        measured = nothing;
+        memory.bytes.set(kept, at);
+      } else {
+        store(take(value), memory, at);
       }
       return recordBytes;
+    },
+    offer(value, ring, memory) {
+      const parts = take(value);
+      const index = ring.claimOrBlock(1);
+      if (index < 0) return index as ResultCode;
+      store(parts, memory, ring.offsetOf(index));
+      return ring.commit(1);
+    },
+    forget() {
+      measured = nothing;
     },
     read(memory, at, length) {
       if (memory !== known) known = checkMemory(memory);

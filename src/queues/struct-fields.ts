@@ -16,6 +16,7 @@
  */
 import { copyOfBytes } from './bytes-codec.js';
 import type { RecordMemory } from './codec.js';
+import { lengthOf, startOf } from '../byte-views.js';
 import type { ArrayElement, ScalarType } from './field-types.js';
 import { withArticle } from './value-path.js';
 
@@ -211,11 +212,14 @@ function arrayField(element: ArrayElement, count: number): Field {
     alignment: scalars[element].alignment,
     allowed: `${withArticle(ArrayClass.name)} of length ${count}`,
     // A proxy is none, also one that was revoked, which `instanceof` would fall over.
-    accepts: (x) => ArrayBuffer.isView(x) && x instanceof ArrayClass && x.length === count,
+    accepts: (x) => ArrayBuffer.isView(x) && x instanceof ArrayClass && lengthOf(x) === count,
     write(memory, at, x) {
       const array = x as AnyArray;
-      // Never beyond this field, whatever has become of the array since it was accepted.
-      memory.bytes.set(new Uint8Array(array.buffer, array.byteOffset, Math.min(array.byteLength, bytes)), at);
+      // Never beyond this field, whatever has become of the array since it was accepted: it may be longer by now, or
+      // have no memory any more.
+      const length = Math.min(lengthOf(array) * elementBytes, bytes);
+      if (length < bytes) memory.bytes.fill(0, at + length, at + bytes);
+      if (length > 0) memory.bytes.set(startOf(array, length), at);
     },
     read(memory, at) {
       const copy = copyOfBytes(memory.bytes, at, bytes);

@@ -15,11 +15,12 @@
  * a getter is read, and what stands under a symbol is left out; unlike it, two views of one buffer arrive as two, each
  * with bytes of its own.
  */
+import { lengthOf } from '../byte-views.js';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { fillShell, type PackedError } from './value-errors.js';
 import { padded, ValueDeserializer, ValueSerializer } from './value-serializer.js';
-import { isShared, lengthOf, whyNotSent } from './value-views.js';
+import { isShared, whyNotSent } from './value-views.js';
 import { isOrdinary, Preparation, refusal } from './value-walk.js';
 
 const enum Tag { Undefined, Null, False, True, Number, Text, Bytes, Serialized, WithErrors }
@@ -134,16 +135,17 @@ export class ValueCodec implements Codec<unknown> {
   private serialize(value: unknown): number {
     let serializer = new ValueSerializer();
     let serialized: Buffer | undefined;
+    // Not kept before the end: a getter of the value may send another by this codec.
+    let tag = Tag.Serialized;
     try {
       serialized = serializer.serialize(value);
-      this.tag = Tag.Serialized;
     } catch {
       // Refused: the slow walk finds out why.
     }
     if (serialized === undefined || (typeof value === 'object' && !isOrdinaryHere(value!, serialized.length))) {
       const preparation = Preparation.of(value);
       if (serialized === undefined || preparation.hasErrors) {
-        this.tag = preparation.hasErrors ? Tag.WithErrors : Tag.Serialized;
+        if (preparation.hasErrors) tag = Tag.WithErrors;
         serializer = new ValueSerializer(preparation.heads);
         try {
           serialized = serializer.serialize(preparation.hasErrors ? preparation.root : preparation.root[0]);
@@ -152,6 +154,7 @@ export class ValueCodec implements Codec<unknown> {
         }
       }
     }
+    this.tag = tag;
     this.serialized = serialized;
     this.views = serializer.views;
     let bytes = HEAD + serialized.length;

@@ -12,9 +12,14 @@ import { FixedProducer } from './fixed-records.js';
 import type { LinkFrom, LinkTo, LinkableFrom, LinkableTo, Linked } from './link-ends.js';
 import { valuesOf, type QueueConsumer, type QueueProducer } from './queue-ends.js';
 import { recordMemory } from './record-memory.js';
+import { StructCodec, type StructRing } from './struct-codec.js';
 import { EMPTY, OK, type ResultCode } from '../result-codes.js';
 import type { VariableProducer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
+
+interface StructOffer<T> {
+  offer(value: T, ring: StructRing, memory: RecordMemory): ResultCode;
+}
 
 /** What carries the values: the end of a ring, or of several. */
 type RingEnd = FixedProducer | VariableProducer;
@@ -36,9 +41,13 @@ export interface ByteConsumer extends LinkableFrom {
 export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   private readonly codec: Codec<T>;
   private readonly views = new Views();
+  /** The codec of a ring of structs, which has a way of its own. */
+  private readonly structs: StructOffer<T> | undefined;
 
   constructor(readonly ring: RingEnd, readonly description: CodecFor<T>) {
-    this.codec = makeCodec(description);
+    const codec = (this.codec = makeCodec(description));
+    this.structs = codec instanceof StructCodec && ring instanceof FixedProducer
+      ? (codec as unknown as StructOffer<T>) : undefined;
   }
 
   /**
@@ -47,18 +56,18 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
    * consumer has subscribed with `whenSlow: 'block'`.
    */
   offer(value: T): ResultCode {
-    const { ring, codec } = this;
-    const isFixed = ring instanceof FixedProducer;
-    const most = codec.measure(value, isFixed ? 0 : ring.maxRecordBytes);
-    const at = isFixed ? ring.claimOrBlock(1) : ring.claimOrBlock(most);
+    const { codec, structs } = this;
+    if (structs !== undefined) {
+      const ring = this.ring as FixedProducer;
+      return structs.offer(value, ring, this.views.of(ring.view));
+    }
+    const ring = this.ring as VariableProducer;
+    const at = ring.claimOrBlock(codec.measure(value, ring.maxRecordBytes));
     if (at < 0) {
       codec.forget();
       return at as ResultCode;
     }
-    if (ring instanceof FixedProducer) {
-      codec.write(value, this.views.of(ring.view), ring.offsetOf(at));
-      return ring.commit(1);
-    }
+    // Runs nothing of the user's: a getter that offered here as well would write to the same place.
     return ring.commit(codec.write(value, this.views.of(ring.view), at));
   }
 

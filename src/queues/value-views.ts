@@ -21,7 +21,6 @@ const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const getter = (of: object, name: PropertyKey): ((this: unknown) => unknown) =>
   Object.getOwnPropertyDescriptor(of, name)!.get!;
 const nameOf = getter(typedArray, Symbol.toStringTag) as (this: unknown) => string | undefined;
-const arrayLength = getter(typedArray, 'length') as (this: unknown) => number;
 const arrayByteLength = getter(typedArray, 'byteLength') as (this: unknown) => number;
 const arrayByteOffset = getter(typedArray, 'byteOffset') as (this: unknown) => number;
 const arrayBuffer = getter(typedArray, 'buffer') as (this: unknown) => ArrayBufferLike;
@@ -29,9 +28,6 @@ const viewByteLength = getter(DataView.prototype, 'byteLength') as (this: unknow
 const viewByteOffset = getter(DataView.prototype, 'byteOffset') as (this: unknown) => number;
 const viewBuffer = getter(DataView.prototype, 'buffer') as (this: unknown) => ArrayBufferLike;
 const bufferByteLength = getter(ArrayBuffer.prototype, 'byteLength') as (this: unknown) => number;
-
-/** Elements of a typed array; 0 when its buffer was detached. As cheap as `length`. */
-export const lengthOf = (array: Uint8Array): number => arrayLength.call(array);
 
 /** Number of the sort of a view. */
 export function sortOfView(view: ArrayBufferView): number {

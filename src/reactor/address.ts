@@ -7,7 +7,7 @@ import type { Outlet } from './outlet.js';
 let open: (address: Address<never>) => Outlet;
 
 /**
- * Where messages for one task go: a lane and a name, resolved once by `reactor.address` or `runtime.address`, so that
+ * Sends messages to one task: a lane and a name, resolved once by `reactor.address` or `runtime.address`, so that
  * sending looks nothing up. It belongs to the thread that made it. Nothing blocks.
  *
  *     const book = reactor.address('book', { reactor: 1, priority: 6 });
@@ -22,7 +22,7 @@ let open: (address: Address<never>) => Outlet;
 export class Address<M = unknown> {
   readonly #outlet: Outlet;
   readonly #name: SentName;
-  /** Bytes of the record that was refused last here: what `whenRoom` waits for. */
+  /** Bytes of the record that was last refused here: what `whenRoom` waits for. */
   #refusedBytes = 0;
 
   /** Made by `address` of a reactor or a runtime. */
@@ -43,7 +43,7 @@ export class Address<M = unknown> {
   /** Longest message. */
   get maxBytes(): number { return this.#outlet.maxBytes; }
 
-  /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
+  /** Returns OK, BACK_PRESSURED, TOO_LARGE or CLOSED (the reactor has died). Bytes and values are copied. */
   send(message: M): number {
     const code = this.#outlet.send(this.#name, message);
     if (code === BACK_PRESSURED) this.#refusedBytes = this.#outlet.refusedBytes;
@@ -51,8 +51,8 @@ export class Address<M = unknown> {
   }
 
   /**
-   * Claims `length` bytes in the lane: their offset, a multiple of 8, or a negative code. `commit` or `abort` in the
-   * same step.
+   * Claims `length` bytes in the lane. Returns their offset, a multiple of 8, or a negative code. Call `commit` or
+   * `abort` in the same step.
    */
   tryClaim(length: number): number {
     if (typeof length !== 'number' || length !== (length | 0) || length < 0) {
@@ -67,7 +67,7 @@ export class Address<M = unknown> {
     return at + HEAD_BYTES;
   }
 
-  /** Hands on what was claimed, shortened to `length`. Published at the end of the step or earlier. */
+  /** Sends what was claimed, shortened to `length`. Published at the end of the step or earlier. */
   commit(length: number): void {
     if (typeof length !== 'number' || length !== (length | 0) || length < 0) {
       checkInteger('length', length, 0, this.maxBytes);
@@ -76,7 +76,7 @@ export class Address<M = unknown> {
       this.#outlet.commit(HEAD_BYTES + length);
     } catch (cause) {
       if (!(cause instanceof PercoreError) || cause.code !== 'ERR_PERCORE_CLAIM') throw cause;
-      // The lane counts the head of the message as well, of which the caller knows nothing.
+      // The lane also counts the head of the message, of which the caller knows nothing.
       throw new PercoreError(
         'ERR_PERCORE_CLAIM',
         `commit(${length}) without a claim that large. Call tryClaim first, check that it is not negative, and `
@@ -92,9 +92,9 @@ export class Address<M = unknown> {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as what was refused here last would be taken, or the reactor has
-   * died. Those who wait for one lane are called in the order in which they came; while they wait, nobody overtakes
-   * them. What `then` throws is reported as a step error.
+   * Calls `then` once, in a later turn, as soon as what was last refused here would be taken, or the reactor has died.
+   * Those who wait for one lane are called in the order in which they came; while they wait, nobody overtakes them.
+   * What `then` throws is reported as a step error.
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);

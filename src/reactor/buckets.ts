@@ -5,7 +5,7 @@ import { BUCKETS } from '../layout.js';
 export { hashKey } from './key-hash.js';
 
 /**
- * The bucket, 0 to 1,023, of a hash from `hashKey`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no number of 32
+ * The bucket, 0 to 1,023, of a hash from `hashKey`. Throws ERR_PERCORE_INVALID_ARGUMENT unless it is a number of 32
  * bits.
  */
 export function bucketOf(hash: number): number {

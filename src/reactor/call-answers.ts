@@ -1,6 +1,6 @@
 /**
- * The answering half of calls: handlers by name, the calls that are under way in them, and what is told of those. An
- * answer goes back in the return lane of the band that the call came in.
+ * The answering half of calls: handlers by name, the calls that are under way in them, and what callers say about
+ * those. An answer goes back in the return lane of the band in which the call came.
  */
 import { PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
@@ -28,11 +28,11 @@ export class CallAnswers implements AskedHost {
   private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
   private readonly askers = new Askers();
-  /** The tasks of this party: who calls one by mistake is told. */
+  /** The tasks of this party: whoever calls one by mistake is told so. */
   private tasks!: { has(name: string): boolean };
   private reportError!: (error: unknown, where: string) => void;
 
-  /** `asker` asks for a handler, within the call that it answers. */
+  /** `asker` asks on behalf of a handler, within the call that it answers. */
   constructor(private readonly intercore: Intercore, private readonly timers: Timers, readonly asker: Asker) {}
 
   /** Before the first turn. */
@@ -49,31 +49,31 @@ export class CallAnswers implements AskedHost {
     return this.handlers.has(name);
   }
 
-  /** The handler for a name that the lane has told; undefined while there is none. */
+  /** The handler for a name that the lane has announced; undefined while there is none. */
   handlerOf(heard: HeardName): Handler | undefined {
     return (heard.handler ??= this.handlers.get(heard.text));
   }
 
   /**
-   * A CALL record: runs the handler and sends back what it returns or throws. OK, or BACK_PRESSURED: answers to this
-   * asker wait for room already, so its next call waits in its lane. What waits here is therefore bounded by the
-   * handlers that are under way.
+   * A CALL record: runs the handler and sends back what it returns or throws. Returns OK, or BACK_PRESSURED: answers to
+   * this asker already wait for room, so its next call waits in its lane. The handlers that are under way therefore
+   * bound what waits here.
    */
   answer(inlet: Inlet, at: number, length: number, heard: HeardName | undefined): number {
     const outlet = this.intercore.outlet(inlet.from, RETURN_LANES + inlet.band);
-    // One that came by a return lane waits for nothing, as everything there.
+    // A call that came through a return lane waits for nothing, like everything there.
     if (outlet.hasParcels && !inlet.isReturn) return refuseFor(outlet.line, HEAD_BYTES);
     this.answerNow(inlet, at, length, heard);
     return OK;
   }
 
-  /** A CANCEL or CREDIT record: what the one who has asked says of its call meanwhile. */
+  /** A CANCEL or CREDIT record: what the asker says about its call meanwhile. */
   told(inlet: Inlet, at: number, length: number, kind: number): void {
     const { words, from } = inlet;
     const number = words[at >> 2]!;
     const generation = words[(at >> 2) + 1]!;
     const asked = this.askers.find(from, number, generation);
-    // It has been answered meanwhile, or it has not come yet, since it came by another lane.
+    // It was answered meanwhile, or it has not arrived yet, since it came through another lane.
     if (asked === undefined) {
       if (kind === CANCEL) this.askers.cancelEarly(from, number, generation);
       return;
@@ -90,7 +90,7 @@ export class CallAnswers implements AskedHost {
     else asked.outgoing?.grant(value as number);
   }
 
-  /** Nobody waits any more for what `from` has asked, or for anything. */
+  /** Nobody waits any more for what `from` has asked; without `from`, for anything. */
   endAll(from: number | undefined, why: () => PercoreError): void {
     this.askers.endAll(from, why);
   }
@@ -143,7 +143,7 @@ export class CallAnswers implements AskedHost {
 
   private follow(asked: AskedCall, answer: Promise<unknown>): void {
     this.askers.add(asked);
-    // By a promise of the language: a thenable of the user's may call back twice, or throw.
+    // Uses a promise of the language: a thenable of a user's may call back twice, or throw.
     Promise.resolve(answer).then(
       (value) => {
         this.askers.remove(asked);
@@ -250,7 +250,7 @@ export function unreadable(what: string, cause: unknown): PercoreError {
   );
 }
 
-/** Of an asynchronous iterable, or of a plain iterator, such as a generator; lists and the like are values. */
+/** For an asynchronous iterable, or a plain iterator such as a generator; lists and the like are values. */
 function streamOf(values: unknown): AsyncIterator<unknown> | Iterator<unknown> | undefined {
   if (typeof values !== 'object' || values === null) return undefined;
   const { next, [Symbol.asyncIterator]: async, [Symbol.iterator]: plain } = values as

@@ -1,19 +1,19 @@
 /**
- * One call that is answered here: who asked, by which number, until when, and whether it is still wanted.
+ * One call that is answered here: who asked, under which number, until when, and whether it is still wanted.
  *
  *      CALL --> handler runs --answered at once--> gone
  *                   \--promise or stream--> under way, in the table of its asker --answered--> gone
  *                                               \--CANCEL, deadline, the asker's death--> over: its signal aborts
  *
- * What only some handlers need (a signal, calls of their own, a stream) is made at the first use: a call without them
- * pays one object.
+ * What only some handlers need (a signal, calls of their own, a stream) is made at its first use: a call without them
+ * costs one object.
  */
 import { PercoreError } from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 import type { Incoming } from './call-incoming.js';
 import type { CallOptions } from './calls.js';
 
-/** Who asks, for a handler too: its party. `within` is the call that the handler answers. */
+/** Asks on behalf of a handler too: it belongs to the party. `within` is the call that the handler answers. */
 export interface Asker {
   call(name: string, argument: unknown, options: CallOptions, within: AskedCall | undefined): Promise<unknown>;
   stream(
@@ -21,18 +21,18 @@ export interface Asker {
   ): Incoming;
 }
 
-/** What of the answering party a call needs. */
+/** What a call needs of the answering party. */
 export interface AskedHost {
   readonly asker: Asker;
   nowNs(): number;
-  /** Calls `then` at that time; the function returned prevents it. */
+  /** Calls `then` at that time; the returned function prevents that. */
   at(deadlineNs: number, then: () => void): () => void;
 }
 
 export class AskedCall {
-  /** The call that had the same place in the asker's table before, and is still under way here. */
+  /** The previous call with the same place in the asker's table, if it is still under way here. */
   older: AskedCall | undefined = undefined;
-  /** Where its values come from, if it is answered by a stream. */
+  /** The source of its values, if it is answered by a stream. */
   outgoing: { grant(values: number): void; end(): void } | undefined = undefined;
   private life: Life | undefined = undefined;
 
@@ -43,7 +43,7 @@ export class AskedCall {
     readonly band: number,
     readonly number: number,
     readonly generation: number,
-    /** By the clock of all parties; 0: none. */
+    /** By the clock of all parties; 0 if there is none. */
     readonly deadlineNs: number,
   ) {}
 
@@ -52,7 +52,9 @@ export class AskedCall {
     return this.life?.isOver === true;
   }
 
-  /** True for what its handler throws because it was told of the end: the reason, as such or as the cause. */
+  /**
+   * True for what its handler throws because it heard of the end: the reason itself, or an error with it as the cause.
+   */
   isEndedBy(error: unknown): boolean {
     const reason = this.life?.reason;
     return error === reason || (error instanceof Error && (error.cause === reason || error.name === 'AbortError'));
@@ -63,7 +65,7 @@ export class AskedCall {
     return Math.max(0, (this.deadlineNs - this.host.nowNs()) / 1e6);
   }
 
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborts when nobody waits for the answer any more. */
   get signal(): AbortSignal {
     const life = this.needLife();
     if (life.controller === undefined) {
@@ -74,7 +76,10 @@ export class AskedCall {
     return life.controller.signal;
   }
 
-  /** The limits of a call that its handler makes: those that are given, and what is left. Throws when it is over. */
+  /**
+   * The limits of a call that its handler makes: the given ones, and what is left of this call. Throws when that is
+   * over.
+   */
   limit({ signal, timeoutMs }: WaitOptions): WaitOptions {
     if (this.isOver) throw this.life!.reason;
     if (this.deadlineNs === 0) return { signal, timeoutMs };
@@ -83,7 +88,7 @@ export class AskedCall {
     return { signal, timeoutMs: timeoutMs === undefined ? leftMs : Math.min(timeoutMs, leftMs) };
   }
 
-  /** Calls `then` when it is over before it is answered, but for its deadline; the function returned prevents that. */
+  /** Calls `then` when it ends before it is answered, except by its deadline; the returned function prevents that. */
   whenOver(then: (reason: unknown) => void): () => void {
     const { watchers } = this.needLife();
     watchers.add(then);

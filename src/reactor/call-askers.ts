@@ -1,7 +1,7 @@
 /**
- * The calls that are under way here, by who has asked and by the place that the call has in the asker's own table
- * (calls.ts): to look one up is two loads, and to note one costs a store. And the calls that were given up before they
- * came: CANCEL travels in a higher lane, where it overtakes the call.
+ * The calls that are under way here, by asker and by the place of the call in the asker's own table (calls.ts): looking
+ * one up takes two loads, and noting one a store. Also the calls that were given up before they came: CANCEL travels in
+ * a higher lane, where it overtakes the call.
  *
  * One thread.
  */
@@ -11,7 +11,7 @@ import { MAX_CALLS, SLOT_MASK } from './calls.js';
 
 interface Asker {
   readonly underWay: (AskedCall | undefined)[];
-  /** Given up before they came, the oldest first. */
+  /** Given up before they came, oldest first. */
   readonly early: Set<number>;
 }
 
@@ -25,7 +25,7 @@ export class Askers {
     const { underWay } = this.of(asked.from);
     const slot = asked.number & SLOT_MASK;
     while (underWay.length <= slot) underWay.push(undefined);
-    // The call that had the place before was given up by its asker; its handler does not know it yet, or does not care.
+    // The asker has given up the previous call with this place; its handler does not know yet, or does not care.
     asked.older = underWay[slot];
     underWay[slot] = asked;
   }
@@ -50,8 +50,8 @@ export class Askers {
   }
 
   /**
-   * The call is not to begin when it comes. One that has been answered already never comes: its note stays until so
-   * many others have pushed it out.
+   * The call must not begin when it comes. A call that was already answered never comes: its note stays until this many
+   * others have pushed it out.
    */
   cancelEarly(from: number, number: number, generation: number): void {
     const { early } = this.of(from);
@@ -65,7 +65,7 @@ export class Askers {
     return early.size !== 0 && early.delete(keyOf(number, generation));
   }
 
-  /** Nobody waits any more for what `from` has asked, or for anything. */
+  /** Nobody waits any more for what `from` has asked; without `from`, for anything. */
   endAll(from: number | undefined, why: () => PercoreError): void {
     for (const [id, asker] of this.askers.entries()) {
       if (asker === undefined || (from !== undefined && id !== from)) continue;

@@ -1,4 +1,7 @@
-/** Whom a call is for, and whether it may be asked: what calls and streams of reactors, runtimes and contexts share. */
+/**
+ * Which party a call goes to, and whether it may be made: what calls and streams of reactors, runtimes and contexts
+ * share.
+ */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { hashKey } from './buckets.js';
 import type { AskedCall, Asker } from './call-asked.js';
@@ -8,7 +11,7 @@ import type { CallOptions } from './calls.js';
 import { checkName } from './names.js';
 import { checkBand, checkKey } from './reactor-checks.js';
 
-/** What of its party it needs. */
+/** What it needs of its party. */
 export interface AskingHost {
   readonly isClosed: boolean;
   readonly calls: CallService;

@@ -1,11 +1,11 @@
-/** What a handler is told of the call that it answers, and what it can do with what is left of its time. */
+/** What a handler is told about the call that it answers, and what it can do with the rest of its time. */
 import type { AskedCall } from './call-asked.js';
 import type { CallOptions } from './calls.js';
 import { checkCallOptions } from './reactor-checks.js';
 import type { Answer, CallName, CallRest, Protocol, Untyped } from './protocol.js';
 
 /**
- * Who asks, how, and until when. Each call has one of its own, which stays true also after an `await`.
+ * Who asks, how, and until when. Each call has its own, which stays valid after an `await`.
  *
  *     reactor.handle('report', async (day, context) => {
  *       const rows = await context.call('rows', day, { reactor: 1 });    // in what is left of the caller's time
@@ -15,7 +15,7 @@ import type { Answer, CallName, CallRest, Protocol, Untyped } from './protocol.j
  *       }
  *     });
  *
- * What a handler does not look at costs it nothing. The idea is that of contexts in Go and of deadlines in gRPC.
+ * What a handler does not look at costs nothing. The idea is that of contexts in Go and of deadlines in gRPC.
  */
 export interface CallContext<P extends Protocol = Untyped> {
   /** The party that asks: a reactor's number, or the number of reactors for the main thread. */
@@ -24,17 +24,17 @@ export interface CallContext<P extends Protocol = Untyped> {
   readonly priority: number;
   /** When the caller gives up, by the clock of `reactor.nowNs()`, which all parties share; Infinity: never. */
   readonly deadlineNs: number;
-  /** What is left until then: milliseconds, 0 or more, with fractions; Infinity without a deadline. */
+  /** How much time is left: milliseconds, 0 or more, with fractions; Infinity without a deadline. */
   readonly remainingMs: number;
   /**
    * Aborts when nobody waits for the answer any more: at the deadline, with ERR_PERCORE_TIMEOUT; when the caller has
-   * aborted, with an error that says what its reason said; when the caller has died, with ERR_PERCORE_REACTOR_DIED.
-   * Made when it is first read. Once the call is answered it aborts no more.
+   * aborted, with an error that repeats its reason; when the caller has died, with ERR_PERCORE_REACTOR_DIED. It is made
+   * when it is first read. Once the call is answered it aborts no more.
    */
   readonly signal: AbortSignal;
   /**
-   * As `Reactor.call`, within what is left of this call: its deadline is the earlier one, and it is given up, and its
-   * own handler told so, when this call is. `reactor.call` in a handler inherits nothing.
+   * As `Reactor.call`, within what is left of this call: it has the earlier of both deadlines, and when this call is
+   * given up, so is that one, and its handler is told. `reactor.call` in a handler inherits nothing.
    */
   call<N extends CallName<P>>(name: N, ...rest: CallRest<P, N>): Promise<Answer<P, N>>;
 }
@@ -83,5 +83,5 @@ export class HandlerContext implements CallContext {
   }
 }
 
-/** The inside of a context, for the package itself; undefined for what is none. */
+/** The inside of a context, for the package itself; undefined if it is not a context. */
 export const askedIn = (context: unknown): AskedCall | undefined => insideOf(context);

@@ -1,5 +1,5 @@
 /**
- * The asking half of a streaming answer: values that have come and that nobody has taken yet, in a ring of as many
+ * The asking half of a streaming answer: values that have arrived and that nobody has taken yet, in a ring with as many
  * places as the stream has credits.
  *
  *      STREAMED --push--> ring --next()--> taken --half of the credits taken--> CREDIT: so many more may come
@@ -7,16 +7,16 @@
  *      FAILURE  --fail--> thrown once, after the values that are here; then done
  *      aborted, timed out, closed --giveUp--> thrown at once, and what is here is dropped
  *
- * The one who answers never has more values under way than the credits that it was given, so the ring cannot overflow,
- * and who takes slowly slows the other down. Source: the credits of Reactive Streams (`request(n)`). One thread.
+ * The answering party never has more values under way than the credits that it was given, so the ring cannot overflow,
+ * and a slow reader slows the other side down. Source: the credits of Reactive Streams (`request(n)`). One thread.
  */
 import { PercoreError } from '../errors.js';
 
 /** What a stream needs of the call that it answers. */
 export interface IncomingHost {
-  /** So many more values may come. */
+  /** This many more values may come. */
   grant(values: number): void;
-  /** Nobody takes any more. `dropped`: values that had come. */
+  /** Nobody takes any more. `dropped`: values that had arrived. */
   leave(dropped: number): void;
 }
 
@@ -32,17 +32,17 @@ export class Incoming {
   private values: unknown[];
   private first = 0;
   private count = 0;
-  /** Taken since the last grant. */
+  /** How many were taken since the last grant. */
   private taken = 0;
   private readonly grantAfter: number;
-  /** Calls of `next` that came before their value: more than one where several read one stream. */
+  /** Calls of `next` that came before their value: more than one if several read one stream. */
   private readonly waiting: Waiting[] = [];
   /** Those who wait for any values at all: `nextBatch`. */
   private readonly wakers: (() => void)[] = [];
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
 
-  /** `credits`: values that may be under way, and be held here: 1 or more. */
+  /** `credits`: how many values may be under way, and be held here: 1 or more. */
   constructor(readonly credits: number) {
     this.values = new Array<unknown>(Math.min(credits, 64)).fill(undefined);
     this.grantAfter = Math.max(1, credits >> 1);
@@ -63,14 +63,14 @@ export class Incoming {
     if (this.wakers.length !== 0) this.wake();
   }
 
-  /** All values have come. */
+  /** All values have arrived. */
   end(): void {
     this.isOver = true;
     for (const { resolve } of this.waiting.splice(0)) resolve(DONE);
     this.wake();
   }
 
-  /** No further value comes, since the other side has failed or died. */
+  /** No further value comes, because the other side has failed or died. */
   fail(error: unknown): void {
     this.isOver = true;
     const [first, ...others] = this.waiting.splice(0);
@@ -80,7 +80,7 @@ export class Incoming {
     this.wake();
   }
 
-  /** This side has had enough: what has come is dropped. Returns how many values that were. */
+  /** This side has had enough: what has arrived is dropped. Returns how many values that were. */
   clear(): number {
     const { count } = this;
     this.values.length = this.first = this.count = 0;
@@ -105,7 +105,10 @@ export class Incoming {
     return new Promise((resolve, reject) => void this.waiting.push({ resolve, reject }));
   }
 
-  /** All values that have come, at least one. Who waits is woken behind the turn, and takes what that brought. */
+  /**
+   * All values that have arrived, at least one. A waiting reader is woken after the turn, and takes what that turn
+   * brought.
+   */
   async nextBatch(): Promise<IteratorResult<unknown[], undefined>> {
     while (this.count === 0) {
       const { failure } = this;
@@ -126,7 +129,7 @@ export class Incoming {
     return { value, done: false };
   }
 
-  /** Who reads has left the loop. */
+  /** The reader has left the loop. */
   return(): void {
     this.failure = undefined;
     const dropped = this.clear();

@@ -17,7 +17,7 @@ import type { Outlet } from './outlet.js';
 import type { Flushable } from './unpublished.js';
 import { ValueBatch } from './value-batch.js';
 
-/** What was gathered goes after so long, however little it is. */
+/** Gathered values go after this time, however few they are. */
 const GATHER_NS = 20_000;
 
 export class Outgoing implements Flushable {
@@ -37,8 +37,8 @@ export class Outgoing implements Flushable {
   ) {}
 
   /**
-   * Until all has been sent, or nobody wants more. True: the caller waits to hear that this is the end. Throws what the
-   * iterator throws, and what a value cannot be sent for.
+   * Runs until everything was sent, or nobody wants more. True: the caller waits to hear that this is the end. Throws
+   * what the iterator throws, and why a value cannot be sent.
    */
   async run(): Promise<boolean> {
     try {
@@ -49,7 +49,7 @@ export class Outgoing implements Flushable {
           continue;
         }
         const next = this.iterator.next();
-        // A plain generator is not waited for: a promise costs more than the value.
+        // A plain generator is not awaited: a promise costs more than the value.
         const isLater = next instanceof Promise || (isResult(next) && 'then' in next);
         const result = isLater ? await next : next;
         if (!isResult(result)) throw notAResult("the handler's iterator", result);
@@ -60,20 +60,20 @@ export class Outgoing implements Flushable {
         if (failing !== undefined) await failing;
       }
     } finally {
-      // Before the end, or what the iterator has thrown.
+      // Before the end, or before what the iterator has thrown.
       this.sendGathered();
     }
     await this.closing;
     return !this.isOver;
   }
 
-  /** So many more values may go. */
+  /** This many more values may go. */
   grant(values: number): void {
     this.credits += values;
     this.wake();
   }
 
-  /** Nobody wants more. A generator that waits for something else ends when that has come: see `context.signal`. */
+  /** Nobody wants more. A generator that waits for something else ends when that has settled: see `context.signal`. */
   end(): void {
     if (this.isOver) return;
     this.isOver = true;
@@ -87,7 +87,7 @@ export class Outgoing implements Flushable {
   private send(value: unknown): Promise<void> | undefined {
     this.credits--;
     try {
-      // CLOSED: the caller has died, of which this hears by `end`.
+      // CLOSED: the caller has died; `end` will say so.
       if (this.outlet.sendReply(STREAMED, this.number, this.generation, value) !== TOO_LARGE) return undefined;
     } catch (error) {
       return this.abandon(error);
@@ -135,12 +135,12 @@ export class Outgoing implements Flushable {
   private sendGathered(): void {
     const { batch } = this;
     if (batch === undefined || batch.count === 0) return;
-    // CLOSED: the caller has died, of which this hears by `end`.
+    // CLOSED: the caller has died; `end` will say so.
     if (!this.isOver) this.outlet.sendGathered(this.number, this.generation, batch);
     batch.clear();
   }
 
-  /** Ends the iterator for an error, which is the one to tell, whatever its `finally` throws. */
+  /** Ends the iterator because of an error, which is the one to report, whatever its `finally` throws. */
   private async abandon(error: unknown): Promise<void> {
     try {
       await this.closeIterator();

@@ -1,7 +1,7 @@
 /**
- * The asking half of calls: asking a party and waiting for its answer, or for the values of a streaming one. A call is
- * a record in the lane of its band; its answer comes back in the return lane of the same band. Whatever is told of a
- * call later (it was given up, more values may come) goes by the return lane to the party that was asked.
+ * The asking half of calls: asks a party and waits for its answer, or for the values of a streaming one. A call is a
+ * record in the lane of its band; its answer comes back in the return lane of the same band. Whatever is said about a
+ * call later (it was given up, more values may come) goes through the return lane to the party that was asked.
  */
 import { PercoreError } from '../errors.js';
 import { BANDS, RETURN_LANES, partyLayout } from '../layout.js';
@@ -28,8 +28,8 @@ const CALLS_MADE = partyLayout.fields.callsMade.at >> 3;
 const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
 
 /**
- * Where each call was made is kept, and joined to the errors that it brings. To find that out costs as much as several
- * calls, so it is for those who look for a fault: PERCORE_CALL_STACKS=1.
+ * Whether to remember where each call was made, and add that to the errors that it brings. Finding that out costs as
+ * much as several calls, so it is for those who look for a fault: PERCORE_CALL_STACKS=1.
  */
 const KEEPS_STACKS = process.env['PERCORE_CALL_STACKS'] === '1';
 
@@ -48,20 +48,20 @@ export class CallService {
   private readonly calls: Calls;
   private readonly codec = new ValueCodec();
 
-  /** Some call waits for its answer. */
+  /** Whether some call waits for its answer. */
   private isWaiting = false;
 
-  /** `onWaiting` is told when the first call begins to wait, and when none does any more. */
+  /** `onWaiting` is called when the first call begins to wait, and when none waits any more. */
   constructor(
     private readonly intercore: Intercore, private readonly timers: Timers,
     private readonly onWaiting: (isWaiting: boolean) => void,
   ) {
-    // Answers to calls of a thread that has died in this reactor's place must fit none of ours.
+    // Answers to calls of a thread that died in this reactor's place must match none of ours.
     const made = intercore.counters[CALLS_MADE]!;
     this.calls = new Calls(made | 0, Math.floor(made / 2 ** 32) & 0xffff);
   }
 
-  /** Calls that wait for their answer. */
+  /** How many calls wait for their answer. */
   get count(): number {
     return this.calls.count;
   }
@@ -111,7 +111,7 @@ export class CallService {
     const { name, to } = call;
     if (this.calls.count >= MAX_CALLS)
       throw new PercoreError(
-        'ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls wait for their answers already`,
+        'ERR_PERCORE_BACK_PRESSURED', `call("${name}"): ${MAX_CALLS} calls already wait for their answers`,
       );
     if (KEEPS_STACKS) Error.captureStackTrace(call);
     const limits = within === undefined ? options : within.limit(options);
@@ -143,18 +143,18 @@ export class CallService {
         : code === BACK_PRESSURED
           ? new PercoreError(
               'ERR_PERCORE_BACK_PRESSURED',
-              `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes wait for room already; wait for `
-                + `some answers before asking more`,
+              `call("${name}"): calls and answers of ${MOST_WAITING_BYTES} bytes already wait for room; wait for `
+                + `some answers before asking for more`,
             )
           : died(to, name);
     }
-    // A getter of the argument may have closed the runtime, or whatever: what is over needs no limit.
+    // A getter of the argument may have closed the runtime, for example: what is over needs no limit.
     if (call.isOver) return;
     if (isLimited) this.limit(call, limits);
     if (within !== undefined && !call.isOver) this.bind(call, within);
   }
 
-  /** A REPLY, FAILURE, STREAMED or GATHERED record. One whose call was given up is dropped on purpose, and counted. */
+  /** A REPLY, FAILURE, STREAMED or GATHERED record. If its call was given up, it is dropped on purpose, and counted. */
   settle(inlet: Inlet, at: number, length: number, kind: number): void {
     const call = this.calls.find(inlet.words[at >> 2]!, inlet.words[(at >> 2) + 1]!, inlet.from);
     if (call === undefined) {
@@ -175,7 +175,7 @@ export class CallService {
       error = unreadable(`the answer of ${this.nameOf(inlet.from)} to call("${call.name}")`, cause);
     }
     this.take(call);
-    // What could not be read is given up: the other side goes on else.
+    // An unreadable value gives the call up: otherwise the other side would go on.
     if (kind >= STREAMED) this.cancel(call, error);
     if (KEEPS_STACKS && error instanceof Error) error.stack += `\n    --- called here ---\n${framesOf(call)}`;
     if (error === undefined) call.resolve(value);
@@ -208,7 +208,7 @@ export class CallService {
 
   private limit(call: PendingCall, limits: WaitOptions): void {
     const giveUp = (reason: unknown): void => {
-      // The other side knows the deadline, and a stream has to be ended besides.
+      // The other side knows the deadline, but a stream also has to be ended.
       this.giveUp(call, reason, call.stream !== undefined || limits.signal?.aborted === true);
     };
     try {
@@ -219,7 +219,7 @@ export class CallService {
     }
   }
 
-  /** The call is given up when the one is that it is made for. */
+  /** The call is given up when the call that it is made for is given up. */
   private bind(call: PendingCall, within: AskedCall): void {
     const { cleanUp } = call;
     const forget = within.whenOver((reason) => this.giveUp(call, reason, true));
@@ -236,12 +236,12 @@ export class CallService {
     call.reject(reason);
   }
 
-  /** The one who was asked is to know that nobody waits any more. */
+  /** The party that was asked must know that nobody waits any more. */
   private cancel(call: PendingCall, reason: unknown): void {
-    // One that still waits for room never goes.
+    // A call that still waits for room is never sent.
     if (call.isWaiting) return;
-    // In the highest band: it overtakes the call where that has not begun. Short, so that many of them fit a lane; and
-    // that it was given up matters more than why.
+    // In the highest band, so that it overtakes a call that has not begun. It is short, so that many of them fit a
+    // lane; that the call was given up matters more than why.
     if (this.tell(call, BANDS - 1, CANCEL, shortFailure(packError(reason))) === TOO_LARGE)
       this.tell(call, BANDS - 1, CANCEL, undefined);
   }
@@ -283,7 +283,7 @@ export class CallService {
   }
 }
 
-/** Where the call was made, with the few frames of the call itself. */
+/** Where the call was made, without the frames of the call itself. */
 function framesOf(call: object): string {
   const { stack = '' } = call as { readonly stack?: string };
   return stack.split('\n').filter((line) => line.startsWith('    at ')).join('\n');

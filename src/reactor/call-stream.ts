@@ -10,22 +10,22 @@ import type { Runtime } from './runtime.js';
 
 export interface CallStreamOptions extends CallOptions {
   /**
-   * Values that may be under way or wait here, at most: 1 to 65,536, 256 when left out. The other side yields no more
-   * until some of them are taken, so one who takes slowly slows the generator down.
+   * Most values that may be under way or wait here: 1 to 65,536, default 256. The other side yields no more until some
+   * of them are taken, so a slow reader slows the generator down.
    */
   credits?: number;
 }
 
-/** What follows the name: as in `call`, a service that takes no argument is asked by its name alone. */
+/** What follows the name: as in `call`, a service without an argument is asked by its name alone. */
 export type StreamRest<P, N> = undefined extends Argument<P, N>
   ? [argument?: Argument<P, N>, options?: CallStreamOptions]
   : [argument: Argument<P, N>, options?: CallStreamOptions];
 
-/** The values of one streaming answer, in their order. To leave the loop, or `return()`, ends the generator. */
+/** The values of one streaming answer, in order. Leaving the loop, or `return()`, ends the generator. */
 export interface StreamedAnswer<T> extends AsyncIterableIterator<T, undefined, undefined> {
   /**
-   * The values in batches, as many together as have come: a promise for each batch, and not for each value, so it is
-   * several times as fast. To leave the loop ends the stream.
+   * The values in batches, as many together as have arrived: a promise for each batch instead of each value, so it is
+   * several times as fast. Leaving the loop ends the stream.
    *
    *     for await (const lines of callStream(runtime, 'lines', '/etc/hosts').batches()) write(lines.join(''));
    */
@@ -52,15 +52,16 @@ const NO_OPTIONS: CallStreamOptions = Object.freeze({});
  *     });
  *     for await (const line of callStream(runtime, 'lines', '/etc/hosts', { timeoutMs: 500 })) console.log(line);
  *
- * `of` is the one who asks: a reactor, the runtime for its main thread, or the context of a call that is being
- * answered, whose limits then hold for the stream as well. It asks at once, and never blocks. `timeoutMs` limits the
- * whole stream. Each value is copied when it is yielded, and allocates here what is copied and a promise. A handler may
- * also be a plain generator (`function*`), which is faster still: it runs as far as the credits go. What the
- * generator throws is thrown here, after the values that it had yielded; so is ERR_PERCORE_REACTOR_DIED. A time-out,
- * the signal's reason and ERR_PERCORE_CLOSED are thrown at once, and values that had come are dropped and counted. A
- * stream that is neither read to its end nor left holds its place among the 65,536 calls of its party.
+ * `of` is the asker: a reactor, the runtime for its main thread, or the context of a call that is being answered, whose
+ * limits then hold for the stream as well. It asks at once, and never blocks. `timeoutMs` limits the whole stream. Each
+ * value is copied when it is yielded; here it allocates the copy and a promise. A handler may also be a plain generator
+ * (`function*`), which is faster still: it runs as far as the credits go. What the generator throws is thrown here,
+ * after the values that it yielded before; so is ERR_PERCORE_REACTOR_DIED. A time-out, the signal's reason and
+ * ERR_PERCORE_CLOSED are thrown at once, and values that had arrived are dropped and counted. A stream that is neither
+ * read to its end nor left holds its place among the 65,536 calls of its party.
  *
- * Throws what `call` rejects with for what cannot be asked. This thread alone. Credits are those of Reactive Streams.
+ * Throws what `call` rejects with if the question cannot be asked. Only this thread may use it. Credits are those of
+ * Reactive Streams.
  */
 export function callStream<P extends Protocol, N extends StreamName<P>>(
   of: Reactor<P> | Runtime<P> | CallContext<P>, name: N, ...rest: StreamRest<P, N>

@@ -1,5 +1,5 @@
 /**
- * Calls that wait for their answer: number, promise, who was asked, when it gives up. One thread.
+ * Calls that wait for their answer: number, promise, who was asked, when the call gives up. One thread.
  *
  * A call's number is two words: its slot in a table, and a generation of 48 bits that grows with each call of this
  * party.
@@ -7,8 +7,8 @@
  *     number      slot (16 bits) | generation, bits 32 to 47
  *     generation  generation, bits 0 to 31
  *
- * At a million calls a second the generation comes round after nine years. A shorter one is not enough: an answer may
- * come as late as its handler likes, and with 15 bits it settled another call, 32,768 calls later.
+ * At a million calls a second the generation wraps after nine years. A shorter one is not enough: an answer may come as
+ * late as its handler likes, and with 15 bits a late answer settled another call, 32,768 calls later.
  */
 import { PercoreError } from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
@@ -16,8 +16,8 @@ import type { Incoming } from './call-incoming.js';
 
 /**
  * Whom to ask, and how long to wait: `{ signal, timeoutMs }` as everywhere (src/waiting.ts). The deadline travels with
- * the call: work that has not begun by then is not begun, and a handler sees what is left of it. A signal that aborts
- * is told to the handler, and what has not begun by then is not begun either.
+ * the call: work that has not begun by then does not begin, and a handler sees how much time is left. A handler is told
+ * when the signal aborts, and work that has not begun by then does not begin either.
  */
 export interface CallOptions extends WaitOptions {
   /** The reactor to ask, or 'main' for the main thread. Without it and without `key`, each living reactor in turn. */
@@ -28,12 +28,12 @@ export interface CallOptions extends WaitOptions {
   priority?: number;
 }
 
-/** What answers a call: given its argument and its CallContext. */
+/** Answers a call: gets its argument and its CallContext. */
 export type Handler = (argument: never, context: never) => unknown;
 
 const SLOT_BITS = 16;
 export const SLOT_MASK: number = 2 ** SLOT_BITS - 1;
-/** Calls of one party that may wait for their answers. */
+/** How many calls of one party may wait for their answers. */
 export const MAX_CALLS: number = 2 ** SLOT_BITS;
 
 export class PendingCall {
@@ -41,11 +41,11 @@ export class PendingCall {
   generation = 0;
   /** Answered or given up. */
   isOver = false;
-  /** It waits for room, and has not gone. */
+  /** It waits for room, and has not been sent. */
   isWaiting = false;
   /** Ends the timer and the listener of the signal. */
   cleanUp: (() => void) | undefined = undefined;
-  /** Of a call that asks for a stream: where its values arrive. */
+  /** For a call that asks for a stream: where its values arrive. */
   stream: Incoming | undefined = undefined;
 
   constructor(
@@ -62,7 +62,7 @@ export class Calls {
   private readonly slots: (PendingCall | undefined)[] = [];
   private readonly free: number[] = [];
 
-  /** The two halves of the generation; tests begin just before the lower one comes round. */
+  /** The two halves of the generation; tests begin just before the lower one wraps. */
   constructor(private low = 0, private high = 0) {}
 
   /** Gives the call a number that no other call of this party had. */
@@ -83,7 +83,7 @@ export class Calls {
     return isIt ? call : undefined;
   }
 
-  /** Takes the call out; false when it has been given up or answered before. */
+  /** Takes the call out; false if it was given up or answered before. */
   take(call: PendingCall): boolean {
     if (call.isOver) return false;
     call.isOver = true;
@@ -103,12 +103,12 @@ export class Calls {
   }
 }
 
-/** What `call` rejects with when the asked one has died. */
+/** What `call` rejects with when the party that was asked has died. */
 export const died = (id: number, name: string): PercoreError => new PercoreError(
   'ERR_PERCORE_REACTOR_DIED', `call("${name}"): reactor ${id} has died`, { reactorId: id },
 );
 
-/** Why a call is answered that nobody waits for: the one who asked has died. */
+/** Why a call is answered that nobody waits for: the asker has died. */
 export const askerDied = (id: number): PercoreError => new PercoreError(
   'ERR_PERCORE_REACTOR_DIED', `reactor ${id}, which has asked, has died`, { reactorId: id },
 );

@@ -7,13 +7,13 @@ import { partyIn, type Reactor } from './reactor.js';
 import { controllerIn, type Runtime } from './runtime.js';
 import { figuresOf } from './status.js';
 
-/** What the classes of one reactor, or of the main thread, really do. */
+/** What the classes of one reactor, or of the main thread, really use. */
 export interface PartyUse extends BandFigures {
   /** The party: the main thread comes after the last reactor. */
   readonly id: number;
   /** When these figures were read, nanoseconds since the runtime's start. */
   readonly atNs: number;
-  /** What is counted since: 0, or `atNs` of the earlier report. */
+  /** From when on this counts: 0, or `atNs` of the earlier report. */
   readonly sinceNs: number;
   readonly classes: readonly ClassUse[];
   /** Time in turns that no class has used: other bands, promises, and the turn's own work. */
@@ -23,16 +23,16 @@ export interface PartyUse extends BandFigures {
   readonly busyNs: number;
 }
 
-/** What `capacity` answers. */
+/** What `capacity` returns. */
 export interface CapacityReport extends CapacityPlan {
   /** 'fits', or 'exceeds' for the reasons in `why`. */
   readonly verdict: 'fits' | 'exceeds';
   readonly why: readonly string[];
-  /** What is really used: of a runtime, each of its reactors; of a reactor, itself. */
+  /** What is really used: for a runtime, by each of its reactors; for a reactor, by itself. */
   readonly parties: readonly PartyUse[];
 }
 
-/** A measured average that is so much above the declared one is a reason. */
+/** A measured average that is this much above the declared one is a reason. */
 const TOLERATED = 1.1;
 const REPORT = [
   'workload', 'time', 'capacity', 'total', 'roundNs', 'classes', 'verdict', 'why', 'parties',
@@ -41,10 +41,11 @@ const REPORT = [
 const ENOUGH_STEPS = 100;
 
 /**
- * Whether what the classes have declared fits, and what they really use. `workload` is the tasks of all classes, `time`
- * the polls of a round, `capacity` the polls that all tasks ask for, `total` those that there are (`time` squared). It
- * exceeds when `capacity` is more than `total`, when a class has more tasks than it declares, or when its steps take a
- * tenth more than declared. With `since`, a report of before, the use is that of the time between the two.
+ * Whether what the classes have declared fits, and what they really use. `workload` is the number of tasks of all
+ * classes, `time` the polls of a round, `capacity` the polls that all tasks ask for, and `total` the available polls
+ * (`time` squared). The verdict is 'exceeds' if `capacity` is more than `total`, if a class has more tasks than it
+ * declares, or if its steps take a tenth more than declared. With `since`, an earlier report, the use is that of the
+ * time between the two.
  *
  *     const runtime = await createRuntime({ entry, classes: {
  *       audio: { priority: 7, tasks: 9, polls: 10, averageNs: 5_000 }, bulk: { priority: 1, tasks: 11 },
@@ -52,8 +53,8 @@ const ENOUGH_STEPS = 100;
  *     const { verdict, why, parties } = capacity(runtime);
  *     console.log(verdict, why, parties[0]?.classes[0]?.measuredNs);
  *
- * Throws ERR_PERCORE_INVALID_ARGUMENT for what is neither a reactor nor a runtime. Reads shared memory, disturbs
- * nobody; allocates. How many tasks a class has is known to its own thread alone.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT if `of` is neither a reactor nor a runtime. Reads shared memory and disturbs
+ * nobody; allocates. Only its own thread knows how many tasks a class has.
  */
 export function capacity(of: Reactor | Runtime, since?: CapacityReport): CapacityReport {
   const controller = controllerIn(of);
@@ -77,7 +78,7 @@ export function capacity(of: Reactor | Runtime, since?: CapacityReport): Capacit
   return { ...plan, verdict: why.length === 0 ? 'fits' : 'exceeds', why, parties };
 }
 
-/** Those of an earlier report. */
+/** The figures of an earlier report. */
 function partiesOf(since: CapacityReport | undefined): readonly PartyUse[] {
   if (since === undefined) return [];
   const { parties } = checkOptions('since', since, REPORT);

@@ -1,6 +1,6 @@
 /**
- * Closes a runtime when the system asks the process to end. Off unless it is called: a library has no business with the
- * signals of a program that has not asked.
+ * Closes a runtime when the system asks the process to end. It is off unless it is called: a library has no business
+ * with the signals of a program that has not asked for it.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { controllerIn, type Runtime } from './runtime.js';
@@ -9,17 +9,17 @@ import type { Protocol } from './protocol.js';
 export interface CloseOnSignalOptions {
   /** Which signals; by default SIGINT (Ctrl-C) and SIGTERM (`kill`, `docker stop`, Kubernetes). */
   readonly signals?: readonly NodeJS.Signals[];
-  /** What `close` is given: milliseconds from 0 to 2^31 - 1, 8000 by default. Two seconds below the grace time. */
+  /** What `close` gets: milliseconds from 0 to 2^31 - 1, default 8000. Stay two seconds below the grace period. */
   readonly drainMs?: number;
   /** Runs after the runtime is closed and before the process ends: close databases and servers here. */
   readonly afterwards?: () => void | Promise<void>;
 }
 
 /**
- * Closes the runtime at the first of the signals, and then ends the process with exit code 0, or 1 where messages were
- * left undone, a reactor had to be terminated, or `afterwards` has thrown; by SIGKILL where a reactor is in a system
- * call that blocks, which nothing else ends. A second signal ends it at once, with 128 and the signal's number. Returns
- * a function that takes the listeners away; they keep no program alive.
+ * Closes the runtime at the first of the signals, and then ends the process: with exit code 0, or 1 if messages were
+ * left undone, a reactor had to be terminated, or `afterwards` threw; by SIGKILL if a reactor is in a blocking system
+ * call, which nothing else can end. A second signal ends it at once, with 128 plus the signal's number. Returns a
+ * function that removes the listeners; they keep no program alive.
  *
  *     const runtime = await createRuntime({ entry });
  *     closeOnSignal(runtime, { drainMs: 8000 });
@@ -65,7 +65,7 @@ async function end<P extends Protocol>(
     isClean = false;
     console.error('percore: what was to run after the runtime was closed has failed:', error);
   }
-  // Node would wait for a thread that is in a system call which blocks.
+  // Node would wait for a thread that is in a blocking system call.
   if (stillRunning.length > 0) process.kill(process.pid, 'SIGKILL');
   process.exit(isClean ? 0 : 1);
 }

@@ -15,7 +15,7 @@ import { giveBackLanes } from './shared.js';
 
 /** How often a closing runtime looks whether all are quiet. */
 const LOOK_MS = 2;
-/** A reactor that is told to leave gets so long before it is terminated, and then so long to end. */
+/** A reactor that is told to leave gets this long before it is terminated, and then this long to end. */
 export const LEAVE_MS = 1000;
 const END_MS = 1000;
 
@@ -27,17 +27,17 @@ export function close(controller: Controller, drainMs: number): Promise<CloseRes
 async function closeInOrder(controller: Controller, drainMs: number): Promise<CloseResult> {
   const { members, main, shared } = controller;
   controller.stopWatching();
-  // Whatever unref() said: who closes waits for it.
+  // Whatever unref() said: whoever closes waits for it.
   controller.setHeld(true);
   controller.tellAll(words.stop.DRAIN);
   controller.deaths.restarts.hurry();
   const isQuiet = await untilAllQuiet(controller, drainMs);
-  // Also what was accepted and has not even been sent, because its bucket moves.
+  // Includes what was accepted and not even sent, because its bucket moves.
   const undelivered = controller.inFlight() + controller.held();
   controller.tellAll(words.stop.LEAVE);
   await untilExits(members, LEAVE_MS);
   const late = members.filter(({ isDead }) => !isDead);
-  // They run something that does not end.
+  // These run something that does not end.
   for (const member of late) member.terminate();
   if (late.length > 0) await untilExits(members, END_MS);
   const running = late.filter(({ isDead }) => !isDead);
@@ -46,7 +46,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   for (const end of controller.closers) await end();
   controller.stalls?.close();
   main.detach();
-  // One that still runs may wake somebody later: that does nothing then, see native/waker.h.
+  // A thread that still runs may wake somebody later: that does nothing then, see native/waker.h.
   for (const fd of shared.eventFds) native().wakers.close(fd);
   if (running.length === 0) giveBackLanes(shared);
   const idOf = ({ id }: Member): number => id;
@@ -56,7 +56,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   };
 }
 
-/** Until every thread has ended, at most so long. */
+/** Waits until every thread has ended, for this long at most. */
 export async function untilExits(members: readonly Member[], ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
@@ -66,7 +66,7 @@ export async function untilExits(members: readonly Member[], ms: number): Promis
   clearTimeout(timer);
 }
 
-/** True when all living reactors were quiet at two looks with no message between; false after `drainMs`. */
+/** True when all living reactors were quiet at two looks with no message in between; false after `drainMs`. */
 async function untilAllQuiet(controller: Controller, drainMs: number): Promise<boolean> {
   const { members, main } = controller;
   const endMs = performance.now() + drainMs;
@@ -74,8 +74,8 @@ async function untilAllQuiet(controller: Controller, drainMs: number): Promise<b
   for (;;) {
     const living = members.filter(({ isDead }) => !isDead).map((member) => controller.statusOf(member));
     if (living.length === 0) return false;
-    // A reactor in the middle of a long quantum still says what it said before it: what it was sent must have been
-    // taken too. What was sent to one that has died is never taken.
+    // A reactor in the middle of a long quantum still shows what it showed before it: what it was sent must have been
+    // taken too. What was sent to a dead one is never taken.
     const isTaken = living.length < members.length || controller.inFlight() === 0;
     const isQuiet = isTaken && living.every(({ state }) => state === 'quiet') && main.isQuiet();
     const now = isQuiet ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';

@@ -1,11 +1,11 @@
 /**
- * The inside of a runtime: its reactors as members, the main thread's own party, and what it hears of them. What users
- * see of it is `Runtime`.
+ * The inside of a runtime: its reactors as members, the main thread's own party, and what it hears of them. Users see
+ * it as `Runtime`.
  *
  *      starting --all ready--> running --close--> draining --all quiet, or drainMs over--> leaving --exits--> closed
  *      (starting.ts)                              (closing.ts)
  *
- * What follows a death is in deaths.ts, who comes and goes in roster.ts and scaling.ts.
+ * deaths.ts has what follows a death; roster.ts and scaling.ts add and remove reactors.
  */
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
@@ -37,7 +37,7 @@ import { Stalls } from './stalls.js';
 import { mainStatus, reactorStatus, type MainStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 import { workers, type SpareThread, type ThreadMaker } from './threads.js';
 
-/** For who listens to all runtimes of the process. */
+/** For those who listen to all runtimes of the process. */
 const slo = channel('percore:slo');
 
 const SENT = partyLayout.fields.sent.at >> 3;
@@ -52,9 +52,9 @@ export class Controller implements MemberHost, DeathHost {
   readonly roster: Roster;
   readonly spares: Spares;
   readonly shared: SharedRuntime;
-  /** Undefined where nobody watches for them. */
+  /** Undefined if nobody watches for stalls. */
   readonly stalls: Stalls | undefined;
-  /** Ends when the reactors that were asked for last are there. Never rejects. */
+  /** Settles when the reactors that were last asked for are there. Never rejects. */
   scaling: Promise<unknown> = Promise.resolve();
   /** The main thread as a party. */
   readonly main: Party;
@@ -62,13 +62,13 @@ export class Controller implements MemberHost, DeathHost {
   closing: Promise<CloseResult> | undefined;
   /** What rooms above this one have to end, once all reactors have left. */
   readonly closers: (() => Promise<void>)[] = [];
-  /** What was chosen for all parties last. */
+  /** What was last chosen for all parties. */
   discipline: DisciplineOptions;
-  /** What was chosen since for one reactor alone. It holds for the thread that is started in its place, too. */
+  /** What was chosen since for one reactor alone. It also holds for the thread that is started in its place. */
   readonly disciplineOf: Map<number, DisciplineOptions> = new Map();
   /** The policy of each reactor's thread, as it is started; setPolicy changes it. */
   readonly policyOf: Map<number, Policy> = new Map();
-  /** A member has come further on its way to ready. */
+  /** A member has come closer to being ready. */
   onProgress: (() => void) | undefined;
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
@@ -102,7 +102,7 @@ export class Controller implements MemberHost, DeathHost {
       publishEvery,
       discipline,
       classes,
-      // In the next tick, as reports of reactors come: what a listener throws must not come back into the failed step.
+      // In the next tick, as reports of reactors come: what a listener throws must not reach the failed step.
       onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
       onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
       onViolation: (violation) => this.sloViolated(violation),
@@ -110,8 +110,8 @@ export class Controller implements MemberHost, DeathHost {
   }
 
   /**
-   * Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those
-   * before it run by then.
+   * Starts a thread for each reactor; `events` hears of them from now on. Throws what starting one throws; those that
+   * were started before it run by then.
    */
   startMembers(events: EventEmitter<RuntimeEvents>): void {
     this.events = events;
@@ -134,7 +134,7 @@ export class Controller implements MemberHost, DeathHost {
     return new Member(id, start, resourceLimits, this, this.threads, spare);
   }
 
-  /** While it starts, createRuntime rejects with them; who closes is told by the result. */
+  /** While it starts, createRuntime rejects with them; whoever closes finds them in the result. */
   get areDeathsDue(): boolean {
     return this.closing !== undefined || !this.isStarted;
   }
@@ -183,7 +183,7 @@ export class Controller implements MemberHost, DeathHost {
 
   // ---- For reactors that are added and taken away -----------------------------------------------------------------
 
-  /** Starts the thread of one that is to be added. */
+  /** Starts the thread of a reactor that is to be added. */
   addMember(): Member {
     const id = this.members.length;
     this.roster.begin(id);
@@ -202,7 +202,7 @@ export class Controller implements MemberHost, DeathHost {
     this.roster.forget(id);
   }
 
-  /** Starts another thread in the place of one that has died. */
+  /** Starts another thread in the place of one that died. */
   startAgain(id: number): Member {
     const { messages } = this.members[id]!;
     const member = (this.members[id] = this.startMember(id, this.spares.next()));
@@ -273,7 +273,7 @@ export class Controller implements MemberHost, DeathHost {
     return Math.max(0, count);
   }
 
-  /** Messages that senders hold because their bucket moves: of one party, or of all. */
+  /** Messages that senders hold because their bucket moves: those of one party, or of all. */
   held(id?: number): number {
     const memories = id === undefined ? this.shared.buckets : [this.shared.buckets[id]!];
     return memories.reduce((sum, memory) => sum + new Float64Array(memory, HELD_NOW, 1)[0]!, 0);

@@ -20,7 +20,7 @@ export interface DeathHost {
   readonly shared: SharedRuntime;
   readonly roster: Roster;
   readonly events: EventEmitter<RuntimeEvents>;
-  /** Nobody is told of deaths, and none is followed by a start: the runtime starts, or closes. */
+  /** Nobody is told of deaths, and no start follows one: the runtime is starting, or closing. */
   readonly areDeathsDue: boolean;
   /** The main thread's own party looks. */
   readonly main: { noteDeaths(): void };
@@ -33,9 +33,9 @@ const DIED = 'ERR_PERCORE_REACTOR_DIED';
 
 export class Deaths implements RestartHost {
   readonly restarts: Restarts;
-  /** By reactor, how often it was ready again. */
+  /** For each reactor, how often it was ready again. */
   private readonly restartCounts: number[] = [];
-  /** By reactor, the last death. */
+  /** For each reactor, its last death. */
   private readonly last: { readonly atMs: number; readonly lost: Loss }[] = [];
 
   constructor(
@@ -57,11 +57,11 @@ export class Deaths implements RestartHost {
     const isDue = this.host.areDeathsDue || roster.isInTransit(id);
     const begin = isDue ? undefined : this.restarts.next(id, wasReady);
     if (begin !== undefined) clearParty(shared.inboxes[id]!);
-    // Whoever publishes from here on does not count on it; one that comes in its place subscribes anew.
+    // Whoever publishes from here on does not count on it; a thread that comes in its place subscribes anew.
     new TopicMembership(shared.topics, id).begin();
     roster.noteDeath(id, begin !== undefined);
     this.tellAll();
-    // Before listeners are told, who may throw.
+    // Before listeners are told, because they may throw.
     begin?.();
     if (isDue) return;
     const willRestart = begin !== undefined;
@@ -75,8 +75,8 @@ export class Deaths implements RestartHost {
   }
 
   /**
-   * The reactor is taken away: one that waits to be started again is not. What it was asked while it waited would have
-   * been answered by that thread, whose end nobody will see; so it counts as one more that has died.
+   * The reactor is taken away: if it waits to be started again, it is not. What it was asked while it waited would have
+   * been answered by that thread, whose end nobody will see; so it counts as another death.
    */
   cancelRestart(id: number): void {
     if (!this.restarts.cancel(id)) return;
@@ -84,7 +84,7 @@ export class Deaths implements RestartHost {
     this.tellAll();
   }
 
-  /** Times that the reactor was ready again after a death. */
+  /** How often the reactor was ready again after a death. */
   restartsOf(id: number): number {
     return this.restartCounts[id] ?? 0;
   }

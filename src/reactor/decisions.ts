@@ -1,17 +1,17 @@
 /**
- * What a runtime decides for who has not: how many reactors there are and how they idle, by the CPUs that the process
- * really has, and where readiness comes from. `runtime.status().decisions` says why.
+ * What a runtime decides if the program has not: how many reactors there are and how they idle, by the CPUs that the
+ * process really has, and where readiness comes from. `runtime.status().decisions` says why.
  */
 import type { CpuBudget, Policy } from '../realtime/index.js';
 import { formatList } from '../realtime/internal.js';
 import type { IdleStrategy } from './idle-strategy.js';
 
-/** How reactors idle where nobody says it: time spent spinning would be taken from a quota that is no whole CPU. */
+/** How reactors idle if nobody says so: spinning would use up a quota that is not a whole CPU. */
 export function defaultStrategy({ quota }: CpuBudget): IdleStrategy {
   return Number.isInteger(quota) || quota === Infinity ? 'adaptive' : 'park';
 }
 
-/** What was decided, a sentence for each: nothing where the program has said all. */
+/** What was decided, one sentence for each decision: empty if the program has said everything. */
 export function explainDecisions(
   cpus: CpuBudget, reactors: number | 'auto', strategy: IdleStrategy | undefined, source: string | undefined,
 ): string[] {
@@ -31,8 +31,8 @@ export function explainDecisions(
 }
 
 /**
- * Why each of the reactors that are pinned so may not spin; undefined where it may. `policies` are theirs, where they
- * are asked to spin without end.
+ * Why each of the reactors that are pinned like this may not spin; undefined if it may. `policies` are theirs, if they
+ * are asked to spin for ever.
  */
 export function whyNoSpin(
   pins: readonly (number | undefined)[], cpus: CpuBudget, policies: readonly (Policy | undefined)[] = [],
@@ -44,8 +44,8 @@ export function whyNoSpin(
 }
 
 /**
- * The last reactor, where threads with a real-time policy that never sleep would hold every CPU: Linux alone, which
- * takes 5 % of each second from them, would keep the rest of the machine alive.
+ * The last reactor, if threads with a real-time policy that never sleep would hold every CPU: only Linux, which takes 5
+ * % of each second from them, would keep the rest of the machine alive.
  */
 function whoStarvesAll(
   pins: readonly (number | undefined)[], { allowed }: CpuBudget, policies: readonly (Policy | undefined)[],
@@ -60,7 +60,9 @@ function whoStarvesAll(
   return areAllHeld ? realtime.at(-1) : undefined;
 }
 
-/** A spin that keeps from its CPU what it waits for lasts for a whole slice of the scheduler's, some milliseconds. */
+/**
+ * A spin that keeps away from its CPU what it waits for lasts for a whole slice of the scheduler, some milliseconds.
+ */
 function whyNotSpin(
   id: number, pins: readonly (number | undefined)[], { allowed, quota }: CpuBudget,
 ): string | undefined {
@@ -72,8 +74,8 @@ function whyNotSpin(
   }
   if (allowed.length === 1) return `CPU ${allowed[0]} is also the main thread's`;
   if (cpu === undefined && pins.length > allowed.length) return `${pins.length} reactors share ${allowed.length} CPUs`;
-  // What spins takes a whole CPU of the quota each. With nothing left for the main thread and V8's helpers, the kernel
-  // stops all threads for the rest of each period, tens of milliseconds. A quota of all CPUs stops nobody.
+  // Each spinning reactor takes a whole CPU of the quota. If nothing is left for the main thread and V8's helpers, the
+  // kernel stops all threads for the rest of each period, tens of milliseconds. A quota of all CPUs stops nobody.
   if (quota < allowed.length && pins.length >= quota) {
     return `the cgroup's quota is ${quota} CPUs for ${pins.length} reactor${pins.length === 1 ? '' : 's'} and the main `
       + 'thread';

@@ -1,10 +1,10 @@
 /**
- * How a discipline comes to the thread that selects by it, and how the main thread learns which one does.
+ * How a discipline reaches the thread that uses it, and how the main thread learns which one each thread uses.
  *
  *      main: MemberDiscipline.change --request--> reactor: takeUp --it selects--> report --> main: resolved
  *                                          reactor changes it by itself --> report --> main
  *
- * Requests and reports travel over the channel of reports. What is told is what selects, never what was asked.
+ * Requests and reports travel over the channel of reports. A report says what selects now, never what was asked for.
  */
 import { pathToFileURL } from 'node:url';
 import { PercoreError } from '../errors.js';
@@ -18,7 +18,7 @@ export interface DisciplineRequest {
   readonly options: DisciplineOptions;
 }
 
-/** From a reactor: what selects now, and the request that this answers, if it is one. */
+/** From a reactor: what selects now, and the request that this answers, if there was one. */
 export interface DisciplineReport {
   readonly kind: 'discipline';
   readonly inForce: DisciplineInForce;
@@ -27,8 +27,8 @@ export interface DisciplineReport {
 }
 
 /**
- * Lets a thread select by what `options` say. A module of the user's is loaded first. Rejects with
- * ERR_PERCORE_DISCIPLINE when that fails, and then nothing has changed.
+ * Makes a thread select as `options` say. A module of the user's is loaded first. Rejects with ERR_PERCORE_DISCIPLINE
+ * if that fails, and then nothing has changed.
  */
 export async function takeUp(control: DisciplineControl, options: DisciplineOptions): Promise<void> {
   if (options.kind !== 'own') return control.choose(options);
@@ -47,7 +47,7 @@ export async function takeUp(control: DisciplineControl, options: DisciplineOpti
   }
 }
 
-/** The options as a status tells them: of a user's own module, its address. */
+/** The options as a status shows them: for a user's own module, its address. */
 export function nameOf(options: DisciplineOptions): DisciplineInForce {
   if (options.kind !== 'own') return structuredClone(options);
   const module = String(options.module);
@@ -59,7 +59,7 @@ export function followDiscipline(
   control: DisciplineControl, report: (message: DisciplineReport) => void,
 ): (request: DisciplineRequest) => void {
   control.onChange = () => report({ kind: 'discipline', inForce: control.inForce });
-  // One after the other: the last that was asked for is what selects in the end.
+  // One after the other: the one that was asked for last is what selects in the end.
   let before = Promise.resolve();
   return ({ number, options }) => {
     before = before.then(async () => {
@@ -84,7 +84,7 @@ export class MemberDiscipline {
     private readonly send: (request: DisciplineRequest) => void,
   ) {}
 
-  /** Resolves when the reactor selects by it; rejects with why it does not, or with what `close` is given. */
+  /** Resolves when the reactor uses it; rejects with the reason why it does not, or with what `close` gets. */
   change(options: DisciplineOptions): Promise<void> {
     if (this.died !== undefined) return Promise.reject(this.died);
     const number = this.requests++;

@@ -1,5 +1,5 @@
 /**
- * Who is called what in one party, and what a record is for: a task, a handler, or a call that waits for its answer.
+ * The names of one party, and what a record is for: a task, a handler, or a call that waits for its answer.
  *
  *      record --> answer to a call       --> the call
  *            \--> told of a call         --> the handler that answers it
@@ -29,11 +29,11 @@ const DROPPED_NO_TASK = partyLayout.fields.droppedNoTask.at >> 3;
 const DROPPED_NOT_BYTES = partyLayout.fields.droppedNotBytes.at >> 3;
 
 export class Dispatcher implements Receiver {
-  /** A name that a message waits for, while the entry runs. What came later in its lane waits behind it. */
+  /** A name that a message waits for, while the entry runs. Whatever comes later in its lane waits behind it. */
   awaitedTask: string | undefined;
   private readonly byName = new Map<string, ValueTask | ByteTask>();
   private readonly codec = new ValueCodec();
-  /** What lanes wait for whose first record is for a name that nobody has yet. */
+  /** The lanes whose first record is for a name that nobody has yet. */
   private readonly namesToCome = new NamesToCome();
   private holdsCalls = true;
   private holdsMessages = true;
@@ -49,7 +49,7 @@ export class Dispatcher implements Receiver {
     answers.begin(this.byName, (error, where) => this.turn.reportError(error, where));
   }
 
-  /** The entry has run: a call to a name that nobody has is refused from now on. */
+  /** The entry has run: from now on a call to an unknown name is refused. */
   releaseCalls(): void {
     this.holdsCalls = false;
     this.namesToCome.release();
@@ -75,7 +75,7 @@ export class Dispatcher implements Receiver {
     this.namesToCome.release();
   }
 
-  /** The task takes nothing any more, and its name is free. What waited is dropped, counted and reported. */
+  /** The task takes nothing any more, and its name is free. Whatever waited is dropped, counted and reported. */
   removeTask(task: ValueTask | ByteTask): void {
     if (task.hasEnded) return;
     if (this.byName.get(task.name) === task) this.byName.delete(task.name);
@@ -106,7 +106,7 @@ export class Dispatcher implements Receiver {
       else this.answers.told(inlet, at, length, type);
       return OK;
     }
-    // Undefined only where memory was scribbled on.
+    // Undefined only if something has scribbled on the memory.
     const heard = inlet.names[inlet.words[at >> 2]!];
     if (type === CALL) {
       if (this.holdsCalls && heard !== undefined && this.answers.handlerOf(heard) === undefined) {

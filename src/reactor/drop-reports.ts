@@ -1,18 +1,18 @@
 /**
- * Says once a name that messages for it reach nobody: a typing error in a name would else cost messages without a
- * word. Each is counted in `status()` besides.
+ * Reports once for each name that messages for it reach nobody: otherwise a typing error in a name would lose messages
+ * silently. `status()` also counts each of them.
  */
 import { PercoreError } from '../errors.js';
 import { ReportLimit } from './report-limit.js';
 
-/** Names that are reported; who sends to names of keys or of clients is told often enough by then. */
+/** How many names are reported; whoever sends to names made of keys or clients has been told often enough by then. */
 const MOST_NAMES = 1000;
-/** Tasks that a report names. */
+/** How many tasks a report names. */
 const TASKS_SHOWN = 20;
 
 export class DropReports {
   private readonly reported = new Set<string>();
-  /** A name that was not reported because of it is reported with its next message. */
+  /** A name that was not reported for this reason is reported with its next message. */
   private readonly limit = new ReportLimit((count) => {
     const message = `${count} further messages to ${this.partyName(this.id)} that nobody takes were not reported `
       + 'within a second; '
@@ -20,7 +20,7 @@ export class DropReports {
     this.tell(new PercoreError('ERR_PERCORE_NOT_REPORTED', message, { value: count, reactorId: this.id }));
   });
 
-  /** `id` is this party's number, `tasks` gives its tasks, and `tell` takes the reports. */
+  /** `id` is this party's number, `tasks` returns its tasks, and `tell` gets the reports. */
   constructor(
     private readonly id: number, private readonly reactors: number,
     private readonly tasks: () => readonly { readonly name: string }[],
@@ -28,8 +28,8 @@ export class DropReports {
   ) {}
 
   /**
-   * A message of party `from` for `name` was dropped: no task has the name, a handler perhaps, or the task that has it
-   * takes bytes alone.
+   * A message from party `from` for `name` was dropped: no task has the name (perhaps a handler has), or the task that
+   * has it takes only bytes.
    */
   report(isUnknown: boolean, name: string, from: number, isHandler: boolean): void {
     const key = `${isUnknown ? 'unknown' : 'bytes'} ${name}`;
@@ -49,7 +49,7 @@ export class DropReports {
     setImmediate(() => this.tell(error));
   }
 
-  /** Task `name` has ended, and so many messages that waited for it are lost. */
+  /** Task `name` has ended, and this many messages that waited for it are lost. */
   reportLost(name: string, count: number): void {
     if (!this.limit.take()) return;
     const message = `task "${name}" of ${this.partyName(this.id)} has ended; ${count} `

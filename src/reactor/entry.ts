@@ -1,4 +1,4 @@
-/** A runtime's entry: checked by the main thread before anything is opened, imported by each reactor's thread. */
+/** A runtime's entry: the main thread checks it before anything is opened, and each reactor's thread imports it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -39,7 +39,7 @@ export function checkEntry(entry: unknown): string {
 }
 
 /**
- * A program that is its own entry runs in each of its reactors as well. Without a guard each of them would start a
+ * A program that is its own entry also runs in each of its reactors. Without a guard each of them would start a
  * runtime, whose reactors would do the same, until the machine has no threads left.
  */
 function checkNotOwn(path: string): void {
@@ -81,7 +81,7 @@ function usesTsx(): boolean {
   return [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some((argument) => /\btsx\b/.test(argument));
 }
 
-/** What an entry is told, as its third argument, besides its reactor and the runtime's `data`. */
+/** What an entry gets as its third argument, besides its reactor and the runtime's `data`. */
 export interface EntryContext {
   /** How many threads have died in this reactor's place: 0 the first time, above 0 when it is started again. */
   readonly generation: number;
@@ -91,12 +91,12 @@ type Entry = (reactor: unknown, data: unknown, context: EntryContext) => unknown
 
 /** Imports the entry in a reactor's thread. */
 export async function importEntry(entry: string): Promise<{ default?: unknown }> {
-  // On a Node that loads no TypeScript by itself, tsx joins the main thread alone: a worker asks it for itself.
+  // On a Node that does not load TypeScript by itself, tsx joins only the main thread: a worker has to ask for it.
   if (!stripsTypes() && usesTsx()) await registerTsx(entry);
   return import(entry) as Promise<{ default?: unknown }>;
 }
 
-/** The default export. Of a module that was compiled to CommonJS, `import` gives all exports as the default one. */
+/** The default export. If a module was compiled to CommonJS, `import` gives all its exports as the default one. */
 export function entryOf(module: { default?: unknown }, entry: string): Entry {
   const { default: exported } = module;
   const start = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
@@ -120,7 +120,7 @@ async function registerTsx(entry: string): Promise<void> {
       const { register } = await import(api.href) as { register(): void };
       return register();
     } catch {
-      // Not to be found from here, or of another make: the import below says what cannot be loaded.
+      // It cannot be found from here, or is of another make: the import below says what cannot be loaded.
     }
   }
 }

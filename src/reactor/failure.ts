@@ -1,18 +1,18 @@
 /**
  * How an error crosses from one thread to another: class, message, frames, its own fields, `cause` and `errors`.
  *
- * What is taken of an error, and how one is made of it, is the business of value-errors.ts, which does the same for
- * errors in messages. There a value that cannot be sent is refused. Here nothing may be: each part is taken by itself,
- * so one that cannot cross costs itself alone.
+ * value-errors.ts knows what to take from an error and how to make one of it, and does the same for errors in messages.
+ * There a value that cannot be sent is refused. Here nothing may be refused: each part is taken by itself, so a part
+ * that cannot cross is lost alone.
  */
 import { deserialize, serialize } from 'node:v8';
 
 import { fillShell, headOf, isError, makeShell, packError as packParts, type ErrorHead } from '../queues/internal.js';
 
-/** What of an error crosses the thread border. Can always be serialized. */
+/** The part of an error that crosses the thread border. It can always be serialized. */
 export interface Failure {
   readonly head: ErrorHead;
-  /** Undefined where it is that of the class. */
+  /** Undefined if it is the class's own. */
   readonly name: string | undefined;
   readonly message: string | undefined;
   readonly stack: string | undefined;
@@ -25,19 +25,19 @@ export interface Failure {
 }
 type Packed = { failure: Failure } | { value: unknown };
 
-/** An error within an error within an error: from here on the rest is left out. */
+/** An error within an error within an error: anything deeper is left out. */
 const MOST_DEPTH = 8;
 /** Parts of one error that cross: fields, its cause, errors of an AggregateError. */
 const MOST_PARTS = 100;
-/** Letters of the message that are left when an error is longer than the lane takes. */
+/** How many letters of the message remain when an error is longer than the lane takes. */
 const SHORT_MESSAGE = 300;
 
-/** Whatever was thrown, with whatever fields, in a form that crosses. Never throws. */
+/** Whatever was thrown, with whatever fields, in a form that can cross. Never throws. */
 export function packError(error: unknown): Failure {
   try {
     if (isAnError(error)) return pack(error, 0, new Set());
   } catch {
-    // A Proxy that refuses to be looked at is no more than a value.
+    // A Proxy that refuses to be looked at counts as a value.
   }
   return packThrownValue(error);
 }
@@ -72,7 +72,7 @@ function packPart(value: unknown, depth: number, seen: Set<unknown>): [Packed] |
   if (typeof value === 'function' || typeof value === 'symbol' || value === undefined) return undefined;
   try {
     if (isAnError(value)) return seen.has(value) ? undefined : [{ failure: pack(value, depth + 1, seen) }];
-    // A copy at once: a getter in it runs here and not again later, when nobody would catch what it throws.
+    // Copied at once: a getter in it runs here, not again later, when nobody would catch what it throws.
     return [{ value: typeof value === 'object' ? deserialize(serialize(value)) : value }];
   } catch {
     return undefined;
@@ -94,14 +94,14 @@ const shortened = (message: string): string =>
   message.length <= SHORT_MESSAGE ? message : `${message.slice(0, SHORT_MESSAGE)}… (the rest was too long to cross)`;
 
 /**
- * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where:
- * `task "name"`, or a handler's name in quotes. `reactorId` is undefined for a thread that is no reactor.
+ * The error as the caller sees it: everything that crossed, with the remote frames below a line that says where: `task
+ * "name"`, or a handler's name in quotes. `reactorId` is undefined for a thread that is not a reactor.
  */
 export function unpackError(
   failure: Failure, reactorId: number | undefined, where: string,
 ): Error & { code?: unknown } {
   const error = unpack(failure, reactorId);
-  // The frames alone, and the lines that say of which thread they are: name and message stand by themselves, and a
+  // Only the frames, and the lines that say which thread they belong to: name and message stand by themselves, and a
   // message may have several lines.
   const frames = (failure.stack ?? '').split('\n').filter(isFrame).join('\n');
   const place = reactorId === undefined ? where : `reactor ${reactorId}, ${where}`;

@@ -1,11 +1,11 @@
 /**
- * A close() that was forgotten. A runtime keeps its program running, so one that nobody closes leaves a program that
- * has done its work and does not end, without a word. Here somebody looks, seldom, and says so once.
+ * A forgotten close(). A runtime keeps its program running, so if nobody closes it, the program has done its work and
+ * still does not end, silently. This looks now and then, and says so once.
  *
- * It is a guess only as far as time goes. Nothing is said unless the main thread has nothing left that could ever
- * call it (its loop would end if the runtime did not hold it), every reactor says the same of its own thread, and
- * nothing was sent or run for some seconds. Whoever listens, waits for a timer, a step or a signal, or has called
- * `unref`, is never told.
+ * It is a guess only about time. Nothing is said unless the main thread has nothing left that could ever call it (its
+ * loop would end if the runtime did not hold it), every reactor says the same about its own thread, and nothing was
+ * sent or run for some seconds. A program that listens, waits for a timer, a step or a signal, or has called `unref`,
+ * never gets the warning.
  */
 import { native } from '../native.js';
 
@@ -21,7 +21,7 @@ export interface ForgottenHost {
 }
 
 const LOOK_MS = 1000;
-/** Looks in a row that must have found the same. */
+/** How many looks in a row must have found the same. */
 const LOOKS = 5;
 
 export class ForgottenWatch {
@@ -39,7 +39,7 @@ export class ForgottenWatch {
   }
 
   private look(): void {
-    // Of an immediate that was under way: nobody's hold is touched any more.
+    // The immediate was under way: nobody's hold is touched any more.
     if (this.quietLooks === -Infinity) return;
     const now = this.host.activity();
     const isQuiet = now !== undefined && now === this.before && !isWatchedFor()
@@ -70,8 +70,8 @@ function isWatchedFor(): boolean {
 }
 
 /**
- * True when something else than what `hold` lets go keeps this thread's loop alive. From an immediate: within a
- * timer's call the others are not in the loop.
+ * True when something other than what `hold` releases keeps this thread's loop alive. Call it from an immediate: within
+ * a timer's callback the other timers are not in the loop.
  */
 export function isHeldByOthers(hold: (isHeld: boolean) => void): boolean {
   hold(false);

@@ -1,5 +1,5 @@
 /**
- * Garbage collections of a reactor: measured, and made while nothing is to be done.
+ * Garbage collections of a reactor: measured, and made while there is nothing to do.
  *
  *      tick (every `afterIdleNs`):  has anything run since the last one?  yes: nothing
  *                                   no, and the heap has grown by `leastBytes`: collect now
@@ -17,9 +17,11 @@ import { partyCounters } from './shared.js';
 
 /** When `collectWhenIdle` collects. */
 export interface IdleCollectOptions {
-  /** So long nothing has run: 1,000,000 to 10^11 ns; default 5,000,000. A parked reactor wakes as often to look. */
+  /**
+   * How long nothing must have run: 1,000,000 to 10^11 ns; default 5,000,000. A parked reactor wakes as often to look.
+   */
   readonly afterIdleNs?: number;
-  /** The heap has grown by so much since the last collection: 0 to 2^40; default 2^20. */
+  /** By how much the heap must have grown since the last collection: 0 to 2^40; default 2^20. */
   readonly leastBytes?: number;
   /** Default 'minor'. */
   readonly kind?: CollectionKind;
@@ -27,19 +29,19 @@ export interface IdleCollectOptions {
 
 /** Collections of one thread since `collectWhenIdle`. */
 export interface CollectionStatus {
-  /** All, whoever began them, of which `atIdle` by this. */
+  /** All of them, whoever began them; `atIdle` of these were begun by this. */
   readonly count: number;
   readonly atIdle: number;
-  /** Together, and the longest of them. */
+  /** The sum of them, and the longest. */
   readonly totalNs: number;
   readonly longestNs: number;
-  /** The time of those that were made at idle, as this thread has measured it. */
+  /** The time of those that were made at idle, as measured by this thread. */
   readonly atIdleNs: number;
-  /** False where this Node offers no way to collect by hand: all is measured then, and nothing made. */
+  /** False if this Node offers no way to collect by hand: then collections are measured and none is made. */
   readonly isAvailable: boolean;
 }
 
-/** What `collectWhenIdle` has begun. For the thread that made it. */
+/** Returned by `collectWhenIdle`, for the thread that called it. */
 export class IdleCollector implements Disposable {
   readonly #party: Party;
   readonly #timer: TimerId;
@@ -63,12 +65,12 @@ export class IdleCollector implements Disposable {
     this.#timer = party.timers.every({ intervalNs: afterIdleNs }, () => this.#look());
   }
 
-  /** Fresh figures. Node tells of a collection when the event loop comes round after it. */
+  /** Fresh figures. Node reports a collection when the event loop comes round after it. */
   status(): CollectionStatus {
     return { ...this.#status };
   }
 
-  /** Collects and measures no more. */
+  /** Stops collecting and measuring. */
   stop(): void {
     this.#party.timers.cancel(this.#timer);
     this.#endWatch();
@@ -85,7 +87,7 @@ export class IdleCollector implements Disposable {
     this.#activity = activity;
     if (!wasIdle || !this.#status.isAvailable) return;
     const { used_heap_size: usedBytes } = getHeapStatistics();
-    // V8 has collected by itself meanwhile: it is counted from there.
+    // V8 has collected by itself meanwhile: growth counts from there.
     if (usedBytes < this.#usedBytes) this.#usedBytes = usedBytes;
     if (usedBytes - this.#usedBytes < this.#leastBytes) return;
     const beganNs = this.#party.nowNs();
@@ -98,10 +100,10 @@ export class IdleCollector implements Disposable {
 }
 
 /**
- * Collects a reactor's garbage whenever it has had nothing to do for a while, so that V8 need not do it while it works,
- * and measures every collection of its thread. A collection that has begun is not broken off: what comes meanwhile
- * waits for it, a millisecond or so for the young generation. Costs a timer; nothing for a message. Throws
- * ERR_PERCORE_INVALID_ARGUMENT; for the reactor's own thread.
+ * Collects a reactor's garbage whenever it has had nothing to do for a while, so that V8 need not do it while the
+ * reactor works, and measures every collection of its thread. A collection that has begun cannot be interrupted: what
+ * comes meanwhile waits for it, for about a millisecond with the young generation. Costs a timer, and nothing for a
+ * message. Throws ERR_PERCORE_INVALID_ARGUMENT. Only for the reactor's own thread.
  *
  *     export default function start(reactor: Reactor) {
  *       const collector = collectWhenIdle(reactor, { afterIdleNs: 2_000_000 });

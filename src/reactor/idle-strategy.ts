@@ -7,8 +7,8 @@
  *   park      sleeps at once: no CPU, 20 to 50 µs to wake.
  *   adaptive  spins for `spinNs` where the next record is expected sooner than that, else parks at once.
  *
- * Where another thread that works has the same CPU, native parks at once whatever is said here (`isCpuShared` in the
- * layout).
+ * If another working thread has the same CPU, native code parks at once, whatever these options say (`isCpuShared` in
+ * the layout).
  *
  * After arrivals of I/O all but `park` look 6 µs for the next ones, also on such a CPU, as long as two of three looks
  * find some (docs/decisions/2026-11-29-what-fell-short.md).
@@ -45,7 +45,7 @@ export function idleName(code: number): IdleStrategy {
   return (Object.keys(CODES) as IdleStrategy[]).find((name) => CODES[name] === code) ?? 'adaptive';
 }
 
-/** Throws unless this is what IdleOptions say; a word alone, such as 'park', is told where it belongs. */
+/** Throws unless these are valid IdleOptions; for a word alone, such as 'park', the error says where it belongs. */
 export function checkIdleOptions(argument: string, options: unknown): IdleOptions {
   if (typeof options === 'string') {
     throw invalidArgument(
@@ -64,14 +64,14 @@ export function idleSettings(options: IdleOptions): { idleStrategy: number; spin
   };
 }
 
-/** Checks all, then stores what is given. Any thread may; the reactor sees it at its next look. */
+/** Checks everything, then stores what is given. Any thread may call it; the reactor sees it at its next look. */
 export function setIdleStrategy(party: Int32Array, options: IdleOptions): void {
   if (options === undefined) throw invalidArgument('options', options, "an object such as { strategy: 'park' }");
   checkIdleOptions('options', options);
   const settings = idleSettings(options);
   const { idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
-  // Settings: native reads them at each look, any recent value will do. Stored atomically, since another thread may
-  // write too.
+  // Settings: native code reads them at each look, and any recent value is right. They are stored atomically, since
+  // another thread may write too.
   if (options.strategy !== undefined) Atomics.store(party, idleStrategy.at >> 2, settings.idleStrategy);
   if (options.spinNs !== undefined) Atomics.store(party, spinNs.at >> 2, settings.spinNs);
   if (options.ioIntervalNs !== undefined) Atomics.store(party, ioIntervalNs.at >> 2, settings.ioIntervalNs);

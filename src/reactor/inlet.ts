@@ -1,8 +1,8 @@
 /**
  * The receiving end of a lane, as a task of its band: ready while the lane holds records. The lane is the mailbox:
- * records run where they lie, are released in one store after a few, and stay when their target answers
- * BACK_PRESSURED. A record counts as taken from before its step begins, so that a death in the middle of it does not
- * run it twice: see lane-repair.ts.
+ * records run where they lie, are released by one store after several, and stay when their target answers
+ * BACK_PRESSURED. A record counts as taken before its step begins, so that a death in the middle of it does not run it
+ * twice: see lane-repair.ts.
  */
 import {
   BANDS, FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout,
@@ -16,7 +16,7 @@ import type { Timed } from './watch.js';
 import type { Holdable } from './waits.js';
 import { ON_ROOM } from '../queues/internal.js';
 
-/** Records run before other tasks of the band get their turn. */
+/** How many records run before other tasks of the band get their turn. */
 const QUANTUM = 16;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 /** Words of the lane, of its one place. */
@@ -25,7 +25,7 @@ const COUNTED = (FIRST_PLACE_BYTES + placeLayout.fields.counted.at) >> 2;
 
 /** Who knows what a record is for. */
 export interface Receiver {
-  /** Runs what the record at `at` is for. OK when it is taken; BACK_PRESSURED or AGAIN when it stays in the lane. */
+  /** Runs what the record at `at` is for. OK if it is taken; BACK_PRESSURED or AGAIN if it stays in the lane. */
   dispatch(inlet: Inlet, at: number, length: number, type: number): number;
 }
 
@@ -33,19 +33,19 @@ export class Inlet implements Holdable, RecordMemory, Timed {
   isReady = false;
   readyNs = 0;
   sinceNs = 0;
-  /** Is told of each name, where those who come after this thread need them. */
+  /** Called with each name, if later threads in this place need them. */
   onName: ((lane: number, number: number, text: string) => void) | undefined = undefined;
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
   readonly buffer: Buffer;
-  /** What a step of bytes is given: the same object each time, with a new offset and length. */
+  /** What a step of bytes gets: the same object each time, with a new offset and length. */
   readonly record: ByteRecord & { offset: number; length: number };
   /** What this lane's names stand for, by number: see names.ts. */
   readonly names: HeardName[] = [];
-  /** NAME records of this quantum: they are no messages. */
+  /** NAME records of this quantum: they are not messages. */
   private heard = 0;
-  /** The name of the last record of bytes, and its task: the next is usually for the same. */
+  /** The name of the last record of bytes, and its task: the next one is usually for the same. */
   private target = -1;
   /** The last record whose way was measured. */
   private sampled = 0;
@@ -87,10 +87,10 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
       const { type, length } = consumer;
-      // A name has been taken when it is known: see hear().
+      // A name counts as taken when it is known: see hear().
       if (type !== NAME) consumer.begin();
       const { byteTask } = this;
-      // Looked at, since a number in memory that was scribbled on may be that of no target.
+      // Checked, since a number in scribbled memory may not belong to any target.
       const code = type === BYTES && this.words[at >> 2] === this.target && byteTask !== undefined
         ? this.runBytes(at, length, byteTask)
         : this.receiver.dispatch(this, at, length, type);
@@ -101,16 +101,18 @@ export class Inlet implements Holdable, RecordMemory, Timed {
       }
       consumer.advance();
       count++;
-      // Not a look at the producer's cursor: native looks at all lanes together, and what was just sent goes out first.
+      // It does not look at the producer's cursor: native code looks at all lanes together, and what was just sent goes
+      // first.
       hasMore = consumer.hasSeenMore();
       if (!hasMore || count === QUANTUM || turn.mustEndQuantum(this.band, count)) break;
     }
-    // What the steps sent goes out before what they read is given back: an answer is waited for, room rarely is.
+    // What the steps sent goes out before the room of what they read is given back: somebody waits for an answer, but
+    // rarely for room.
     const messages = count - this.heard;
     this.heard = 0;
     const { counters } = turn;
-    // Two plain stores side by side: no thread is ended between them, so what is counted is known exactly. Before the
-    // answers are published: who has one may ask for the figures.
+    // Two plain stores side by side: no thread ends between them, so what is counted is known exactly. They come before
+    // the answers are published: whoever has an answer may ask for the figures.
     counters[RECEIVED]! += messages;
     this.words[COUNTED] = this.words[TAKEN]!;
     if (turn.watch !== undefined) {
@@ -138,7 +140,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     this.byteTask = task;
   }
 
-  /** That task has ended: the next record for its name is for the receiver to judge. */
+  /** That task has ended: the receiver decides about the next record for its name. */
   forget(task: ByteTask): void {
     if (this.byteTask !== task) return;
     this.byteTask = undefined;

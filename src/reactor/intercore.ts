@@ -19,7 +19,7 @@ export class Intercore {
   private readonly outlets: (Outlet | undefined)[] = [];
   private readonly inlets: (Inlet | undefined)[] = [];
 
-  /** `names`: what those before this thread have heard, and who keeps what it hears. */
+  /** `names`: what earlier threads have heard, and who keeps what this one hears. */
   constructor(
     private readonly turn: Turn, private readonly peers: Peers, private readonly receiver: Receiver,
     private readonly names: NamesToKeep | undefined,
@@ -42,8 +42,8 @@ export class Intercore {
   }
 
   /**
-   * The thread of that party has ended. Whoever comes in its place may have heard none of our names: of one that was
-   * taken away, what it had not read was dropped.
+   * The thread of that party has ended. Its successor may have heard none of our names: if the reactor was taken away,
+   * whatever it had not read was dropped.
    */
   forgetNames(to: number): void {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) this.outlets[to * LANES_PER_PEER + lane]?.forgetNames();
@@ -59,7 +59,9 @@ export class Intercore {
     return this.inlets.every((inlet) => inlet === undefined || !inlet.hasRecords());
   }
 
-  /** True when nothing from party `from` waits in these lanes, a bit each, whether native has reported it or not. */
+  /**
+   * True when nothing from party `from` waits in these lanes, one bit each, whether or not native code has reported it.
+   */
   isEmptyFrom(from: number, lanes: number): boolean {
     for (let lane = 0; lane < LANES_PER_PEER; lane++) {
       if ((lanes & (1 << lane)) === 0 || !isLaneMade(this.shared.inboxes[this.id]!, from, lane)) continue;

@@ -1,4 +1,4 @@
-/** What the rooms above this one may import of it besides what users see: the insides of a reactor and of a runtime. */
+/** What the rooms above may import from this one besides what users see: the inside of a reactor and of a runtime. */
 import { invalidArgument } from '../errors.js';
 import type { Controller } from './controller.js';
 import type { Party } from './party.js';
@@ -27,14 +27,14 @@ export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.
 export { WaitingLine, type Room } from './waiting-line.js';
 export type { Holdable } from './waits.js';
 
-/** The party that a value of a user's stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
+/** The party that a user's value stands for. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function partyOf(of: Reactor | Runtime): Party {
   const party = partyIn(of) ?? controllerIn(of)?.main;
   if (party === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime, which means its main thread');
   return party;
 }
 
-/** A reactor as it is; of a runtime, its main thread as a reactor is seen. Throws as `partyOf` does. */
+/** A reactor itself; for a runtime, its main thread in the form of a reactor. Throws as `partyOf` does. */
 export function reactorOf(of: Reactor | Runtime): Reactor {
   const party = partyOf(of);
   return partyIn(of) === undefined ? new Reactor(party) : of as Reactor;

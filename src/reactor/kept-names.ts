@@ -1,14 +1,14 @@
 /**
- * What the numbers in a reactor's lanes stand for, kept by the main thread for the thread that comes after a death. A
- * name travels once in a lane (see names.ts); the messages that wait there after a death carry its number alone, and
- * both the one who had heard it and the one who had sent it may be gone.
+ * What the numbers in a reactor's lanes stand for, kept by the main thread for the thread that follows a death. A name
+ * travels once in a lane (see names.ts). After a death the waiting messages carry only its number, and both the thread
+ * that heard the name and the one that sent it may be gone.
  *
  *      reactor: hears a name --'name', before it counts as taken--> main thread keeps it --death--> given to the next
  *
- * Bounded: MOST_NAMES a lane. Kept only where reactors are started again.
+ * Bounded: MOST_NAMES for each lane. Kept only if reactors are started again.
  */
 
-/** By lane as native numbers it, then by number. */
+/** By lane as native code numbers it, then by number. */
 export type KnownNames = ReadonlyMap<number, ReadonlyMap<number, string>>;
 
 /** The reactor's half. */

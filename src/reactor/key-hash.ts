@@ -11,6 +11,7 @@
  * It has no secret: whoever chooses the keys can aim all of them at one bucket. That slows one reactor and
  * corrupts nothing; a seed would stop it, and would also make runs and baselines differ.
  */
+import { isUint8Array, lengthOf } from '../byte-views.js';
 import { checkBytes, checkInteger } from '../errors.js';
 
 const WORD_MULTIPLIER = 0xcc9e2d51;
@@ -19,15 +20,16 @@ const AVALANCHE_MULTIPLIER = 0x85ebca6b;
 const AVALANCHE_MULTIPLIER_2 = 0xc2b2ae35;
 
 /**
- * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread; never blocks, never allocates.
- * Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array: of a text key, hash `Buffer.from(key)`.
+ * The unsigned 32-bit hash of `bytes[from, to)`, a range within the bytes. Any thread may call it; never blocks, never
+ * allocates. Throws ERR_PERCORE_INVALID_ARGUMENT unless `bytes` is a Uint8Array: for a text key, hash
+ * `Buffer.from(key)`.
  */
 export function hashKey(
-  bytes: Uint8Array, from = 0, to: number = ArrayBuffer.isView(bytes) ? bytes.length : 0,
+  bytes: Uint8Array, from = 0, to: number = isUint8Array(bytes) ? lengthOf(bytes) : 0,
 ): number {
   if (
     !ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array) || typeof from !== 'number' || typeof to !== 'number'
-    || from !== from >>> 0 || to !== to >>> 0 || from > to || to > bytes.length
+    || from !== from >>> 0 || to !== to >>> 0 || from > to || to > lengthOf(bytes)
   ) {
     checkRange(bytes, from, to);
   }
@@ -53,9 +55,9 @@ export function hashKey(
   return (hash ^ (hash >>> 16)) >>> 0;
 }
 
-/** Apart from hashKey(), which is called for each line of a stream. Returns for a Uint8Array of another realm. */
+/** Kept out of hashKey(), which is called for each line of a stream. Returns for a Uint8Array of another realm. */
 function checkRange(bytes: unknown, from: number, to: number): void {
-  const { length } = checkBytes('bytes', bytes);
+  const length = lengthOf(checkBytes('bytes', bytes));
   checkInteger('to', to, 0, length);
   checkInteger('from', from, 0, to);
 }

@@ -1,16 +1,16 @@
 /**
- * What a death leaves in the lanes, and how it is made good: by the main thread alone, after the worker's exit event,
- * when nobody else touches the dead one's words.
+ * What a death leaves in the lanes, and how it is repaired: by the main thread alone, after the worker's exit event,
+ * when nobody else touches the words of the dead thread.
  *
  *      lanes to it     read | taken, counted | taken, not counted | waits       -> the next thread begins at what waits
  *                           ^ its cursor     ^ COUNTED            ^ TAKEN
  *      lanes from it   published | committed, counted | begun                   -> the next thread begins at the first
  *                                ^ producer's cursor  ^ COMMITTED                  that was not published
  *
- * At most once: TAKEN is stored before a step begins, so the one record whose step was running is not run again. All
- * others are run exactly once, by the dead thread or by the next; see Inlet.run(). What was committed and not published
- * is lost, and its number is known exactly, since SENT and COMMITTED (RECEIVED and COUNTED) are plain stores side by
- * side, between which no thread is ended.
+ * At most once: TAKEN is stored before a step begins, so the one record whose step was running does not run again. All
+ * others run exactly once, in the dead thread or in the next; see Inlet.run(). What was committed and not published is
+ * lost, and its number is known exactly, since SENT and COMMITTED (RECEIVED and COUNTED) are plain stores side by side,
+ * between which no thread ends.
  */
 import {
   FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout, queueLayout, ioCountersLayout,
@@ -32,13 +32,13 @@ const RECEIVED = partyLayout.fields.received.at >> 3;
 const LOST = partyLayout.fields.lost.at >> 3;
 const TASK_DEPTH = partyLayout.fields.taskDepth.at >> 3;
 
-/** Messages that ended with a thread. What others had sent to it and it had not begun is not among them: that waits. */
+/** Messages that ended with a thread. Those from others that it had not begun are not among them: they wait. */
 export interface Loss {
-  /** It had sent them, and they were not published: exact. */
+  /** It had sent them, and they were not published. Exact. */
   readonly unpublished: number;
-  /** Their step had begun, and nobody knows whether it came to its end: 1 at most, but where steps run others. */
+  /** Their step had begun, and nobody knows whether it ended: at most 1, unless steps run others. */
   readonly begun: number;
-  /** Waited in the mailboxes of its own tasks, where it had sent them itself: as of a millisecond before. */
+  /** They waited in the mailboxes of its own tasks, sent by itself: as of a millisecond before. */
   readonly waiting: number;
 }
 
@@ -102,7 +102,7 @@ export function dropUnread(shared: SharedRuntime, id: number): number {
 export function clearParty(inbox: SharedArrayBuffer): void {
   const party = partyWords(inbox);
   const { attention, phase, yieldRequested, io, timers } = partyLayout.fields;
-  // Pair with notify() and summon() of any peer, which may look at this moment; the new thread is told nothing by them.
+  // Pair with notify() and summon() of any peer, which may look at this moment; they tell the new thread nothing.
   Atomics.store(party, attention.at >> 2, words.attention.AWAKE);
   Atomics.store(party, yieldRequested.at >> 2, 0);
   // Pairs with setPhase().
@@ -126,7 +126,7 @@ function countMessages(memory: Int32Array, capacity: number, from: number, to: n
     const header = RECORDS + ((at & (capacity - 1)) >> 2);
     const length = memory[header]!;
     const type = memory[header + 1]!;
-    // Memory that something else has written to: what can be known has been counted.
+    // Something else has written to the memory: whatever can be known was counted.
     if (length >>> 0 > capacity) break;
     at = (at + (type === PADDING ? Math.max(8, length) : framedBytes(length))) | 0;
     if (type !== PADDING && type !== NAME && type !== other) count++;

@@ -1,13 +1,14 @@
 /**
  * The sending end of a lane: one SPSC ring from this party to another, for one band. Records are written at once and
- * published lazily: at the end of the step, at `flush`, or at 64 records or 20 µs, whichever is first; at once when
- * their band is above the one that runs. A lane is never published before the higher lanes to the same party. Whoever
+ * published lazily: at the end of the step, at `flush`, or after 64 records or 20 µs, whichever comes first; at once if
+ * their band is above the running one. A lane is never published before the higher lanes to the same party. Whoever
  * publishes also wakes.
  */
 import {
   pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
 } from '../queues/index.js';
-import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
+import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes, isBytes } from '../queues/internal.js';
+import { lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
@@ -28,13 +29,13 @@ const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
 const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 /** Word of the lane: how far SENT has counted. */
 const COMMITTED = queueLayout.fields.committed.at >> 2;
-/** The clock is read once in so many unpublished records. */
+/** The clock is read once in this many unpublished records. */
 const CLOCK_EVERY = 8;
 
-/** Into so many shares a lane is divided: whoever has waited for room is given one of them at once. */
+/** A lane is divided into this many shares: whoever has waited for room gets one of them at once. */
 const SHARES = 8;
 
-/** What sends messages. `Outlet` adds calls and answers, and is the one class of which objects are made. */
+/** Sends messages. `Outlet` adds calls and answers, and is the only class of which objects are made. */
 export class LaneSender implements RecordMemory, Room, Flushable {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -44,14 +45,14 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   isDirty = false;
   /** Those who wait for room here. */
   readonly line: WaitingLine;
-  /** Bytes of the record, head included, that was refused last: what to wait for with `whenRoom`. */
+  /** Bytes of the record that was last refused, including its head: what to wait for with `whenRoom`. */
   refusedBytes = 0;
-  /** Its name, if the receiver has not been told of that. */
+  /** Its name, if the receiver does not know it yet. */
   refusedName: SentName | undefined;
   protected readonly producer: VariableProducer;
   protected readonly codec: ValueCodec = new ValueCodec();
   private dirtySinceNs = 0;
-  /** How often it was published, where figures are taken. */
+  /** How often it was published, if figures are taken. */
   private flushes = 0;
   private readonly names = new SentNames();
 
@@ -62,7 +63,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     const { shared } = peers;
     this.line = new WaitingLine(turn.waits, this, shared.laneBytes / SHARES);
     const queue = goOnWithLane(shared, to, turn.id, lane);
-    // Here the outlet itself decides when to publish: higher bands go first, and who publishes also wakes.
+    // Here the outlet itself decides when to publish: higher bands go first, and whoever publishes also wakes.
     this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
     announceLane(queue.buffer, turn.id, lane);
     this.words = this.producer.words;
@@ -85,7 +86,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     return at >= 0 ? at : this.refuse(at, headBytes + length);
   }
 
-  /** The same for a message to `name`, of which the receiver is told first where it has not been. */
+  /** The same for a message to `name`, which is first announced to the receiver if necessary. */
   claimFor(name: SentName, kind: number, headBytes: number, length: number): number {
     if (name.number < 0) {
       const code = this.tell(name);
@@ -114,7 +115,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.publish();
   }
 
-  /** Publishes what is committed and wakes the receiver if it sleeps or runs something lower. */
+  /** Publishes what is committed, and wakes the receiver if it sleeps or runs something lower. */
   publish(): void {
     const { watch } = this.turn;
     if (watch !== undefined) {
@@ -129,7 +130,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.publish();
   }
 
-  /** What stands for `text` in this lane. Throws when it cannot be a name. */
+  /** What stands for `text` in this lane. Throws if it cannot be a name. */
   name(text: string): SentName {
     return this.names.of(text);
   }
@@ -141,13 +142,13 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   /** Bytes as they are, anything else as a value. */
   send(name: SentName, message: unknown): number {
-    return message instanceof Uint8Array ? this.sendBytes(name, message) : this.sendValue(name, message);
+    return isBytes(message) ? this.sendBytes(name, message) : this.sendValue(name, message);
   }
 
   sendBytes(name: SentName, payload: Uint8Array): number {
-    if (!(payload instanceof Uint8Array)) checkBytes('message', payload);
+    if (!isBytes(payload)) checkBytes('message', payload);
     // Measured once: memory that another thread can grow may be longer a moment later.
-    const length = payload.length;
+    const length = lengthOf(payload);
     const at = this.claimFor(name, BYTES, HEAD_BYTES, length);
     if (at < 0) return at;
     this.words[at >> 2] = name.number;
@@ -169,10 +170,10 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, head included, would be taken, or the
-   * receiver has died. Those who wait are called in the order in which they came. One that throws is counted and
-   * reported, and costs the others nothing. If the record is for a name that the receiver has not been told, `name`
-   * is told as soon as there is room for that.
+   * Calls `then` once, in a later turn, as soon as a record of `needed` bytes, including its head, would be taken, or
+   * the receiver has died. Those who wait are called in the order in which they came. One that throws is counted and
+   * reported, and does not affect the others. If the record is for a name that the receiver does not know, `name` is
+   * announced as soon as there is room for that.
    */
   whenRoom(needed: number, then: () => void, name?: SentName): void {
     this.line.whenRoom(needed, then, this.ahead(name));
@@ -181,7 +182,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   // ---- For its line ---------------------------------------------------------------------------------------------
 
   askForRoom(bytes: number): boolean {
-    // What is committed but unpublished can never be drained: nobody may wait for room on it.
+    // What is committed but unpublished can never be drained: nobody may wait for room behind it.
     if (this.isDirty) this.publishInTurn();
     return this.producer[ASK_FOR_ROOM](bytes);
   }
@@ -216,7 +217,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   }
 
   /**
-   * Gives a name its number in this lane. A NAME record is counted neither as sent nor as received, and stands in no
+   * Gives a name its number in this lane. A NAME record counts neither as sent nor as received, and does not wait in
    * line.
    */
   private tell(name: SentName): number {
@@ -233,7 +234,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     return OK;
   }
 
-  /** What has to go before a record for `name`: nothing, once the receiver has been told of it. */
+  /** What has to go before a record for `name`: nothing, once the receiver knows it. */
   private ahead(name: SentName | undefined): Ahead | undefined {
     if (name === undefined || name.number >= 0) return undefined;
     return { needed: nameBytes(name), send: () => void (name.number < 0 && this.tell(name)) };
@@ -241,7 +242,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   /**
    * After a commit: published at once if it is above what runs, else at the end of the step or at a bound, whichever
-   * is first.
+   * comes first.
    */
   private published(): void {
     const { turn, producer } = this;
@@ -269,7 +270,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     if (code !== BACK_PRESSURED) return code;
     this.refusedBytes = needed;
     this.refusedName = name;
-    // The receiver can make room only of what it can see.
+    // The receiver can make room only from what it can see.
     if (this.isDirty) this.publishInTurn();
     const ahead = this.ahead(name);
     noteRefusal(

@@ -11,12 +11,13 @@ export function laneQueue(shared: SharedRuntime, to: number, from: number, lane:
   };
 }
 
-/** Makes the lane, or goes on with the one that a thread before this one has made in the same reactor's place. */
+/** Makes the lane, or continues the one that an earlier thread in the same reactor's place made. */
 export function goOnWithLane(shared: SharedRuntime, to: number, from: number, lane: number): VariableQueue {
   const queue = laneQueue(shared, to, from, lane);
   const { buffer, byteOffset, capacity } = queue;
   if (isLaneMade(buffer, from, lane)) return queue;
-  // Nobody looks at it before it is announced, so nothing was sent in it: who died while making it has left a torso.
+  // Nobody looks at it before it is announced, so nothing was sent in it: a thread that died while making it left a
+  // torso.
   new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2).fill(0);
   create({ kind: 'spsc', capacityBytes: capacity, buffer, byteOffset });
   return queue;

@@ -1,11 +1,11 @@
 /**
- * What the machine grants, as `runtime.status()` tells it: looked at once, when it is first asked for, since it takes
- * some milliseconds and changes seldom. `percore doctor` looks anew.
+ * What the machine grants, as shown by `runtime.status()`: it is looked up when it is first asked for, since that takes
+ * some milliseconds and the answer seldom changes. `percore doctor` looks anew.
  */
 import { inspectMachine, type Check, type Interrupt, type MachineReport, type Throttling } from '../realtime/index.js';
 import { interruptsOn, showInterrupt } from '../realtime/internal.js';
 
-/** What `percore doctor` says, by the files of the system. */
+/** What `percore doctor` says, read only from files of the system. */
 export interface MachineStatus {
   /** As `uname -r` has it. */
   readonly kernel: string;
@@ -23,7 +23,7 @@ export function machineStatus(): MachineStatus {
   return structuredClone({ kernel, isRealtimeKernel, throttling, checks });
 }
 
-/** The device interrupts that go to the CPU of a thread which has one of its own. */
+/** The device interrupts that go to the CPU of a thread that has one of its own. */
 export function interruptsOfThread(cpus: readonly number[]): string[] {
   const [cpu] = cpus;
   const found: Interrupt[] = cpus.length === 1 ? interruptsOn(cpu!, machine().topology.interrupts) : [];

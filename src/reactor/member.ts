@@ -5,7 +5,7 @@
  *          └──'startFailed'--> failed
  *
  * Reports come over a channel of their own. parentPort belongs to the user and to libraries (logs, traces, coverage):
- * whatever they post is handed on and counted, never taken for a report.
+ * whatever they post is passed on and counted, never mistaken for a report.
  */
 import { fileURLToPath } from 'node:url';
 import type { ResourceLimits, TransferListItem } from 'node:worker_threads';
@@ -27,7 +27,7 @@ export interface MemberHost {
   sloViolated(violation: SloViolation): void;
   /** Said by a room above this one, in its own words. */
   room(id: number, room: string, body: unknown): void;
-  /** It has come a step further on its way to ready. */
+  /** It has come a step closer to being ready. */
   progressed(): void;
   /** What a number in one of its lanes stands for. */
   name(id: number, lane: number, number: number, text: string): void;
@@ -39,37 +39,37 @@ export interface MemberHost {
 
 export class Member {
   grants: Grants | undefined;
-  /** What was asked of the scheduler for it last. */
+  /** What was last asked of the scheduler for it. */
   policy: PolicyGrant | undefined;
   /** The exit event has come. */
   isDead = false;
-  /** What happened in it last, if an error has ended it. */
+  /** The last events in it, if an error ended it. */
   flight: readonly FlightEvent[] = [];
-  /** What the thread ended by, if it was an error. */
+  /** The error that ended the thread, if there was one. */
   error: Error | undefined;
   exitCode: number | undefined;
-  /** Messages that came over parentPort, also from those before it. */
+  /** Messages that came over parentPort, including those from earlier threads. */
   messages = 0;
   /** Resolves when the entry has run; rejects with ERR_PERCORE_ENTRY. */
   readonly ready: Promise<void>;
-  /** The thread has come as far as the entry. */
+  /** The thread has reached the entry. */
   hasBegun = false;
   isReady = false;
-  /** While it stopped its endpoints have lost bytes that they had taken. */
+  /** While it stopped, its endpoints lost bytes that they had taken. */
   hasLost = false;
   readonly exited: Promise<void>;
   readonly worker: StartedThread;
   private readonly reports: ReportPort;
-  /** Whoever has asked, in the order of the questions, which is that of the answers: several may ask at a time. */
+  /** Those who have asked, in the order of the questions, which is that of the answers: several may ask at a time. */
   private readonly askedIdle: ((isIdle: boolean) => void)[] = [];
   private readonly askedQuiet: ((isQuiet: boolean) => void)[] = [];
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
-  /** Threads that have died in its place before it. */
+  /** How many threads have died in its place before it. */
   readonly generation: number;
-  /** By which it selects. */
+  /** The discipline that it uses. */
   readonly discipline: MemberDiscipline;
-  /** Those that it has ends of. */
+  /** The queues that it has ends of. */
   readonly queues: QueuesOfThread;
 
   /**
@@ -98,7 +98,7 @@ export class Member {
     this.ready = new Promise((resolve, reject) => {
       settle = { resolve, reject };
     });
-    // Whoever waits for it sees the rejection; with nobody waiting it is not unhandled.
+    // Whoever waits for it sees the rejection; if nobody waits, it is not unhandled.
     this.ready.catch(() => undefined);
     const take = (report: WorkerReport): void => {
       if (report.kind === 'stepError') {
@@ -137,7 +137,7 @@ export class Member {
     });
     this.exited = new Promise((done) => {
       this.worker.once('exit', (exitCode) => {
-        // What it said last may not have been delivered yet.
+        // Its last report may not have been delivered yet.
         for (let last = threads.receive(port1); last !== undefined; last = threads.receive(port1)) {
           take(last.message as WorkerReport);
         }
@@ -162,7 +162,7 @@ export class Member {
   }
 
   /**
-   * Whether nothing of its thread's own could ever run again. Never settles when the thread is busy for ever, or
+   * Whether nothing of its own could ever run again in its thread. Never settles if the thread is busy for ever, or
    * gone.
    */
   isIdle(): Promise<boolean> {
@@ -171,8 +171,8 @@ export class Member {
   }
 
   /**
-   * Whether nothing is ready, waiting or under way in it. False when it ends meanwhile. Never settles when the thread
-   * is busy for ever.
+   * Whether nothing is ready, waiting or under way in it. False if it ends meanwhile. Never settles if the thread is
+   * busy for ever.
    */
   isQuiet(): Promise<boolean> {
     this.ask('quiet?');
@@ -189,7 +189,7 @@ export class Member {
     this.reports.postMessage({ room, body } satisfies RoomMessage, transfer);
   }
 
-  /** Asks Node to end the thread between two statements; a blocking system call it cannot end. */
+  /** Asks Node to end the thread between two statements; it cannot end a blocking system call. */
   terminate(): void {
     void this.worker.terminate().catch(() => undefined);
   }
@@ -203,7 +203,7 @@ export class Member {
   }
 }
 
-/** What `new Worker` has thrown, in words of what can be done about it. */
+/** What `new Worker` threw, in words that say what can be done about it. */
 function explained(error: NodeJS.ErrnoException, data: unknown): Error {
   if (error.name === 'DataCloneError') return unclonable(data, error);
   if (error.code !== 'ERR_ACCESS_DENIED') return error;
@@ -231,8 +231,7 @@ function unclonable(data: unknown, cause: Error): PercoreError {
 }
 
 /**
- * `data.handlers[0] (a function)` for the first thing that is known not to cross; undefined when it is something
- * else.
+ * `data.handlers[0] (a function)` for the first part that is known not to cross; undefined if it is something else.
  */
 function pathToUnclonable(value: unknown, path: string, seen: Set<unknown>): string | undefined {
   if (typeof value === 'function' || typeof value === 'symbol') return `${path} (${kindOf(value)})`;

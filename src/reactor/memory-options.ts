@@ -1,33 +1,33 @@
-/** The option `memory` of createRuntime: what is there before it is needed. */
+/** The option `memory` of createRuntime: memory that is present before it is needed. */
 import { checkBoolean, checkOptions } from '../errors.js';
 import { inboxBytes } from '../layout.js';
 import { lockedBytes, lockMemory, prefault, useHugePages } from '../realtime/index.js';
 import { memoryLeft } from '../realtime/internal.js';
 import type { SharedRuntime } from './shared.js';
 
-/** What becomes of the memory of a runtime before it is used. All of it is off unless it is asked for. */
+/** What happens to the memory of a runtime before it is used. Everything is off unless it is asked for. */
 export interface MemoryOptions {
   /** All memory of the process stays in memory: `lockMemory`. */
   readonly lock?: boolean;
   /**
-   * Lanes, and a MiB of each reactor's stack, are there before the first message. There are 16 lanes of `laneBytes` for
-   * each pair of parties, the main thread among them: 36 MiB for two reactors, 324 MiB for eight.
+   * Lanes, and a MiB of each reactor's stack, are present before the first message. There are 16 lanes of `laneBytes`
+   * for each pair of parties, including the main thread: 36 MiB for two reactors, 324 MiB for eight.
    */
   readonly prefault?: boolean;
   /** Asks for pages of 2 MiB under the lanes. Without it they have none: a lane that is hardly used takes 4 KiB. */
   readonly hugePages?: boolean;
 }
 
-/** What was asked of memory, and granted. */
+/** What was asked of memory, and what was granted. */
 export interface MemoryStatus {
   readonly asked: MemoryOptions;
-  /** Bytes of the process that are locked now. */
+  /** How many bytes of the process are locked now. */
   readonly lockedBytes: number;
   /** Why something was not granted. */
   readonly refusals: readonly string[];
 }
 
-/** Bytes of a reactor's stack that are touched: Node gives a worker 4 MiB. */
+/** How much of a reactor's stack is touched: Node gives a worker 4 MiB. */
 export const STACK_BYTES = 2 ** 20;
 
 /** Throws ERR_PERCORE_INVALID_ARGUMENT. */
@@ -46,7 +46,7 @@ export function prepareMemory(
   asked: Required<MemoryOptions>, { inboxes, reactors, laneBytes }: SharedRuntime,
 ): string[] {
   const refusals: string[] = [];
-  // An inbox may be larger than what is used of it.
+  // An inbox may be larger than the part of it that is used.
   const lanes = inboxes.map((inbox) => new Uint8Array(inbox, 0, inboxBytes(reactors + 1, laneBytes)));
   const attempt = (what: () => void): void => {
     try {
@@ -65,7 +65,7 @@ export function prepareMemory(
   return refusals;
 }
 
-/** The kernel would end the process that touches more than its cgroup has. */
+/** The kernel would end a process that touches more than its cgroup has. */
 function whyNotTouched(bytes: number): string | undefined {
   const left = memoryLeft();
   const mib = (amount: number): string => `${Math.ceil(amount / 2 ** 20)} MiB`;

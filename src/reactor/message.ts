@@ -10,10 +10,10 @@
  *    CREDIT          call number | call generation                             | how many more values may come
  *    NAME            name | 0                                                  | the name's text, UTF-16
  *
- * The deadline of a call is a number (f64) of nanoseconds by the clock that all parties share, 0 where there is none;
- * `credits` is 0 but for a call that asks for a stream: then it is how many values may be under way. REPLY, FAILURE,
- * STREAMED and GATHERED go from who answers, CANCEL and CREDIT from the one who has asked; all travel in return
- * lanes, so that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
+ * The deadline of a call is a number (f64) of nanoseconds by the clock that all parties share, 0 if there is none.
+ * `credits` is 0 unless the call asks for a stream: then it is how many values may be under way. REPLY, FAILURE,
+ * STREAMED and GATHERED go from the answering party, CANCEL and CREDIT from the asker. All travel in return lanes, so
+ * that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
  *
  * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
  * generations of calls: see calls.ts.
@@ -21,7 +21,7 @@
 export const BYTES = 1;
 export const VALUE = 2;
 export const CALL = 3;
-/** From here on a record is for no name. */
+/** From here on a record is not for a name. */
 export const REPLY = 4;
 export const FAILURE = 5;
 export const STREAMED = 6;
@@ -32,6 +32,6 @@ export const CREDIT = 10;
 
 export const HEAD_BYTES = 8;
 export const CALL_HEAD_BYTES = 24;
-/** Of a CALL: where its credits stand, and its deadline. */
+/** In a CALL: where its credits and its deadline lie. */
 export const CREDITS_AT = 12;
 export const DEADLINE_AT = 16;

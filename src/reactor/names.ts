@@ -8,9 +8,9 @@
  *                                            VALUE 0 {...}             ->  0 is "orders"
  *      "orders" again                        VALUE 0 {...}             ->  0 is "orders"
  *
- * Names decide, and no hash of them: two names with one hash cannot be taken for each other, and neither end has to
- * know the other's tables. A lane has at most MOST_NAMES numbers; beyond that the oldest is given to the new name by
- * another NAME record, so names made of keys or of what clients send cost bounded memory at both ends.
+ * Names decide, not hashes of them: two names with one hash cannot be confused, and neither end has to know the other's
+ * tables. A lane has at most MOST_NAMES numbers; beyond that another NAME record gives the oldest number to the new
+ * name, so names made of keys or of what clients send cost bounded memory at both ends.
  */
 import { invalidArgument } from '../errors.js';
 import { AWAIT_ROOM, type Refuser } from '../refusals.js';
@@ -19,7 +19,7 @@ import type { ByteTask, ValueTask } from './task.js';
 
 /** Longest name, in UTF-16 units: it fits the shortest lane. */
 const MOST_LETTERS = 256;
-/** Numbers of one lane. */
+/** How many numbers one lane has. */
 export const MOST_NAMES = 4096;
 
 /** Throws unless `name` can be the name of a task or handler. */
@@ -42,10 +42,10 @@ export class SentNames {
   private readonly byText = new Map<string, SentName>();
   private readonly byNumber: SentName[] = [];
   private next = 0;
-  /** The entry that was asked for last: mostly it is asked for again, and to compare costs less than to look up. */
+  /** The entry that was last asked for: usually it is asked for again, and comparing costs less than looking up. */
   private last = new SentName('');
 
-  /** The name's entry, made anew where there is none. Throws when it cannot be a name. */
+  /** The name's entry, made if there is none. Throws if it cannot be a name. */
   of(text: string): SentName {
     return text === this.last.text && text !== '' ? this.last : this.find(text);
   }
@@ -59,7 +59,7 @@ export class SentNames {
     return this.next;
   }
 
-  /** The receiver knows none of them any more. */
+  /** The receiver no longer knows any of them. */
   forget(): void {
     for (const name of this.byNumber) name.number = -1;
     this.byNumber.length = this.next = 0;
@@ -82,8 +82,7 @@ export class SentNames {
 }
 
 /**
- * A name at the receiving end, with what it stands for here once that is known: a task until it ends, a handler for
- * good.
+ * A name at the receiving end, with what it stands for once that is known: a task until it ends, or a handler for good.
  */
 export class HeardName {
   task: ValueTask | ByteTask | undefined;
@@ -93,7 +92,7 @@ export class HeardName {
 }
 
 /**
- * What a lane waits for whose first record is for a name that the running entry may still give to a task or handler.
+ * A lane waits for this: its first record is for a name that the running entry may still give to a task or handler.
  */
 export class NamesToCome implements Refuser {
   private waiting: (() => void)[] = [];

@@ -1,12 +1,12 @@
 /**
- * Which queues a reactor's thread has ends of, known to the main thread, which frees their places when that thread
- * has ended.
+ * Which queues a reactor's thread has ends of. The main thread knows them, and frees their places when that thread has
+ * ended.
  *
  *      reactor: pub, sub --'queueOpened', before the place is taken--> main thread keeps the handle --exit--> recover
  *               nothing here reaches its memory --'queueUnreachable'--> forgets it, unless a place is still held
  *
- * Whoever drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until the
- * thread ends.
+ * A thread that drops an end without leave() or close() keeps its place, and therefore the memory of its queue, until
+ * the thread ends.
  */
 import { recover, type Queue, type Recovered } from '../queues/index.js';
 import { hasPlace } from '../queues/internal.js';
@@ -15,7 +15,7 @@ export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } 
   kind: 'queueUnreachable'; number: number,
 };
 
-/** Memory of runtimes that were made in this thread, which look after their lanes themselves. */
+/** Memory of runtimes that were made in this thread; they look after their lanes themselves. */
 const ownLanes = new WeakSet<SharedArrayBuffer>();
 export function noteOwnLanes(inboxes: readonly SharedArrayBuffer[]): void {
   for (const inbox of inboxes) ownLanes.add(inbox);
@@ -24,18 +24,18 @@ export function noteOwnLanes(inboxes: readonly SharedArrayBuffer[]): void {
 /** The reactor's half. */
 export class OpenedQueues {
   private opened = 0;
-  /** By memory, where in it the queues are that were told of. */
+  /** For each memory, the places in it of the queues that were reported. */
   private readonly told = new WeakMap<SharedArrayBuffer, Set<number>>();
   private readonly unreachable = new FinalizationRegistry<number>(
     (number) => this.report({ kind: 'queueUnreachable', number }),
   );
 
-  /** `lanes`: memory of the runtime's own, whose ends nobody takes over. */
+  /** `lanes`: memory of the runtime itself, whose ends nobody takes over. */
   constructor(
     private readonly lanes: readonly SharedArrayBuffer[], private readonly report: (report: QueueReport) => void,
   ) {}
 
-  /** An end of a queue, whose handle was found right, is about to take its place. Tells of each queue once. */
+  /** An end of a queue, whose handle was checked, is about to take its place. Reports each queue once. */
   note(queue: Queue): void {
     const { kind, backend, buffer, byteOffset, capacity, recordBytes, maxProducers, maxConsumers } = queue;
     const { chunkBytes, memory } = queue as Queue & { chunkBytes?: number };
@@ -46,7 +46,7 @@ export class OpenedQueues {
     offsets.add(byteOffset);
     const number = ++this.opened;
     this.unreachable.register(buffer, number);
-    // Not the handle itself: the user may have put something beside it that cannot be posted.
+    // Not the handle itself: the user may have put something on it that cannot be posted.
     const handle = {
       kind,
       backend,
@@ -70,7 +70,7 @@ export class QueuesOfThread {
 
   constructor(private readonly threadId: number) {}
 
-  /** Queues that are kept in mind. */
+  /** How many queues are remembered. */
   get count(): number {
     return this.queues.size;
   }
@@ -86,8 +86,8 @@ export class QueuesOfThread {
   }
 
   /**
-   * After the thread's exit event only: frees its places. `failed` gets what a queue throws whose memory was
-   * scribbled on.
+   * Call it only after the thread's exit event: frees its places. `failed` gets what a queue with scribbled memory
+   * throws.
    */
   recover(failed: (error: Error) => void): Recovered {
     const done = { producers: 0, consumers: 0, taken: 0 };

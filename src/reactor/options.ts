@@ -1,5 +1,5 @@
 /**
- * Checks of options on the way of each message: the usual case is a few comparisons, and the words are found only for
+ * Checks of options that are given with each message: the usual case takes a few comparisons, and text is made only for
  * a mistake.
  */
 import { checkOptions, invalidArgument, type PercoreError } from '../errors.js';
@@ -14,7 +14,7 @@ export function isOptions(options: unknown, a: string, b: string, c?: string, d?
   return true;
 }
 
-/** What is wrong with options that must be there: they are missing, or have a key that nobody knows. */
+/** What is wrong with options that are required: they are missing, or have an unknown key. */
 export function wrongOptions(what: string, options: unknown, known: readonly string[]): PercoreError {
   const needed = 'an object with '
     + `${known[0]}${known.length === 1 ? '' : ` (and ${known.slice(1).join(', ')} if wanted)`}`;

@@ -1,6 +1,6 @@
 /**
  * The sending end of a lane, complete: messages as LaneSender sends them, and calls and answers. Those may wait here
- * for room, serialized, so that whoever asks need not, and go in the order in which they came.
+ * for room, serialized, so that the caller need not wait, and go in the order in which they came.
  */
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory } from '../queues/index.js';
 import { partyLayout } from '../layout.js';
@@ -13,7 +13,7 @@ import type { Flushable } from './unpublished.js';
 import type { ValueBatch } from './value-batch.js';
 
 const WAITING_BYTES = partyLayout.fields.waitingBytes.at >> 3;
-/** Most bytes of calls of one party that may wait for room, over all lanes. Answers count, and are always taken. */
+/** Most bytes of one party's calls that may wait for room, over all lanes. Answers count, and are always accepted. */
 export const MOST_WAITING_BYTES: number = 2 ** 26;
 
 export class Outlet extends LaneSender {
@@ -21,7 +21,7 @@ export class Outlet extends LaneSender {
     this.turn.counters[WAITING_BYTES]! += bytes;
   });
 
-  /** Calls or answers wait for room here. */
+  /** Whether calls or answers wait for room here. */
   get hasParcels(): boolean {
     return !this.parcels.isEmpty;
   }
@@ -32,8 +32,8 @@ export class Outlet extends LaneSender {
   }
 
   /**
-   * OK when it was sent or waits for room, serialized, in its turn; TOO_LARGE, CLOSED, or BACK_PRESSURED when too
-   * much waits already. One that waits learns of its receiver's death from CallService, as all calls do.
+   * Returns OK if it was sent or waits for room, serialized, in its turn; TOO_LARGE, CLOSED, or BACK_PRESSURED if too
+   * much already waits. CallService tells a waiting call of its receiver's death, as it tells all calls.
    */
   sendCall(name: SentName, call: PendingCall, deadlineNs: number, value: unknown): number {
     const most = this.codec.measure(value, this.maxBytes);
@@ -91,7 +91,7 @@ export class Outlet extends LaneSender {
 
   // ---- Inside ---------------------------------------------------------------------------------------------------
 
-  /** The same for what may wait: nothing overtakes what waits already. */
+  /** The same for what may wait: nothing overtakes what already waits. */
   private takeInTurn(name: SentName | undefined, kind: number, needed: number): number {
     if (this.parcels.isEmpty) return name === undefined ? this.take(kind, needed) : this.takeFor(name, kind, needed);
     if (this.peers.isDead(this.to)) return CLOSED;
@@ -123,7 +123,7 @@ export class Outlet extends LaneSender {
     if (isFirst) this.whenRoom(length, this.sendParcels, name);
   }
 
-  /** What waits goes, one after the other, as far as there is room. */
+  /** Sends what waits, one after the other, as long as there is room. */
   private readonly sendParcels = (): void => {
     for (let parcel = this.parcels.next(); parcel !== undefined; parcel = this.parcels.next()) {
       const code = this.sendParcel(parcel);

@@ -1,7 +1,7 @@
 /**
- * What it costs to be watched (JR-7): nanoseconds that figures add to a step, and what the recorder of causes adds to
- * that, measured by the code that runs in each turn, on memory of its own. A turn for each step, which is where it
- * costs most; without `metrics` there is nothing to measure but branches that are not taken.
+ * The cost of being watched (JR-7): how many nanoseconds figures add to a step, and what the recorder of causes adds to
+ * that, measured by the code that runs in each turn, on memory of its own. It measures one turn for each step, which is
+ * the most expensive case. Without `metrics` there is nothing to measure except branches that are not taken.
  */
 import { partyLayout } from '../layout.js';
 import { FigureTable, RESPONSE, WorstCases, createFigures } from '../observe/internal.js';
@@ -9,7 +9,7 @@ import type { Party } from './party.js';
 import { LocalTask } from './task.js';
 import { TaskWatch } from './watch.js';
 
-/** Nanoseconds of a step, of one that has a turn of its own. */
+/** Nanoseconds of a step that has a turn of its own. */
 export interface OwnCost {
   /** What figures of tasks add. */
   readonly figuresNs: number;
@@ -17,12 +17,12 @@ export interface OwnCost {
   readonly recorderNs: number;
 }
 
-/** So short that most batches are interrupted by nothing; the best counts. */
+/** Short enough that most batches are not interrupted; the best one counts. */
 const ROUNDS = 256;
 const BATCHES = 400;
 const TURN_NS = partyLayout.fields.turnNs.at >> 3;
 const BUSY_NS = partyLayout.fields.busyNs.at >> 3;
-/** Of the turns that are played: how long they take, and when the next begins. */
+/** Of the simulated turns: how long they take, and when the next one begins. */
 const STEP_NS = 400;
 const PERIOD_NS = 1000;
 

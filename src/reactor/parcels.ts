@@ -1,6 +1,6 @@
 /**
- * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the
- * value afterwards changes nothing, and no value is serialized twice. They go in the order in which they came.
+ * Calls and answers that wait for room in a lane, serialized when they were made: what their sender does with the value
+ * afterwards has no effect, and no value is serialized twice. They go in the order in which they came.
  */
 import type { RecordMemory } from '../queues/index.js';
 import { ValueChain } from '../queues/internal.js';
@@ -11,12 +11,12 @@ export interface Parcel {
   readonly kind: number;
   /** Head and payload. The name's number is written when it goes. */
   readonly bytes: Uint8Array;
-  /** Of a call: its name, and the call itself, which may be given up meanwhile. */
+  /** For a call: its name, and the call itself, which may be given up meanwhile. */
   readonly name: SentName | undefined;
   readonly call: PendingCall | undefined;
 }
 
-/** A scratch longer than this is not kept. */
+/** A longer scratch memory is not kept. */
 const KEPT_BYTES = 65_536;
 
 /** Memory of this thread that looks like a lane's. */
@@ -40,7 +40,7 @@ export class Parcels {
   private first: Parcel | undefined;
   private kept: Scratch | undefined;
 
-  /** `count` is told of each change of the bytes that wait. */
+  /** `count` is called with each change of the waiting bytes. */
   constructor(private readonly count: (bytes: number) => void) {}
 
   get isEmpty(): boolean {
@@ -65,7 +65,7 @@ export class Parcels {
     else this.chain.push(parcel);
   }
 
-  /** The next that somebody still waits for. */
+  /** The next one for which somebody still waits. */
   next(): Parcel | undefined {
     while (this.first?.call?.isOver === true) this.drop();
     return this.first;

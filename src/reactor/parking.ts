@@ -13,10 +13,10 @@
  * | park.publish   | the ring's `flush` | `park` in turn.cc | "there is a record"         | seq. cst., both  |
  * | park.yield     | `notify`           | `shouldYield`     | "something above your band" | relaxed: a hint  |
  *
- * Both sides store their own word, then load the other's (Dekker): at least one of them sees the other, so a record
- * is never left behind a sleeper. A waker that dies between its swap and its write leaves a sleeper nobody wakes: the
- * *dead waker*. Whoever learns of a worker's exit therefore wakes every peer, whatever its attention says: the dead
- * one may have swapped it.
+ * Both sides store their own word, then load the other's (Dekker): at least one of them sees the other, so a record is
+ * never left behind a sleeper. A waker that dies between its swap and its write leaves a sleeper that nobody wakes: the
+ * *dead waker*. Whoever learns of a worker's exit therefore wakes every peer, whatever its attention says: the dead one
+ * may have swapped it.
  */
 import { partyLayout, words } from '../layout.js';
 
@@ -26,9 +26,9 @@ const PARKED = words.attention.PARKED;
 const AWAKE = words.attention.AWAKE;
 
 /**
- * Tells the party whose block is `party` that a record of `band` was published for it. Call after the publishing
- * store. Costs one load unless the party sleeps or runs something lower. `wake` writes its eventfd. Any thread; does
- * not block.
+ * Tells the party whose block is `party` that a record of `band` was published for it. Call it after the publishing
+ * store. Costs one load unless the party sleeps or runs something lower. `wake` writes its eventfd. Any thread may call
+ * it; does not block.
  */
 export function notify(party: Int32Array, band: number, wake: () => void): void {
   // park.attention: my record is published; pairs with the store of PARKED, after which the sleeper looks at its
@@ -46,8 +46,8 @@ export function notify(party: Int32Array, band: number, wake: () => void): void 
 }
 
 /**
- * Makes the party look at everything again, whatever it runs: there is room in a lane, the stop word changed.
- * Call after storing what it shall see. Any thread; does not block.
+ * Makes the party look at everything again, whatever it runs: there is room in a lane, or the stop word has changed.
+ * Call it after storing what the party shall see. Any thread may call it; does not block.
  */
 export function summon(party: Int32Array, wake: () => void): void {
   // park.yield: stored before attention is loaded; the sleeper looks at it after storing PARKED.
@@ -62,7 +62,7 @@ export function summon(party: Int32Array, wake: () => void): void {
 }
 
 /**
- * The same after a peer's death. Always wakes: the dead one may have swapped PARKED for AWAKE and not written the
+ * The same after a peer's death. It always wakes: the dead one may have swapped PARKED for AWAKE without writing the
  * eventfd.
  */
 export function summonAfterDeath(party: Int32Array, wake: () => void): void {

@@ -1,6 +1,6 @@
 /**
  * One party, as the inside of the package knows it: a reactor, or the main thread as an end of lanes. It puts the parts
- * together; what users see of it is `Reactor` and `Runtime`.
+ * together; users see it as `Reactor` and `Runtime`.
  *
  *      turn        selects and runs what is ready          dispatcher  who is called what; what a record is for
  *      lanes       rings to and from the peers             calls, answers  both halves of calls
@@ -40,7 +40,7 @@ import { WindDown, type Stopping } from './wind-down.js';
 export type PartyNative = Pick<Native, 'turns' | 'wakers'>;
 
 export interface PartyOptions {
-  /** Left out: the addon. The model test calls the turns of several parties of one thread itself. */
+  /** Default: the addon. The model test calls the turns of several parties of one thread itself. */
   readonly native?: PartyNative | undefined;
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
@@ -48,13 +48,13 @@ export interface PartyOptions {
   readonly classes?: readonly DeclaredClass[];
   /** See RuntimeOptions. */
   readonly clock?: 'manual' | undefined;
-  /** Left out: epoll. */
+  /** Default: epoll. */
   readonly io?: SourceChoice | undefined;
   /** See IoHost. */
   readonly onOtherSource?: IoHost['onOtherSource'];
   /** Called with what a step, a timer or a connection's handler threw. The party goes on. */
   readonly onError: (error: unknown, where: string) => void;
-  /** Of a reactor that is started again after a death; see kept-names.ts. */
+  /** For a reactor that is started again after a death; see kept-names.ts. */
   readonly names?: NamesToKeep | undefined;
   /** Called when a figure was above its bound. */
   readonly onViolation?: (violation: SloViolation) => void;
@@ -77,14 +77,14 @@ export class Party implements TurnSources, Stopping {
   readonly lanes: Intercore;
   readonly calls: CallService;
   readonly answers: CallAnswers;
-  /** Of a reactor: how rooms above this one speak to the main thread. */
+  /** For a reactor: how rooms above this one speak to the main thread. */
   toMain: ToMain | undefined;
-  /** Of a reactor: what its code has asked of the scheduler, and who on the main thread hears of it. */
+  /** For a reactor: what its code has asked of the scheduler, and who on the main thread hears of it. */
   policy: PolicyGrant | undefined;
   tellPolicy: ((grant: PolicyGrant) => void) | undefined;
   readonly asking: Asking = new Asking(this);
   readonly dispatcher: Dispatcher;
-  /** Where the clock is manual, `timers` is another one than the turn drives. */
+  /** If the clock is manual, `timers` are not those that the turn drives. */
   readonly userTimers: Timers;
   readonly timers: Timers;
   readonly io: TimedIoCore;
@@ -193,7 +193,7 @@ export class Party implements TurnSources, Stopping {
     this.answers = new CallAnswers(this.lanes, this.timers, this.asking);
     this.dispatcher.begin(this.calls, this.answers);
     turn.begin(this);
-    // A refusal costs the watch over this thread alone.
+    // A refusal only means that this thread is not watched.
     if (shared.stallWatch !== undefined) {
       native().stalls?.join(shared.stallWatch, new Uint8Array(inbox), turn.steps);
     }
@@ -243,20 +243,20 @@ export class Party implements TurnSources, Stopping {
     return this.lanes.outlet(this.checkParty(to), firstLane + band);
   }
 
-  /** A reactor's number; the number of places for reactors, or 'main', is the main thread. */
+  /** A reactor's number; the number of places for reactors, or 'main', means the main thread. */
   checkParty(reactor: number | 'main'): number {
     const { reactors: main } = this.shared;
     if (reactor === 'main') return main;
     const { count } = this.peers;
-    // The main thread's own number is taken from reactors alone, which answer it by the number that it has sent under:
-    // on the main thread it is a loop that went one too far.
+    // Only reactors accept the main thread's own number, which they answer by the number that it has sent under; on the
+    // main thread it would be a loop that went one too far.
     if (typeof reactor === 'number' && reactor >= 0 && (reactor | 0) === reactor
       && (reactor < count || (reactor === main && this.id !== main))) return reactor;
     const orMain = typeof reactor === 'number' ? '' : ", or 'main'";
     throw invalidArgument('reactor', reactor, `a whole number from 0 to ${count - 1}${orMain}`);
   }
 
-  /** Each reactor that takes work in turn; where none does, each in turn. */
+  /** Each reactor that takes work, in turn; if none does, each reactor in turn. */
   nextLiving(): number {
     const { count } = this.peers;
     for (let tries = 0; tries < count; tries++) {
@@ -272,7 +272,7 @@ export class Party implements TurnSources, Stopping {
 
   // ---- Tasks that end -----------------------------------------------------------------------------------------------
 
-  /** The task takes nothing any more, and its name is free. What waited is dropped, counted and reported. */
+  /** The task takes nothing any more, and its name is free. Whatever waited is dropped, counted and reported. */
   removeTask(task: ValueTask | ByteTask): void {
     this.dispatcher.removeTask(task);
     if (task.takesBytes) this.lanes.forget(task);
@@ -305,7 +305,7 @@ export class Party implements TurnSources, Stopping {
     Atomics.store(this.words, PHASE, phase);
   }
 
-  /** Keeps the thread alive (at first), or only while a call waits for its answer. */
+  /** Keeps the thread alive (the default), or only while a call waits for its answer. */
   setRef(isReferenced: boolean): void {
     this.isReferenced = isReferenced;
     this.addon.turns.setReferenced(this.handle, isReferenced || this.calls.count > 0);
@@ -318,9 +318,9 @@ export class Party implements TurnSources, Stopping {
       && waits.isIdle() && this.calls.count === 0 && this.lanes.isEmpty();
   }
 
-  /** True when it is quiet, and the kernel has been given what I/O had taken. */
+  /** True when it is quiet, and the kernel was given what I/O had taken. */
   isDrained(): boolean {
-    // In this order: the last gives the kernel what lies in the outbox, which the others may still fill.
+    // In this order: the last one gives the kernel what lies in the outbox, which the others may still fill.
     return this.isQuiet() && this.io.isQuiet();
   }
 
@@ -329,7 +329,7 @@ export class Party implements TurnSources, Stopping {
     return this.io.losses.bytes - (this.lostBefore ?? 0);
   }
 
-  /** True when it is quiet and no timer, listener or connection of it is open. */
+  /** True when it is quiet, and no timer, listener or connection of it is open. */
   isIdle(): boolean {
     return this.isQuiet() && this.io.count === 0 && this.userTimers.count === 0;
   }
@@ -346,7 +346,7 @@ export class Party implements TurnSources, Stopping {
     this.calls.close();
     this.answers.endAll(undefined, () => new PercoreError('ERR_PERCORE_CLOSED', 'the runtime was closed'));
     this.peers.isClosed = true;
-    // Those who wait for room hear that there is nobody to wait for.
+    // Those who wait for room hear that nobody is there to wait for.
     this.turn.waits.look(true);
     this.turn.disciplines.close();
     this.turn.watch?.leave();

@@ -1,4 +1,4 @@
-/** What one party knows of all: their words in shared memory, how to wake them, who is there and who has died. */
+/** What one party knows of all: their words in shared memory, how to wake them, which are there and which have died. */
 import { words } from '../layout.js';
 import { RuntimeBlock, partyWords, type SharedRuntime } from './shared.js';
 
@@ -16,7 +16,7 @@ export class Peers {
   private areAllHere = true;
   /** Reactors that there are now. */
   count = 0;
-  /** As of the last look: of whom a thread has died since the look before. */
+  /** As of the last look: the parties in which a thread has died since the look before. */
   readonly died: number[] = [];
   seenChanges: number;
 
@@ -25,7 +25,7 @@ export class Peers {
     this.block = new RuntimeBlock(shared.runtime);
     this.parties = shared.inboxes.map(partyWords);
     this.wakers = shared.eventFds.map((fd, id) => () => wake(fd, id));
-    // Before the look: a change in between is seen again.
+    // Stored before the look: a change in between is seen again.
     this.seenChanges = this.block.changes();
     this.look();
   }
@@ -50,7 +50,7 @@ export class Peers {
     return this.areAllHere || this.presence[id] === HERE;
   }
 
-  /** Looks whether there is a change, and what it is. */
+  /** Looks whether there is a change, and which. */
   takeChanges(): boolean {
     const changes = this.block.changes();
     if (changes === this.seenChanges) return false;

@@ -1,7 +1,7 @@
 import type { Policy } from '../realtime/index.js';
 import { requestPolicy, type PolicyRefusal } from '../realtime/internal.js';
 
-/** A policy that was asked for a thread, and why it was refused, if it was. */
+/** A policy that was asked for on behalf of a thread, and why it was refused, if it was. */
 export interface PolicyGrant {
   readonly asked: Policy;
   readonly refusal: PolicyRefusal | undefined;

@@ -1,4 +1,4 @@
-/** Checks of what users give to a reactor. Each throws ERR_PERCORE_INVALID_ARGUMENT that says what would be right. */
+/** Checks of what users pass to a reactor. Each throws ERR_PERCORE_INVALID_ARGUMENT, which says what would be right. */
 import { checkBytes, checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { bandOfClass, DEFAULT_BAND, type DeclaredClass } from '../scheduling/internal.js';
@@ -16,7 +16,7 @@ export function checkBand(priority: number | undefined): number {
   return priority === undefined ? DEFAULT_BAND : checkInteger('priority', priority, 0, BANDS - 1);
 }
 
-/** The band of a class, or of a priority, of which only one may be given; else the default one. */
+/** The band of a class, or of a priority, of which only one may be given; else the default band. */
 export function checkBandOrClass(
   given: { readonly priority?: number; readonly class?: string }, classes: readonly DeclaredClass[],
 ): number {

@@ -74,7 +74,7 @@ export type WorkerReport =
   | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
   | { kind: 'lost' }
-  /** It dies by an error: what happened last. */
+  /** It dies because of an error: its last events. */
   | { kind: 'flight'; events: readonly FlightEvent[] }
   | { kind: 'sloViolated'; violation: SloViolation }
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
@@ -83,7 +83,7 @@ export type WorkerReport =
 /** What the main thread asks. */
 export type MemberQuestion = 'idle?' | 'quiet?';
 
-/** Resolves when the entry has run, or has failed and the main thread has been told. */
+/** Resolves when the entry has run, or has failed and the main thread was told. */
 export async function runReactor(start: WorkerStart, thread: ReactorThread): Promise<void> {
   const report = (message: WorkerReport) => start.reports.postMessage(message);
   const threadGrants = thread.requestGrants(start.cpu, `percore-${start.id}`, start.stackBytes);
@@ -108,7 +108,7 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
     onOtherSource: (granted, decision) => report({ kind: 'io', io: { asked: 'auto', granted, decision } }),
   });
   if (start.options.io?.asked === 'io_uring') party.io.begin();
-  // As it is when it is reported: the entry may have opened the source.
+  // The state at the time of the report: the entry may have opened the source.
   const grants = (): Grants => {
     const { asked, granted, decision, refusals } = party.userIo.status();
     return {
@@ -118,7 +118,7 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   report({ kind: 'begun' });
   const importing = thread.importEntry(start.entry);
   thread.takeOver(party, new OpenedQueues(start.shared.inboxes, report));
-  // Exit even if the user left something open; the turn is detached by now. An import under way ends first: Node
+  // It exits even if the user left something open; the turn is detached by now. An import under way ends first: Node
   // would leave its file open.
   party.stop.onLeave = () => {
     if (party.lostBytes > 0) report({ kind: 'lost' });
@@ -128,8 +128,8 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   const changeDiscipline = followDiscipline(disciplines, report);
   party.tellPolicy = (grant) => report({ kind: 'policy', grant });
   party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
-  // What the main thread asks: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
-  // (scaling.ts). The rest is for rooms above this one.
+  // What the main thread asks for: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
+  // (scaling.ts). Everything else is for rooms above this one.
   start.reports.on('message', (asked: DisciplineRequest | RoomMessage | MemberQuestion) => {
     if (asked === 'idle?') setImmediate(reportIdle).unref();
     else if (asked === 'quiet?') setImmediate(reportQuiet).unref();
@@ -149,7 +149,7 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
     return;
   }
   // Before 'ready', so that it is in force when the runtime is there; not before the entry, whose start would starve
-  // others. What the entry has chosen itself stays.
+  // others. What the entry itself has chosen stays.
   if (party.policy === undefined && start.policy !== undefined) {
     report({ kind: 'policy', grant: takePolicy(start.policy) });
   }

@@ -25,8 +25,8 @@ const NO_OPTIONS: CallOptions = Object.freeze({});
 let insideOf: (reactor: unknown) => Party | undefined;
 
 /**
- * One reactor of a runtime: a thread, pinned to a core, that owns its tasks, timers and sockets and shares nothing
- * but the lanes to its peers. The entry of the runtime is given one; everything here belongs to that thread alone.
+ * One reactor of a runtime: a thread, pinned to a core, that owns its tasks, timers and sockets and shares nothing but
+ * the lanes to its peers. The entry of the runtime gets one; everything here belongs to that thread alone.
  *
  *     import type { Reactor } from 'percore';
  *     interface Town { calls: { sum(pair: [number, number]): number }; tasks: { orders: { price: number } } }
@@ -42,8 +42,7 @@ let insideOf: (reactor: unknown) => Party | undefined;
  *     }
  *
  * `P` declares what the reactors of the program answer and take; see Protocol. No method blocks. Methods throw
- * ERR_PERCORE_INVALID_ARGUMENT for what they cannot take; what can be expected, such as a full lane, is a result
- * code.
+ * ERR_PERCORE_INVALID_ARGUMENT for what they cannot take; what must be expected, such as a full lane, is a result code.
  */
 export class Reactor<P extends Protocol = Untyped> {
   /** Timers of this thread: `after`, `every`, `walk` and others. Their callbacks run in bands, as steps do. */
@@ -53,15 +52,15 @@ export class Reactor<P extends Protocol = Untyped> {
   /** Nanoseconds since the runtime's start, by the same clock in every reactor. About 40 ns; does not allocate. */
   readonly nowNs: () => number;
   /**
-   * The clock that `timers` goes by, also for `createRateTimer({ clock })` of percore/timers. It is that of `nowNs`, or
-   * a ManualClock where the runtime was made with `clock: 'manual'`.
+   * The clock that `timers` follow, also for `createRateTimer({ clock })` of percore/timers. It is that of `nowNs`, or
+   * a ManualClock if the runtime was made with `clock: 'manual'`.
    */
   readonly clock: SystemClock | ManualClock;
 
   readonly #party: Party;
   /**
-   * Options whose keys were looked at last. Who sends much gives the same object each time, and to look again would
-   * cost a tenth of the call. What they say is checked each time; only a key that is added later goes unnoticed.
+   * The options whose keys were last checked. A busy sender passes the same object each time, and checking it again
+   * would cost a tenth of the call. Their values are checked each time; only a key that is added later goes unnoticed.
    */
   #callOptions: CallOptions = NO_OPTIONS;
   #sendOptions: SendOptions = { reactor: 0 };
@@ -86,14 +85,14 @@ export class Reactor<P extends Protocol = Untyped> {
     return this.#party.id;
   }
 
-  /** Reactors of the runtime, this one included; `runtime.scale` changes it. */
+  /** How many reactors the runtime has, including this one; `runtime.scale` changes it. */
   get reactors(): number {
     return this.#party.reactors;
   }
 
   /**
    * The time at which this turn began, by the clock of `nowNs`, for what need not be exact within a turn. Between two
-   * turns it is that of the last one. A load: about 1 ns.
+   * turns it is that of the last one. Costs one load: about 1 ns.
    */
   get turnNs(): number {
     return this.#party.turn.beganNs;
@@ -106,11 +105,10 @@ export class Reactor<P extends Protocol = Untyped> {
   // protocols and refuse.
 
   /**
-   * Asks a party and promises its answer. The argument is copied now, also when it must wait for room. While the
-   * entry of that party runs, the call waits until the handler is there. Rejects with what the handler threw, with
-   * the signal's reason, or with ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64
-   * MiB of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT. Allocates the promise and what is
-   * copied.
+   * Asks a party and promises its answer. The argument is copied now, even if the call must wait for room. While the
+   * entry of that party runs, the call waits until the handler is there. Rejects with what the handler threw, with the
+   * signal's reason, or with ERR_PERCORE_NO_HANDLER, _REACTOR_DIED, _TIMEOUT, _BACK_PRESSURED (65,536 calls or 64 MiB
+   * of them wait), _UNSERIALIZABLE, _TOO_LARGE, _CLOSED, _INVALID_ARGUMENT. Allocates the promise and what is copied.
    */
   call<N extends CallName<P>>(name: N, ...rest: CallRest<P, N>): Promise<Answer<P, N>>;
   call(name: string, argument?: unknown, options: CallOptions = NO_OPTIONS): Promise<unknown> {
@@ -125,13 +123,13 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Makes a task: `step` runs to completion for each message, which comes as it is from this thread, and as a copy
+   * Makes a task: `step` runs to completion for each message, which arrives as it is from this thread, and as a copy
    * from others. `from` is the party that sent it (the main thread comes after the last reactor), `priority` the band
-   * that it was sent in. See StepResult for what a step may answer. One that throws costs its own message: it is
-   * counted and reported as 'stepError'.
+   * in which it was sent. See StepResult for what a step may return. A step that throws costs only its own message: it
+   * is counted and reported as 'stepError'.
    *
-   * Make tasks in the synchronous part of the entry: afterwards a message for a name that nobody has is dropped,
-   * counted and reported. Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED after the runtime is closed.
+   * Make tasks in the synchronous part of the entry: afterwards a message for an unknown name is dropped, counted and
+   * reported. Throws ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED after the runtime is closed.
    */
   spawn<M, N extends TaskName<P> = TaskName<P>>(
     options: SpawnOptions & { readonly name: N }, step: (
@@ -150,10 +148,10 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Makes a task of bytes: `step` reads each record where it lies in the lane, without a copy or an object for it.
-   * The record is valid during the step only. After BACK_PRESSURED the record and everything behind it stay in the
-   * lane until there is room where the step wanted to write. A value that is sent to it is dropped, counted and
-   * reported. Throws as `spawn` does; it takes no `capacity`, since its messages wait in lanes.
+   * Makes a task of bytes: `step` reads each record where it lies in the lane, without a copy or an object for it. The
+   * record is valid only during the step. After BACK_PRESSURED the record and everything behind it stay in the lane
+   * until there is room where the step wanted to write. A value that is sent to it is dropped, counted and reported.
+   * Throws as `spawn` does; it takes no `capacity`, since its messages wait in lanes.
    */
   spawnBytes<N extends ByteTaskName<P>>(
     options: SpawnOptions & { readonly name: N }, step: (record: ByteRecord) => number | void,
@@ -175,11 +173,11 @@ export class Reactor<P extends Protocol = Untyped> {
 
   /**
    * Reads a queue made of rings as a task of a band: `handler` runs to completion for each record, up to 16 before
-   * others of its band have their turn, and sleeps at the queue's own bell. It is given a value, or without a codec a
-   * copy of the bytes, and may answer what a step may: after BACK_PRESSURED it is given the same record again when
-   * there is room. Ends with the queue, by its own `leave()` or `close()`, and when the runtime closes; then records
-   * may be left in the queue for the next consumer. An eviction ends it too, and is a 'stepError' besides: `ended` of
-   * what this returns says which it was. Throws what `sub` of percore/queues throws.
+   * others of its band have their turn, and sleeps at the queue's own bell. It gets a value, or without a codec a copy
+   * of the bytes, and may return what a step may: after BACK_PRESSURED it gets the same record again when there is
+   * room. Reading ends with the queue, by its own `leave()` or `close()`, and when the runtime closes; records may then
+   * remain in the queue for the next consumer. An eviction ends it too, and is also a 'stepError': `ended` of the
+   * returned Reading says which it was. Throws what `sub` of percore/queues throws.
    */
   sub<T, Names extends string = string>(
     queue: ValueQueue<T, Kind, Names>, options: ReadOptions<NoInfer<Names>>, handler: (value: T) => StepResult,
@@ -204,9 +202,9 @@ export class Reactor<P extends Protocol = Untyped> {
 
   /**
    * Answers calls by this name. The handler may be asynchronous, and several answers may be under way at once; what it
-   * throws travels to the caller. `context` says who asks, until when, and whether anybody waits still. A generator
-   * (`async function*`), or whatever returns an async iterable, answers `callStream`. Throws ERR_PERCORE_NAME_TAKEN, or
-   * ERR_PERCORE_CLOSED.
+   * throws travels to the caller. `context` says who asks, until when, and whether anybody still waits. A generator
+   * (`async function*`), or anything that returns an async iterable, answers `callStream`. Throws
+   * ERR_PERCORE_NAME_TAKEN, or ERR_PERCORE_CLOSED.
    */
   handle<N extends ServiceName<P>>(name: N, handler: HandlerOf<P, N, CallContext<P>>): void {
     checkName('name', name);
@@ -215,8 +213,8 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Where messages for the task `name` of a party go, resolved once: sending through it looks nothing up. Whether there
-   * is such a task is seen when the message arrives.
+   * An address for the task `name` of a party, resolved once: sending through it looks nothing up. Whether the task
+   * exists is seen when the message arrives.
    */
   address<N extends TaskName<P>>(name: N, options: AddressOptions): Address<MessageTo<P, N>> {
     if (!isOptions(options, 'reactor', 'priority', 'isReturn')) {
@@ -231,10 +229,10 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Sends a value or bytes to the task `name` of a party: OK, BACK_PRESSURED, TOO_LARGE, or CLOSED when it has died.
-   * Copies; publishes at the end of the step at the latest. While the entry of that party runs, the message waits until
-   * the name is there; what nobody has after that is dropped, counted and reported there. Throws
-   * ERR_PERCORE_UNSERIALIZABLE for a value that cannot be copied.
+   * Sends a value or bytes to the task `name` of a party. Returns OK, BACK_PRESSURED, TOO_LARGE, or CLOSED if that
+   * party has died. Copies; publishes at the end of the step at the latest. While the entry of that party runs, the
+   * message waits until the name is there; after that, a message for an unknown name is dropped, counted and reported
+   * there. Throws ERR_PERCORE_UNSERIALIZABLE for a value that cannot be copied.
    */
   send<N extends TaskName<P>>(name: N, message: MessageTo<P, N>, options: SendOptions): number {
     if (options !== this.#sendOptions) {
@@ -248,7 +246,7 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Calls `then` once, in a later turn, as soon as what the lane to that party has refused last would be taken, or the
+   * Calls `then` once, in a later turn, as soon as what the lane to that party last refused would be taken, or the
    * party has died. Those who wait are called in the order in which they came. Allocates.
    */
   whenRoom(options: SendOptions, then: () => void): void {
@@ -260,7 +258,7 @@ export class Reactor<P extends Protocol = Untyped> {
 
   /**
    * The reactor that owns this key's bucket. A text key stands for its UTF-8 bytes; a number is refused, since 5 and
-   * '5' would be two keys. Allocates for text only.
+   * '5' would be two keys. Allocates only for text.
    */
   ownerOf(key: string | Uint8Array): number {
     return this.#party.asking.ownerOf(key);
@@ -282,15 +280,15 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Publishes everything that this reactor has sent. The end of each step does it; call it before a long computation.
+   * Publishes everything that this reactor has sent. The end of each step does so; call it before a long computation.
    */
   flush(): void {
     this.#party.turn.unpublished.flush();
   }
 
   /**
-   * Makes ready what native has delivered for this turn: lanes, timers, readiness. Returns how many. Each turn begins
-   * with it, so a step needs it only before `select`. Makes no system call.
+   * Makes ready what native code has delivered for this turn: lanes, timers, readiness. Returns how many. Each turn
+   * begins with it, so a step needs it only before `select`. Makes no system call.
    */
   poll(): number {
     return this.#party.turn.poll();
@@ -305,10 +303,10 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 
   /**
-   * Runs `hook` when the runtime closes, before this reactor is asked to be quiet: stop reading, end connections.
-   * What it returns is awaited. Messages that were sent before are still run after it, so do not end here what their
-   * steps write to. Bytes that endpoints have taken and the kernel has not need no wait here: `close()` waits for them
-   * within `drainMs`, and cuts off what is left then.
+   * Runs `hook` when the runtime closes, before this reactor is asked to be quiet: stop reading, end connections. What
+   * it returns is awaited. Messages that were sent before still run after it, so do not end here what their steps write
+   * to. There is no need to wait here for bytes that endpoints have taken and the kernel has not: `close()` waits for
+   * them within `drainMs`, and cuts off what is left then.
    */
   onStop(hook: () => void | Promise<void>): void {
     checkFunction('hook', hook);
@@ -316,7 +314,7 @@ export class Reactor<P extends Protocol = Untyped> {
   }
 }
 
-/** The inside of a reactor, for the package itself; undefined for what is none. */
+/** The inside of a reactor, for the package itself; undefined if it is not a reactor. */
 export const partyIn = (reactor: unknown): Party | undefined => insideOf(reactor);
 /** The same, for the package's own tests. */
 export const partyOf = (reactor: Reactor): Party => insideOf(reactor)!;

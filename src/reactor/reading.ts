@@ -14,7 +14,7 @@ import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
 import type { Timed } from './watch.js';
 
-/** The consuming end of any queue: with a `state` where it gives values, without one where it gives bytes or a code. */
+/** The consuming end of any queue: with a `state` if it gives values, without one if it gives bytes or a code. */
 export interface ReadableEnd {
   readonly state?: number;
   readonly lost?: number;
@@ -25,7 +25,7 @@ export interface ReadableEnd {
 }
 
 /**
- * A queue that is being read, as users have it. `Reactor.sub` makes it; the reactor's own thread alone may call it, and
+ * A queue that is being read, as users see it. `Reactor.sub` makes it; only the reactor's own thread may call it, and
  * nothing here blocks.
  *
  *     const reading = reactor.sub(orders, { priority: 5 }, (order) => book.add(order));
@@ -41,33 +41,39 @@ export class Reading {
   }
 
   /**
-   * Why it has ended: EVICTED when it was too slow for too long; else CLOSED, by the queue's end, its own `leave()` or
-   * `close()`, the end of the runtime, or an error, which is a 'stepError' besides. Never rejects.
+   * Why it has ended: EVICTED if it was too slow for too long; else CLOSED, by the queue's end, its own `leave()` or
+   * `close()`, the end of the runtime, or an error, which is also a 'stepError'. Never rejects.
    */
   get ended(): Promise<ResultCode> {
     return this.#reading.ended;
   }
 
-  /** Records lost because the handler was too slow, where `whenSlow` is a policy that loses. Stays after the end. */
+  /**
+   * How many records were lost because the handler was too slow, if `whenSlow` is a policy that loses. Stays after the
+   * end.
+   */
   get lost(): number {
     return this.#reading.lost;
   }
 
-  /** Reads no more and gives the place up; what is unread stays for the next consumer of it. Twice is once. */
+  /** Stops reading and gives up the place; what is unread stays for its next consumer. A second call does nothing. */
   leave(): void {
     this.#reading.leave();
   }
 
-  /** Reads no more, and tells the producer that nobody will; see `close` of the queue's consumer. Twice is once. */
+  /**
+   * Stops reading, and tells the producer that nobody will read; see `close` of the queue's consumer. A second call
+   * does nothing.
+   */
   close(): void {
     this.#reading.close();
   }
 }
 
-/** Records read before other tasks of the band get their turn. */
+/** How many records are read before other tasks of the band get their turn. */
 const QUANTUM = 16;
 
-/** What is behind a `Reading`: the task that runs its handler. */
+/** The inside of a `Reading`: the task that runs its handler. */
 export class QueueReading implements Holdable, Timed {
   readonly ended: Promise<ResultCode>;
   isReady = false;
@@ -76,13 +82,13 @@ export class QueueReading implements Holdable, Timed {
   private tellEnd!: (code: ResultCode) => void;
   private lostAtEnd = 0;
   private isOver = false;
-  /** The record that the next step is given. */
+  /** The record that the next step gets. */
   private record: unknown;
   private hasRecord = false;
-  /** Reads in a row that threw. */
+  /** How many reads in a row threw. */
   private failures = 0;
 
-  /** `task` is never scheduled: it stands for the handler's steps. */
+  /** `task` is never scheduled; it stands for the handler's steps. */
   constructor(
     private readonly turn: Turn, private readonly task: ValueTask,
     private readonly end: ReadableEnd, private readonly onEnd: (reading: QueueReading) => void,
@@ -143,7 +149,7 @@ export class QueueReading implements Holdable, Timed {
       polled = end.poll();
       this.failures = 0;
     } catch (error) {
-      // A record that cannot be read costs itself; a queue whose memory was scribbled on would throw for ever.
+      // A record that cannot be read is lost alone; a queue with scribbled memory would throw for ever.
       if (++this.failures === QUANTUM) this.leave();
       this.report(error);
       return this.take();
@@ -170,7 +176,7 @@ export class QueueReading implements Holdable, Timed {
       if (!this.isOver) this.turn.schedule(this);
     };
     end.ready().then(goOn, (error: unknown) => {
-      // It would be the same the next time: a queue that cannot be waited for is not read on.
+      // It would be the same the next time: reading ends at a queue that cannot be waited for.
       this.leave();
       this.report(error);
     });

@@ -1,6 +1,6 @@
 /**
- * Lets through so many reports a second, and says how many it has kept back once the second is over. Without a limit, a
- * step that throws in a loop would flood the main thread; without the number, nobody would know that there were more.
+ * Lets this many reports a second through, and says how many it has held back once the second is over. Without a limit,
+ * a step that throws in a loop would flood the main thread; without the number, nobody would know that there were more.
  */
 
 /** Reports in any second. */
@@ -10,7 +10,7 @@ export class ReportLimit {
   private reports = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  /** `sayLeftOut` is told how many reports were kept back in a second, if any were. */
+  /** `sayLeftOut` is called with the number of reports held back in a second, if there were any. */
   constructor(private readonly sayLeftOut: (count: number) => void) {}
 
   /** True when this report may be passed on. Otherwise it is counted as left out. */

@@ -1,9 +1,11 @@
-/** When a reactor that has died is started again, and after what wait: pure bookkeeping, one for each runtime. */
+/**
+ * When a reactor that has died is started again, and after which wait: pure bookkeeping, one object for each runtime.
+ */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 
 /** The option `restart` of createRuntime. */
 export interface RestartOptions {
-  /** So many deaths of one reactor within `withinMs` are followed by a new start: 1 to 10^6. One more is the end. */
+  /** How many deaths of one reactor within `withinMs` are followed by a new start: 1 to 10^6. One more is the end. */
   most: number;
   /**
    * 1 to 2^31 - 1 ms. While its threads end before they were ready, none of its deaths is forgotten: an entry that
@@ -11,13 +13,14 @@ export interface RestartOptions {
    */
   withinMs: number;
   /**
-   * The first start within `withinMs` comes at once, the second after so many milliseconds, each further one after
-   * twice the wait before it, at most a second: 0 to 1,000, default 10.
+   * The first start within `withinMs` comes at once, the second after this many milliseconds, each further one after
+   * twice the previous wait, at most a second: 0 to 1,000, default 10.
    */
   backoffMs?: number;
   /**
-   * Keeps one thread more, which has loaded everything but the entry and waits: the next reactor that dies goes on in
-   * it, in a part of the time that a new thread takes. It costs the memory of a thread and no CPU. Default false.
+   * Keeps one more thread, which has loaded everything except the entry and waits: the next reactor that dies continues
+   * in it, in a fraction of the time that a new thread takes. It costs the memory of a thread and no CPU. Default
+   * false.
    */
   spare?: boolean;
 }

@@ -1,5 +1,5 @@
 /**
- * A reactor after a death, as the main thread brings it back:
+ * How the main thread brings back a reactor after a death:
  *
  *      ready --exit--> waiting --its wait is over--> starting --entry has run--> ready
  *                         ^                             |
@@ -24,7 +24,7 @@ export class Restarts {
   /** Those whose wait is not over. */
   private readonly waiting = new Map<number, NodeJS.Timeout>();
 
-  /** `startTimeoutMs`: longest time from the start of the thread to the end of its entry. */
+  /** `startTimeoutMs` is the longest time from the start of the thread to the end of its entry. */
   constructor(
     private readonly host: RestartHost, options: Required<RestartOptions> | undefined,
     private readonly startTimeoutMs: number,
@@ -55,7 +55,7 @@ export class Restarts {
     for (const id of this.waiting.keys()) this.start(id);
   }
 
-  /** The reactor is taken away: one that waits is not started. True where it has waited. */
+  /** The reactor is taken away: if it waits, it is not started. True if it was waiting. */
   cancel(id: number): boolean {
     clearTimeout(this.waiting.get(id));
     return this.waiting.delete(id);
@@ -68,7 +68,7 @@ export class Restarts {
     try {
       member = this.host.startAgain(id);
     } catch (error) {
-      // Later: the host is amid the death before, and each failure is one more.
+      // Later: the host is in the middle of the previous death, and each failure is another one.
       setImmediate(() => this.host.notStarted(id, error as Error));
       return;
     }
@@ -78,7 +78,7 @@ export class Restarts {
     );
   }
 
-  /** Its exit event follows, if it has not come, and is the next death. */
+  /** Its exit event follows, if it has not come yet, and is the next death. */
   private end(member: Member, error: Error): void {
     if (member.isDead) return;
     member.error ??= error;

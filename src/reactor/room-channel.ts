@@ -1,6 +1,6 @@
 /**
- * How a room above this one speaks between a reactor and the main thread by Node's own channel, for what no lane can
- * carry: memory that is handed over, and ports. It goes over the channel of reports, beside those.
+ * How a room above this one speaks between a reactor and the main thread, for what no lane can carry: memory that is
+ * handed over, and ports. It uses the channel of reports, which is Node's own.
  *
  *      reactor: party.toMain(room, body)  --reports--> main thread: the room's `onMain`
  *      main thread: member.post(room, body) --reports--> reactor: the room's `onReactor`

@@ -1,6 +1,6 @@
 /**
- * Which reactors there are and which take work, as the main thread tells it to every party: it writes the runtime block
- * and summons all.
+ * Which reactors there are and which of them take work. The main thread announces this to every party: it writes the
+ * runtime block and summons all.
  *
  *      absent --setCount--> here <--setDrained--> away        here, away --death--> away: started again, then as before
  *         ^----- leave, when it is to go -----------┘                        \----> dead for good
@@ -16,11 +16,11 @@ const IS_CPU_SHARED = partyLayout.fields.isCpuShared.at >> 2;
 
 export class Roster {
   private readonly block: RuntimeBlock;
-  /** Those that take no new work, until they are told otherwise. */
+  /** Those that take no new work, until told otherwise. */
   private readonly drained = new Set<number>();
   /** Those that are being added or taken away. */
   private readonly inTransit = new Set<number>();
-  /** Those of these to which sends answer CLOSED, though their thread may still run. */
+  /** Of these, those to which sends answer CLOSED, though their thread may still run. */
   private readonly leaving = new Set<number>();
   private spins: readonly (string | undefined)[] = [];
 
@@ -42,17 +42,17 @@ export class Roster {
     return this.drained.has(id);
   }
 
-  /** It is being added or taken away: its end is no death. */
+  /** It is being added or taken away: its end is not a death. */
   isInTransit(id: number): boolean {
     return this.inTransit.has(id);
   }
 
-  /** It is closed to all who send, and what it had may still be run by its thread. */
+  /** It is closed to all senders, and its thread may still run what it had. */
   isLeaving(id: number): boolean {
     return this.leaving.has(id);
   }
 
-  /** Why the reactor may not spin; undefined where it may. */
+  /** Why the reactor may not spin; undefined if it may. */
   whyNoSpin(id: number): string | undefined {
     return this.spins[id];
   }
@@ -69,7 +69,7 @@ export class Roster {
     this.setPresence(id, this.drained.has(id) ? AWAY : HERE);
   }
 
-  /** Whether it takes no new work. One that is started again shows it when it is ready. */
+  /** Whether it takes no new work. A reactor that is started again shows it when it is ready. */
   setDrained(id: number, isDrained: boolean, isRestarting: boolean): void {
     if (isDrained) this.drained.add(id);
     else this.drained.delete(id);
@@ -77,22 +77,25 @@ export class Roster {
     if (!isRestarting && (presence === HERE || presence === AWAY)) this.setPresence(id, isDrained ? AWAY : HERE);
   }
 
-  /** A reactor is to be added: it stays absent until `setCount` says that it is there. */
+  /** A reactor is to be added: it stays absent until `setCount` announces it. */
   begin(id: number): void {
     this.inTransit.add(id);
   }
 
-  /** There are so many reactors from now on. Those from `count` on are to go; those before it that were added come. */
+  /**
+   * Announces that there are `count` reactors from now on. Those from `count` on are to go; those below it that were
+   * added come.
+   */
   setCount(count: number): void {
     for (let id = 0; id < count; id++) if (this.inTransit.delete(id)) this.block.setPresence(id, HERE);
     for (let id = count; id < this.block.reactors(); id++) this.inTransit.add(id);
     this.block.setReactors(count);
     this.showSpins(count);
-    // Grows the count of changes behind that of reactors.
+    // Increments the count of changes after that of reactors.
     this.setPresence(count - 1, this.block.presence(count - 1));
   }
 
-  /** Buckets that a reactor which goes still owns are shared out; it has run what it had. */
+  /** The buckets that a leaving reactor still owns are shared out; it has run everything that it had. */
   shareOut(id: number): void {
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       if (this.block.ownerOf(bucket) === id) this.block.setOwner(bucket, bucket % this.block.reactors());
@@ -112,7 +115,7 @@ export class Roster {
     this.leaving.delete(id);
   }
 
-  /** Every one of these reactors acts by what was told last. */
+  /** Resolves when every one of these reactors acts on the last announcement. */
   haveSeen(ids: readonly number[]): boolean {
     const changes = this.block.changes();
     // Pairs with the store in Party.noteDeaths().

@@ -206,7 +206,7 @@ describe('a call', () => {
     const calls = Array.from({ length: room }, (_, i) => runtime.call('echo', i));
     const error = await errorOf(() => runtime.call('echo', 1));
     expect([error.code, error.message]).toEqual([
-      'ERR_PERCORE_BACK_PRESSURED', 'call("echo"): 65536 calls wait for their answers already',
+      'ERR_PERCORE_BACK_PRESSURED', 'call("echo"): 65536 calls already wait for their answers',
     ]);
     expect((await Promise.all(calls)).every((answer, i) => answer === i)).toBe(true);
     expect(await runtime.call('echo', 'again')).toBe('again');

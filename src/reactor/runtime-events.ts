@@ -1,4 +1,4 @@
-/** What a runtime tells whoever listens, and what closing it answers. */
+/** What a runtime reports to its listeners, and what closing it resolves with. */
 import type { FlightEvent, SloViolation, StallReport } from '../observe/index.js';
 import type { Recovered } from '../queues/index.js';
 import type { Loss } from './lane-repair.js';
@@ -10,65 +10,69 @@ export interface CloseOptions {
 
 export interface CloseResult {
   /**
-   * True when every reactor had run everything that it was sent, and no endpoint has lost bytes that it had taken since
+   * True if every reactor has run everything that it was sent, and no endpoint has lost bytes that it had taken since
    * the closing began: by an error, such as a full disk or a peer's reset, or because the reactor left. What an
    * endpoint drops when you close it yourself does not count.
    */
   readonly drained: boolean;
   /** Messages that were sent and not run: to a reactor that died, or cut off by `drainMs`. */
   readonly undelivered: number;
-  /** Reactors that did not leave within a second after they were told, and were terminated amid what they did. */
+  /**
+   * Reactors that did not leave within a second after they were told, and were terminated in the middle of their work.
+   */
   readonly leftBehind: readonly number[];
   /**
-   * Those of `leftBehind` whose thread had not ended a second later: it is in a system call that blocks, such as
-   * reading from a pipe that nobody writes. It ends when the call returns. Until then this process cannot end by
-   * itself either, since Node waits for its threads.
+   * Those of `leftBehind` whose thread had not ended a second later: it is in a blocking system call, such as reading
+   * from a pipe that nobody writes to. It ends when the call returns. Until then this process cannot end by itself
+   * either, since Node waits for its threads.
    */
   readonly stillRunning: readonly number[];
 }
 
 /**
- * Emitted as 'reactorDied' at once after the worker's exit event, for each thread that ends but by `close()`. Without a
- * listener it is a warning.
+ * Emitted as 'reactorDied' at once after the worker's exit event, for each thread that ends other than by `close()`.
+ * Without a listener it is a warning.
  */
 export interface ReactorDeath {
   readonly reactorId: number;
   readonly exitCode: number;
   /** Node's `threadId` of its worker, as `inspect(queue)` and `recover(queue, threadId)` of percore/queues know it. */
   readonly threadId: number;
-  /** The places in queues that it had and that are free again, and the records that a `drain` of it had begun. */
+  /**
+   * The places in queues that it had and that are free again, and the records that one of its `drain` calls had begun.
+   */
   readonly recovered: Recovered;
   /** What was thrown, if the worker ended by an error; what its entry threw, if it was being started again. */
   readonly error: Error | undefined;
-  /** The threads that had died in this reactor's place before this one. */
+  /** How many threads had died in this reactor's place before this one. */
   readonly generation: number;
   /** True: it is started again, and what is sent to it waits. False: it is dead for good. */
   readonly willRestart: boolean;
   /** What ended with it. */
   readonly lost: Loss;
-  /** The last notable events of its thread, if an error has ended it: see `flightEvents`. */
+  /** The last notable events of its thread, if an error ended it: see `flightEvents`. */
   readonly events: readonly FlightEvent[];
 }
 
 /** Emitted as 'reactorRestarted' when the entry has run again in the place of a reactor that had died. */
 export interface ReactorRestart {
   readonly reactorId: number;
-  /** Threads that have died in this reactor's place, 1 after the first death: what its entry is told. */
+  /** How many threads have died in this reactor's place, 1 after the first death: what its entry is told. */
   readonly generation: number;
-  /** From the exit event of the one before. */
+  /** Time since the exit event of the previous thread. */
   readonly ms: number;
-  /** What ended with the one before, as its 'reactorDied' said. */
+  /** What ended with the previous thread, as its 'reactorDied' said. */
   readonly lost: Loss;
 }
 
 /**
  * Emitted as 'stepError' for what a task, timer or handler of a connection threw; its reactor goes on. Without a
- * listener it is a warning. A reactor reports 20 a second, and how many more there were once that second is over.
+ * listener it is a warning. A reactor reports 20 a second, and, once the second is over, how many more there were.
  */
 export interface StepError {
   readonly reactorId: number;
   readonly error: Error;
-  /** Whose it was: 'task "orders"'. */
+  /** What threw it: 'task "orders"'. */
   readonly where: string;
 }
 
@@ -79,13 +83,14 @@ export interface ForeignMessage {
 }
 
 /**
- * Emitted as 'messageDropped' once for each name that nobody has, or that takes bytes and was sent a value; `status()`
- * counts them all. Without a listener it is a warning. A reactor reports 20 a second, and how many more there were.
+ * Emitted as 'messageDropped' once for each name that does not exist, or that takes bytes and was sent a value;
+ * `status()` counts them all. Without a listener it is a warning. A reactor reports 20 a second, and how many more
+ * there were.
  */
 export interface MessageDrop {
-  /** Whom it was sent to; the main thread comes after the last reactor. */
+  /** The party that it was sent to; the main thread comes after the last reactor. */
   readonly reactorId: number;
-  /** Says who has sent it, to which name, and which tasks there are. Its `value` is the name. */
+  /** Says who sent it, to which name, and which tasks there are. Its `value` is the name. */
   readonly error: Error;
 }
 
@@ -95,7 +100,7 @@ export interface RuntimeEvents {
   stepError: [StepError];
   messageDropped: [MessageDrop];
   message: [ForeignMessage];
-  /** A figure was above its bound: see `setSlo`. At most 20 a second and reactor, and each new worst. */
+  /** A figure was above its bound: see `setSlo`. At most 20 a second for each reactor, and every new worst. */
   sloViolated: [SloViolation];
   /** A step holds its thread too long: see `stall` of the options, and `setStall`. At most five a minute. */
   stalled: [StallReport];

@@ -1,4 +1,4 @@
-/** The options of createRuntime: what they mean, and what is checked before anything is opened. */
+/** The options of createRuntime: their meaning, and what is checked before anything is opened. */
 import type { ResourceLimits } from 'node:worker_threads';
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import type { AskedIoSource } from '../io/index.js';
@@ -18,7 +18,7 @@ import { checkStall, type StallOptions } from './stalls.js';
 import { checkPins, checkPolicies, type PinOption, type Pins, type PolicyOption } from './thread-options.js';
 import type { Budget, PublishEvery } from './turn.js';
 
-/** `R` is the runtime that `main` is given. */
+/** `R` is the runtime that `main` gets. */
 export interface OptionsFor<R> {
   /**
    * Module whose default export runs once in every reactor, ES or CommonJS: a file URL, also as text, or an absolute
@@ -28,40 +28,40 @@ export interface OptionsFor<R> {
   /** 1 to 255, or 'auto' (default): the CPUs of the affinity mask, bounded by the cgroup's quota. */
   reactors?: number | 'auto';
   /**
-   * Most reactors that `runtime.scale` may be asked for, from `reactors` to 255; by default, no more than `reactors`.
+   * The most reactors that `runtime.scale` may be asked for, from `reactors` to 255; default: no more than `reactors`.
    * Each takes address space at once (16 lanes of `laneBytes` for each pair of reactors) and memory when it is used.
    */
   maxReactors?: number;
   /**
-   * Pin each reactor to a CPU of the affinity mask, in turn (default true), or not at all (false); by the topology:
-   * 'pack' (neighbours, which share caches), 'spread' (as far apart as there is room), 'isolated' (isolated CPUs
-   * first); or to these, one for each there may be, of which several may be the same. What a reactor starts, a child
-   * process or a worker, is not pinned with it. A CPU that is not granted is in `status().reactors[id].refusals`; one
-   * of a list is warned of as well.
+   * Pins each reactor to a CPU of the affinity mask, in turn (true, the default), or not at all (false); or by the
+   * topology: 'pack' (neighbours, which share caches), 'spread' (as far apart as there is room), 'isolated' (isolated
+   * CPUs first); or to the CPUs of a list, one for each reactor there may be, of which several may be the same. What a
+   * reactor starts, a child process or a worker, is not pinned with it. A CPU that is not granted is in
+   * `status().reactors[id].refusals`; for a CPU of a list there is also a warning.
    */
   pin?: PinOption;
   /**
-   * By which policy the system schedules each reactor's thread, once its entry has run: `fifo(1 to 99)`,
+   * The policy by which the system schedules each reactor's thread, once its entry has run: `fifo(1 to 99)`,
    * `roundRobin(1 to 99)`, `deadline({ … })` or `other({ nice })` of `percore/realtime`, for all, or a list with one
-   * (or undefined) for each there may be. Left out: as the main thread's. A refusal is in
-   * `status().reactors[id].refusals`, with its cause and its fix, and warned of. `setPolicy` changes it.
+   * (or undefined) for each reactor there may be. If it is left out: as the main thread's. A refusal is in
+   * `status().reactors[id].refusals`, with its cause and its fix, and there is a warning. `setPolicy` changes it.
    */
   policy?: PolicyOption;
-  /** What becomes of memory before it is needed: locked, touched, huge pages. Nothing by default. */
+  /** What happens to memory before it is needed: locked, touched, huge pages. Nothing by default. */
   memory?: MemoryOptions;
-  /** Handed to the entry as its second argument; structured clone, so SharedArrayBuffers are shared. */
+  /** Passed to the entry as its second argument. It is a structured clone, so SharedArrayBuffers are shared. */
   data?: unknown;
   /** Bytes of each lane: a power of two, 4 KiB to 2^26. Default 256 KiB; the longest message is a little under half. */
   laneBytes?: number;
   /**
-   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor
-   * whose CPU another one (or, where there is one CPU, the main thread) needs as well never spins, whatever is asked,
-   * nor does one where the cgroup's quota leaves nothing for the main thread: `refusals` says so.
+   * How reactors idle. Default 'adaptive' with spins of 50 µs; 'park' under a fractional cgroup quota. A reactor never
+   * spins, whatever you ask for, if another reactor (or, with only one CPU, the main thread) needs its CPU as well, or
+   * if the cgroup's quota leaves nothing for the main thread: `refusals` says so.
    */
   idle?: IdleOptions;
   /**
-   * What bounds one turn. `quanta` (one task or lane, up to 16 steps): 1 to 10^6, default 64. `timeNs`: 1,000 to 10^9,
-   * default 20,000.
+   * What bounds one turn. `quanta` (one task or lane each, up to 16 steps): 1 to 10^6, default 64. `timeNs`: 1,000 to
+   * 10^9, default 20,000.
    */
   budget?: { quanta?: number; timeNs?: number };
   /**
@@ -77,30 +77,30 @@ export interface OptionsFor<R> {
   discipline?: DisciplineChoice;
   /**
    * Names for bands, with what each reactor is meant to do in them: `{ audio: { priority: 7, tasks: 4 } }`. Tasks and
-   * disciplines may use the names, `status()` and `capacity()` tell what each class takes. See ClassOptions. Costs a
+   * disciplines may use the names; `status()` and `capacity()` show what each class uses. See ClassOptions. Costs one
    * reading of the clock for each turn.
    */
   classes?: Readonly<Record<string, ClassOptions>>;
   /**
-   * 'manual', for tests: each reactor's `timers` run by a ManualClock, `reactor.clock`, that stands still until the
+   * 'manual', for tests: each reactor's `timers` follow a ManualClock, `reactor.clock`, which stands still until the
    * entry moves it. Time-outs of calls and connections stay real.
    */
   clock?: 'manual';
   /**
    * Where sockets' readiness and bytes come from: 'auto' (default) decides by what a system call costs here, and
-   * `status().decisions` says how; 'epoll'; or 'io_uring' (Linux 6.1 and permission needed; epoll stands in where it is
-   * refused, and `status()` says why). See docs/guide/io.md.
+   * `status().decisions` says how; 'epoll'; or 'io_uring' (it needs Linux 6.1 and permission; if it is refused epoll
+   * stands in, and `status()` says why). See docs/guide/io.md.
    */
   io?: { source: AskedIoSource };
   /**
    * Runs on the main thread before any reactor does: make here the tasks and handlers of the main thread that entries
-   * send to or ask. `createRuntime` waits for it, as it does for the entries; what it throws rejects `createRuntime`.
+   * send to or ask. `createRuntime` waits for it, as for the entries; what it throws rejects `createRuntime`.
    */
   main?: (runtime: R) => void | Promise<void>;
   /**
-   * Starts a reactor again, in its place, when its thread has died after `createRuntime` has resolved: at most so many
-   * times within so long. Left out: one that dies is dead for good. docs/guide/restart.md says what goes on and what
-   * is lost.
+   * Starts a reactor again, in its place, when its thread has died after `createRuntime` has resolved: at most this
+   * many times within this long. If it is left out, a reactor that dies is dead for good. docs/guide/restart.md says
+   * what goes on and what is lost.
    */
   restart?: RestartOptions;
   /**
@@ -110,17 +110,17 @@ export interface OptionsFor<R> {
    */
   metrics?: boolean | { tasks?: number };
   /**
-   * Watches for steps that hold their thread too long: each is counted in `status()`, and told by the event 'stalled'
-   * with the JavaScript stack of the thread, while it is blocked. An object says from when on: see StallOptions.
-   * Default false. A thread looks eight times a threshold; a step costs nothing more.
+   * Watches for steps that hold their thread too long: each is counted in `status()`, and reported by the event
+   * 'stalled' with the JavaScript stack of the thread, while it is blocked. An object sets the threshold: see
+   * StallOptions. Default false. A thread looks eight times during each threshold; a step costs nothing more.
    */
   stall?: boolean | StallOptions;
   /** Limits of each worker's heap, as for `new Worker`. */
   resourceLimits?: ResourceLimits;
   /**
-   * Longest wait in which no reactor gets further on its way (thread begun; entry run, its asynchronous part
-   * included): 1 to 2^31 - 1 ms, default 30,000. Then createRuntime rejects with ERR_PERCORE_TIMEOUT, which names
-   * those that are stuck, and ends everything.
+   * The longest time in which no reactor comes closer to being ready (thread begun; entry run, including its
+   * asynchronous part): 1 to 2^31 - 1 ms, default 30,000. After that createRuntime rejects with ERR_PERCORE_TIMEOUT,
+   * which names those that are stuck, and ends everything.
    */
   startTimeoutMs?: number;
 }
@@ -130,9 +130,9 @@ export interface RuntimeSettings extends Pins {
   readonly entry: string;
   readonly cpus: CpuBudget;
   readonly asked: number | 'auto';
-  /** What was decided for who has not, and why. */
+  /** What was decided because the program has not, and why. */
   readonly decisions: readonly string[];
-  /** Reactors at the start, and places for them. */
+  /** How many reactors there are at the start, and places for them. */
   readonly reactors: number;
   readonly places: number;
   /** True when the user named the CPUs. */
@@ -149,7 +149,7 @@ export interface RuntimeSettings extends Pins {
   readonly classes: readonly DeclaredClass[];
   readonly clock: 'manual' | undefined;
   readonly source: SourceChoice;
-  /** Tasks of each party of which figures are taken; 0 for none. */
+  /** For how many tasks of each party figures are taken; 0 for none. */
   readonly measuredTasks: number;
   readonly stall: Required<StallOptions> | undefined;
   readonly resourceLimits: ResourceLimits | undefined;
@@ -165,7 +165,7 @@ const LIMITS = ['maxYoungGenerationSizeMb', 'maxOldGenerationSizeMb', 'codeRange
 const MOST_MS = 2 ** 31 - 1;
 
 /**
- * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that is not there or cannot be loaded. Opens
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_ENTRY for a file that does not exist or cannot be loaded. Opens
  * nothing.
  */
 export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings {
@@ -221,7 +221,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
   };
 }
 
-/** The main thread never spins without end: it has other work, and seldom a CPU of its own. */
+/** The main thread never spins for ever: it has other work, and seldom a CPU of its own. */
 function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
   const { PARK, ADAPTIVE } = words.idleStrategy;
   return {

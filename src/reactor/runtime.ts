@@ -40,11 +40,11 @@ export interface RuntimeOptions<P extends Protocol = Untyped> extends OptionsFor
  *     }
  *
  * Events: 'reactorDied' (ReactorDeath), 'stepError' (StepError), 'messageDropped' (MessageDrop), 'message'
- * (ForeignMessage), 'reactorRestarted' (ReactorRestart). The first three are warnings where nobody listens.
+ * (ForeignMessage), 'reactorRestarted' (ReactorRestart). The first three are warnings if nobody listens.
  */
 export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeEvents> {
   readonly #controller: Controller;
-  /** The main thread's own party, as a reactor is seen. */
+  /** The main thread's own party, in the form of a reactor. */
   readonly #main: Reactor<P>;
 
   static {
@@ -61,7 +61,10 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
     this.#main = new Reactor<P>(controller.main);
   }
 
-  /** Reactors of this runtime; `scale` changes it. The main thread's number comes after the last there can be. */
+  /**
+   * How many reactors this runtime has; `scale` changes it. The main thread has a number after the last possible
+   * reactor.
+   */
   get reactors(): number {
     return this.#controller.members.length;
   }
@@ -72,21 +75,21 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Sends a value or bytes to a task of a reactor: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Copies. Published at the
-   * end of this pass of the event loop, or earlier. See `Reactor.send`.
+   * Sends a value or bytes to a task of a reactor. Returns OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Copies. Published
+   * at the end of this pass of the event loop, or earlier. See `Reactor.send`.
    */
   send<N extends TaskName<P>>(name: N, message: MessageTo<P, N>, options: SendOptions): number {
     return this.#main.send(name, message, options);
   }
 
-  /** Where messages for a task of a reactor go, resolved once. See `Reactor.address`. */
+  /** An address for a task of a reactor, resolved once. See `Reactor.address`. */
   address<N extends TaskName<P>>(name: N, options: AddressOptions): Address<MessageTo<P, N>> {
     return this.#main.address(name, options);
   }
 
   /**
-   * Calls `then` once, later, when what the lane to that reactor has refused last would be taken, or the reactor has
-   * died. See `Reactor.whenRoom`.
+   * Calls `then` once, later, when what the lane to that reactor last refused would be taken, or the reactor has died.
+   * See `Reactor.whenRoom`.
    */
   whenRoom(options: SendOptions, then: () => void): void {
     this.#main.whenRoom(options, then);
@@ -118,8 +121,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Answers calls of reactors to `{ reactor: 'main' }`. What entries ask must be handled from `main` of the options on.
-   * See `Reactor.handle`.
+   * Answers calls of reactors to `{ reactor: 'main' }`. If entries ask something, handle it from `main` of the options
+   * on. See `Reactor.handle`.
    */
   handle<N extends ServiceName<P>>(name: N, handler: HandlerOf<P, N, CallContext<P>>): void {
     this.#main.handle(name, handler);
@@ -130,7 +133,7 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
     return this.#main.ownerOf(key);
   }
 
-  /** Changes how reactors idle, at once and while they run: the one of that number, or all. */
+  /** Changes how reactors idle, at once and while they run: the reactor of that number, or all. */
   setIdleStrategy(options: IdleOptions, reactor?: number): void {
     const ids = reactor === undefined ? this.#controller.members.keys() : [
       checkInteger('reactor', reactor, 0, this.reactors - 1),
@@ -139,10 +142,10 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Empties a reactor for maintenance: from now on turns pass it over, its buckets move to the others, and what it has
-   * is run to the end. Resolves when it is quiet; who goes on sending to it by its number keeps it busy. It stays so,
-   * also after a rejection or a death, until `resume`. Rejects by `signal` and `timeoutMs`, with what a hook of a keyed
-   * task has thrown (its buckets stay then), with ERR_PERCORE_REACTOR_DIED when it is dead for good,
+   * Empties a reactor for maintenance: from now on calls without `reactor` and `key` go to others, its buckets move to
+   * the others, and what it has runs to the end. Resolves when it is quiet; senders that name its number keep it busy.
+   * It stays drained, also after a rejection or a death, until `resume`. Rejects by `signal` and `timeoutMs`, with what
+   * a hook of a keyed task threw (its buckets then stay), with ERR_PERCORE_REACTOR_DIED if it is dead for good,
    * ERR_PERCORE_CLOSED, or ERR_PERCORE_INVALID_ARGUMENT.
    */
   async drain(reactor: number, options?: WaitOptions): Promise<void> {
@@ -159,11 +162,11 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Adds or takes away reactors, the last first, until there are `reactors` of them: 1 to `maxReactors`. One that is
-   * added runs the entry before anybody is told of it, and then gets its part of the buckets; one that is taken away is
-   * drained for at most `drainMs`, its buckets move to the others, it runs its stop hooks and leaves. Resolves when all
-   * is done, and their threads have ended, even where a system call keeps one; a second call waits for the first.
-   * Rejects with what a new one's entry has thrown (ERR_PERCORE_ENTRY, and then none is added), ERR_PERCORE_TIMEOUT,
+   * Adds or takes away reactors, the last first, until there are `reactors` of them: 1 to `maxReactors`. A reactor that
+   * is added runs the entry before anybody hears of it, and then gets its part of the buckets. One that is taken away
+   * is drained for at most `drainMs`, its buckets move to the others, it runs its stop hooks and leaves. Resolves when
+   * all is done and their threads have ended, even if a system call delays one; a second call waits for the first.
+   * Rejects with what a new reactor's entry threw (ERR_PERCORE_ENTRY, and then none is added), ERR_PERCORE_TIMEOUT,
    * ERR_PERCORE_CLOSED or ERR_PERCORE_INVALID_ARGUMENT.
    */
   async scale(reactors: number, options?: ScaleOptions): Promise<ScaleResult> {
@@ -173,8 +176,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * A fresh object that says what was asked, what was granted and why not, and all counters. Reads shared memory and
-   * disturbs nobody; allocates.
+   * A fresh object that says what was asked for, what was granted and why not, and all counters. Reads shared memory
+   * and disturbs nobody; allocates.
    */
   status(): RuntimeStatus {
     return this.#controller.status();
@@ -182,8 +185,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
 
   /**
    * Lets every reactor run what it was sent, then ends them. Resolves within `drainMs` and two seconds, whatever a
-   * reactor does; the result says which did not leave. A second call returns the first one's promise. A program that
-   * has nothing left but an open runtime, and whose reactors wait for nothing, is warned after some seconds
+   * reactor does; the result says which did not leave. A second call returns the first one's promise. If a program has
+   * nothing left but an open runtime whose reactors wait for nothing, there is a warning after some seconds
    * (PERCORE_NOT_CLOSED).
    */
   close(options?: CloseOptions): Promise<CloseResult> {
@@ -193,16 +196,16 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * Lets the program end though the runtime is open, when nothing else keeps it: the reactors are then terminated amid
-   * what they do. A call of the main thread keeps it until the answer is there. For a runtime that only serves the main
-   * thread. Returns this.
+   * Lets the program end while the runtime is open, when nothing else keeps it running: the reactors are then
+   * terminated in the middle of their work. A call of the main thread keeps it until the answer has come. For a runtime
+   * that only serves the main thread. Returns this.
    */
   unref(): this {
     this.#controller.setHeld(false);
     return this;
   }
 
-  /** Keeps the program running until the runtime is closed, as it does at first. Returns this. */
+  /** Keeps the program running until the runtime is closed, which is the default. Returns this. */
   ref(): this {
     this.#controller.setHeld(true);
     return this;
@@ -215,7 +218,7 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
 }
 
 /**
- * Starts a runtime: one pinned worker for each reactor, and the entry's default export is run in each. Resolves when
+ * Starts a runtime: one pinned worker for each reactor, each of which runs the entry's default export. Resolves when
  * all have run. Rejects with ERR_PERCORE_INVALID_ARGUMENT, _ENTRY (what the entry threw is the cause), _TIMEOUT
  * (`startTimeoutMs`), _UNSERIALIZABLE (`data`), _SYSTEM (memory, descriptors), _NATIVE_UNAVAILABLE or
  * _WORKER_UNAVAILABLE, and then nothing is left behind.
@@ -234,7 +237,7 @@ export async function createRuntimeWith<P extends Protocol = Untyped>(
   return runtime;
 }
 
-/** The inside of a runtime, for the package itself; undefined for what is none. */
+/** The inside of a runtime, for the package itself; undefined if it is not a runtime. */
 export const controllerIn = (runtime: unknown): Controller | undefined => insideOf(runtime);
 /** The inside of a runtime, for the package's own tests. */
 export const controllerOf = (runtime: Runtime): Controller => insideOf(runtime)!;

@@ -6,8 +6,9 @@
  *         └-- exit -- told to leave -- closed to all who send --┘ scale, with fewer
  *
  * All memory is there from the start (see `maxReactors`), so a new reactor needs no message with handles: its place in
- * the runtime block changes, and each party looks at that when it is summoned. One that leaves takes nothing along:
- * first nobody chooses it, then sends to it answer CLOSED, then every party has acted by that, and only then it goes.
+ * the runtime block changes, and each party looks at that when it is summoned. A leaving reactor takes nothing along:
+ * first nobody chooses it, then sends to it answer CLOSED, then every party has acted on that, and only then does it
+ * go.
  */
 import { PercoreError } from '../errors.js';
 import { partyLayout, words } from '../layout.js';
@@ -22,31 +23,34 @@ import { partyWords } from './shared.js';
 /** Moves buckets with the reactors that come and go. */
 export interface BucketMover {
   /**
-   * Moves all buckets of a reactor, which may be dead, to those that take work. Rejects with why some of them stay.
+   * Moves all buckets of a reactor, which may be dead, to those that take work. Rejects with the reason why some stay.
    */
   empty(controller: Controller, reactor: number): Promise<unknown>;
-  /** Moves a share of all buckets to a reactor that takes work from now on. Rejects with why some of them stay. */
+  /**
+   * Moves a share of all buckets to a reactor that takes work from now on. Rejects with the reason why some of them
+   * stay.
+   */
   fill(controller: Controller, reactor: number): Promise<unknown>;
 }
 
 export interface ScaleOptions {
-  /** Longest wait for a reactor that is taken away to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
+  /** The longest wait for a reactor that is taken away to become quiet: 0 to 2^31 - 1 ms, default 5,000. */
   drainMs?: number;
 }
 
 export interface ScaleResult {
   /** Reactors that there are now. */
   readonly reactors: number;
-  /** Messages that those taken away were sent and had not run when `drainMs` was over. */
+  /** Messages that the leaving reactors were sent and had not run when `drainMs` was over. */
   readonly undelivered: number;
 }
 
-/** Where an error comes from that is told of. */
+/** What a reported error names as its place. */
 const MOVING = 'moving buckets';
-/** How often it is looked whether a reactor is quiet. */
+/** How often it looks whether a reactor is quiet. */
 const LOOK_MS = 2;
 let mover: BucketMover = { empty: () => Promise.resolve(), fill: () => Promise.resolve() };
-/** Of the room of buckets, when its module is loaded: it lies above this one. */
+/** Set by the room of buckets, when its module is loaded: that room lies above this one. */
 export const setBucketMover = (given: BucketMover): void => void (mover = given);
 
 const PHASE = partyLayout.fields.phase.at >> 2;
@@ -114,11 +118,11 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
   try {
     for (let id = from; id < to; id++) added.push(controller.addMember());
     await Promise.race([Promise.all(added.map(({ ready }) => ready)), late]);
-    // One that was ready first may have ended while it waited for the others, and nobody starts it again.
+    // A reactor that was ready first may have ended while it waited for the others, and nobody starts it again.
     const dead = added.find(({ isDead }) => isDead);
     if (dead !== undefined) throw dead.deathWhileStarting();
   } catch (error) {
-    // None of them, where one fails.
+    // None of them, if one fails.
     for (const member of added) member.terminate();
     await untilEnded(controller, added, `scale(${to})`);
     while (controller.members.length > from) controller.forgetMember();
@@ -131,7 +135,7 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
   for (const { id } of added) await fill(controller, id);
 }
 
-/** Its share of the buckets. What cannot move stays where it is, and is told of. */
+/** Its share of the buckets. What cannot move stays where it is, and is reported. */
 function fill(controller: Controller, id: number): Promise<unknown> {
   return mover.fill(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
 }
@@ -140,7 +144,7 @@ function tellStaying(controller: Controller, id: number, error: unknown): void {
   if (controller.closing === undefined) controller.stepError(id, errorOf(error, id, MOVING), MOVING);
 }
 
-/** Takes the last reactor away. Resolves with how many messages it had not run. */
+/** Takes the last reactor away. Resolves with the number of messages that it had not run. */
 async function shrink(controller: Controller, drainMs: number): Promise<number> {
   const { id } = controller.members.at(-1)!;
   const endMs = performance.now() + drainMs;
@@ -156,7 +160,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   while (!areEmptied && !isHalfOver()) await sleep(LOOK_MS);
   await untilReactorQuiet(controller, id, isHalfOver).catch(() => undefined);
   controller.roster.shareOut(id);
-  // From now on whoever sends to it is told CLOSED, and what it was sent before is there once all have seen that.
+  // From now on senders get CLOSED, and everything that was sent before is there once all have seen that.
   controller.roster.leave(id);
   const haveSeen = (): boolean => controller.roster.haveSeen(
     controller.members.filter(({ isDead, isReady }) => isReady && !isDead).map((member) => member.id),
@@ -176,7 +180,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   await untilExits([member], LEAVE_MS);
   if (!member.isDead) member.terminate();
   await untilEnded(controller, [member], `scale(${id})`);
-  // What could not move before is given to the others without its state, as after a death.
+  // What could not move before goes to the others without its state, as after a death.
   await mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
   const undelivered = held + dropUnread(controller.shared, id);
   controller.tell(id, words.stop.RUN);
@@ -185,8 +189,8 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
 }
 
 /**
- * Until the threads have ended, however long that takes: before, nobody may come in their places, since the end of a
- * thread repairs the lanes of its place. A system call is waited for, and so is a start on a busy machine.
+ * Resolves when the threads have ended, however long that takes: nobody may come in their places before, since the end
+ * of a thread repairs the lanes of its place. It waits for a system call, and for a start on a busy machine.
  */
 async function untilEnded(controller: Controller, members: readonly Member[], what: string): Promise<void> {
   while (members.some(({ isDead }) => !isDead)) {
@@ -195,7 +199,7 @@ async function untilEnded(controller: Controller, members: readonly Member[], wh
   }
 }
 
-/** Until reactor `id` has nothing to run at two looks with no message between, or `isOver` says so. */
+/** Resolves when reactor `id` has nothing to run at two looks with no message in between, or `isOver` says so. */
 async function untilReactorQuiet(controller: Controller, id: number, isOver: () => boolean): Promise<void> {
   let before = '';
   while (!isOver() && controller.members[id] !== undefined) {
@@ -203,7 +207,7 @@ async function untilReactorQuiet(controller: Controller, id: number, isOver: () 
     if (member.isDead && !controller.deaths.isRestarting(member)) {
       throw new PercoreError('ERR_PERCORE_REACTOR_DIED', `reactor ${id} died while it was drained`, { reactorId: id });
     }
-    // One that runs an endless step never answers, and is asked once.
+    // A reactor that runs an endless step never answers, and is asked once.
     let isQuiet: boolean | undefined;
     if (member.isReady && !member.isDead) void member.isQuiet().then((is) => (isQuiet = is));
     else isQuiet = false;

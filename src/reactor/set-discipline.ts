@@ -4,7 +4,7 @@ import { takeUp } from './disciplines.js';
 import { partyIn, type Reactor } from './reactor.js';
 import { controllerIn, type Runtime } from './runtime.js';
 
-/** Whom `setDiscipline` means. */
+/** Which parties `setDiscipline` means. */
 export interface SetDisciplineOptions {
   /** A reactor's number, or 'main' for the main thread. Without it: all of them, and `status().discipline`. */
   readonly reactor?: number | 'main';
@@ -12,18 +12,18 @@ export interface SetDisciplineOptions {
 
 /**
  * Changes the rule that selects what runs next, while everything runs. What is ready stays ready and is neither lost
- * nor run twice; within a band its order stays. Where only the numbers change (shares, weights, goals, deadlines), the
- * discipline goes on with what it knows: each band keeps what it has used.
+ * nor run twice; within a band its order stays. If only the numbers change (shares, weights, goals, deadlines), the
+ * discipline keeps what it knows: each band keeps what it has used.
  *
  *     await setDiscipline(runtime, { kind: 'shares', shares: { audio: 8, bulk: 1 } });   // everywhere
  *     await setDiscipline(runtime, 'strict', { reactor: 1 });                            // one reactor
  *     setDiscipline(reactor, new LastComeFirst());                                       // from within, of your own
  *
- * From within a reactor it takes effect with the next selection, and a discipline of your own is given as it is. From
- * the main thread it resolves when those that are meant select by it; a class of your own is named by its module, since
- * classes do not travel to threads. It rejects with ERR_PERCORE_DISCIPLINE when that cannot be had, and with
- * ERR_PERCORE_REACTOR_DIED when the reactor that was named has ended; started again, it selects by what was chosen
- * here, not by what it had set itself. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not block; allocates.
+ * From within a reactor it takes effect with the next selection, and you pass a discipline of your own as it is. From
+ * the main thread it resolves when all that were named use it; a class of your own is named by its module, since
+ * classes do not travel to threads. It rejects with ERR_PERCORE_DISCIPLINE if the discipline cannot be made, and with
+ * ERR_PERCORE_REACTOR_DIED if the named reactor has ended. A reactor that is started again uses what was chosen here,
+ * not what it had set itself. Throws ERR_PERCORE_INVALID_ARGUMENT. Does not block; allocates.
  */
 export function setDiscipline(reactor: Reactor, discipline: DisciplineChoice | Discipline): void;
 export function setDiscipline(
@@ -38,7 +38,7 @@ export function setDiscipline(
     const checked = checkDiscipline(discipline as DisciplineChoice, controller.settings.classes);
     if (reactor !== undefined && reactor !== 'main') {
       checkInteger('reactor', reactor, 0, controller.members.length - 1);
-      // Kept for the thread that may be started in its place once it is known to be one.
+      // Kept for the thread that may be started in its place, once it is known to be a discipline.
       return controller.members[reactor]!.discipline.change(checked)
         .then(() => void controller.disciplineOf.set(reactor, checked));
     }
@@ -60,12 +60,12 @@ export function setDiscipline(
   turn.disciplines.choose(checked);
 }
 
-/** Where all are meant, one that has ended is none of them; started again, it begins with what holds for all. */
+/** If all are meant, one that has ended does not count; when it is started again, it begins with what holds for all. */
 function unlessDead(error: unknown): void {
   if ((error as { code?: unknown }).code !== 'ERR_PERCORE_REACTOR_DIED') throw error;
 }
 
-/** What has a method of a discipline is meant to be one; whether it is complete is checked when it is used. */
+/** Anything with a method of a discipline is meant to be one; whether it is complete is checked when it is used. */
 function isOwn(discipline: DisciplineChoice | Discipline): discipline is Discipline {
   if (typeof discipline !== 'object' || discipline === null) return false;
   try {

@@ -29,7 +29,7 @@ export interface SharedRuntime {
   readonly runtime: SharedArrayBuffer;
   /** Who subscribes to which topics: see topic-membership.ts. */
   readonly topics: SharedArrayBuffer;
-  /** One a party, the main thread's last. */
+  /** One for each party, the main thread's last. */
   readonly inboxes: readonly SharedArrayBuffer[];
   /** The Slots of all. */
   readonly slots: SharedArrayBuffer;
@@ -38,7 +38,7 @@ export interface SharedRuntime {
   /** Their eventfds. They belong to the runtime and are closed after every worker has gone. */
   readonly eventFds: readonly number[];
   readonly originNs: number;
-  /** What each party measures of its tasks, the main thread's last; undefined where nothing is measured. */
+  /** What each party measures of its tasks, the main thread's last; undefined if nothing is measured. */
   readonly figures?: readonly SharedArrayBuffer[] | undefined;
   /** The watch over stalls that each party joins; see stalls.ts. */
   readonly stallWatch?: number | undefined;
@@ -48,13 +48,13 @@ export interface PartySettings {
   idleStrategy: number;
   spinNs: number;
   ioIntervalNs: number;
-  /** 1 where it never spins, since another thread that works has its CPU. */
+  /** 1 if it never spins, since another working thread has its CPU. */
   isCpuShared?: number;
 }
 
 /**
- * What the C library is asked for at least: it takes so much from the kernel each time and gives it back at once.
- * Less may come out of its heap, which is filled with zeros when it is handed out again, and then every lane is
+ * The smallest size to ask of the C library: it takes this much from the kernel each time and returns it at once.
+ * Smaller memory may come out of its heap, which is cleared when it is handed out again, and then every lane is
  * resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
  */
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
@@ -92,7 +92,7 @@ export function createShared(
 
   const inboxes = Array.from({ length: parties }, (_, id) => {
     const inbox = new SharedArrayBuffer(Math.max(inboxBytes(parties, laneBytes), FRESH_BYTES));
-    // And where it comes out of the heap all the same: best effort, a refusal costs memory alone.
+    // In case it comes out of the heap all the same: a best effort; a refusal costs only memory.
     native().system.freshPages(new Uint8Array(inbox), 0);
     const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
     // Before any worker starts; the magic comes last.
@@ -114,7 +114,7 @@ export function createShared(
     all[slot] = shared[BUCKET_OWNER + slot % BUCKETS]!;
   });
   const buckets = Array.from({ length: parties }, () => new SharedArrayBuffer(bucketsBytes(parties)));
-  // What is not used costs no memory: as for the inboxes.
+  // What is not used costs no memory, as for the inboxes.
   for (const ofParty of buckets) native().system.freshPages(new Uint8Array(ofParty), 0);
   return {
     reactors, laneBytes, runtime, topics: createTopics(parties), inboxes, slots, buckets, eventFds, originNs,
@@ -122,7 +122,7 @@ export function createShared(
 }
 
 /**
- * After the last party has gone: the pages of all lanes go back to the kernel at once, not with the garbage. What
+ * After the last party has gone: returns the pages of all lanes to the kernel at once, not with the garbage. What
  * status() reads stays.
  */
 export function giveBackLanes(shared: SharedRuntime): void {
@@ -176,17 +176,17 @@ export class RuntimeBlock {
 
   /** The reactor that owns bucket 0 to 1,023; while it moves, the old owner. */
   ownerOf(bucket: number): number {
-    // Pairs with setOwner(); keyed messages go by a word of their own, so here any recent value is right.
+    // Pairs with setOwner(); keyed messages use a word of their own, so any recent value is right here.
     return Atomics.load(this.shared, BUCKET_OWNER + bucket);
   }
 
-  /** The main thread: the bucket has moved, or nobody moves buckets and its owner has nothing of it left. */
+  /** For the main thread: the bucket has moved, or nobody moves buckets and its owner has nothing of it left. */
   setOwner(bucket: number, owner: number): void {
     // Pairs with ownerOf().
     Atomics.store(this.shared, BUCKET_OWNER + bucket, owner);
   }
 
-  /** Grows with each change of what the two below say. */
+  /** Grows with each change of the words below. */
   changes(): number {
     // Pairs with setPresence() and noteDeath(): what they have stored is visible behind it.
     return Atomics.load(this.shared, CHANGES);
@@ -198,7 +198,7 @@ export class RuntimeBlock {
     return Atomics.load(this.shared, REACTORS);
   }
 
-  /** `setPresence` of one that comes or goes must follow: it grows the count of changes. */
+  /** `setPresence` of those that come or go must follow: it increments the count of changes. */
   setReactors(count: number): void {
     // Pairs with reactors().
     Atomics.store(this.shared, REACTORS, count);
@@ -210,7 +210,7 @@ export class RuntimeBlock {
     return Atomics.load(this.shared, PRESENCE + party);
   }
 
-  /** True for one that has died for good, or is absent. */
+  /** True for a reactor that has died for good, or is absent. */
   isDead(party: number): boolean {
     return this.presence(party) >= words.presence.DEAD;
   }
@@ -230,7 +230,7 @@ export class RuntimeBlock {
   }
 
   /**
-   * After the worker's exit event, which is the proof of death, or for one that is not started again after all.
+   * After the worker's exit event, which is the proof of death, or for a reactor that is not started again after all.
    * `presence` says whether another comes in its place. The caller then wakes every party.
    */
   noteDeath(party: number, presence: number): void {

@@ -1,4 +1,4 @@
-/** The second step of starting a runtime: what all its parties share is opened, all of it or nothing. */
+/** The second step of starting a runtime: opens what all its parties share, all of it or nothing. */
 import { stat } from 'node:fs';
 import { PercoreError } from '../errors.js';
 import { native } from '../native.js';
@@ -7,19 +7,21 @@ import { noteOwnLanes } from './opened-queues.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { createShared, type SharedRuntime } from './shared.js';
 
-/** Descriptors of the main thread's turn; and of each thread's loop and turn, and of the module that it reads. */
+/** Descriptors of the main thread's turn; of each thread's loop and turn; and of the module that it reads. */
 const OWN_DESCRIPTORS = 2;
 const DESCRIPTORS_PER_THREAD = 6;
 
-/** Opens the eventfds and the memory of a runtime, and gives it to `use`. Closes all of it again when either fails. */
+/** Opens the eventfds and the memory of a runtime, and passes them to `use`. Closes all of it again if either fails. */
 export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime) => T): T {
   const { reactors: present, places: reactors, laneBytes, parties, measuredTasks } = settings;
   const { clock, wakers } = native();
-  // libuv's pool is made at its first use and inherits the affinity of whoever uses it first: not a pinned reactor.
+  // libuv's pool is made at its first use and inherits the affinity of its first user: that must not be a pinned
+  // reactor.
   stat('/', () => undefined);
   const eventFds: number[] = [];
   try {
-    // With all that the threads will open. libuv leaves its epoll open where it runs out amid a thread's start.
+    // Including everything that the threads will open. libuv leaves its epoll open if it runs out while a thread
+    // starts.
     const most = reactors + 1 + OWN_DESCRIPTORS + reactors * DESCRIPTORS_PER_THREAD;
     while (eventFds.length < most) eventFds.push(wakers.create());
     for (const fd of eventFds.splice(reactors + 1)) wakers.close(fd);
@@ -33,7 +35,7 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
   }
 }
 
-/** Says what could not be had, and what would need less of it. */
+/** Says what could not be opened, and what would need less of it. */
 function cannotOpen(
   { places: reactors, laneBytes }: RuntimeSettings, cause: Error & { code?: string; syscall?: string },
 ): Error {

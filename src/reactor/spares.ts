@@ -1,9 +1,9 @@
-/** The thread that is kept for the next death, where `restart.spare` asks for one. */
+/** The thread that is kept for the next death, if `restart.spare` asks for one. */
 import type { ResourceLimits } from 'node:worker_threads';
 import type { SpareThread, ThreadMaker } from './threads.js';
 
 export class Spares {
-  /** The one that waits now. */
+  /** The thread that waits now. */
   kept: SpareThread | undefined;
   private isOver = false;
 
@@ -12,18 +12,18 @@ export class Spares {
     private readonly resourceLimits: ResourceLimits | undefined,
   ) {}
 
-  /** Starts one where there is none. */
+  /** Starts one if there is none. */
   keep(): void {
     if (!this.isAsked || this.isOver || this.kept !== undefined) return;
     try {
       this.kept = this.threads.spare?.(this.resourceLimits);
     } catch (error) {
-      // The next death starts a thread as without one, and tells what that throws.
+      // The next death starts a thread as it would without a spare, and reports what that throws.
       process.emitWarning(`no spare thread could be started: ${(error as Error).message}`);
     }
   }
 
-  /** The one that waits, for whoever needs it now. */
+  /** The waiting thread, for whoever needs it now. */
   next(): SpareThread | undefined {
     const { kept } = this;
     this.kept = undefined;

@@ -1,6 +1,6 @@
 /**
- * The watch over steps that do not end, as the main thread has it: made with the runtime, joined by each party, its
- * threshold changed while it runs. The thread that watches is native/stall_watch.h.
+ * The watch for steps that do not end, as the main thread sees it: made with the runtime, joined by each party, its
+ * threshold changed while it runs. native/stall_watch.h is the thread that watches.
  */
 import { channel } from 'node:diagnostics_channel';
 import { checkInteger, checkOptions } from '../errors.js';
@@ -8,18 +8,18 @@ import { native } from '../native.js';
 import type { StallReport } from '../observe/index.js';
 
 export interface StallOptions {
-  /** A step that lasts longer is a stall: 1 to 60,000 ms, default 10; 0 for none at present. */
+  /** A step that lasts longer is a stall: 1 to 60,000 ms, default 10; 0 to watch for none at present. */
   readonly thresholdMs?: number;
-  /** Stalls that are told, with their stacks, a minute: 0 to 1,000, default 5. All are counted. */
+  /** How many stalls are reported a minute, with their stacks: 0 to 1,000, default 5. All are counted. */
   readonly reportsPerMinute?: number;
 }
-/** What `status()` says of it. */
+/** What `status()` says about it. */
 export interface StallStatus extends Required<StallOptions> {
   /** Why nobody is watched though it was asked for. */
   readonly refusal: string | undefined;
 }
 
-/** For who listens to all runtimes of the process. */
+/** For those who listen to all runtimes of the process. */
 const stalls = channel('percore:stall');
 const KEPT = 16;
 const MS = 1_000_000;
@@ -45,7 +45,7 @@ function withDefaults(
 
 /** One of a runtime. */
 export class Stalls {
-  /** By which threads of the process join it; undefined where nobody is watched. */
+  /** The handle with which threads of the process join it; undefined if nobody is watched. */
   readonly number: number | undefined;
   private readonly recent: StallReport[] = [];
   private readonly refusal: string | undefined;
@@ -82,7 +82,7 @@ export class Stalls {
     return { ...this.asked, refusal: this.refusal };
   }
 
-  /** One of those told last that held this party's thread in this time. */
+  /** One of the last reported stalls that held this party's thread in this time. */
   during(reactorId: number, fromNs: number, toNs: number): StallReport | undefined {
     return this.recent.findLast((each) => (
       each.reactorId === reactorId && each.atNs > fromNs && each.atNs - each.ns < toNs

@@ -8,12 +8,12 @@ import { takeUp } from './disciplines.js';
 import type { Member } from './member.js';
 import type { RuntimeEvents } from './runtime-events.js';
 
-/** Members that an error names. */
+/** How many members an error names. */
 const SHOWN = 8;
 
 /**
- * Starts all reactors and runs `main`. Resolves when it and every entry have run; rejects when one failed, or took
- * longer than `startTimeoutMs`, after all have been ended.
+ * Starts all reactors and runs `main`. Resolves when it and every entry have run. Rejects if one failed, or took longer
+ * than `startTimeoutMs`, after all were ended.
  */
 export async function start(
   controller: Controller, events: EventEmitter<RuntimeEvents>, main: () => unknown,
@@ -26,17 +26,17 @@ export async function start(
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => reject(startedTooLate(controller, isMainReady)), settings.startTimeoutMs);
     });
-    // Begins anew whenever a reactor gets further: two hundred of them on two CPUs need a minute, and none is stuck.
+    // Begins anew whenever a reactor comes closer: two hundred of them on two CPUs need a minute, and none is stuck.
     controller.onProgress = () => void timer?.refresh();
-    // One that was ready and dies before the others are would else be missing without a word: nobody has the runtime to
-    // listen to yet.
+    // A reactor that was ready and dies before the others are would otherwise be missing silently: nobody has the
+    // runtime to listen to yet.
     const deaths = members.map((member) => member.exited.then(() => Promise.reject(member.deathWhileStarting())));
     const runMain = async (): Promise<void> => {
       if (settings.discipline.kind === 'own') await takeUp(party.turn.disciplines, settings.discipline);
       await main();
       isMainReady = true;
-      // An entry that asks for what the main thread does not handle would wait for ever: createRuntime waits for the
-      // entry. Messages go on waiting.
+      // An entry that asks for what the main thread does not handle would wait for ever, since createRuntime waits for
+      // the entry. Messages go on waiting.
       party.dispatcher.releaseCalls();
     };
     await Promise.race([Promise.all([runMain(), ...members.map(({ ready }) => ready)]), late, ...deaths]);
@@ -87,7 +87,7 @@ function startedTooLate({ settings, members, main }: Controller, isMainReady: bo
   return new PercoreError('ERR_PERCORE_TIMEOUT', message, { ...about, reactorId: named[0]?.id });
 }
 
-/** A CPU or a policy that the user named and did not get is easily missed in status(). */
+/** A CPU or a policy that the user named and did not get is easily overlooked in status(). */
 function warnOfRefusals({ settings, members }: Controller): void {
   for (const { id, grants, policy } of members) {
     for (const refusal of settings.isPinnedByList ? grants?.refusals ?? [] : []) {

@@ -1,7 +1,7 @@
 /**
- * What `runtime.status()` tells: what was asked, what was granted, why not, and the figures of each party. The figures
- * are read from shared memory, so nobody is asked and nobody is stopped; their names and meanings are the table's
- * (`partyLayout`, `ioCountersLayout` and `timerCountersLayout` in layout.ts).
+ * What `runtime.status()` shows: what was asked for, what was granted, why not, and the figures of each party. The
+ * figures are read from shared memory, so nobody is asked and nobody is stopped; their names and meanings are those of
+ * the tables (`partyLayout`, `ioCountersLayout` and `timerCountersLayout` in layout.ts).
  */
 import type { Capabilities } from '../capabilities.js';
 import { listFigures, readFigures, type Figure, type FiguresOf } from '../figures.js';
@@ -21,18 +21,18 @@ import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.
 
 /** Records that others have sent to a party and that it has not taken yet. */
 export interface LaneBacklog {
-  /** Lanes that were ever used: one for each sender and band, answers apart. */
+  /** Lanes that were ever used: one for each sender and band, with answers counted apart. */
   readonly count: number;
   readonly backlog: number;
   readonly backlogBytes: number;
 }
 
-/** Why something that a party sent was not taken, or something sent to it has reached nobody. */
+/** Why something that a party sent was not taken, or something sent to it reached nobody. */
 export type RefusalReasons = PartyFigures['refusedByReason'];
 export type DropReasons = PartyFigures['droppedByReason'];
-/** Of the streams and listeners of one thread. */
+/** The streams and listeners of one thread. */
 export type IoFigures = FiguresOf<typeof ioCountersLayout.fields>['io'];
-/** Of the timers of one thread; deadlines of calls and connections count among them. */
+/** The timers of one thread, including the deadlines of calls and connections. */
 export type TimerFigures = FiguresOf<typeof timerCountersLayout.fields>['timers'];
 
 type PartyFigures = FiguresOf<typeof partyLayout.fields>;
@@ -45,7 +45,7 @@ export interface ClassFigures {
   readonly collectedNs: number;
 }
 
-/** What a party selects by, and by which names its bands go. */
+/** How a party selects, and the names of its bands. */
 interface SchedulingStatus {
   readonly discipline: DisciplineInForce;
   /** By the names of `createRuntime({ classes })`. */
@@ -62,25 +62,25 @@ export interface MainStatus extends PartyFigures, SchedulingStatus {
 export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly id: number;
   /**
-   * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is
+   * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is being
    * started again; 'drained': it runs, and takes no new work until `runtime.resume`.
    */
   readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead' | 'restarting' | 'drained';
-  /** Threads that have died in its place: 0 for one that never died. */
+  /** How many threads have died in its place: 0 if none ever died. */
   readonly generation: number;
-  /** Times that it was ready again after a death. */
+  /** How often it was ready again after a death. */
   readonly restarts: number;
   readonly cpuAsked: number | undefined;
   readonly cpuGranted: readonly number[];
   readonly timerSlackNs: number | undefined;
-  /** By which policy the system was asked to schedule its thread, and by which it does so now, as the kernel says. */
+  /** The policy that was asked for its thread, and the one that it has now, according to the kernel. */
   readonly policy: { readonly asked: Policy | undefined; readonly granted: Policy | undefined };
   /** Node's number of its thread, as `inspect` and `recover` of queues know it; also after its death. */
   readonly threadId: number;
   /** The kernel's number of its thread, for /proc, `taskset` and `chrt`. */
   readonly tid: number | undefined;
   /**
-   * Source of I/O, 'epoll' or 'io_uring', and what it has carried. It is granted once the reactor is ready. Of 'auto',
+   * Source of I/O, 'epoll' or 'io_uring', and what it has carried. It is granted once the reactor is ready. For 'auto',
    * `decision` says why it is that one.
    */
   readonly io: IoFigures & {
@@ -88,11 +88,11 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   };
   readonly timers: TimerFigures;
   readonly lanes: LaneBacklog;
-  /** Device interrupts that go to its CPU, which they take from it; as of the first call of `status()`. */
+  /** Device interrupts that go to its CPU and take it from the reactor; as of the first call of `status()`. */
   readonly interrupts: readonly string[];
-  /** Why something asked was not granted. */
+  /** Why something that was asked for was not granted. */
   readonly refusals: readonly string[];
-  /** As it idles now: 'park' where it may not spin, whatever was asked. */
+  /** How it idles now: 'park' if it may not spin, whatever was asked for. */
   readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number };
   /** What code in this reactor has posted by parentPort: the runtime's event 'message'. */
   readonly messages: number;
@@ -106,16 +106,18 @@ export interface RuntimeStatus {
   readonly machine: MachineStatus;
   readonly memory: MemoryStatus;
   /**
-   * The rule that was chosen for all, at the start or since. By which one each selects now, also by a change of its
-   * own or after a fault, is in `reactors[id].discipline` and `main.discipline`.
+   * The rule that was last chosen for all. Which one each party uses now, also after a change of its own or after a
+   * fault, is in `reactors[id].discipline` and `main.discipline`.
    */
   readonly discipline: DisciplineInForce;
   readonly reactorsAsked: number | 'auto';
-  /** What was decided where the program has not, and why: the number of reactors, how they idle, the source of I/O. */
+  /**
+   * What was decided because the program has not, and why: the number of reactors, how they idle, the source of I/O.
+   */
   readonly decisions: readonly string[];
   readonly reactors: readonly ReactorStatus[];
   readonly main: MainStatus;
-  /** The watch over stalls; undefined where none was asked for. */
+  /** The watch for stalls; undefined if none was asked for. */
   readonly stall: StallStatus | undefined;
   /** Bytes of shared address space; lanes that were never used take no memory. */
   readonly sharedBytes: number;
@@ -124,13 +126,13 @@ export interface RuntimeStatus {
 
 const PHASES = Object.entries(words.phase).map(([name]) => name.toLowerCase()) as ReactorStatus['state'][];
 
-/** Name, unit and meaning of each figure that a party has in a status, for who exports them. */
+/** Name, unit and meaning of each figure that a party has in a status, for exporters. */
 export const partyFigures: readonly Figure[] = [
   ...listFigures(partyLayout.fields), ...listFigures(ioCountersLayout.fields, partyLayout.fields.io.at),
   ...listFigures(timerCountersLayout.fields, partyLayout.fields.timers.at),
 ];
 
-/** What the main thread knows of a reactor besides its shared words. */
+/** What the main thread knows about a reactor besides its shared words. */
 export interface KnownOfReactor {
   readonly isDead: boolean;
   /** It takes no new work. */
@@ -154,7 +156,7 @@ export interface KnownOfScheduling {
   readonly classes: readonly DeclaredClass[];
 }
 
-/** All of it but what the machine has to be looked at for. */
+/** All of it, except what requires looking at the machine. */
 export function reactorStatus(
   shared: SharedRuntime, id: number, known: KnownOfReactor,
 ): Omit<ReactorStatus, 'interrupts'> {
@@ -170,7 +172,7 @@ export function reactorStatus(
   const word = (at: number) => Atomics.load(party, at >> 2);
   const phase = word(phaseField.at);
   const asked = idleName(word(idleStrategy.at));
-  // Its last word says whether it went as it was told.
+  // Its last word says whether it left as it was told.
   const hasDied = isDead && phase !== words.phase.LEFT;
   const isHeldBack = whyNoSpin !== undefined && asked !== 'park';
   const refusals = [...(grants?.refusals ?? [])];
@@ -190,7 +192,7 @@ export function reactorStatus(
     timerSlackNs: grants?.timerSlackNs,
     policy: {
       asked: policy?.asked,
-      // The number of a thread that has ended may be another's by now.
+      // The number of an ended thread may be another's by now.
       granted: isDead || grants === undefined ? undefined : policyOfThread(grants.tid),
     },
     threadId,
@@ -208,7 +210,7 @@ export function mainStatus(shared: SharedRuntime, scheduling: KnownOfScheduling)
   return figuresOfParty(shared, shared.reactors, false, scheduling);
 }
 
-/** The figures of a party that stand in no group. */
+/** The figures of a party that belong to no group. */
 export function figuresOf(shared: SharedRuntime, id: number): PartyFigures {
   return readFigures(partyLayout.fields, partyCounters(shared.inboxes[id]!));
 }
@@ -249,7 +251,7 @@ function laneBacklog(shared: SharedRuntime, id: number): LaneBacklog {
       const cells = new Int32Array(inbox, at, queueLayout.bytes >> 2);
       const numbers = new Float64Array(inbox, at, queueLayout.bytes >> 3);
       count++;
-      // Statistics: the consumer's first, so that what is taken meanwhile makes it no less than nothing.
+      // Statistics: the consumer's cursor first, so that what is taken meanwhile cannot make the difference negative.
       const consumed = numbers[consumedAt >> 3]!;
       // Pairs with the stores of both ends of the ring: any recent value is right.
       const released = Atomics.load(cells, consumerCursor.at >> 2);

@@ -1,7 +1,7 @@
-/** What steering.ts is told, and the figures that it gives. */
+/** The options of steering.ts, and its figures. */
 import type { ConnectionOptions, Io, ListenOptions } from '../io/index.js';
 
-/** What steering shows that it needs of a reactor; every `Reactor` has it, and `handle` and `call` besides. */
+/** What steering needs of a reactor. Every `Reactor` has it, and `handle` and `call` besides. */
 export interface SteeringReactor {
   readonly id: number;
   readonly reactors: number;
@@ -9,11 +9,11 @@ export interface SteeringReactor {
 }
 
 export interface SteeringOptions extends ConnectionOptions {
-  /** The same in every reactor that takes part; a name of a handler of the reactor. */
+  /** The same in every reactor that takes part; the name of a handler of the reactor. */
   name: string;
   /** Loads of all reactors, by `createLoads`: for `leastLoaded`. */
   loads?: SharedArrayBuffer;
-  /** A reactor that has not answered after this is taken for unable: 1 to 2^31 - 1, default 5,000. */
+  /** A reactor that has not answered after this time counts as unable: 1 to 2^31 - 1, default 5,000. */
   timeoutMs?: number;
 }
 
@@ -27,7 +27,7 @@ export interface SteeredListenOptions extends ListenOptions {
   firstBytesMs?: number;
 }
 
-/** The reactor that gets the connection; undefined: more bytes are needed, or, at the end of them, it stays here. */
+/** The reactor that gets the connection. Undefined: more bytes are needed; if no more may come, it stays here. */
 export type Choose = (firstBytes: Uint8Array) => number | undefined;
 export type Steered = 'handed over' | 'stayed' | 'closed';
 
@@ -35,12 +35,12 @@ export type Steered = 'handed over' | 'stayed' | 'closed';
 export interface SteeringStatus {
   readonly handedOver: number;
   readonly taken: number;
-  /** Kept here after all: refused by the other, or it could not be sent. */
+  /** Kept here after all: the other refused it, or it could not be sent. */
   readonly stayed: number;
   /** Closed, by reason. */
   readonly closedByDeath: number;
   readonly closedByTimeout: number;
   readonly closedByHandler: number;
-  /** Never said who they are: `firstBytesMs`. */
+  /** They never said who they are: `firstBytesMs`. */
   readonly closedSilent: number;
 }

@@ -1,5 +1,5 @@
 /**
- * Hands connections to other reactors, with the bytes that were read already.
+ * Hands connections to other reactors, together with the bytes that were already read.
  *
  *      reactor 0                                             reactor 1
  *      accept ─> first bytes ─> choose(): 1
@@ -8,17 +8,18 @@
  *
  * Each side owns its own descriptor of the one socket, so whoever dies, and whenever, nothing stays open and nothing is
  * closed twice. A connection that the other reactor refuses (no descriptors) or that could not be sent (full, too
- * large) stays here: `onConnection` runs here with the same bytes. One whose reactor dies before it has answered is
- * closed, since that one may have read on. All is counted.
+ * large) stays here: `onConnection` runs here with the same bytes. A connection whose new reactor dies before it has
+ * answered is closed, since that reactor may have read on. Everything is counted.
  *
- * SO_REUSEPORT alone spreads connections by a hash of both addresses: even for many short ones, but 16 long-lived
- * connections fall 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys are looked at.
- * Steering corrects that after the accept; a BPF program in the kernel could do so before it, but sees no key, needs
- * privileges and is code in another language: not used. A listener that closes resets what waits in its own queue
- * (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
+ * SO_REUSEPORT alone spreads connections by a hash of both addresses. That is even for many short ones, but 16
+ * long-lived connections are divided 12 to 4 or worse over two reactors in 8 of 100 cases, and neither load nor keys
+ * are considered. Steering corrects that after the accept. A BPF program in the kernel could do so before it, but it
+ * sees no key, needs privileges and is code in another language, so it is not used. A listener that closes resets what
+ * waits in its own queue (unless net.ipv4.tcp_migrate_req is 1), so close it only when its reactor leaves.
  *
  * It takes part in a reactor, so it is here and not with the I/O. Source of the dup: SCM_RIGHTS does the same.
  */
+import { copyOf, lengthOf } from '../byte-views.js';
 import { checkBytes, checkFunction, checkInteger, checkText, invalidArgument, PercoreError } from '../errors.js';
 import type { Connection, ConnectionOptions, Listener, ListenOptions } from '../io/index.js';
 import {
@@ -32,7 +33,7 @@ import type {
   Choose, Steered, SteeredListenOptions, SteeringOptions, SteeringReactor, SteeringStatus,
 } from './steering-options.js';
 
-/** The service by which reactors hand over. */
+/** The service by which reactors hand over connections. */
 interface Handover {
   handle(name: string, handler: (parcel: Parcel, context: { readonly from: number }) => string): void;
   call(name: string, parcel: Parcel, options: { reactor: number; timeoutMs: number }): Promise<string>;
@@ -49,8 +50,8 @@ const LOAD_STRIDE = 32;
 const EMPTY = new Uint8Array(0);
 
 /**
- * Shared memory in which reactors tell how many sources they have open; made on the main thread, passed as data. It has
- * room for those that `runtime.scale` adds.
+ * Shared memory in which reactors publish how many sources they have open. Make it on the main thread and pass it as
+ * data. It has room for reactors that `runtime.scale` adds.
  */
 export function createLoads(reactors: number): SharedArrayBuffer {
   checkInteger('reactors', reactors, 1, MAX_REACTORS);
@@ -58,8 +59,8 @@ export function createLoads(reactors: number): SharedArrayBuffer {
 }
 
 /**
- * Hands connections to other reactors, with the bytes that were read already. `createSteering` makes it, in each
- * reactor that takes part; for that reactor's thread. Nothing here blocks.
+ * Hands connections to other reactors, together with the bytes that were already read. `createSteering` makes it, in
+ * each reactor that takes part; it belongs to that reactor's thread. Nothing here blocks.
  *
  *     const steering = createSteering(reactor, { name: 'sessions' }, (connection) => serve(connection));
  *     const choose = (first: Uint8Array) => (first.length < 8 ? undefined : ownerOf(first));
@@ -74,7 +75,7 @@ export class Steering {
   readonly #loads: Int32Array | undefined;
   readonly #timeoutMs: number;
   readonly #settings: Required<ConnectionOptions>;
-  /** Those whose death an answer has told of, until they are there again. */
+  /** Reactors whose death an answer has revealed, until they are there again. */
   readonly #dead = new Set<number>();
   readonly #peers: Peers;
   readonly #host: SteeringReactor;
@@ -116,9 +117,9 @@ export class Steering {
   }
 
   /**
-   * Accepts connections and gives each to the reactor that `choose` names, this one included; `onConnection` of that
-   * one gets it, its first bytes still unread. `choose` is called as bytes come in, with all there are. What it throws
-   * closes the connection.
+   * Accepts connections and gives each to the reactor that `choose` names, which may be this one; `onConnection` of
+   * that reactor gets it, with its first bytes still unread. `choose` is called as bytes come in, with all that there
+   * are. What it throws closes the connection.
    */
   listen(options: SteeredListenOptions, choose: Choose): Listener {
     checkFunction('choose', choose);
@@ -136,8 +137,8 @@ export class Steering {
   }
 
   /**
-   * Gives a connection of this reactor to another, `given` being what its handler has had and not used. What is pending
-   * is sent first. Resolves with what became of it; in each case this object of it is over: where it stays,
+   * Gives a connection of this reactor to another; `given` is what its handler has received and not used. Pending bytes
+   * are sent first. Resolves with the outcome. In each case this object of the connection is over: if it stays,
    * `onConnection` gets a new one.
    */
   async handOver(connection: Connection, reactor: number, given: Uint8Array = EMPTY): Promise<Steered> {
@@ -147,7 +148,8 @@ export class Steering {
     checkInteger('reactor', reactor, 0, this.#host.reactors - 1);
     checkBytes('given', given);
     // Copied before anything is awaited: it may lie in the pool.
-    const had = given.length === 0 ? EMPTY : given.slice();
+    const length = lengthOf(given);
+    const had = length === 0 ? EMPTY : copyOf(given, 0, length);
     connection.pause();
     if (connection.pendingBytes !== 0) await connection.flushed();
     const detached = connection.detach();
@@ -155,7 +157,7 @@ export class Steering {
       connection.close();
       return 'closed';
     }
-    // Ours until the other one says that it has its own.
+    // It is ours until the other reactor says that it has its own.
     this.#core.native.descriptors.own(detached.fd);
     const bytes = had.length === 0 ? detached.unread : Buffer.concat([had, detached.unread]);
     const { fd, hasPeerEnded } = detached;
@@ -164,10 +166,12 @@ export class Steering {
     return this.#isDead(reactor) ? this.#stay(parcel, false) : this.#send(parcel, reactor);
   }
 
-  /** Of the reactors that take work, the one with the fewest sources open; this one at a tie. Needs `loads`. */
+  /**
+   * Of the reactors that take work, the one with the fewest open sources; this one if there is a tie. Needs `loads`.
+   */
   leastLoaded(): number {
     if (this.#loads === undefined) throw invalidArgument('loads', undefined, 'given to Steering, for leastLoaded()');
-    // A statistic that each owner writes: no order with anything else is needed.
+    // A statistic that each owner writes: it needs no order with anything else.
     let best = this.#host.id;
     let fewest = Atomics.load(this.#loads, best * LOAD_STRIDE);
     for (let id = 0; id < this.#host.reactors; id++) {
@@ -256,9 +260,9 @@ export class Steering {
     return 'stayed';
   }
 
-  /** In the reactor that gets it: '' when it has it, else why not. */
+  /** In the receiving reactor: '' if it has it, else why not. */
   #take(parcel: Parcel, from: number): string {
-    // Whoever can call this reactor can send anything by this name.
+    // Whoever can call this reactor can send anything to this name.
     const { fd: number, cookie, bytes } = (parcel ?? {}) as Partial<Parcel>;
     checkInteger('parcel.fd', number, 0, 2 ** 31 - 1);
     checkInteger('parcel.cookie', cookie, 0, Number.MAX_SAFE_INTEGER);
@@ -286,8 +290,8 @@ export class Steering {
 }
 
 /**
- * Takes part in handing connections from reactor to reactor, under `options.name`, which is a service of the reactor's.
- * `onConnection` gets each connection that comes to this one, and who has accepted it. Throws ERR_PERCORE_NAME_TAKEN.
+ * Takes part in handing connections from reactor to reactor, under `options.name`, which is a service of the reactor.
+ * `onConnection` gets each connection that comes to this one, and who accepted it. Throws ERR_PERCORE_NAME_TAKEN.
  */
 export function createSteering(
   reactor: SteeringReactor, options: SteeringOptions, onConnection: (connection: Connection, from: number) => void,

@@ -1,5 +1,5 @@
 /**
- * The one place that runs a step, settles what it answers, and reports what it throws, at once or later. A step that
+ * The one place that runs a step, settles what it returns, and reports what it throws, at once or later. A step that
  * throws costs its own message and nothing else.
  */
 import { PercoreError } from '../errors.js';
@@ -9,18 +9,18 @@ import type { TaskWatch, Watched } from './watch.js';
 import type { TurnRequests } from './turn-requests.js';
 
 /**
- * What a step may answer: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that
- * refused this step has room, without a turn until then; AGAIN, or BACK_PRESSURED where nobody has refused, to get it
- * again in the next turn, behind the others of its band. CLOSED and TOO_LARGE are reported as step errors: what the
- * step sent was not taken, and its message is gone. Other values mean nothing. A promise: the message is taken, and a
- * rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
+ * What a step may return: nothing or OK; BACK_PRESSURED to get the same message again as soon as one of those that
+ * refused this step has room, without a turn until then; AGAIN, or BACK_PRESSURED if nobody has refused, to get it
+ * again in the next turn, after the others of its band. CLOSED and TOO_LARGE are reported as step errors: what the step
+ * sent was not taken, and its message is gone. Other values mean nothing. If it returns a promise, the message is
+ * taken, and a rejection is reported; see `concurrency`. docs/architecture.md has the whole rule.
  */
 export type StepResult = number | void | Promise<void>;
 
-/** Something whose step runs once for each message: a task. `M` is what its step is given. */
+/** Something whose step runs once for each message: a task. `M` is what its step gets. */
 export interface Stepping<M> extends Watched {
   readonly name: string;
-  /** Asynchronous steps that may be under way at once, and those that are. */
+  /** How many asynchronous steps may be under way at once, and how many are. */
   readonly concurrency: number;
   unsettled: number;
   /** Steps that have asked for their message again, and those that have thrown. */
@@ -30,7 +30,7 @@ export interface Stepping<M> extends Watched {
   readonly settling: Refuser;
   /**
    * A message is what its sender says it is: the declared types are checked where it is sent, and nobody checks them
-   * again at run time. TypeScript lets a step that takes more special messages stand here because this is a method.
+   * again at run time. TypeScript lets a step that takes narrower messages stand here because this is a method.
    */
   step(message: M, from: number, band: number): StepResult;
   /** An asynchronous step has settled. */
@@ -38,15 +38,15 @@ export interface Stepping<M> extends Watched {
 }
 
 export class Steps {
-  /** Steps that returned a promise which is not settled. */
+  /** How many steps returned a promise that has not settled. */
   unsettled = 0;
   /** The task whose step runs now. */
   private running: { readonly name: string } | undefined;
 
-  /** `watch`: where figures of tasks are taken. */
+  /** `watch` is given if figures of tasks are taken. */
   constructor(private readonly turn: TurnRequests, private readonly watch?: TaskWatch | undefined) {}
 
-  /** OK when the message is taken; BACK_PRESSURED or AGAIN when it is to be kept. Never throws. */
+  /** OK if the message is taken; BACK_PRESSURED or AGAIN if it is to be kept. Never throws. */
   run<M>(task: Stepping<M>, message: M, from: number, band: number): number {
     if (this.watch !== undefined) this.watch.step(task);
     beginStep();
@@ -83,7 +83,7 @@ export class Steps {
     return code;
   }
 
-  /** Runs a step of a body, which answers as other steps do, and never throws. */
+  /** Runs a step of a body, which returns what other steps do, and never throws. */
   resume(task: Stepping<never>, body: { resume(): number }): number {
     if (this.watch !== undefined) this.watch.step(task);
     beginStep();
@@ -98,7 +98,7 @@ export class Steps {
     return this.running === task;
   }
 
-  /** Counts what a step or a body has thrown, and reports it. */
+  /** Counts what a step or a body threw, and reports it. */
   report(error: unknown, task: Stepping<never>): void {
     task.errors++;
     this.turn.reportError(error, whereOf(task));
@@ -110,7 +110,7 @@ export class Steps {
   }
 
   /**
-   * A step answered something: a code, or a promise whose rejection must not be lost, or nothing that means anything
+   * A step returned something: a code, or a promise whose rejection must not be lost, or something without a meaning
    * here.
    */
   private settle(result: unknown, task: Stepping<never>): number {
@@ -119,8 +119,8 @@ export class Steps {
         task.again++;
         return result;
       }
-      // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must learn
-      // of it.
+      // What the step sent was not taken, and never will be: its own message is gone as well, and somebody must be
+      // told.
       if (result < 0) this.report(notTaken(result), task);
       return OK;
     }
@@ -148,7 +148,7 @@ export class Steps {
   }
 }
 
-/** So many asynchronous steps of this task are under way as it may have: the message waits until one has settled. */
+/** As many asynchronous steps of this task are under way as it may have: the message waits until one has settled. */
 function waitForSettling(task: Stepping<never>): number {
   noteRefusal(task.settling, 1);
   return BACK_PRESSURED;
@@ -158,7 +158,7 @@ const whereOf = (task: { readonly name: string }): string => `task "${task.name}
 
 function notTaken(code: number): PercoreError {
   const why = code === BACK_PRESSURED || code === AGAIN
-    ? ' after an await, when its message was taken already: wait there until there is room'
+    ? ' after an await, when its message was already taken: wait there until there is room'
     : ', so what it sent was not taken, and its message is gone';
   const whyClosed = code !== CLOSED ? ''
     : '. It sent to what is closed: by an error, by onStop, or because a reactor has died; '

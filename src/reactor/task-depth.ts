@@ -1,11 +1,11 @@
 /**
  * Writes into the shared counters how many messages wait in the mailboxes of this thread. A mailbox counts for itself;
- * to count each message in shared memory as well would cost more than the mailbox does. So the sum is made at the end
+ * counting each message in shared memory as well would cost more than the mailbox does. So the sum is made at the end
  * of a turn.
  */
 import { partyLayout } from '../layout.js';
 
-/** While there is work the sum is made once in so long: a turn may take no more than a microsecond. */
+/** While there is work the sum is made only this often: a turn may take no more than a microsecond. */
 const EVERY_NS = 1_000_000;
 const TASK_DEPTH = partyLayout.fields.taskDepth.at >> 3;
 
@@ -17,8 +17,8 @@ export class TaskDepth {
   ) {}
 
   /**
-   * A turn ends that began at `turnNs`. `isEmpty`: nothing is ready; `isWaiting`: some task or lane is held back, and
-   * may have messages all the same. No turn may follow for long then, so that the sum must be right now.
+   * A turn that began at `turnNs` ends. `isEmpty`: nothing is ready; `isWaiting`: some task or lane is held, and may
+   * have messages all the same. Then no turn may follow for long, so the sum must be right now.
    */
   endTurn(turnNs: number, isEmpty: boolean, isWaiting: boolean): void {
     if (isEmpty && !isWaiting) this.counters[TASK_DEPTH] = 0;

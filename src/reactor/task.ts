@@ -4,7 +4,7 @@
  *      idle --send--> ready --select--> running --step returns--> idle, or ready while messages are left
  *
  * Messages from this thread wait in the mailbox as they are; messages from other reactors run from their lane, in the
- * band they were sent in. A step that throws is counted and reported; its message is gone, the task goes on.
+ * band in which they were sent. A step that throws is counted and reported; its message is gone, and the task goes on.
  *
  * A task may have a body, which runs in its quanta instead of the step and takes the messages out of the mailbox by
  * itself: a process. Its step then only puts what comes from other reactors into the mailbox.
@@ -18,7 +18,7 @@ import type { Timed } from './watch.js';
 import { WaitingLine, type Room } from './waiting-line.js';
 import type { Holdable } from './waits.js';
 
-/** A message of bytes where it lies in the lane; valid during the step only. */
+/** A message of bytes where it lies in the lane; valid only during the step. */
 export interface ByteRecord {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -33,32 +33,32 @@ export interface ByteRecord {
   readonly priority: number;
 }
 
-/** Messages run before other tasks of the band get their turn. */
+/** How many messages run before other tasks of the band get their turn. */
 const QUANTUM = 16;
 
 export interface TaskOptions<B extends boolean> {
   readonly name: string;
   readonly band: number;
   readonly capacity: number;
-  /** Asynchronous steps that may be under way at once; Infinity where nothing is said. */
+  /** Most asynchronous steps under way at once; Infinity by default. */
   readonly concurrency: number;
   readonly takesBytes: B;
 }
 
 /** What runs in the quanta of a task that has a body of its own. */
 export interface TaskBody {
-  /** Runs a quantum; true when there is more. */
+  /** Runs a quantum; returns true if there is more. */
   run(): boolean;
   /** The party has left: no quantum comes any more. */
   leave(): void;
 }
 
-/** A task whose step is given values, as they are or copied. */
+/** A task whose step gets values, as they are or copied. */
 export type ValueTask = LocalTask<unknown, false>;
-/** A task whose step is given bytes where they lie in a lane. It has no mailbox: what it is sent waits in the lanes. */
+/** A task whose step gets bytes where they lie in a lane. It has no mailbox: what it is sent waits in the lanes. */
 export type ByteTask = LocalTask<ByteRecord, true>;
 
-/** `M` is what the step is given. */
+/** `M` is what the step gets. */
 export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M>, Timed {
   isReady = false;
   readyNs = 0;
@@ -71,20 +71,20 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   hasEnded = false;
   readonly name: string;
   readonly band: number;
-  /** Messages that may wait; 0 once it has ended. */
+  /** How many messages may wait; 0 once it has ended. */
   capacity: number;
   readonly concurrency: number;
   readonly takesBytes: B;
   readonly step: Stepping<M>['step'];
   /** Asynchronous steps under way. */
   unsettled = 0;
-  /** Steps that have taken their message. Whoever runs them counts, since most of them run many. */
+  /** Steps that have taken their message. Whoever runs them counts, since most run many. */
   steps = 0;
   again = 0;
   errors = 0;
   /** Messages of this thread that were refused. */
   refused = 0;
-  /** Set before its first message, by whoever made it. */
+  /** Set before its first message, by its maker. */
   body: TaskBody | undefined = undefined;
   /** Those who wait for room in the mailbox. */
   readonly line: WaitingLine;
@@ -121,8 +121,8 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   }
 
   /**
-   * Puts a message of this thread into the mailbox. OK, BACK_PRESSURED when `capacity` messages wait, or CLOSED after
-   * the task has ended. Does not allocate once grown.
+   * Puts a message of this thread into the mailbox. Returns OK, BACK_PRESSURED if `capacity` messages wait, or CLOSED
+   * after the task has ended. Does not allocate once the mailbox has grown.
    */
   push(message: M): number {
     // Nobody overtakes those who wait.
@@ -140,7 +140,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     return OK;
   }
 
-  /** For a body: the next message. There must be one, and who waits for room is told by whoever calls this. */
+  /** For a body: the next message. There must be one, and the caller tells those who wait for room. */
   take(): M {
     const message = this.messages[this.first] as M;
     this.messages[this.first] = undefined;
@@ -149,16 +149,16 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     return message;
   }
 
-  /** Takes nothing any more. Returns how many messages are lost with it; one whose step runs now is not. */
+  /** Takes nothing any more. Returns how many messages are lost with it; the one whose step runs now is not lost. */
   end(): number {
-    // The message of a running step is taken out when that has ended.
+    // The message of a running step is taken out when the step has ended.
     const kept = this.isInQuantum && this.body === undefined ? 1 : 0;
     const lost = this.count - kept;
     this.hasEnded = true;
     this.capacity = 0;
     this.count = kept;
     if (kept === 0) this.messages.length = 0;
-    // Those who wait for room hear that there is nobody to wait for.
+    // Those who wait for room hear that nobody is there to wait for.
     this.line.mayHaveRoom();
     return lost;
   }
@@ -170,7 +170,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     let steps = 0;
     while (this.count !== 0 && steps < QUANTUM) {
       const code = turn.steps.run(this, this.messages[this.first]!, turn.id, this.band);
-      // One that has ended its own task has taken its message, whatever it answers.
+      // A step that has ended its own task has taken its message, whatever it returns.
       if (code !== OK && !this.hasEnded) {
         turn.hold(this, code);
         break;
@@ -189,7 +189,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   }
 
   setHeld(isHeld: boolean): void {
-    // Nobody but a message of this thread would schedule it, and that one sees that it is ready.
+    // Only a message of this thread would schedule it, and that one sees that it is ready.
     this.isHeld = isHeld;
   }
 

@@ -1,5 +1,5 @@
 /**
- * The options of createRuntime that say where each reactor's thread runs, and by which policy: checked, and worked out.
+ * The options of createRuntime that say where each reactor's thread runs, and by which policy: checked and resolved.
  */
 import { checkInteger, checkOneOf, invalidArgument } from '../errors.js';
 import { cpuTopology, type CpuBudget, type Placement, type Policy } from '../realtime/index.js';
@@ -7,9 +7,9 @@ import { checkPolicy, placeReactors, PLACEMENTS } from '../realtime/internal.js'
 
 /** Where the reactors are to run. */
 export interface Pins {
-  /** One for each there may be; undefined: where the process may run. */
+  /** One for each reactor there may be; undefined: wherever the process may run. */
   readonly pins: readonly (number | undefined)[];
-  /** Why one is not where the option meant it to be; undefined where it is. */
+  /** Why a reactor is not where the option would put it; undefined if it is. */
   readonly pinRefusals: readonly (string | undefined)[];
 }
 
@@ -30,7 +30,7 @@ export function checkPolicies(policy: PolicyOption | undefined, count: number): 
     (each === undefined ? undefined : checkPolicy(`policy[${id}]`, each)));
 }
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT. Reads the topology where a placement is asked for. */
+/** Throws ERR_PERCORE_INVALID_ARGUMENT. Reads the topology if a placement is asked for. */
 export function checkPins(pin: PinOption, policies: readonly (Policy | undefined)[], cpus: CpuBudget): Pins {
   const { length: count } = policies;
   const none = new Array<undefined>(count).fill(undefined);
@@ -39,7 +39,7 @@ export function checkPins(pin: PinOption, policies: readonly (Policy | undefined
     const placed = pin === true ? inTurn(cpus.allowed, count) : placeReactors(
       checkOneOf('pin', pin, PLACEMENTS), cpuTopology(), count,
     );
-    // The kernel takes DEADLINE only for threads that may run everywhere.
+    // The kernel accepts DEADLINE only for threads that may run everywhere.
     const pins = policies.map((policy, id) => (policy?.kind === 'deadline' ? undefined : placed.cpus[id]));
     return { pins, pinRefusals: policies.map((_policy, id) => placed.refusals[id]) };
   }

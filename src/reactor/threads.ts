@@ -1,4 +1,4 @@
-/** How the main thread comes by the threads of reactors: Node's workers. A simulator brings something else. */
+/** How the main thread gets the threads of reactors: Node's workers. A simulator brings something else. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -19,20 +19,22 @@ export interface ThreadMaker {
   receive(port: ReportPort): { readonly message: unknown } | undefined;
   /** Throws what starting a thread throws. */
   start(start: WorkerStart, resourceLimits: ResourceLimits | undefined): StartedThread;
-  /** Starts a thread that waits for its reactor. Throws what starting a thread throws. Left out by simulators. */
+  /** Starts a thread that waits for its reactor. Throws what starting a thread throws. Simulators leave it out. */
   spare?(resourceLimits: ResourceLimits | undefined): SpareThread;
 }
 
-/** A thread that has loaded everything but an entry, and waits to become a reactor's. It keeps no program running. */
+/**
+ * A thread that has loaded everything except an entry, and waits to become a reactor's. It keeps no program running.
+ */
 export interface SpareThread {
   readonly threadId: number;
-  /** The thread, which begins; undefined when it has ended. Throws for data that cannot be cloned. */
+  /** The thread, which begins; undefined if it has ended. Throws for data that cannot be cloned. */
   take(start: WorkerStart): StartedThread | undefined;
   /** Nobody will need it. */
   end(): Promise<unknown>;
 }
 
-/** What such a thread is given at first: where the rest comes. */
+/** What such a thread gets at first: where to expect the rest. */
 export interface SpareStart {
   readonly spare: MessagePort;
 }
@@ -49,7 +51,7 @@ function spareWorker(resourceLimits: ResourceLimits | undefined): SpareThread {
   const { port1, port2 } = new MessageChannel();
   const worker = startWorker('percore-spare', { spare: port2 }, port2, resourceLimits);
   let isGone = false;
-  // One that ends by itself is not missed: the next death starts a thread as without it.
+  // A thread that ends by itself is not missed: the next death starts one as it would without a spare.
   const onEnd = (): void => void (isGone = true);
   worker.on('error', onEnd).on('exit', onEnd).unref();
   return {
@@ -76,7 +78,7 @@ function startWorker(
     ...(resourceLimits === undefined ? {} : { resourceLimits }),
   };
   // A program given by --eval or standard input may say by --input-type what it is. A worker inherits that, and then
-  // takes no file.
+  // accepts no file.
   const hasInputType = [...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].some(
     (argument) => argument.includes('--input-type'),
   );

@@ -4,8 +4,8 @@ import type { Ready } from '../scheduling/internal.js';
 export interface TurnRequests {
   /** Makes `ready` wait to be selected; a turn follows. */
   schedule(ready: Ready): void;
-  /** A turn must follow, if this is not one. */
+  /** A turn must follow, if this is not already one. */
   wantTurn(): void;
-  /** Counts what a step, a handler or a callback threw, and tells the runtime. `where` says whose it was. */
+  /** Counts what a step, a handler or a callback threw, and tells the runtime. `where` says which one it was. */
   reportError(error: unknown, where: string): void;
 }

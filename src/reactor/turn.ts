@@ -5,8 +5,8 @@
  *      native: look at lanes, wheel, readiness --something is due--> run: poll, then quanta, then publish --> libuv
  *                                  \--nothing--> spin or sleep, as the idle strategy says
  *
- * This is also the one interface that tasks, lanes, timers and I/O need of their party: they make themselves ready,
- * ask whether to yield, say what a quantum has done, and are held back here.
+ * This is also the one interface that tasks, lanes, timers and I/O need of their party: they make themselves ready, ask
+ * whether to yield, say what a quantum has done, and are held here.
  */
 import { deliveryLayout, partyLayout, words } from '../layout.js';
 import {
@@ -22,7 +22,7 @@ import { Waits, type Holdable } from './waits.js';
 
 /** What bounds one turn. */
 export interface Budget {
-  /** Quanta (one task or lane, up to 16 steps) that a turn runs at most. */
+  /** The most quanta (one task or lane each, up to 16 steps) that a turn runs. */
   readonly quanta: number;
   /** Nanoseconds after which a turn selects nothing further. */
   readonly timeNs: number;
@@ -41,16 +41,16 @@ export interface TurnSettings {
   readonly counters: Float64Array;
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
-  /** One of a user's own module takes over when its thread has loaded it; until then the strict one selects. */
+  /** A user's own module takes over when its thread has loaded it; until then the strict discipline selects. */
   readonly discipline: DisciplineOptions;
   readonly classes?: readonly DeclaredClass[] | undefined;
   readonly nowNs: () => number;
-  /** Where figures of tasks are taken. */
+  /** Undefined unless figures of tasks are taken. */
   readonly watch?: TaskWatch | undefined;
   readonly onError: (error: unknown, where: string) => void;
 }
 
-/** What a turn polls, and whom it tells of what it finds. */
+/** What a turn polls, and whom it tells about what it finds. */
 export interface TurnSources {
   readonly lanes: { inlet(number: number): Ready & Timed & { readonly view: DataView } };
   readonly timers: { poll(): number };
@@ -63,7 +63,7 @@ export interface TurnSources {
   windDown(stopWord: number): void;
   /** No turn comes any more. */
   readonly isClosed: boolean;
-  /** Of a backend that must be told that a turn is wanted, see NativeTurns. */
+  /** For a backend that must be told that a turn is wanted, see NativeTurns. */
   readonly knock: (() => void) | undefined;
 }
 
@@ -82,12 +82,12 @@ const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
 const TELL_LONG_NS = deliveryLayout.fields.tellLongNs.at >> 2;
 const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 const AWAKE = words.attention.AWAKE;
-/** `shouldYield` reads the clock once in so many calls. */
+/** `shouldYield` reads the clock once in this many calls. */
 const CLOCK_EVERY = 8;
 /**
- * After which steps of a quantum the clock is read, a bit for each number of steps: seldom, since it costs as much as a
- * short step, but soon enough that a quantum of long steps does not outlast the turn by much. More often where time is
- * charged: a discipline that shares it out must select again before a band has used much more than its part.
+ * After which steps of a quantum the clock is read, one bit for each number of steps: seldom, since it costs as much as
+ * a short step, but soon enough that a quantum of long steps does not outlast the turn by much. It is read more often
+ * if time is charged: a discipline that shares it out must select again before a band has used much more than its part.
  */
 const LOOKS = 1 << 4;
 const LOOKS_IF_METERED = (1 << 1) | (1 << 2) | (1 << 4) | (1 << 8);
@@ -107,7 +107,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   readonly counters: Float64Array;
   readonly publishEvery: PublishEvery;
   readonly nowNs: () => number;
-  /** What native hands over, and what it is told. */
+  /** What native code hands over, and what it is told. */
   readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
   readonly steps: Steps;
   readonly waits: Waits;
@@ -124,7 +124,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private sources!: TurnSources;
   private depth!: TaskDepth;
   private isRunning = false;
-  /** What the others believe that runs here. */
+  /** What the others believe to be running here. */
   private toldBand: number = AWAKE;
   private endNs = 0;
   private yieldCalls = 0;
@@ -146,7 +146,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.waits = new Waits(this, this.steps);
     this.scheduler = new Scheduler(new Bands(), this, budget.quanta, watch);
     this.disciplines = new DisciplineControl(this.scheduler, {
-      // What a turn makes ready counts from the turn's beginning, so that no clock is read for it.
+      // What a turn makes ready counts from the beginning of the turn, so that no clock is read for it.
       clock: { nowNs, readyNs: () => (this.isRunning ? this.beganNs : nowNs()) },
       figures: meterFigures(counters),
       isMeasured: classes.length > 0,
@@ -178,8 +178,8 @@ export class Turn implements SchedulerHost, TurnRequests {
     const { isEmpty } = this.scheduler.discipline;
     this.delivery[HAS_MORE] = isEmpty ? 0 : 1;
     this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
-    // Whoever asks for a turn from here on gets another one: nothing looks at what is ready, or at who waits, after
-    // this.
+    // Whoever asks for a turn from here on gets another one: after this, nothing looks at what is ready, or at who
+    // waits.
     this.isRunning = false;
     if (this.waits.hasStale) this.waits.look(false);
     if (this.unpublished.count !== 0) this.unpublished.flush();
@@ -229,7 +229,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.delivery[HAS_MORE] = 1;
     const { knock } = this.sources;
     if (knock !== undefined) knock();
-    // No turn comes any more, and whoever waits for room hears that there is nobody to wait for.
+    // No turn comes any more, and those who wait for room hear that nobody is there to wait for.
     if (this.sources.isClosed) setImmediate(() => this.waits.look(true)).unref();
   }
 
@@ -251,7 +251,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     return this.scheduler.discipline.hasAbove(band) || this.party[YIELD_REQUESTED] !== 0;
   }
 
-  /** Between two steps: true when the quantum ends, since it must yield or the time of the turn is spent. */
+  /** Between two steps: true when the quantum must end, because it must yield or the time of the turn is spent. */
   mustEndQuantum(band: number, steps: number): boolean {
     if (this.mustYield(band)) return true;
     const looks = this.scheduler.meter === undefined ? LOOKS : LOOKS_IF_METERED;
@@ -260,13 +260,13 @@ export class Turn implements SchedulerHost, TurnRequests {
 
   /** A quantum of `band` has run `count` steps: publishes what they have sent. */
   endQuantum(band: number, count: number): void {
-    // Counted before it is published: who has the answer may ask for the figures.
+    // Counted before it is published: whoever has the answer may ask for the figures.
     this.counters[STEPS + band]! += count;
     if (this.unpublished.count !== 0) this.unpublished.flush();
   }
 
   /**
-   * The step of `ready`, which runs now, has answered BACK_PRESSURED or AGAIN. It keeps its message until its refuser
+   * The step of `ready`, which runs now, has returned BACK_PRESSURED or AGAIN. It keeps its message until its refuser
    * has room, or until the next turn.
    */
   hold(ready: Holdable, code: number): void {
@@ -275,12 +275,12 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.waits.hold(ready, code);
   }
 
-  /** Native reports the lane no more, or again. */
+  /** Makes native code report the lane no more, or again. */
   setMuted(lane: number, isMuted: boolean): void {
     this.delivery[IS_MUTED + lane] = isMuted ? 1 : 0;
   }
 
-  /** `producer` has records that are not published: they are at the end of the quantum. */
+  /** `producer` has records that are not published; the end of the quantum publishes them. */
   flushLater(producer: Flushable): void {
     this.unpublished.add(producer);
     this.wantTurn();
@@ -311,12 +311,12 @@ export class Turn implements SchedulerHost, TurnRequests {
   }
 
   /**
-   * Tells the others what band runs, so that they ask for a yield when they send something higher. Only once a quantum
+   * Tells the others which band runs, so that they ask for a yield when they send something higher. Only once a quantum
    * goes on for more than one step: every sender reads the word, and writing it moves its line between the cores.
    */
   private setRunningBand(band: number): void {
     this.toldBand = band;
-    // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps PARKED alone.
+    // park.attention: pairs with notify(). While awake only this thread writes the word; a waker swaps only PARKED.
     Atomics.store(this.party, ATTENTION, band);
   }
 }

@@ -7,19 +7,19 @@ import { BANDS } from '../layout.js';
 /** Something with unpublished records: an outlet, or a producer of a queue that the user has opened. */
 export interface Flushable {
   flush(): unknown;
-  /** Of an outlet: its band. What has none is published first, since an answer may say that it is there. */
+  /** For an outlet: its band. What has none is published first, since an answer may say that it is there. */
   readonly band?: number;
-  /** Of an outlet: the party that it leads to. */
+  /** For an outlet: the party that it leads to. */
   readonly to?: number;
-  /** Of an outlet: publishes, and stays in the list. */
+  /** For an outlet: publishes, and stays in the list. */
   publish?(): void;
 }
 
 export class Unpublished {
   count = 0;
   /**
-   * The first `count` have something unpublished, the highest band first. It is never shortened: setting a length costs
-   * more than a step.
+   * The first `count` have something unpublished, the highest band first. The list is never shortened: setting a length
+   * costs more than a step.
    */
   private readonly list: Flushable[] = [];
 
@@ -28,7 +28,7 @@ export class Unpublished {
     const { list } = this;
     const band = producer.band ?? BANDS;
     let at = this.count++;
-    // Most often there are one or two, and nothing moves.
+    // Usually there are one or two, and nothing moves.
     for (; at > 0 && (list[at - 1]!.band ?? BANDS) < band; at--) list[at] = list[at - 1]!;
     list[at] = producer;
   }

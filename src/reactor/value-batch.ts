@@ -1,5 +1,5 @@
 /**
- * Values of a streaming answer that go in one record, gathered in memory of this thread: each is its length, padding,
+ * Values of a streaming answer that share one record, gathered in memory of this thread. Each is its length, padding,
  * and itself at a multiple of 8.
  */
 import { ValueCodec } from '../queues/internal.js';
@@ -11,7 +11,7 @@ const MOST_BYTES = 2048;
 /** Bytes before each value. */
 export const VALUE_HEAD_BYTES = 8;
 
-/** Where the value after one of `length` bytes at `at` begins, its head included. */
+/** Where the value after one of `length` bytes at `at` begins, including its head. */
 export const nextValue = (at: number, length: number): number => at + ((VALUE_HEAD_BYTES + length + 7) & ~7);
 
 export class ValueBatch {
@@ -20,7 +20,7 @@ export class ValueBatch {
   length = 0;
   private readonly codec = new ValueCodec();
 
-  /** `mostBytes`: what a record of its lane takes. */
+  /** `mostBytes` is what a record of its lane takes. */
   constructor(mostBytes: number) {
     this.memory = new Scratch(Math.min(MOST_BYTES, (mostBytes >> 2) & ~7));
   }

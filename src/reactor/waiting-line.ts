@@ -5,8 +5,8 @@
  *                           \--take back (another refuser had room first)--> gone
  *
  * Each is called as soon as there is room for what it was refused, and no sooner. Nobody overtakes: while somebody
- * waits, only room that was promised to those who were called is given out. One who throws is counted and reported, and
- * costs nobody else anything.
+ * waits, only room that was promised to those who were called is given out. A callback that throws is counted and
+ * reported, and does not affect the others.
  *
  * No wake-up is lost, because whoever finds no room has asked to be told before it looked: `ask` sets the wish, then
  * looks. A line that has not asked since somebody joined it, or since it was told that there may be room, is *stale*:
@@ -28,16 +28,16 @@ export interface Room {
   askForRoom(units: number): boolean;
   /** Room that a record of `needed` takes. */
   unitsOf(needed: number): number;
-  /** True when nobody will take anything any more, so that nobody need wait. */
+  /** True when nobody will ever take anything, so that nobody need wait. */
   isOver(): boolean;
   /** For reports: 'the lane to reactor 1'. */
   describe(): string;
 }
 
-/** A record that has to go before what somebody waits to send, such as the name that it is for. */
+/** A record that has to precede what somebody waits to send, such as the name that it is for. */
 export interface Ahead {
   readonly needed: number;
-  /** Sends it, for which there is room now. Another may have done so meanwhile. */
+  /** Sends it; there is room for it now. Another may have done so meanwhile. */
   send(): void;
 }
 
@@ -52,7 +52,7 @@ interface Waiter {
   isGone: boolean;
 }
 
-/** So many gaps a line may have before they are closed. */
+/** How many gaps a line may have before they are closed. */
 const MOST_GONE = 32;
 
 export class WaitingLine implements Refuser {
@@ -61,28 +61,31 @@ export class WaitingLine implements Refuser {
   isStale = false;
   /** True while its party knows that somebody waits here; only the party writes it. */
   isListed = false;
-  /** Room given to those who were made ready, and not used yet. */
+  /** Room that was given to those who were made ready, and is not used yet. */
   private promised = 0;
   private waiters: Waiter[] = [];
   private first = 0;
-  /** Waiters behind `first` that have taken their wish back. */
+  /** Waiters behind `first` that have withdrawn. */
   private gone = 0;
 
   /**
-   * `share`: room that whoever has waited is given together, if its own record needs less. Record by record the two
-   * sides of a full lane would go in step.
+   * `share` is the room that a waiter gets at once, if its own record needs less. Record by record, the two sides of a
+   * full lane would go in step.
    */
   constructor(private readonly host: WaitingHost, private readonly room: Room, private readonly share = 0) {}
 
   /**
-   * Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will take anything. It uses
-   * the room at once.
+   * Calls `then` once, in a later turn, as soon as there is room for `needed`, or nobody will ever take anything. It
+   * uses the room at once.
    */
   whenRoom(needed: number, then: () => void, ahead?: Ahead): void {
     this.join({ needed, ahead, goOn: then, takesLater: false, who: this.host.whoRuns(), isGone: false });
   }
 
-  /** The same for somebody who is made ready by `then` and uses the room later. Returns what takes the wish back. */
+  /**
+   * The same for somebody who is made ready by `then` and uses the room later. Returns a function that withdraws the
+   * wish.
+   */
   [AWAIT_ROOM](needed: number, then: () => void, ahead?: Ahead): () => void {
     const waiter: Waiter = { needed, ahead, goOn: then, takesLater: true, who: '', isGone: false };
     this.join(waiter);
@@ -92,12 +95,12 @@ export class WaitingLine implements Refuser {
       this.count--;
       this.gone++;
       if (this.gone > MOST_GONE && this.gone > this.count) this.close();
-      // Who comes next may need less.
+      // Whoever comes next may need less.
       this.mayHaveRoom();
     };
   }
 
-  /** True when `units` may be taken by whoever asks, although others wait: they were promised to one who was called. */
+  /** True if `units` may be taken by the caller although others wait: they were promised to one who was called. */
   lets(units: number): boolean {
     if (units > this.promised) return false;
     this.promised -= units;
@@ -117,12 +120,12 @@ export class WaitingLine implements Refuser {
   }
 
   /**
-   * Calls those at the head of the line for whom there is room. Afterwards the line has asked for room, or is stale
-   * still.
+   * Calls those at the head of the line for whom there is room. Afterwards the line has asked for room, or is still
+   * stale.
    */
   admit(): void {
     this.isStale = false;
-    // Who waits again from within its callback stands behind those, and comes with the next look.
+    // A callback that waits again stands behind those, and comes with the next look.
     let left = this.waiters.length - this.first;
     while (left > 0 && this.count !== 0) {
       const waiter = this.waiters[this.first]!;
@@ -146,7 +149,7 @@ export class WaitingLine implements Refuser {
 
   private hasRoomFor({ needed }: { needed: number }): boolean {
     if (this.room.isOver() || this.room.askForRoom(this.promised + this.given(needed))) return true;
-    // Without the promise there may be room already, and then nobody would tell.
+    // Without the promise there may already be room, and then nobody would say so.
     if (this.promised !== 0) this.mayHaveRoom();
     if (this.first > MOST_GONE && this.first > this.count) this.close();
     return false;
@@ -176,7 +179,10 @@ export class WaitingLine implements Refuser {
     if (!waiter.takesLater) this.promised = promised;
   }
 
-  /** A callback that is an async function, or returns a promise: what that rejects with is told as what one throws. */
+  /**
+   * For a callback that is an async function, or returns a promise: a rejection is reported like what a callback
+   * throws.
+   */
   private async follow(result: unknown, waiter: Waiter): Promise<void> {
     try {
       await result;

@@ -1,12 +1,12 @@
 /**
- * Everybody of one party who waits: tasks and lanes whose step was refused, and callbacks of `whenRoom`. The rule is
- * in docs/architecture.md.
+ * Everybody of one party who waits: tasks and lanes whose step was refused, and callbacks of `whenRoom`. The rule is in
+ * docs/architecture.md.
  *
  *      step answers BACK_PRESSURED, and somebody has refused it --> held; the first of these that has room makes it
  *      ready
  *      step answers AGAIN, or BACK_PRESSURED for no reason      --> set aside until the turn ends, then behind its band
  *
- * What is held is in no ready list, and native does not look at its lane: it takes no turn and no CPU.
+ * What is held is in no ready list, and native code does not look at its lane: it takes no turn and no CPU.
  */
 import { BACK_PRESSURED } from '../queues/index.js';
 import type { Ready } from '../scheduling/internal.js';
@@ -32,16 +32,16 @@ export class Waits implements WaitingHost {
   constructor(private readonly turn: TurnRequests, private readonly steps: Steps) {}
 
   /**
-   * The step of `ready` has answered `code`, BACK_PRESSURED or AGAIN. It keeps its message, and its `isReady`, until it
+   * The step of `ready` has returned `code`, BACK_PRESSURED or AGAIN. It keeps its message, and its `isReady`, until it
    * goes on.
    */
   hold(ready: Holdable, code: number): void {
     if (code !== BACK_PRESSURED || !this.awaitRefusers(ready)) this.aside.push(ready);
   }
 
-  /** The turn ends: those that asked to be run again come behind the others of their bands. */
+  /** The turn ends: those that asked to run again come after the others of their bands. */
   endTurn(): void {
-    // Nearly always nobody: setting a length, even to what it is, costs more than a step.
+    // Nearly always there is nobody: setting a length, even to what it is, costs more than a step.
     if (this.aside.length === 0) return;
     for (const ready of this.aside) this.goOn(ready);
     this.aside.length = 0;
@@ -52,7 +52,7 @@ export class Waits implements WaitingHost {
     if (isTold) {
       for (const line of this.lines) line.mayHaveRoom();
     } else {
-      // A turn has ended since the last look: who was given room has used it, or does not want it.
+      // A turn has ended since the last look: whoever was given room has used it, or does not want it.
       for (const line of this.lines) line.forgetPromises();
     }
     this.hasStale = false;
@@ -61,7 +61,7 @@ export class Waits implements WaitingHost {
       const line = this.lines[i]!;
       if (line.isStale) line.admit();
       if (line.count !== 0) continue;
-      // Its last waiters may have left while it was looked at: who joins next must find it neither listed nor stale.
+      // Its last waiters may have left while it was looked at: the next to join must find it neither listed nor stale.
       line.isListed = line.isStale = false;
       this.lines[i] = this.lines[this.lines.length - 1]!;
       this.lines.pop();
@@ -69,7 +69,7 @@ export class Waits implements WaitingHost {
   }
 
   /** True when nobody waits for anything. */
-  /** Some task or lane waits for whoever has refused it. */
+  /** Whether some task or lane waits for whoever has refused it. */
   get hasHeld(): boolean {
     return this.held !== 0;
   }

@@ -1,15 +1,15 @@
 /**
- * The eye on the hot path: how long what is ready waits, runs and takes until it is done. A party has one where the
- * runtime was made with `metrics`; else each of its calls is a branch that is not taken.
+ * The observer of the hot path: how long what is ready waits, runs and takes until it is done. A party has one if the
+ * runtime was made with `metrics`; otherwise each of its calls is a branch that is not taken.
  *
  *      ready -> schedule     begin -> a quantum is selected     step -> a step of a task begins
  *      end / endTurn -> the quantum has ended      beginTurn -> the last quantum of the turn before is closed
  *
- * Why this is cheap: to read the clock costs more than all else here, so it is not read. A turn tells by itself when it
- * begins, and its `busyNs` tells in the next one when it has ended; between two quanta of one turn the scheduler reads
- * the clock anyway. What takes less than `exactNs` from ready to done is recorded once in SAMPLE_EVERY times, with that
- * weight; what takes longer is always recorded, so the worst is never missed. Steps of one quantum are timed together
- * unless they are long; then the clock is read between them, which is nothing beside them.
+ * Why this is cheap: reading the clock costs more than everything else here, so it is not read. A turn knows by itself
+ * when it begins, and its `busyNs` tells the next one when it has ended; between two quanta of one turn the scheduler
+ * reads the clock anyway. What takes less than `exactNs` from ready to done is recorded once in SAMPLE_EVERY times,
+ * with that weight; what takes longer is always recorded, so the worst is never missed. Steps of one quantum are timed
+ * together unless they are long; then the clock is read between them, which costs nothing beside them.
  */
 import { BANDS, LANES_PER_PEER, partyLayout, queueLayout } from '../layout.js';
 import {
@@ -23,19 +23,19 @@ export interface Watched extends Ready, TaskCounts {
   readonly name: string;
   /** Its slot; set with its first step. */
   figures: FigureSlot | undefined;
-  /** What a step takes on average, roughly; 0 until it is known. */
+  /** What a step takes on average, roughly; 0 until that is known. */
   meanNs: number;
 }
 
-/** A task or a lane: it remembers since when it waits. */
+/** A task or a lane: it remembers since when it has waited. */
 export interface Timed {
-  /** When it became ready last; 0 for never. */
+  /** When it last became ready; 0 for never. */
   readyNs: number;
-  /** The same, but for what was interrupted and goes on: when it had begun to be ready. */
+  /** The same for what was interrupted and goes on: when it first was ready. */
   sinceNs: number;
 }
 
-/** Remembers what has run, for who asks why something was late. */
+/** Remembers what has run, for those who ask why something was late. */
 export interface Recorder {
   /** A turn begins. */
   look(nowNs: number): void;
@@ -46,18 +46,18 @@ export interface Recorder {
   close(): void;
 }
 
-/** What is recorded once in so many times stands for so many. */
+/** What is recorded once in this many times stands for that many. */
 const SAMPLE_EVERY = 16;
-/** What takes so long is always recorded, unless a bound lies lower. */
+/** What takes this long is always recorded, unless a bound lies lower. */
 const EXACT_NS = 10_000;
-/** Steps that take so long on average are timed one by one. */
+/** Steps that take this long on average are timed one by one. */
 const LONG_STEP_NS = 4000;
-/** A look at the sources that came so late was kept from it by something. */
+/** If a look at the sources came this late, something kept the thread from it. */
 const LATE_NS = 20_000;
 const FOLD_EVERY_NS = 1_000_000;
-/** Of so many flushes of a lane the way of one record is measured. */
+/** In one of this many flushes of a lane, the way of one record is measured. */
 const LANE_SAMPLE_EVERY = 64;
-/** A handler that ran so long is named in full. */
+/** A handler that ran this long is named in full. */
 const NAMED_NS = 100_000;
 
 const HANDLERS: readonly string[] = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
@@ -85,7 +85,7 @@ export interface WatchSettings {
 
 export class TaskWatch {
   readonly table: FigureTable;
-  /** The task whose steps run, or ran last, in this quantum. */
+  /** The task whose steps run, or last ran, in this quantum. */
   private task: Watched | undefined;
   private ready: (Ready & Partial<Timed>) | undefined;
   private steps = 0;
@@ -99,7 +99,7 @@ export class TaskWatch {
   /** A quantum has ended whose time is not known yet. */
   private isOpen = false;
   private isRunning = false;
-  /** The last time that is known without a clock. */
+  /** The last time that is known without reading a clock. */
   private knownNs = 0;
   private turnNs = 0;
   private busyNs = 0;
@@ -108,7 +108,7 @@ export class TaskWatch {
   exactNs: number = EXACT_NS;
   private seenAsked = 0;
   private foldNs = 0;
-  /** Of this turn: when the sources had been looked at before; the turn's beginning unless that is long ago. */
+  /** In this turn: when the sources were last looked at; the turn's beginning unless that is long ago. */
   private lateFromNs = 0;
   private wake: Wake = { askedNs: 0, by: -1, awakeNs: 0 };
   private recorder: Recorder | undefined;
@@ -138,7 +138,7 @@ export class TaskWatch {
     this.turnNs = this.knownNs = beganNs;
     this.busyNs = busyNs;
     this.isRunning = true;
-    // Awake since: from its last look, or from the end of its sleep.
+    // Awake since: its last look, or the end of its sleep.
     const wokeNs = counters[WOKE_NS]!;
     const lookedNs = counters[LOOKED_NS]!;
     this.lateFromNs = beganNs - lookedNs > LATE_NS && lookedNs > 0 ? lookedNs : beganNs;
@@ -185,12 +185,12 @@ export class TaskWatch {
     this.isOpen = false;
     this.knownNs = nowNs;
     if (!isInterrupted || ready.readyNs === undefined) return;
-    // It waits again since now; what is left in a lane is other messages.
+    // It waits again from now on; what is left in a lane are other messages.
     ready.readyNs = nowNs;
     if (isOfLane) ready.sinceNs = nowNs;
   }
 
-  /** A task was made: its slot is there from now on. */
+  /** A task was made: its slot exists from now on. */
   add(task: Watched): void {
     task.figures = this.table.slotFor(task.name, task.band);
   }
@@ -223,7 +223,7 @@ export class TaskWatch {
     lane.readyNs = lane.sinceNs = this.lateFromNs === this.turnNs ? this.knownNs : this.arrivedNs(view);
   }
 
-  /** The step that runs asks for its next tick: what it is for is done. */
+  /** The running step asks for its next tick: what it is for is done. */
   relief(): void {
     const { task } = this;
     if (!this.isRunning || task === undefined) return;
@@ -238,7 +238,7 @@ export class TaskWatch {
 
   // ---- Of lanes ---------------------------------------------------------------------------------------------------
 
-  /** The sender: what lies in the lane up to `sequence` is published. Returns the next `flushes`. */
+  /** For the sender: what lies in the lane up to `sequence` is published. Returns the next `flushes`. */
   stamp(view: DataView, words: Int32Array, sequence: number, flushes: number): number {
     const nowNs = this.timeNs();
     view.setFloat64(PUBLISHED_NS, nowNs, true);
@@ -250,7 +250,7 @@ export class TaskWatch {
     return flushes + 1;
   }
 
-  /** The receiver has taken what lies before `sequence`. Returns the sample that it has seen. */
+  /** For the receiver: it has taken what lies before `sequence`. Returns the sample that it has seen. */
   take(lane: number, view: DataView, words: Int32Array, sequence: number, seen: number): number {
     // lane.sample: pairs with the store in stamp().
     const sampledAt = Atomics.load(words, SAMPLED_AT);
@@ -264,22 +264,22 @@ export class TaskWatch {
   /** This party writes the eventfd of another, whose words these are. */
   stampWake(party: Int32Array, counters: Float64Array): void {
     counters[WOKEN_NS] = this.nowNs();
-    // A statistic: who reads it takes the time above for what it is, also when another waker has written since.
+    // A statistic: a reader takes the time above as it is, even if another waker has written since.
     Atomics.store(party, WOKEN_BY, this.settings.id + 1);
   }
 
-  /** When this thread was woken last for a record, by whom, and when it was awake. */
+  /** When and by whom this thread was last woken for a record, and when it was awake. */
   lastWake(): Wake {
     return this.wake;
   }
 
   // ---- Inside -----------------------------------------------------------------------------------------------------
 
-  /** When the records of a lane came that was looked at late. */
+  /** When the records of a lane that was looked at late arrived. */
   private arrivedNs(view: DataView): number {
     const { counters, lateFromNs, turnNs } = this;
     const wokenNs = counters[WOKEN_NS]!;
-    // It slept: whoever woke it has said when, for whichever lane.
+    // It slept: whoever woke it has said when, for any of the lanes.
     const wokeNs = counters[WOKE_NS]!;
     if (wokeNs > lateFromNs) {
       if (wokenNs <= lateFromNs || wokenNs >= turnNs) return turnNs;
@@ -294,7 +294,7 @@ export class TaskWatch {
   private change(task: Watched): void {
     if (this.task !== undefined) {
       const nowNs = this.nowNs();
-      // In a lane each message has waited, and is done with its step; of a mailbox the quantum goes on.
+      // In a lane each message has waited, and is done with its step; with a mailbox the quantum goes on.
       this.isDone = this.isFirst = this.ready !== this.task;
       this.count();
       this.close(nowNs);
@@ -361,7 +361,7 @@ export class TaskWatch {
     });
   }
 
-  /** Once a millisecond of work: bounds that were set. */
+  /** Once a millisecond of work: takes over bounds that were set. */
   private fold(nowNs: number): void {
     this.foldNs = nowNs + FOLD_EVERY_NS;
     const { asked } = this.table;

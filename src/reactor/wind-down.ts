@@ -1,5 +1,5 @@
 /**
- * How a party stops, in the order in which the runtime tells it by the stop word, which each turn looks at:
+ * How a party stops, in the order in which the runtime announces it by the stop word, which each turn looks at:
  *
  *      RUN --DRAIN--> hooks run, DRAINING --hooks settled and all quiet--> QUIET --LEAVE--> LEFT
  *                                  ^-------- a record comes from a peer --------/

@@ -10,13 +10,13 @@ import { importEntry } from './entry.js';
 import { runReactor, type WorkerReport, type WorkerStart } from './reactor-thread.js';
 import type { SpareStart } from './threads.js';
 
-/** At once, or, in a spare thread, when a reactor has died. */
+/** Begins at once, or, in a spare thread, when a reactor has died. */
 async function startOf(given: WorkerStart | SpareStart): Promise<WorkerStart> {
   if (!('spare' in given)) return given;
   native();
   const [start] = await once(given.spare, 'message') as [WorkerStart];
   given.spare.close();
-  // Whoever asks what this thread was started with is told of the reactor.
+  // Whoever asks what this thread was started with sees the reactor's data.
   return Object.assign(given, start);
 }
 
@@ -26,18 +26,18 @@ await runReactor(start, {
   requestGrants,
   importEntry,
   takeOver(party, opened) {
-    // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for
-    // standing still, and freed of this thread when it has ended.
+    // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for by
+    // blocking, and freed of this thread when it has ended.
     setLazyHost({
       publishEvery: start.options.publishEvery.records,
       markDirty: (producer) => party.turn.flushLater(producer),
       onOpen: (queue) => opened.note(queue),
     });
-    // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) cost themselves
-    // alone.
+    // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) affect only
+    // themselves.
     setErrorReporter((error, where) => party.turn.reportError(error, where));
     forbidBlocking();
-    // What happened last goes before the thread does; what was thrown goes on as it would.
+    // The last events are sent before the thread ends; what was thrown goes on as it would.
     process.on('uncaughtExceptionMonitor', (error: unknown) => {
       party.flight.note('uncaught', error instanceof Error ? error.message : 'a value that is no Error');
       start.reports.postMessage({ kind: 'flight', events: party.flight.events() } satisfies WorkerReport);

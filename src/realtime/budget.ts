@@ -1,6 +1,6 @@
 /**
  * The real-time budget of this process's cgroup: CPU time for SCHED_FIFO and SCHED_RR in each period. Kernels with
- * CONFIG_RT_GROUP_SCHED give a new cgroup none, and then refuse these policies to everybody in it, root included.
+ * CONFIG_RT_GROUP_SCHED give a new cgroup none, and then refuse these policies to everybody in it, including root.
  * Source: the kernel's scheduler/sched-rt-group.
  */
 import { join } from 'node:path';
@@ -10,13 +10,16 @@ import { readSystemFile, type SystemFiles } from './system-files.js';
 /** A cgroup that may lack a budget. */
 export interface RealtimeBudget {
   readonly folder: string;
-  /** Undefined in version 2, which has no file for it: there is none but in the root cgroup, if the kernel asks. */
+  /**
+   * Undefined in version 2, which has no file for it: only the root cgroup has a budget there, if the kernel asks for
+   * one.
+   */
   readonly runtimeUs: number | undefined;
-  /** The command that would give some. */
+  /** The command that would grant some. */
   readonly fix: string;
 }
 
-/** The budget of this process's cgroup; undefined where the kernel has no such thing. */
+/** The budget of this process's cgroup; undefined if the kernel has no such thing. */
 export function realtimeBudget(read: SystemFiles = readSystemFile): RealtimeBudget | undefined {
   const places = cgroupsOf(read, 'cpu');
   const v1 = places.find(({ isV2 }) => !isV2);
@@ -24,7 +27,7 @@ export function realtimeBudget(read: SystemFiles = readSystemFile): RealtimeBudg
     const folder = each.replace(/\/$/, '');
     const text = read(join(folder, 'cpu.rt_runtime_us'));
     if (text === undefined) continue;
-    // Folders above must have at least as much: they are written first.
+    // Folders above must have at least as much, so they are written first.
     const files = v1!.folders.slice(i).reverse().slice(v1!.folders.length > i + 1 ? 1 : 0)
       .map((above) => join(above, 'cpu.rt_runtime_us'));
     return {

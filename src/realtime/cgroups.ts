@@ -33,8 +33,8 @@ function foldersOf(read: SystemFiles, controllers: string, controller: string, p
     (controllers === '' ? type === 'cgroup2' : type === 'cgroup' && options.includes(controller));
   const mounts = cgroupMounts(read).filter(isMeant);
   if (mounts.length === 0) {
-    // Without a word about mounts they are where everybody has them. One of version 1 is called by the names of its
-    // controllers, or has a link for each.
+    // If nothing is known about mounts, they are in the usual place. A hierarchy of version 1 has the names of its
+    // controllers, or a link for each.
     for (const name of controllers === '' ? [''] : [controllers, controller]) {
       mounts.push({ type: '', options: [], root: '/', at: join('/sys/fs/cgroup', name) });
     }

@@ -1,5 +1,5 @@
 /**
- * How many CPUs this process really has. `os.cpus()` tells those of the machine; what matters are the affinity mask,
+ * How many CPUs this process really has. `os.cpus()` counts those of the machine; what matters are the affinity mask,
  * which cpusets narrow silently, and the quota of the cgroup. Sources: sched_setaffinity(2); the kernel's
  * admin-guide/cgroup-v2 (cpu.max) and cgroup-v1 (cpu.cfs_quota_us).
  */
@@ -13,7 +13,7 @@ import { readSystemFile, type SystemFiles } from './system-files.js';
 export interface CpuBudget {
   /** CPUs of this thread's affinity mask, ascending. */
   readonly allowed: readonly number[];
-  /** How many CPUs' worth of time the cgroup allows, a fraction perhaps; Infinity without a quota. */
+  /** How many CPUs' worth of time the cgroup allows, perhaps a fraction; Infinity without a quota. */
   readonly quota: number;
   /** Reactors that `reactors: 'auto'` makes: the CPUs of the mask, bounded by the floor of the quota; at least 1. */
   readonly count: number;
@@ -21,8 +21,8 @@ export interface CpuBudget {
 
 /**
  * The CPUs that the calling thread may use now; `createRuntime` asks the same. Reads some small files of /proc and
- * /sys, and blocks for these; any thread. What cannot be read is no limit. `files` stands in for them in tests. Throws
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * /sys, and blocks for these; any thread may call it. What cannot be read counts as no limit. Tests pass `files`
+ * instead. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const { count } = cpuBudget();      // 1 in a container with a quota of 1.5 CPUs
  */
@@ -58,5 +58,5 @@ function quotaV1(read: SystemFiles, folder: string): number {
   return limit(max, period);
 }
 
-/** No limit unless both are above 0: "max" and -1 say so, and what is no number says nothing. */
+/** No limit unless both are above 0: "max" and -1 mean none, and anything that is not a number says nothing. */
 const limit = (max: number, period: number): number => (max > 0 && period > 0 ? max / period : Infinity);

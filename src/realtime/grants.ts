@@ -1,14 +1,14 @@
 /**
- * What a reactor's thread asks of the system. Each wish is tried, what came of it is read back, and a refusal is
- * reported and worked without. Source: sched(7), prctl(2) (PR_SET_TIMERSLACK).
+ * What a reactor's thread asks of the system. Each wish is tried, its outcome is read back, and a refusal is reported
+ * and the reactor works without it. Source: sched(7), prctl(2) (PR_SET_TIMERSLACK).
  */
 import { native } from '../native.js';
 import { prefaultStack } from './memory.js';
 import { placeOfThread, startChildrenAt } from './thread-defaults.js';
 
-/** What one thread asked of the system, and what the system gave. */
+/** What one thread asked of the system, and what the system granted. */
 export interface Grants {
-  /** The CPU asked for, or undefined when pinning was not asked. */
+  /** The CPU that was asked for, or undefined if pinning was not asked for. */
   readonly cpuAsked: number | undefined;
   /** The CPUs that the kernel lets this thread use, read back. */
   readonly cpuGranted: readonly number[];
@@ -16,16 +16,16 @@ export interface Grants {
   readonly timerSlackNs: number;
   /** The kernel's number of the thread. */
   readonly tid: number;
-  /** Source of I/O, 'epoll' or 'io_uring'; of 'auto', why. */
+  /** Source of I/O, 'epoll' or 'io_uring'; for 'auto', also why. */
   readonly io?: { readonly asked: string; readonly granted: string; readonly decision: string | undefined };
-  /** Why something was not granted; empty when all was. */
+  /** Why something was not granted; empty if everything was. */
   readonly refusals: readonly string[];
 }
 
 /**
- * Asks for the calling thread: to be pinned to `cpu` (undefined: not at all), to sleep exactly, and to be called `name`
- * by the system's tools, and to have `stackBytes` of its stack in memory. Never throws for a refusal. What the thread
- * starts later does not inherit what it was granted. Call it once in each thread.
+ * Asks for the calling thread to be pinned to `cpu` (undefined: not at all), to sleep exactly, to have `name` in the
+ * system's tools, and to have `stackBytes` of its stack in memory. Never throws for a refusal. What the thread starts
+ * later does not inherit what it was granted. Call it once in each thread.
  */
 export function requestGrants(cpu: number | undefined, name: string, stackBytes = 0): Grants {
   const addon = native();
@@ -45,8 +45,8 @@ export function requestGrants(cpu: number | undefined, name: string, stackBytes 
       refusals.push(`pin to CPU ${cpu}: ${message}${why}; the cpuset allows ${cpuGranted.join(', ')}`);
     }
   }
-  // Without it every sleep of the thread, libuv's time-outs included, may end 50 µs late.
-  // A thread of a real-time policy has none, whatever it asks for: Linux 6.13 and later say 0.
+  // Without it every sleep of the thread, including libuv's time-outs, may end 50 µs late.
+  // A thread of a real-time policy has no slack, whatever it asks for: Linux 6.13 and later report 0.
   const timerSlackNs = addon.threads.setTimerSlack(1);
   if (timerSlackNs > 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
   const sleep = addon.threads.exactSleep();

@@ -1,4 +1,4 @@
-/** What this process may use of the machine, and what its threads are to the scheduler. */
+/** What this process may use of the machine, and how the scheduler treats its threads. */
 export { cpuBudget, type CpuBudget } from './cpus.js';
 export {
   deadline, fifo, other, roundRobin, type DeadlinePolicy, type FixedPriorityPolicy, type OtherPolicy, type Policy,

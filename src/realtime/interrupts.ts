@@ -3,17 +3,19 @@ import { parseList, type SystemFiles } from './system-files.js';
 
 export interface Interrupt {
   readonly irq: number;
-  /** What the kernel says of it: chip, kind and device. */
+  /** What the kernel says about it: chip, kind and device. */
   readonly name: string;
   /** CPUs that it was allowed on. */
   readonly asked: readonly number[];
   /** CPUs that it goes to. */
   readonly effective: readonly number[];
-  /** Times that each CPU has taken it, by the number of the CPU; those that are offline are missing. */
+  /** How often each CPU has taken it, by the number of the CPU; offline CPUs are missing. */
   readonly counts: ReadonlyMap<number, number>;
 }
 
-/** Device interrupts by number. Those without one (timers, rescheduling) are each CPU's own and cannot be moved. */
+/**
+ * Device interrupts by number. Interrupts without one (timers, rescheduling) belong to each CPU and cannot be moved.
+ */
 export function interruptsOf(read: SystemFiles): Interrupt[] {
   const [head = '', ...lines] = (read('/proc/interrupts') ?? '').split('\n');
   const columns = [...head.matchAll(/CPU(\d+)/g)].map(([, cpu]) => Number(cpu));
@@ -27,14 +29,14 @@ export function interruptsOf(read: SystemFiles): Interrupt[] {
     const effective = parseList(read(`/proc/irq/${irq}/effective_affinity_list`));
     return [{
       irq, name: parts.slice(columns.length).join(' '), asked, counts,
-      // Where the files may not be read, as in many containers, those that have taken some.
+      // If the files may not be read, as in many containers: the CPUs that have taken some.
       effective: effective.length > 0 ? effective
         : asked.length > 0 ? asked : [...counts].flatMap(([cpu, count]) => (count > 0 ? [cpu] : [])),
     }];
   });
 }
 
-/** The interrupts that go to this CPU and have come there at least once. */
+/** The interrupts that go to this CPU and have arrived there at least once. */
 export function interruptsOn(cpu: number, interrupts: readonly Interrupt[]): Interrupt[] {
   return interrupts.filter(({ effective, counts }) => effective.includes(cpu) && (counts.get(cpu) ?? 0) > 0);
 }

@@ -1,6 +1,6 @@
 /**
  * What this machine grants to real-time work, what it refuses, why, and the command that would grant it. Nothing here
- * needs a privilege. By the files of the system alone, or, where the caller's thread may be used for it, by trying.
+ * needs a privilege. It only reads files of the system, or, if the caller's thread may be used for that, tries.
  */
 import { release, version } from 'node:os';
 import { native } from '../native.js';
@@ -16,13 +16,13 @@ import { formatList, readSystemFile, type SystemFiles } from './system-files.js'
 import { policyOfThread, requestPolicy } from './thread-policy.js';
 import { cpuTopology, type CpuTopology } from './topology.js';
 
-/** One thing that a machine grants or not. */
+/** One thing that a machine may grant. */
 export interface Check {
   readonly name: string;
   readonly isMet: boolean;
   /** What was found. */
   readonly found: string;
-  /** The command, or the setting, that would grant it; undefined where it is granted. */
+  /** The command, or the setting, that would grant it; undefined if it is granted. */
   readonly fix: string | undefined;
 }
 
@@ -37,17 +37,17 @@ export interface MachineReport {
   /** As `uname -r` has it. */
   readonly kernel: string;
   readonly isRealtimeKernel: boolean;
-  /** Undefined where the kernel does not say. */
+  /** Undefined if the kernel does not say. */
   readonly throttling: Throttling | undefined;
   readonly topology: CpuTopology;
   readonly checks: readonly Check[];
 }
 
-/** How a machine is looked at. */
+/** How to look at a machine. */
 export interface InspectOptions {
   /**
-   * Whether policies are tried on the calling thread, for some microseconds each: true is certain, false (default)
-   * says what the files of the system say.
+   * Whether to try policies on the calling thread, for some microseconds each. True is certain; false (default) reports
+   * what the files of the system say.
    */
   readonly isTrying?: boolean;
   readonly files?: SystemFiles;
@@ -63,8 +63,8 @@ interface Look {
 }
 
 /**
- * What this machine grants. Reads some hundred small files, and blocks for these; any thread; allocates. Never throws
- * for what is refused.
+ * What this machine grants. Reads some hundred small files, and blocks for these; any thread may call it; allocates.
+ * Never throws because something is refused.
  *
  *     for (const { name, isMet, fix } of inspectMachine().checks) if (!isMet) console.log(name, fix);
  */
@@ -207,5 +207,5 @@ function throttlingOf(read: SystemFiles): Throttling | undefined {
 const isRealtimeKernel = (read: SystemFiles): boolean =>
   read('/sys/kernel/realtime')?.trim() === '1' || / PREEMPT_RT /.test(version());
 
-/** The CPU that is the best to keep for one reactor: the last. */
+/** The best CPU to keep for one reactor: the last. */
 const lastOf = (cpus: CpuTopology['cpus']): number => cpus.at(-1)?.cpu ?? 1;

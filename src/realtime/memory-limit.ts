@@ -7,9 +7,9 @@ import { cgroupsOf } from './cgroups.js';
 import { readSystemFile, type SystemFiles } from './system-files.js';
 
 /**
- * Bytes that the process may still take before the tightest limit from its cgroup up to the root; Infinity without
- * one, or where it cannot be read. Pages of files that nobody has used lately count as free. Blocks for some small
- * files.
+ * How many bytes the process may still take before it reaches the tightest limit from its cgroup up to the root;
+ * Infinity if there is none, or if it cannot be read. Pages of files that nobody has used lately count as free. Blocks
+ * for reading some small files.
  */
 export function memoryLeft(read: SystemFiles = readSystemFile): number {
   let left = Infinity;
@@ -19,7 +19,7 @@ export function memoryLeft(read: SystemFiles = readSystemFile): number {
     for (const folder of folders) {
       const limit = Number(read(join(folder, limitName!)) ?? NaN);
       const usage = Number(read(join(folder, usageName!)) ?? NaN);
-      // "max" is no number, and version 1 says 2^63 for none.
+      // "max" is not a number, and version 1 says 2^63 for none.
       if (!(limit < UNLIMITED && usage >= 0)) continue;
       const stat = read(join(folder, 'memory.stat')) ?? '';
       const cached = Number(new RegExp(`^${cachedName} (\\d+)$`, 'm').exec(stat)?.[1] ?? 0);
@@ -29,5 +29,5 @@ export function memoryLeft(read: SystemFiles = readSystemFile): number {
   return left;
 }
 
-/** No machine has so much. */
+/** No machine has that much. */
 const UNLIMITED = 2 ** 62;

@@ -6,15 +6,15 @@
  *      isolated  each isolated CPU to one reactor, one of each core before its siblings; the others follow by `spread`
  *
  * Only CPUs that the process may use are taken, and isolated ones only if asked for; with more reactors than CPUs it
- * begins anew. Where there is
- * a choice, CPU 0 comes last of its equals: most systems put their interrupts there. Source: hwloc's distances.
+ * begins anew. Among equals CPU 0 comes last, because most systems put their interrupts there. Source: hwloc's
+ * distances.
  */
 import type { Cpu, CpuTopology } from './topology.js';
 
 export type Placement = 'pack' | 'spread' | 'isolated';
 export const PLACEMENTS: readonly Placement[] = ['pack', 'spread', 'isolated'];
 
-/** Where reactors go, and why one is not where the placement means it to be. */
+/** Where reactors go, and why a reactor is not where the placement would put it. */
 export interface Placed {
   readonly cpus: readonly number[];
   readonly refusals: readonly (string | undefined)[];
@@ -24,14 +24,14 @@ export interface Placed {
 export function placeReactors(placement: Placement, topology: CpuTopology, count: number): Placed {
   const { cpus, allowed, cpuset } = topology;
   const usable = cpus.filter(({ cpu }) => allowed.includes(cpu));
-  // Those of the boot option are in nobody's mask until they are asked for, so the cpuset decides.
+  // CPUs of the boot option are in nobody's mask until somebody asks for them, so the cpuset decides.
   const isolated = cpus.filter(({ cpu, isIsolated }) => isIsolated && cpuset.includes(cpu));
   const ordinary = usable.filter(({ isIsolated }) => !isIsolated);
   // Isolated CPUs are kept for those who ask for them, unless there are no others.
   const shared = ordinary.length > 0 ? ordinary : usable;
   const order = placement === 'pack' ? pack(shared) : spread(shared);
   const first = placement === 'isolated' ? spread(isolated) : [];
-  // One reactor alone on an isolated CPU: the scheduler would move neither of two away.
+  // One reactor alone on an isolated CPU: if there were two, the scheduler would move neither away.
   const at = (id: number): number => first[id] ?? (order[(id - first.length) % order.length] ?? allowed[0] ?? 0);
   const refused = (id: number): string | undefined => (placement !== 'isolated' || id < first.length ? undefined
     : `pin 'isolated': ${first.length === 0 ? 'no CPU is isolated' : `${first.length} CPUs are isolated`}, so it runs `
@@ -50,7 +50,9 @@ function pack(cpus: readonly Cpu[]): number[] {
   return cpus.toSorted((a, b) => compare(key(a), key(b))).map(({ cpu }) => cpu);
 }
 
-/** Turn by turn: a CPU of each package, node and last cache before a second, a core of its own before a sibling. */
+/**
+ * Turn by turn: a CPU of each package, node and last cache before a second one, and a core of its own before a sibling.
+ */
 function spread(cpus: readonly Cpu[]): number[] {
   const groups = groupBy(cpus, ({ package: socket, node }) => `${socket} ${node}`)
     .map((ofNode) => interleave(groupBy(ofNode, (each) => String(lastCache(each)))

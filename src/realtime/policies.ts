@@ -1,6 +1,6 @@
 /**
- * The policies by which the system's scheduler selects a thread. They are plain objects, so that they pass to threads;
- * what is wrong with one is said before the system is asked. Source: sched(7).
+ * The policies by which the system's scheduler selects a thread. They are plain objects, so that they can be passed to
+ * threads; mistakes in them are reported before the system is asked. Source: sched(7).
  *
  *      deadline     before all others, `runtimeNs` in each period, and no more       ^ takes the core from those below
  *      fifo, roundRobin  by priority, 99 before 1, until it sleeps
@@ -59,9 +59,9 @@ export function roundRobin(priority: number): FixedPriorityPolicy {
 }
 
 /**
- * SCHED_DEADLINE, by nanoseconds: 1,024 ≤ runtime ≤ deadline ≤ period, which is checked here. The kernel admits it if
- * the CPUs have so much time left, and wants the thread on no CPU of its own: such a reactor is not pinned unless a
- * list of CPUs asks for it. Throws ERR_PERCORE_INVALID_ARGUMENT; any thread.
+ * SCHED_DEADLINE, in nanoseconds: 1,024 ≤ runtime ≤ deadline ≤ period, which is checked here. The kernel admits it if
+ * the CPUs have that much time left, and refuses threads that are pinned: such a reactor is not pinned unless a list of
+ * CPUs asks for it. Throws ERR_PERCORE_INVALID_ARGUMENT; any thread may call it.
  */
 export function deadline(times: Omit<DeadlinePolicy, 'kind'>): DeadlinePolicy {
   if (typeof times !== 'object' || times === null) {
@@ -72,7 +72,7 @@ export function deadline(times: Omit<DeadlinePolicy, 'kind'>): DeadlinePolicy {
 }
 
 const TIMES = ['runtimeNs', 'deadlineNs', 'periodNs'];
-/** Less than this the kernel cannot account for: 2^10 ns (kernel/sched/deadline.c). */
+/** The kernel cannot account for less than this: 2^10 ns (kernel/sched/deadline.c). */
 const LEAST_RUNTIME_NS = 1024;
 const MOST_NS = Number.MAX_SAFE_INTEGER;
 
@@ -92,7 +92,7 @@ function checkTimes(prefix: string, policy: DeadlinePolicy): DeadlinePolicy {
 
 const KINDS = ['other', 'fifo', 'roundRobin', 'deadline'] as const;
 
-/** A fresh, complete policy of what a user has given. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+/** A fresh, complete policy from what a user has given. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function checkPolicy(argument: string, value: unknown): Policy {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw invalidArgument(argument, value, 'other(), fifo(1 to 99), roundRobin(1 to 99) or deadline({ … })');
@@ -122,7 +122,7 @@ export function showPolicy(policy: Policy): string {
 
 /** The kernel's numbers: SCHED_OTHER, SCHED_FIFO, SCHED_RR, SCHED_DEADLINE. */
 const NUMBERS = { other: 0, fifo: 1, roundRobin: 2, deadline: 6 } as const;
-/** How many numbers a policy is written by: see NativeRealtime. */
+/** How many numbers make up a policy: see NativeRealtime. */
 export const POLICY_NUMBERS = 6;
 
 /** As the addon takes it. */
@@ -135,7 +135,9 @@ export function writePolicy(policy: Policy): Float64Array {
   return numbers;
 }
 
-/** What the addon has written. SCHED_BATCH and SCHED_IDLE, which Percore never asks for, are read as the usual one. */
+/**
+ * Reads what the addon has written. SCHED_BATCH and SCHED_IDLE, which Percore never asks for, count as the usual one.
+ */
 export function readPolicy(numbers: Float64Array): Policy {
   const [number, nice, priority, runtimeNs, deadlineNs, periodNs] = numbers as unknown as [
     number, number, number, number, number, number,

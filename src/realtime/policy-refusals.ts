@@ -1,13 +1,13 @@
 /**
  * Why the kernel has refused a policy. It answers EPERM for three causes that have nothing to do with each other, so
- * the cause is looked for where the kernel looks. Source: __sched_setscheduler() in kernel/sched/syscalls.c; sched(7).
+ * this looks for the cause where the kernel looks. Source: __sched_setscheduler() in kernel/sched/syscalls.c; sched(7).
  *
  *     | errno  | cause                                                  | where it is seen                       |
  *     |--------|--------------------------------------------------------|----------------------------------------|
  *     | EPERM  | no CAP_SYS_NICE, or only that of a user namespace      | CapEff and uid_map of the process      |
  *     | EPERM  | the cgroup has no real-time budget                     | cpu.rt_runtime_us; the place in v2     |
  *     | EPERM  | DEADLINE, and the thread may not run on all CPUs       | the mask                               |
- *     | EBUSY  | DEADLINE, and the CPUs have not so much time left      |                                        |
+ *     | EBUSY  | DEADLINE, and the CPUs lack that much time             |                                        |
  *     | EINVAL | DEADLINE, and the period is out of the system's bounds | sched_deadline_period_{min,max}_us     |
  */
 import { PercoreError, type PercoreErrorCode } from '../errors.js';
@@ -22,11 +22,11 @@ export interface PolicyRefusal {
   /** errno's name. */
   readonly errno: string;
   readonly cause: string;
-  /** What would have it granted, a command where there is one. */
+  /** What would grant it: a command if there is one. */
   readonly fix: string;
 }
 
-/** The cause of a refusal. `read` stands for the files of the system. */
+/** The cause of a refusal. `read` reads the files of the system. */
 export function explainRefusal(policy: Policy, errno: string, read: SystemFiles = readSystemFile): PolicyRefusal {
   if (errno === 'EPERM') return explainEperm(policy, read);
   if (errno === 'EBUSY') {
@@ -83,7 +83,7 @@ function explainEperm(policy: Policy, read: SystemFiles): PolicyRefusal {
       fix: 'do not pin it (pin: false, or a placement instead of a list), or give it an exclusive cpuset',
     };
   }
-  // Version 2 has no file to look at; a kernel that gives a cgroup no budget is all that is left then.
+  // Version 2 has no file to look at; then the only remaining cause is a kernel that gives a cgroup no budget.
   if (budget?.runtimeUs === undefined && budget !== undefined) return noBudget(budget);
   return {
     code: 'ERR_PERCORE_NO_CAPABILITY', errno, cause: 'capability: something besides the capabilities forbids it '

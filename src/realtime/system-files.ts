@@ -1,4 +1,4 @@
-/** The small text files by which Linux tells of itself, and the lists that they hold. */
+/** The small text files in which Linux describes itself, and the lists in them. */
 import { readFileSync } from 'node:fs';
 
 /** Reads one file, or undefined where it does not exist or may not be read. */
@@ -8,12 +8,15 @@ export const readSystemFile: SystemFiles = (path) => {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // Not there, or not ours to read: it then says nothing.
+    // It does not exist, or we may not read it: then it says nothing.
     return undefined;
   }
 };
 
-/** "0-2,5\n" -> [0, 1, 2, 5]; what is no list is empty. Source: cpuset(7), list format. */
+/**
+ * "0-2,5
+ * " -> [0, 1, 2, 5]; empty if it is not a list. Source: cpuset(7), list format.
+ */
 export function parseList(text: string | undefined): number[] {
   const found = new Set<number>();
   for (const part of (text ?? '').trim().split(',')) {
@@ -21,7 +24,7 @@ export function parseList(text: string | undefined): number[] {
     if (first === undefined) continue;
     const end = Math.min(Number(last ?? first), Number(first) + MOST);
     for (let each = Number(first); each <= end; each++) {
-      // "0-31:2/16" has two of each sixteen.
+      // "0-31:2/16" means two of each sixteen.
       if (group === undefined || (each - Number(first)) % Number(group) < Number(used)) found.add(each);
     }
   }

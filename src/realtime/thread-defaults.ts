@@ -1,15 +1,15 @@
 /**
  * Linux gives a new thread or process the CPUs and the timer slack of the thread that makes it. A reactor is pinned to
- * one CPU and has a slack of 1 ns, but what it starts (a compiler, a shell, a pool of workers) is meant to run wherever
- * the process may run.
+ * one CPU and has a slack of 1 ns, but whatever it starts (a compiler, a shell, a pool of workers) is meant to run
+ * wherever the process may run.
  *
  *      a process:  reactor ──fork()──> child, which takes the usual place before exec()     (pthread_atfork, native)
  *      a thread:   reactor: pinned ──take off──> new Worker ──put on──> pinned              (a Proxy around Worker)
  *
- * The hook of fork() covers whatever forks in this thread, Node's child_process and native libraries alike. Threads
- * have no such hook, so `Worker` is replaced, in this thread alone. Two kinds of threads are not covered: those that a
- * native library makes by itself, and those of code that took hold of Worker before the reactor began, by `--require`
- * or `--import`. What such a library needs should begin on the main thread. Source: sched_setaffinity(2), prctl(2)
+ * The hook of fork() covers everything that forks in this thread, Node's child_process and native libraries alike.
+ * Threads have no such hook, so `Worker` is replaced, in this thread alone. Two kinds of threads are not covered: those
+ * that a native library makes by itself, and those of code that took hold of Worker before the reactor began, by
+ * `--require` or `--import`. Start such libraries on the main thread. Source: sched_setaffinity(2), prctl(2)
  * (PR_SET_TIMERSLACK), pthread_atfork(3).
  */
 import { syncBuiltinESMExports } from 'node:module';
@@ -28,7 +28,7 @@ export function placeOfThread(): ThreadPlace {
 }
 
 /**
- * From now on what this thread starts begins as it would if a thread at `usual` had started it. Call it once a thread.
+ * From now on, what this thread starts begins as if a thread at `usual` had started it. Call it once in each thread.
  */
 export function startChildrenAt(usual: ThreadPlace): void {
   native().threads.setChildPlace(usual.cpus, usual.timerSlackNs);

@@ -1,6 +1,6 @@
 /**
- * What CPUs this machine has, how they lie to each other, and which of them this process may use. Everything is read
- * from small text files, so a tree recorded on another machine can stand in for them. Sources: the kernel's
+ * The CPUs of this machine, their relation to each other, and which of them this process may use. Everything is read
+ * from small text files, so a tree recorded on another machine can take their place. Sources: the kernel's
  * admin-guide/cputopology, ABI/testing/sysfs-devices-system-cpu, core-api/irq/irq-affinity, cpuset(7).
  *
  *      package 0 ── node 0 ── core 0 ── CPU 0, CPU 4       SMT siblings share a core and its first caches
@@ -24,13 +24,13 @@ export interface Cpu {
   readonly siblings: readonly number[];
   /** NUMA node of the memory that is nearest to it. */
   readonly node: number;
-  /** From the nearest on. */
+  /** Nearest first. */
   readonly caches: readonly CpuCache[];
   /** The scheduler puts nothing on it by itself (boot option isolcpus, or an isolated cpuset partition). */
   readonly isIsolated: boolean;
-  /** Without a periodic tick while one thread alone runs there (boot option nohz_full). */
+  /** It has no periodic tick while only one thread runs there (boot option nohz_full). */
   readonly isNohzFull: boolean;
-  /** Its frequency governor; undefined where nobody governs it. */
+  /** Its frequency governor; undefined if it has none. */
   readonly governor: string | undefined;
 }
 
@@ -57,9 +57,9 @@ const CPUS = '/sys/devices/system/cpu';
 const NODES = '/sys/devices/system/node';
 
 /**
- * The CPUs of this machine. Reads some files of /sys and /proc for each, and blocks for these; any thread; allocates.
- * What cannot be read is taken for the simplest: one package, no sibling, node 0. `files` stands in for them in tests.
- * Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * The CPUs of this machine. Reads some files of /sys and /proc for each, and blocks for these; any thread may call it;
+ * allocates. What cannot be read is assumed to be the simplest: one package, no sibling, node 0. Tests pass `files`
+ * instead. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const { cpus } = cpuTopology();
  *     console.log(cpus.filter(({ isIsolated }) => isIsolated).map(({ cpu }) => cpu));
@@ -115,7 +115,7 @@ function cachesOf(read: (name: string) => string | undefined): CpuCache[] {
   return caches.sort((a, b) => a.level - b.level);
 }
 
-/** The CPUs of the cpuset that this process is in; empty where it is in none that says. */
+/** The CPUs of this process's cpuset; empty if no cpuset says any. */
 function cpusetOf(files: SystemFiles): number[] {
   for (const { isV2, folders } of cgroupsOf(files, 'cpuset')) {
     for (const folder of folders) {
@@ -135,7 +135,7 @@ function sizeOf(text: string | undefined): number {
   return number === undefined ? 0 : Number(number) * 2 ** (10 * ' KMG'.indexOf(unit === '' ? ' ' : unit!));
 }
 
-/** A whole number that a file holds; "-1", by which the kernel says that it does not know, is `otherwise`. */
+/** A whole number from a file; `otherwise` for "-1", by which the kernel says that it does not know. */
 function whole(text: string | undefined, otherwise: number): number {
   const number = Number.parseInt(text ?? '', 10);
   return number >= 0 ? number : otherwise;

@@ -5,17 +5,17 @@
  *      highest band with something ready --selected--> runs
  *      a band that was passed over `limit` times --selected before all others, once-->
  *
- * The bound: what stands first in its band is selected after at most `limit + 7` others, since each of the seven other
- * bands can be due before it once. What stands k-th waits at most k times as long. Waiting is counted in selections and
- * not in time, so that the bound holds whatever a step costs, and no clock is read. Source: the time-sharing class of
- * Solaris, which raises what has waited `ts_maxwait`; here with an exact bound.
+ * The bound: the first in its band is selected after at most `limit + 7` others, since each of the seven other bands
+ * can be due before it once. The k-th waits at most k times as long. Waiting is counted in selections and not in time,
+ * so that the bound holds whatever a step costs, and no clock is read. Source: the time-sharing class of Solaris, which
+ * raises what has waited `ts_maxwait`; here with an exact bound.
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-/** So many selections from now nobody needs to have looked. */
+/** Nobody needs to look before this many selections from now. */
 const FAR = 2 ** 30;
 
 export class AgeingBands implements Discipline<Ready> {
@@ -26,12 +26,12 @@ export class AgeingBands implements Discipline<Ready> {
    * 2^30, since nothing waits longer than `limit` and a few.
    */
   private selections = 0;
-  /** Of each band that is not empty, the selection since which what is first in it has waited. */
+  /** For each band that is not empty, the selection since which its first has waited. */
   private readonly since = new Int32Array(BANDS);
   /** Nothing is due before this selection, so until then nobody looks at `since`. */
   private nextDue: number = FAR;
 
-  /** `limit` is how often what is first in its band may be passed over: 1 to 2^30. */
+  /** `limit` is how often the first of a band may be passed over: 1 to 2^30. */
   constructor(private readonly limit: number) {}
 
   get isEmpty(): boolean {

@@ -12,7 +12,7 @@ export class Bands implements Discipline<Ready> {
   /** Bit b is set while band b has something ready. */
   private bitmap = 0;
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
-  /** What is ready, while it is one thing alone: most turns have one, and a queue costs more than its step. */
+  /** What is ready, while it is one thing alone: most turns have only one, and a queue costs more than its step. */
   private only: Ready | undefined;
 
   get isEmpty(): boolean {

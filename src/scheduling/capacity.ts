@@ -7,8 +7,8 @@
  *      capacity  polls that are asked for: tasks x polls           9x10 + 18x6 + 10x3 + 11x1    = 239
  *      total     polls that there are: each of the round's, in each of as many rounds  20 x 20  = 400
  *
- * It fits while the capacity is no more than the total. With average times it is also known how long a round takes and
- * how long a task waits for its next poll at most. Source: the four streams of "The Kernel", whose numbers these are.
+ * It fits while the capacity is no more than the total. With average times it also follows how long a round takes and
+ * how long at most a task waits for its next poll. Source: the four streams of "The Kernel", whose numbers these are.
  */
 import type { DeclaredClass } from './classes.js';
 
@@ -58,16 +58,16 @@ export function faultsOfPlan({ capacity, total }: CapacityPlan): string[] {
   return capacity > total ? [`the classes ask for ${capacity} polls, and there are ${total}`] : [];
 }
 
-/** What one class really does in one party. */
+/** What one class really uses in one party. */
 export interface ClassUse {
   readonly name: string;
   readonly priority: number;
-  /** Tasks that it has now. Known to the party itself only; undefined in what another thread tells of it. */
+  /** How many tasks it has now. Only the party itself knows; undefined in what another thread reports about it. */
   readonly spawned: number | undefined;
   readonly steps: number;
-  /** Time in its quanta, collections left out, nanoseconds. */
+  /** Time in its quanta, without collections, in nanoseconds. */
   readonly busyNs: number;
-  /** What a step took, collections left out, nanoseconds; 0 before the first. */
+  /** What a step took, without collections, in nanoseconds; 0 before the first. */
   readonly measuredNs: number;
   readonly averageNs: number | undefined;
   /** Its part of the time of all classes and bands, 0 to 1, beside `share` of the plan. */
@@ -76,7 +76,7 @@ export interface ClassUse {
   readonly utilisation: number;
 }
 
-/** The figures of a party by band, as its status has them. Those of an earlier moment may be taken off. */
+/** The figures of a party by band, as in its status. Those of an earlier moment may be subtracted. */
 export interface BandFigures {
   readonly steps: readonly number[];
   readonly stepNs: readonly number[];

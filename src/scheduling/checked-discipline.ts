@@ -1,13 +1,13 @@
 /**
- * A discipline of a user's, held to its contract: what it selects was pushed and not yet selected, it does not keep to
- * itself what is ready, and it does not throw. When it breaks that, the error says how, and the strict discipline takes
- * over with all that waits, so nothing is lost, run twice, or left to hang.
+ * A discipline of a user's own, held to its contract: what it selects was pushed and not yet selected, it does not
+ * withhold what is ready, and it does not throw. When it breaks the contract, the error says how, and the strict
+ * discipline takes over everything that waits, so nothing is lost, runs twice, or is left to hang.
  *
  *      own --push, select, hasAbove, charge--> kept, and compared with the set of what waits
  *       \--throws, loses, repeats--> onFault, once; from then on: Bands
  *
- * What waits is kept in a set besides, which costs some tens of nanoseconds for each quantum: a fault of a discipline
- * without it would show as work that never runs, or as work of which two copies run.
+ * What waits is also kept in a set, which costs some tens of nanoseconds for each quantum. Without it a fault of a
+ * discipline would appear as work that never runs, or that runs twice.
  */
 import { PercoreError, messageOf, show } from '../errors.js';
 import { Bands } from './bands.js';
@@ -15,12 +15,12 @@ import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 
 export class CheckedDiscipline implements Discipline<Ready> {
-  /** Left out where the discipline does not charge, so that nobody times quanta for it. */
+  /** Left out if the discipline does not charge, so that nobody times quanta for it. */
   readonly charge?: (band: number, ns: number) => void;
   readonly refund?: (band: number, collectedNs: number, chargedNs: number) => void;
   /** All that waits, in the order in which it came. */
   private readonly waiting = new Set<Ready>();
-  /** What selects since the fault. */
+  /** What selects after a fault. */
   private substitute: Bands | undefined;
 
   /** `onFault` is called once, with an ERR_PERCORE_DISCIPLINE. It must not throw. */
@@ -41,14 +41,14 @@ export class CheckedDiscipline implements Discipline<Ready> {
   hasAbove(band: number): boolean {
     const { substitute } = this;
     if (substitute !== undefined) return substitute.hasAbove(band);
-    // With nothing there is nothing above, whatever it says: a quantum would end for nobody.
+    // If nothing waits there is nothing above, whatever it says: a quantum would end for nobody.
     return this.waiting.size !== 0 && this.ask('hasAbove', false, () => this.own.hasAbove(band) === true);
   }
 
   push(ready: Ready): void {
     this.waiting.add(ready);
     if (this.substitute !== undefined) this.substitute.push(ready);
-    // After a fault the substitute has it, as it has all that waits.
+    // After a fault the substitute has it, with everything else that waits.
     else this.ask('push', undefined, () => this.own.push(ready));
   }
 
@@ -83,7 +83,7 @@ export class CheckedDiscipline implements Discipline<Ready> {
     return `select returned one of band ${(selected as Ready).band} that it had returned before, or was never given`;
   }
 
-  /** It has broken its contract; `how` says in which way. Everything that waits goes over to the strict discipline. */
+  /** It has broken its contract; `how` says in which way. The strict discipline takes over everything that waits. */
   fault(how: string, cause?: unknown): void {
     const bands = (this.substitute = new Bands());
     for (const ready of this.waiting) bands.push(ready);
@@ -95,14 +95,14 @@ export class CheckedDiscipline implements Discipline<Ready> {
   }
 }
 
-/** What its class is called, for messages and the status. */
+/** The name of its class, for messages and the status. */
 export function nameOfDiscipline(own: Discipline): string {
   let name: unknown;
   try {
     const { constructor } = own as { constructor?: unknown };
     if (typeof constructor === 'function') ({ name } = constructor);
   } catch {
-    // Whoever asks has a fault of it to tell, or its figures: what it is called matters less.
+    // Whoever asks wants to report a fault or figures: what it is called matters less.
   }
   return typeof name !== 'string' || name === '' || name === 'Object' ? 'of your own' : name;
 }

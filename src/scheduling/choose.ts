@@ -1,6 +1,6 @@
 /**
- * The options by which a user chooses a discipline: checked where they are given, on whatever thread, and made into one
- * on the thread that runs by it. They are plain data, so they travel to workers.
+ * The options by which a user chooses a discipline. They are checked where they are given, on whatever thread, and
+ * turned into a discipline on the thread that uses it. They are plain data, so they can travel to workers.
  */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument, keysOf, PercoreError } from '../errors.js';
 import { fileUrlOf } from '../file-url.js';
@@ -28,7 +28,7 @@ export interface ByBand {
 /**
  * Which of those that are ready runs next. Every field that is left out has the default that is named here.
  *
- * - `strict`: the highest band first. With `ageing`, what has been passed over so often (1 to 2^30 selections) is
+ * - `strict`: the highest band first. With `ageing`, whatever was passed over that often (1 to 2^30 selections) is
  *   selected once, so that nothing starves: the first of its band waits for at most `ageing` + 7 others.
  * - `roundRobin`: in the order in which they became ready, whatever the band.
  * - `weighted`: each band so many quanta in a round (1 to 2^20; default the `polls` of its class, else 1).
@@ -49,10 +49,10 @@ export type DisciplineOptions =
   | { readonly kind: 'shuffled'; readonly seed: number }
   | { readonly kind: 'own'; readonly module: URL | string; readonly data?: unknown };
 
-/** Options of a discipline that this package has. */
+/** Options of a discipline that this package provides. */
 export type BuiltInOptions = Exclude<DisciplineOptions, { readonly kind: 'own' }>;
 
-/** The same, or the name alone where nothing else is to be said. */
+/** The same, or the name alone if there is nothing else to say. */
 export type DisciplineChoice = DisciplineOptions | 'strict' | 'roundRobin' | 'weighted' | 'shares' | 'deadline';
 
 const KINDS = ['strict', 'roundRobin', 'weighted', 'shares', 'deadline', 'shuffled', 'own'] as const;
@@ -62,8 +62,8 @@ const BY_BAND = [...Array.from({ length: BANDS }, (_, band) => `${band}`), 'othe
 const NAMES = KINDS.filter((kind) => kind !== 'shuffled' && kind !== 'own');
 
 /**
- * Throws ERR_PERCORE_INVALID_ARGUMENT, with what is allowed, unless `choice` is one; undefined is the strict one. What
- * it returns is plain data with numbers by band, none by class.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT, which says what is allowed, unless `choice` is valid; undefined means the strict
+ * one. Returns plain data with numbers by band, not by class.
  */
 export function checkDiscipline(
   choice: DisciplineChoice | undefined, classes: readonly DeclaredClass[] = [],
@@ -103,7 +103,7 @@ export function checkDiscipline(
   return options.kind === 'weighted' ? withPolls(options, classes) : options;
 }
 
-/** Where no weight is given, a class is polled in a round as often as it has declared. */
+/** If no weight is given, a class is polled in a round as often as it has declared. */
 function withPolls(
   { kind, weights }: { readonly kind: 'weighted'; readonly weights?: ByBand }, classes: readonly DeclaredClass[],
 ): DisciplineOptions {
@@ -147,16 +147,16 @@ function copyByBand(name: string, given: object, classes: readonly DeclaredClass
   return copy;
 }
 
-/** What disciplines read the time from. */
+/** The clock that disciplines read. */
 export interface DisciplineClock {
   /** Exact. */
   readonly nowNs: () => number;
-  /** When what is pushed now became ready; the time at which the turn began will do. */
+  /** When what is pushed now became ready; the time at which the turn began is good enough. */
   readonly readyNs: () => number;
 }
 
 /**
- * The discipline that the options mean. Where `previous` is of the same kind it takes the new numbers over and is
+ * The discipline that the options describe. If `previous` is of the same kind, it takes over the new numbers and is
  * returned itself, so that it keeps what it knows: virtual times, deadlines, the rest of a round.
  */
 export function makeDiscipline(

@@ -6,17 +6,17 @@ import { checkBoolean, checkInteger, checkOptions, checkText, invalidArgument, P
 import { BANDS } from '../layout.js';
 import type { ReadyView } from './ready.js';
 
-/** What `createRuntime({ classes })` says of one class. Numbers are those of one reactor. */
+/** What `createRuntime({ classes })` says about one class. Numbers hold for one reactor. */
 export interface ClassOptions {
   /** Band of the class, 0 low to 7 high. No other class has the same. */
   readonly priority: number;
-  /** Tasks that it is meant to have: 0 to 10^6. Default 0. */
+  /** How many tasks it is meant to have: 0 to 10^6. Default 0. */
   readonly tasks?: number;
-  /** How often it is polled in a round: 1 to 2^20. Default 1. It is the weight of the class where none is given. */
+  /** How often it is polled in a round: 1 to 2^20. Default 1. It is the weight of the class if none is given. */
   readonly polls?: number;
-  /** What a step of it takes on average, nanoseconds: 1 to 10^12. Without it no time can be foretold. */
+  /** How long a step of it takes on average, in nanoseconds: 1 to 10^12. Without it no time can be predicted. */
   readonly averageNs?: number;
-  /** True: a spawn beyond `tasks` throws ERR_PERCORE_CAPACITY. Default false: it is only said by `capacity`. */
+  /** True: a spawn beyond `tasks` throws ERR_PERCORE_CAPACITY. Default false: then only `capacity` reports it. */
   readonly isBounded?: boolean;
 }
 
@@ -33,8 +33,8 @@ export interface DeclaredClass {
 const OPTIONS = ['priority', 'tasks', 'polls', 'averageNs', 'isBounded'];
 
 /**
- * The classes by the names that they were given, the highest first. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong
- * number, a name that could be taken for a band ('7', 'others'), and two classes of one band.
+ * The classes by their names, the highest first. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong number, for a name
+ * that could be mistaken for a band ('7', 'others'), and for two classes of one band.
  */
 export function checkClasses(given: Readonly<Record<string, ClassOptions>> | undefined): readonly DeclaredClass[] {
   if (given === undefined) return [];
@@ -75,7 +75,7 @@ function checkAverage(argument: string, value: unknown): number {
   throw invalidArgument(argument, value, 'a number from 1 to 1000000000000');
 }
 
-/** The band of the class of that name. Throws ERR_PERCORE_INVALID_ARGUMENT, with those that there are. */
+/** The band of the class of that name. Throws ERR_PERCORE_INVALID_ARGUMENT, which lists the existing classes. */
 export function bandOfClass(classes: readonly DeclaredClass[], name: unknown): number {
   const found = classes.find((one) => one.name === name);
   if (found !== undefined) return found.priority;
@@ -91,7 +91,7 @@ export function countOfBand(tasks: Iterable<ReadyView>, band: number): number {
   return count;
 }
 
-/** Throws ERR_PERCORE_CAPACITY where `task` would be one more than its class has declared, and the class is bounded. */
+/** Throws ERR_PERCORE_CAPACITY if `task` would be one more than its class has declared, and the class is bounded. */
 export function checkAdmission(
   classes: readonly DeclaredClass[], task: ReadyView & { readonly name: string }, others: Iterable<ReadyView>,
 ): void {

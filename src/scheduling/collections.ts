@@ -1,8 +1,8 @@
 /**
- * Garbage collections of this thread, as Node tells of them: each when it is over and the event loop comes round.
- * Node's own observer is used, since to be told at once takes V8's interface, which an addon for all versions of Node
- * cannot have. It costs CPU for each collection, 0.1 ms as measured over 6,000 scavenges on a busy machine, and nothing
- * between them; so it is asked only where somebody is charged or measured. It does not keep the thread alive.
+ * Garbage collections of this thread, as Node reports them: each when it is over and the event loop comes round. Node's
+ * own observer is used, since being told at once takes V8's interface, which an addon for all versions of Node cannot
+ * use. It costs CPU for each collection, 0.1 ms as measured over 6,000 scavenges on a busy machine, and nothing between
+ * them; so it is used only if somebody is charged or measured. It does not keep the thread alive.
  */
 import type { PerformanceObserver as Observer } from 'node:perf_hooks';
 
@@ -14,9 +14,9 @@ const KINDS: Readonly<Record<number, string>> = {
   1: 'scavenge', 2: 'minor mark and sweep', 4: 'mark and sweep', 8: 'incremental marking', 16: 'weak callbacks',
 };
 
-/** Tells of each collection of this thread from now on. Returns what ends that. */
+/** Reports each collection of this thread from now on. Returns a function that ends that. */
 export function watchCollections(nowNs: () => number, onCollection: OnCollection): () => void {
-  // The global one is loaded when it is first asked for, so a thread that measures nothing does not load it.
+  // The global one is loaded when it is first used, so a thread that measures nothing does not load it.
   const { PerformanceObserver } = globalThis as unknown as { PerformanceObserver: typeof Observer };
   const observer = new PerformanceObserver((list) => {
     // Its times count from the thread's start.

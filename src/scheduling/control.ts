@@ -1,6 +1,6 @@
 /**
- * The discipline of one scheduler: chosen, changed while it runs, replaced where it breaks its contract, and fed with
- * what it needs: times of quanta where it charges, collections where somebody is charged.
+ * The discipline of one scheduler: chosen, changed while it runs, replaced if it breaks its contract, and fed with what
+ * it needs: times of quanta if it charges, and collections if somebody is charged.
  */
 import type { PercoreError } from '../errors.js';
 import { CheckedDiscipline, nameOfDiscipline } from './checked-discipline.js';
@@ -12,7 +12,7 @@ import { checkOwn } from './own-discipline.js';
 import type { Ready } from './ready.js';
 import type { Scheduler } from './scheduler.js';
 
-/** What selects now: the options of a built-in discipline, or the class of a user's. */
+/** What selects now: the options of a built-in discipline, or the class of a user's own. */
 export type DisciplineInForce =
   | BuiltInOptions
   | { readonly kind: 'own'; readonly name: string; readonly module?: string };
@@ -20,14 +20,14 @@ export type DisciplineInForce =
 export interface ControlSettings {
   readonly clock: DisciplineClock;
   readonly figures: MeterFigures;
-  /** Somebody asks what each band uses, whatever the discipline needs. */
+  /** Somebody wants to know what each band uses, whatever the discipline needs. */
   readonly isMeasured: boolean;
   readonly onFault: (error: PercoreError) => void;
 }
 
 export class DisciplineControl {
   inForce: DisciplineInForce = { kind: 'strict' };
-  /** Called after each change, also when a discipline was replaced for its fault. */
+  /** Called after each change, also when a discipline was replaced because of a fault. */
   onChange: (() => void) | undefined;
   private endWatch: (() => void) | undefined;
   private latest: Discipline<Ready> | undefined;
@@ -37,16 +37,16 @@ export class DisciplineControl {
     this.setMeter();
   }
 
-  /** Checked options. Takes effect with the next selection, also amid a turn. */
+  /** The options are checked. Takes effect with the next selection, also in the middle of a turn. */
   choose(options: BuiltInOptions): void {
     this.install(makeDiscipline(options, this.settings.clock, this.scheduler.discipline), options);
   }
 
-  /** The same for a discipline of a user's. Throws ERR_PERCORE_INVALID_ARGUMENT unless it is one. */
+  /** The same for a discipline of a user's own. Throws ERR_PERCORE_INVALID_ARGUMENT if it is not one. */
   use(own: unknown, module?: string): void {
     const discipline = checkOwn('discipline', own);
     const checked = new CheckedDiscipline(discipline, (error) => {
-      // One that is being replaced may show its fault when what waits is taken out of it.
+      // The discipline that is being replaced may show its fault when what waits is taken out of it.
       if (this.latest === checked) this.inForce = { kind: 'strict' };
       this.settings.onFault(error);
       this.onChange?.();
@@ -62,7 +62,7 @@ export class DisciplineControl {
   }
 
   private install(next: Discipline<Ready>, inForce: DisciplineInForce): void {
-    // Before it is given what waits, which may already show a fault.
+    // Set before it is given what waits, which may already reveal a fault.
     this.inForce = inForce;
     this.latest = next;
     this.scheduler.setDiscipline(next);

@@ -1,6 +1,7 @@
 /**
- * Earliest deadline first: what has to be done soonest runs first. Each Ready has a relative deadline, its own or that
- * of its band, counted from the moment it became ready. As long as all deadlines can be met, this order meets them.
+ * Earliest deadline first: whatever must be done soonest runs first. Each Ready has a relative deadline, its own or
+ * that of its band, counted from the moment when it became ready. As long as all deadlines can be met, this order meets
+ * them.
  *
  *      relative deadline -> line, first in, first out; in a line the deadlines only grow, since time does
  *      lines that are not empty -> binary heap by the deadline of what is first in them --select--> the smallest
@@ -14,13 +15,13 @@ import { ReadyQueue } from './ready-queue.js';
 import type { Ready } from './ready.js';
 import { NumberQueue } from './number-queue.js';
 
-/** All that is ready with one relative deadline. */
+/** Everything that is ready with one relative deadline. */
 class Line {
   readonly items = new ReadyQueue();
   /** Deadlines of all but the first; and which push each of them was. */
   readonly deadlines = new NumberQueue();
   readonly pushes = new NumberQueue();
-  /** Deadline of the first, and which push it was, to tell equal ones apart. */
+  /** The deadline of the first, and which push it was, to distinguish equal ones. */
   firstNs = 0;
   firstPush = 0;
 
@@ -37,7 +38,7 @@ export class EarliestDeadline implements Discipline<Ready> {
   /** The lines that are not empty, as a heap. */
   private readonly heap: Line[] = [];
   private pushes = 0;
-  /** The deadline of what was selected last, which runs now. */
+  /** The deadline of what was last selected, which runs now. */
   private runningNs = -Infinity;
 
   /**
@@ -51,7 +52,7 @@ export class EarliestDeadline implements Discipline<Ready> {
     return this.heap.length === 0;
   }
 
-  /** True when something must be done before what runs now. */
+  /** True if something must be done before what runs now. */
   hasAbove(_band: number): boolean {
     return this.heap.length !== 0 && this.heap[0]!.firstNs < this.runningNs;
   }
@@ -90,7 +91,7 @@ export class EarliestDeadline implements Discipline<Ready> {
     return ready;
   }
 
-  /** Other deadlines for what becomes ready from now on. What waits keeps the one that it has. */
+  /** New deadlines for what becomes ready from now on. What already waits keeps its own. */
   setDeadlines(deadlinesNs: ArrayLike<number>): void {
     this.bands = Array.from(deadlinesNs, (relativeNs) => this.lineOf(relativeNs));
   }

@@ -1,17 +1,17 @@
 /**
- * Shares that are chosen by themselves: a band with a latency goal gets as many as it needs to keep it, and gives them
- * back when it needs them no more. The others share what is left, in proportion to their own shares.
+ * Shares that adjust themselves: a band with a latency goal gets as many as it needs to keep it, and gives them back
+ * when it no longer needs them. The others share what is left, in proportion to their own shares.
  *
  *      each quantum: how long had it waited since it became ready?
  *      worst wait of a window > 1/2 of the goal --> shares doubled, up to `most` times its own
  *      worst wait of a window < 1/4 of the goal --> a tenth given back, down to its own
  *      each quantum of whomever: one of the band has waited for > 1/2 of the goal --> shares times eight, up to `most`
  *
- * The last is for a band that owes much, because a pause of the kernel has hit it: it is not selected for long then, so
- * no window would end. With its shares what it owes is revalued.
+ * The last rule is for a band that owes much, because a pause of the kernel has hit it: it is then not selected for a
+ * long time, so no window would end. With its shares, what it owes is revalued.
  *
- * A goal is not a guarantee: a step that has begun is run to its end, so the wait can be longer by the longest step.
- * What a band with a goal asks beyond its own shares is bounded by `most`, so it cannot starve the others. Source: the
+ * A goal is not a guarantee: a step that has begun runs to its end, so the wait can be longer by the longest step.
+ * `most` bounds what a band with a goal asks for beyond its own shares, so it cannot starve the others. Source: the
  * latency goals of Glommio's task queues; additive and multiplicative control as in TCP.
  */
 import { BANDS } from '../layout.js';
@@ -20,7 +20,7 @@ import type { Ready } from './ready.js';
 import { DEFAULT_DEBT_NS, Shares } from './shares.js';
 import { NumberQueue } from './number-queue.js';
 
-/** After so many quanta of a band, or so long, its shares are looked at. */
+/** After this many quanta of a band, or this long, its shares are reviewed. */
 const WINDOW_QUANTA = 32;
 const WINDOW_NS = 5_000_000;
 
@@ -91,15 +91,15 @@ export class LatencyGoals implements Discipline<Ready> {
     return this.shares.sharesOf(band);
   }
 
-  /** Changes a band's own shares. One with a goal begins anew from there. */
+  /** Changes a band's own shares. A band with a goal begins anew from there. */
   setShares(band: number, shares: number): void {
     this.own[band] = shares;
     this.shares.setShares(band, shares);
   }
 
   /**
-   * Other numbers, while it runs: virtual times stay, so nobody gains or loses what it has used. A band whose own
-   * shares and goal stay keeps what it was given for its goal.
+   * New numbers, while it runs: virtual times stay, so nobody gains or loses what it has used. A band whose own shares
+   * and goal stay the same keeps what it was given for its goal.
    */
   adjust(shares: ArrayLike<number>, goals: readonly LatencyGoal[], debtNs: number): void {
     this.shares.debtNs = debtNs;

@@ -1,30 +1,30 @@
 /**
- * What quanta take, by band: charged to a discipline that shares time out, and added up for who asks what a class uses.
- * A garbage collection is nobody's doing: it is counted apart, and given back to the band that it has met.
+ * What quanta take, by band: charged to a discipline that shares out time, and added up for those who ask what a class
+ * uses. No band is responsible for a garbage collection: it is counted apart, and given back to the band that it hit.
  *
  *      quantum ends   --note-->       stepNs[band] += ns, discipline.charge(band, ns)
  *      collection seen, later --collected--> collectedNs[band] += its ns, discipline.refund(band, its ns, ns)
  *
- * Node tells of a collection when it is over and the event loop comes round (collections.ts), so quanta that are long
- * enough to have met one are kept for a while. Time outside of quanta (promises, Node's own callbacks, sleep) is
- * charged to nobody. One thread; does not allocate.
+ * Node reports a collection when it is over and the event loop comes round (collections.ts), so quanta that are long
+ * enough to have met one are remembered for a while. Time outside of quanta (promises, Node's own callbacks, sleep) is
+ * charged to nobody. Belongs to one thread; does not allocate.
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 
-/** A quantum that is shorter has met no collection that would matter. */
+/** A shorter quantum has met no collection that would matter. */
 const LONG_NS = 30_000;
-/** Long quanta that are kept: a power of two. A pass of the event loop comes after a few. */
+/** How many long quanta are remembered: a power of two. A pass of the event loop comes after a few. */
 const KEPT = 64;
 
-/** What the figures of a party are counted in. */
+/** Where the figures of a party are counted. */
 export interface MeterFigures {
   /** Time in the quanta of each band, collections included. */
   readonly stepNs: Float64Array;
-  /** The part of it that was collection. */
+  /** The part of it that was collections. */
   readonly collectedNs: Float64Array;
-  /** Time of all collections of the thread, also outside of quanta. */
+  /** Time of all collections of the thread, including those outside of quanta. */
   readonly collectorNs: Float64Array;
 }
 
@@ -36,8 +36,8 @@ export class Meter {
   private next = 0;
 
   /**
-   * `isExact`: the last quantum of a turn is timed too, which costs a reading of the clock. It is needed where somebody
-   * asks what a class uses, and not where a discipline alone does.
+   * `isExact`: the last quantum of a turn is timed too, which costs a reading of the clock. That is needed if somebody
+   * asks what a class uses, and not if only a discipline does.
    */
   constructor(private readonly figures: MeterFigures, readonly isExact: boolean) {}
 

@@ -5,8 +5,8 @@ const METHODS = ['push', 'select', 'hasAbove'] as const;
 const ALLOWED = 'a discipline with push, select, isEmpty and hasAbove';
 
 /**
- * Throws ERR_PERCORE_INVALID_ARGUMENT unless `own` has what a discipline must have, and ERR_PERCORE_DISCIPLINE,
- * with the cause, where a member cannot be read. It is run by CheckedDiscipline.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT unless `own` has everything that a discipline must have, and
+ * ERR_PERCORE_DISCIPLINE, with the cause, if a member cannot be read. CheckedDiscipline runs it.
  */
 export function checkOwn(argument: string, own: unknown): Discipline {
   let missing: string[] | undefined;
@@ -23,13 +23,13 @@ export function checkOwn(argument: string, own: unknown): Discipline {
   throw invalidArgument(argument, own, `${ALLOWED}${lacks}`);
 }
 
-/** What a discipline must have and this has not; undefined for what is no object. */
+/** What a discipline must have and this lacks; undefined if it is not an object. */
 function lacksOf(own: unknown): string[] | undefined {
   if (typeof own !== 'object' || own === null) return undefined;
   const given = own as Partial<Record<keyof Discipline, unknown>>;
   const missing: string[] = METHODS.filter((name) => typeof given[name] !== 'function');
   if (typeof given.isEmpty !== 'boolean') missing.push('isEmpty');
-  // Those that it may have are read as well: one that cannot be read is refused now, not found out later.
+  // Optional members are read as well: one that cannot be read is refused now, not discovered later.
   void given.charge;
   void given.refund;
   return missing;

@@ -1,6 +1,6 @@
 /**
  * What can be selected to run: a task with messages, a lane with records, a timer that has expired, a connection with
- * readiness. Timers and I/O make these and hand them to whoever schedules (a reactor, or a loop of their own where they
+ * readiness. Timers and I/O make these and hand them to whoever schedules (a reactor, or a loop of their own when they
  * are used alone), so they need not know the reactor.
  */
 
@@ -25,5 +25,5 @@ export interface Ready extends ReadyView {
 /** Makes a Ready wait to be selected, unless it does so already. */
 export type Schedule = (ready: Ready) => void;
 
-/** The band of whatever was given no priority. */
+/** The band of anything that was given no priority. */
 export const DEFAULT_BAND = 3;

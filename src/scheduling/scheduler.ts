@@ -1,5 +1,5 @@
 /**
- * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O where they
+ * The one loop that runs what is ready, under a budget. A reactor's turn uses it, and so do timers and I/O when they
  * are used without a reactor.
  *
  *      schedule --> discipline --select--> run one quantum --there is more--> schedule
@@ -12,7 +12,7 @@ import { DEFAULT_BAND, type Ready } from './ready.js';
 /** What the loop needs of the thread that it runs on. */
 export interface SchedulerHost {
   readonly nowNs: () => number;
-  /** Something has become ready: a turn must follow, if this is not one. */
+  /** Something has become ready: a turn must follow, if this is not already one. */
   wantTurn(): void;
   /** True when the turn must end although its budget is not spent. Asked after each quantum. */
   mustEndTurn(): boolean;
@@ -20,17 +20,17 @@ export interface SchedulerHost {
   noteThrown(error: unknown, ready: Ready): void;
 }
 
-/** Is told of each quantum, where figures are taken. */
+/** Is told about each quantum, if figures are taken. */
 export interface QuantumWatch {
   begin(ready: Ready): void;
-  /** Not of the last quantum of a turn, after which no clock is read. */
+  /** Not called for the last quantum of a turn, after which no clock is read. */
   end(nowNs: number): void;
 }
 
 export class Scheduler {
   /** Band of what runs; between turns, that of something without a priority. */
   runningBand: number = DEFAULT_BAND;
-  /** Times quanta, where the discipline or somebody else wants to know. */
+  /** Times quanta, if the discipline or somebody else wants to know. */
   meter: Meter | undefined;
   private isHeld = false;
   private current: Discipline<Ready>;
@@ -48,8 +48,9 @@ export class Scheduler {
   }
 
   /**
-   * From now on what is ready is selected by `next`, also when this is called amid a quantum. What waits goes over in
-   * the order in which the old one would have selected it; so within a band the order stays, and nothing is lost.
+   * From now on `next` selects what is ready, even if this is called in the middle of a quantum. What waits is handed
+   * over in the order in which the old discipline would have selected it; so within a band the order stays, and nothing
+   * is lost.
    */
   setDiscipline(next: Discipline<Ready>): void {
     const { current } = this;
@@ -87,7 +88,7 @@ export class Scheduler {
       this.runQuantum(ready);
       // Both may have been changed by the quantum.
       const { current, meter } = this;
-      // A turn that has run all there was does not read the clock: nobody has waited.
+      // A turn that has run everything does not read the clock: nobody has waited.
       if (current.isEmpty && (meter === undefined || !meter.isExact)) break;
       const nowNs = host.nowNs();
       if (watch !== undefined) watch.end(nowNs);
@@ -124,7 +125,7 @@ export class Scheduler {
   }
 }
 
-/** Hands `ready` over to the discipline. Returns false when it waits there, or runs, already. */
+/** Hands `ready` over to the discipline. Returns false if it already waits there, or runs. */
 export function makeReady(discipline: Discipline<Ready>, ready: Ready): boolean {
   if (ready.isReady) return false;
   ready.isReady = true;

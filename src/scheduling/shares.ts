@@ -8,16 +8,16 @@
  *      a quantum is charged at most `debtNs`: a pause of the kernel is paid back for a while, not for ever
  *
  * The bounds: a band that is ready runs again before the others have run for more than `debtNs` times their shares by
- * its own, and one quantum each. Of any time in which it is ready it gets no more than its part and one quantum.
- * Within a band the order is first in, first out. A band that is alone gets all the time.
- * Source: Waldspurger's stride scheduling, Linux' CFS (vruntime), the scheduling groups of Seastar and Glommio.
+ * its own, and one quantum each. During any time in which it is ready it gets no more than its part and one quantum.
+ * Within a band the order is first in, first out. A band that is alone gets all the time. Source: Waldspurger's stride
+ * scheduling, Linux' CFS (vruntime), the scheduling groups of Seastar and Glommio.
  */
 import { BANDS } from '../layout.js';
 import type { Discipline } from './discipline.js';
 import type { Ready } from './ready.js';
 import { ReadyQueue } from './ready-queue.js';
 
-/** What a quantum is charged at most where nothing is said. A slice of the kernel's scheduler is a few milliseconds. */
+/** The most that a quantum is charged by default. A slice of the kernel's scheduler is a few milliseconds. */
 export const DEFAULT_DEBT_NS = 10_000_000;
 
 export class Shares implements Discipline<Ready> {
@@ -25,12 +25,12 @@ export class Shares implements Discipline<Ready> {
   private readonly queues: readonly ReadyQueue[] = Array.from({ length: BANDS }, () => new ReadyQueue());
   private readonly shares: Float64Array;
   private readonly virtualNs = new Float64Array(BANDS);
-  /** The virtual run time of the band that was selected last: where a band that was idle begins. It never goes back. */
+  /** The virtual run time of the band that was last selected: an idle band begins there. It never goes back. */
   private nowVirtualNs = 0;
 
   /**
    * `shares` of bands 0 to 7: numbers above 0. Only their proportions count. `debtNs` is the most that one quantum is
-   * charged, nanoseconds: longer than any step, else those of long steps get more than their share.
+   * charged, in nanoseconds: longer than any step, otherwise those of long steps get more than their share.
    */
   constructor(shares: ArrayLike<number>, public debtNs: number = DEFAULT_DEBT_NS) {
     this.shares = Float64Array.from(shares);
@@ -40,7 +40,7 @@ export class Shares implements Discipline<Ready> {
     return this.bitmap === 0;
   }
 
-  /** Time is charged as it is used, so each quantum is run to its end. */
+  /** Time is charged as it is used, so each quantum runs to its end. */
   hasAbove(_band: number): boolean {
     return false;
   }
@@ -61,7 +61,7 @@ export class Shares implements Discipline<Ready> {
     for (left &= ~(1 << band); left !== 0; ) {
       const other = 31 - Math.clz32(left);
       left &= ~(1 << other);
-      // Of equal ones the highest.
+      // The highest of equal ones.
       if (this.virtualNs[other]! < this.virtualNs[band]!) band = other;
     }
     const queue = this.queues[band]!;
@@ -94,7 +94,7 @@ export class Shares implements Discipline<Ready> {
     this.shares[band] = shares;
   }
 
-  /** Changes them too, and what the band owes with them: it pays back the same time, at its new shares. */
+  /** Changes the shares, and with them what the band owes: it pays back the same time, at its new shares. */
   revalue(band: number, shares: number): void {
     const ahead = this.virtualNs[band]! - this.nowVirtualNs;
     if (ahead > 0) this.virtualNs[band] = this.nowVirtualNs + (ahead * this.shares[band]!) / shares;

@@ -1,7 +1,7 @@
 /**
- * For tests: the strict discipline, but which of the ready ones of the highest band runs next is drawn by a seed. A
- * program whose result depends on the order among equals is found by a few seeds, and the seed replays it. Source: the
- * simulator of FoundationDB, and Shuttle, the randomised scheduler for Rust.
+ * For tests: the strict discipline, but a seed draws which of the ready ones of the highest band runs next. A few seeds
+ * find a program whose result depends on the order among equals, and the seed replays it. Source: the simulator of
+ * FoundationDB, and Shuttle, the randomised scheduler for Rust.
  */
 import { BANDS } from '../layout.js';
 import { Random } from '../random.js';

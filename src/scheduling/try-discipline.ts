@@ -15,8 +15,8 @@ export interface TryOptions {
 }
 
 /**
- * Tests a discipline of your own without a runtime: random pushes, selections and charges, and at last everything is
- * taken out. Throws ERR_PERCORE_DISCIPLINE, which says what was wrong, when it throws, loses something, selects what it
+ * Tests a discipline of your own without a runtime: random pushes, selections and charges, and finally everything is
+ * taken out. Throws ERR_PERCORE_DISCIPLINE, which says what was wrong, if it throws, loses something, selects what it
  * does not have, or answers `isEmpty` wrongly. The same seed gives the same steps. Runs on the calling thread; 100,000
  * steps take some tens of milliseconds.
  *

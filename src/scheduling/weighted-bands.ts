@@ -4,8 +4,8 @@
  *
  *      weights 4 (band 7) and 1 (band 1), both always ready:   7 7 7 7 1 | 7 7 7 7 1 | ...
  *
- * What stands first in a band waits for at most the sum of the other weights, twice: once for the rest of this round,
- * once for those above it in the next. It counts quanta, not time: for equal time use `Shares`. Source: Katevenis,
+ * The first in a band waits for at most the sum of the other weights, twice: once for the rest of this round, and once
+ * for those above it in the next. It counts quanta, not time: for equal time use `Shares`. Source: Katevenis,
  * Sidiropoulos and Courcoubetis, Weighted Round-Robin Cell Multiplexing (1991).
  */
 import { BANDS } from '../layout.js';
@@ -38,7 +38,7 @@ export class WeightedBands implements Discipline<Ready> {
     return this.bitmap === 0;
   }
 
-  /** A quantum is what a weight counts, so each is run to its end. */
+  /** A weight counts quanta, so each quantum runs to its end. */
   hasAbove(_band: number): boolean {
     return false;
   }

@@ -1,7 +1,7 @@
-/** What of a service's implementation can be called from other reactors, as types and at run time. */
+/** What other reactors can call of a service's implementation, as types and at run time. */
 import { PercoreError, invalidArgument } from '../errors.js';
 
-/** Runs once with its reactor's end; it is called by nobody else. */
+/** Runs once, with its reactor's end; nobody else calls it. */
 const HOOK = 'stop';
 /** `await` would call a method of this name. */
 const RESERVED: ReadonlySet<string> = new Set(['constructor', 'then', HOOK]);
@@ -9,7 +9,7 @@ const RESERVED: ReadonlySet<string> = new Set(['constructor', 'then', HOOK]);
 /** A method of an implementation, whatever it takes. */
 export type Method = (...given: never[]) => unknown;
 
-/** What a method streams: the values of the async iterable that it answers; `never` where it answers none. */
+/** What a method streams: the values of the async iterable that it returns; `never` if it returns none. */
 export type StreamedByMethod<S, N extends keyof S> = S[N] extends (...given: never[]) => infer R
   ? [R] extends [never] ? never : Awaited<R> extends AsyncIterable<infer T> | IterableIterator<infer T> ? T : never
   : never;
@@ -17,13 +17,13 @@ type Callable<S> = {
   [N in keyof S]: N extends 'stop' | 'then' ? never : N extends string ? S[N] extends Method ? N : never : never;
 }[keyof S] & string;
 type Streaming<S> = { [N in keyof S & string]: [StreamedByMethod<S, N>] extends [never] ? never : N }[keyof S & string];
-/** Names of what can be called: methods whose name is a string, but for the hook `stop` and for those that stream. */
+/** Names of what can be called: methods whose name is a string, except the hook `stop` and those that stream. */
 export type ServiceMethod<S> = Exclude<Callable<S>, Streaming<S>>;
-/** Names of methods that answer a stream: asynchronous generators, say. */
+/** Names of methods that answer a stream, such as asynchronous generators. */
 export type StreamingMethod<S> = Callable<S> & Streaming<S>;
-/** What a method takes. */
+/** The arguments of a method. */
 export type ServiceArguments<S, N extends keyof S> = S[N] extends (...given: infer A) => unknown ? A : never;
-/** What it answers, awaited. */
+/** Its answer, awaited. */
 export type ServiceAnswer<S, N extends keyof S> = S[N] extends (...given: never[]) => infer R ? Awaited<R> : never;
 /** A shard as others see it: the same methods, each of which promises its answer. */
 export type ServiceStub<S> = {
@@ -32,8 +32,8 @@ export type ServiceStub<S> = {
 
 /**
  * The methods of an implementation by name: the functions of a plain object, or the methods of an instance's classes. A
- * function in a field of an instance is none: callbacks that it was given lie there as well, private ones included.
- * Throws where it is no implementation.
+ * function in a field of an instance is not one of them, since callbacks that it was given lie there as well, also
+ * private ones. Throws if it is not an implementation.
  */
 export function methodsOf(service: string, implementation: unknown): ReadonlyMap<string, Method> {
   if (typeof implementation !== 'object' || implementation === null) {
@@ -54,7 +54,7 @@ export function methodsOf(service: string, implementation: unknown): ReadonlyMap
   throw invalidArgument(`implementation of service "${service}"`, implementation, 'an object with methods to call');
 }
 
-/** The `stop` hook of an implementation; undefined where it has none. */
+/** The `stop` hook of an implementation; undefined if it has none. */
 export function stopOf(implementation: object): (() => unknown) | undefined {
   const { stop } = implementation as { stop?: unknown };
   return typeof stop === 'function' ? () => stop.call(implementation) as unknown : undefined;
@@ -63,7 +63,7 @@ export function stopOf(implementation: object): (() => unknown) | undefined {
 /** What a call of a service carries: the method, then its arguments. */
 export type Asked = readonly [method: string, ...given: unknown[]];
 
-/** Runs what was asked. Throws ERR_PERCORE_NO_HANDLER for a method that there is not. */
+/** Runs what was asked for. Throws ERR_PERCORE_NO_HANDLER for a method that does not exist. */
 export function runMethod(
   service: string, implementation: object, methods: ReadonlyMap<string, Method>, asked: unknown,
 ): unknown {

@@ -1,5 +1,5 @@
 /**
- * A service that every reactor has an instance of, its *shard*, each with a state of its own and none shared.
+ * A service of which every reactor has an instance, its *shard*. Each has a state of its own; none is shared.
  *
  *      service.on('apples').add(3)     the shard of the reactor that owns the bucket of this key
  *      service.at(1).total()           the shard of reactor 1
@@ -7,7 +7,7 @@
  *      service.local                   the shard of this thread, itself: no call, no copy
  *
  * A call of a method is a call of the runtime to the name `service:<name>`, with the method and its arguments as its
- * argument. So everything that holds for calls holds here: who dies rejects, deadlines travel, answers have room.
+ * argument. So everything that holds for calls holds here: a death rejects, deadlines travel, answers have room.
  *
  * Source of the idea: `sharded<>` of Seastar, with `invoke_on`, `invoke_on_all` and `map_reduce0`.
  */
@@ -32,35 +32,35 @@ export interface ServiceOptions {
 /** Limits of a call to a service, and the band in which it runs. */
 export type ServiceCallOptions = Pick<CallOptions, 'priority' | 'timeoutMs' | 'signal'>;
 
-/** Whose shard is asked for a stream, by `key` or by `reactor`, and what limits it. */
+/** Which shard is asked for a stream, by `key` or by `reactor`, and the limits of that call. */
 export type ServiceStreamOptions = CallStreamOptions
   & ({ readonly key: string | Uint8Array } | { readonly reactor: number });
 
-/** What a shard is told of itself when it is made. */
+/** What a shard is told about itself when it is made. */
 export interface Shard {
   /** The reactor that it lives in, with its timers, sockets and tasks. */
   readonly reactor: Reactor;
   /** The number of that reactor. */
   readonly id: number;
-  /** Shards of the service: one for each reactor that there is now. */
+  /** How many shards the service has: one for each reactor that there is now. */
   readonly count: number;
-  /** Whether the bucket of this key is that reactor's now. */
+  /** Whether the bucket of this key belongs to that reactor now. */
   owns(key: string | Uint8Array): boolean;
 }
 
-/** A way to shards that is opened by name alone: `openService`. */
+/** Reaches the shards of a service that is opened by its name alone: `openService`. */
 export interface ServiceCaller<S extends object> {
   readonly name: string;
   /**
-   * The shard of whoever owns the bucket of `key` when a method is called. Its methods promise what the shard's answer,
-   * and reject as `call` does. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no key.
+   * The shard of the reactor that owns the bucket of `key` when a method is called. Its methods promise what the shard
+   * answers, and reject as `call` does. Throws ERR_PERCORE_INVALID_ARGUMENT if `key` is not a key.
    */
   on(key: string | Uint8Array, options?: ServiceCallOptions): ServiceStub<S>;
-  /** The shard of this reactor. Throws ERR_PERCORE_INVALID_ARGUMENT for a reactor that there is not. */
+  /** The shard of this reactor. Throws ERR_PERCORE_INVALID_ARGUMENT if there is no such reactor. */
   at(reactor: number, options?: ServiceCallOptions): ServiceStub<S>;
   /**
    * Calls a method of every shard with the same arguments, all at once; promises the answers in the order of the
-   * reactors. Rejects with what the first of them rejects with: also when a reactor has died.
+   * reactors. Rejects as the first shard that does, also when a reactor has died.
    */
   map<N extends ServiceMethod<S>>(
     method: N, given?: Readonly<ServiceArguments<S, N>>, options?: ServiceCallOptions,
@@ -74,8 +74,8 @@ export interface ServiceCaller<S extends object> {
     initial: R, options?: ServiceCallOptions,
   ): Promise<R>;
   /**
-   * Asks one shard for the values of a method that streams them, and returns them as they come: see `callStream`, whose
-   * options these are. Asks at once. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * Asks one shard for the values of a method that streams them, and returns them as they come: see `callStream`, which
+   * has the same options. Asks at once. Throws ERR_PERCORE_INVALID_ARGUMENT.
    *
    *     for await (const trade of book.stream('trades', ['EURUSD'], { key: 'EURUSD', credits: 64 })) show(trade);
    */
@@ -86,7 +86,7 @@ export interface ServiceCaller<S extends object> {
 
 /** A service as a reactor that has a shard of it sees it: `createService`. */
 export interface Service<S extends object> extends ServiceCaller<S> {
-  /** The shard of this reactor, as it was made: its methods run at once, and take and give references. */
+  /** The shard of this reactor itself: its methods run at once, and take and return references. */
   readonly local: S;
 }
 
@@ -98,8 +98,8 @@ const handlerName = (name: string): string => `service:${name}`;
 /**
  * Starts this reactor's shard of a service. Call it in the synchronous part of the entry, which runs in every reactor:
  * calls of the others wait for it. What `make` returns is the implementation: an object whose methods, synchronous or
- * not, others may call. It is made again with each start of its reactor, with a fresh state. Its method `stop`, if it
- * has one, runs when the runtime closes and is awaited, as hooks of `onStop` are; nobody else may call it.
+ * not, others may call. It is made again with each start of its reactor, with a fresh state. If it has a method `stop`,
+ * that runs when the runtime closes and is awaited, as hooks of `onStop` are; nobody else may call it.
  *
  *     export default function start(reactor: Reactor): void {
  *       const counts = createService(reactor, { name: 'counts' }, () => {
@@ -118,7 +118,7 @@ export function createService<S extends object>(
   reactor: Reactor, options: ServiceOptions, make: (shard: Shard) => S,
 ): Service<S> {
   const { id, shared } = partyOf(reactor);
-  // The main thread's number comes after the last that there can be.
+  // The main thread has a number after the last possible reactor.
   if (id === shared.reactors) {
     throw invalidArgument('reactor', reactor, 'a reactor: the main thread has no shard; openService calls from there');
   }
@@ -134,8 +134,8 @@ export function createService<S extends object>(
 }
 
 /**
- * A way to a service by its name, from the main thread or from a reactor: all but `local`. `S` is what `make` returned,
- * for the compiler; whether the service is there is seen with the first call (ERR_PERCORE_NO_HANDLER).
+ * Reaches a service by its name, from the main thread or from a reactor; it has everything except `local`. `S` is what
+ * `make` returned, for the compiler. Whether the service exists is seen at the first call (ERR_PERCORE_NO_HANDLER).
  *
  *     const counts = openService<Counts>(runtime, 'counts');
  *     console.log(await counts.mapReduce('total', [], (sum, count) => sum + count, 0));
@@ -211,15 +211,17 @@ class ShardedService<S extends object> implements Service<S> {
   }
 }
 
-/** Makes the objects whose methods are calls. A method is made at its first use, once for all stubs of a service. */
+/**
+ * Makes the objects whose methods are calls. A method is made when it is first used, once for all stubs of a service.
+ */
 class Stubs {
   readonly #prototype: object;
 
   constructor(call: (asked: Asked, where: CallOptions) => Promise<unknown>) {
-    // Without a prototype: a method of a service may be called toString.
+    // It has no prototype, since a method of a service may be called toString.
     this.#prototype = new Proxy(Object.create(null) as Record<string, unknown>, {
       get(methods, name): unknown {
-        // `then` is asked for by await, symbols by whoever prints it.
+        // `await` asks for `then`, and whoever prints it asks for symbols.
         if (typeof name !== 'string' || name === 'then') return undefined;
         return methods[name] ??= function remote(this: { readonly where: CallOptions }, ...given: unknown[]) {
           return call([name, ...given], this.where);

@@ -1,10 +1,10 @@
-/** What is to come, by time: a binary heap. What comes at the same time comes in the order in which it was put in. */
+/** What is to come, by time: a binary heap. Events of the same time come in the order in which they were put in. */
 import type { SimulatedThread } from './simulated-thread.js';
 
 export interface Event {
   atNs: number;
   readonly order: number;
-  /** Whose event it is: it runs as this thread, and not at all once that has ended. */
+  /** Whose event it is: it runs as this thread, and does not run once that thread has ended. */
   readonly thread: SimulatedThread;
   /** Undefined once it has run or was cancelled. */
   run: (() => void) | undefined;
@@ -19,7 +19,7 @@ export class EventQueue {
     return this.heap[0];
   }
 
-  /** Something is to come that somebody waits for. */
+  /** Whether something is to come that somebody waits for. */
   isAwaited(): boolean {
     return this.heap.some(({ run, isReferenced, thread }) => run !== undefined && isReferenced && !thread.hasEnded);
   }
@@ -33,7 +33,7 @@ export class EventQueue {
     heap[at] = event;
   }
 
-  /** Takes the first away. There must be one. */
+  /** Takes the first one away. There must be one. */
   pop(): void {
     const { heap } = this;
     const last = heap.pop()!;

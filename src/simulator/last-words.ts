@@ -1,7 +1,7 @@
 /**
  * A death between two accesses of shared memory. A thread that Node terminates stops in the middle of everything, and
- * no `catch` nor `finally` of it runs. Here its stack has to be unwound: from the moment of its death on each access of
- * shared memory throws, and what its code stores plainly on the way out is taken back.
+ * none of its `catch` or `finally` blocks runs. Here the stack of the dead thread has to be unwound instead: from the
+ * moment of its death each access of shared memory throws, and what its code stores plainly on the way out is undone.
  */
 import { LANES_PER_PEER, LINE_BYTES, laneOffset, partyLayout, queueLayout } from '../layout.js';
 import { OK } from '../result-codes.js';
@@ -11,7 +11,7 @@ import { put } from './node-globals.js';
 /** Thrown through a thread that has died. */
 export const DEAD = new Error('this thread has died');
 
-/** Keeps what party `id` may write plainly; the function returned writes it back. */
+/** Remembers what party `id` may write plainly; the returned function writes it back. */
 export function rememberMemory({ inboxes, buckets, laneBytes }: SharedRuntime, id: number): () => void {
   const parts = [new Uint8Array(inboxes[id]!, 0, partyLayout.bytes), new Uint8Array(buckets[id]!)];
   const laneLength = queueLayout.bytes + laneBytes;
@@ -30,7 +30,7 @@ export function rememberMemory({ inboxes, buckets, laneBytes }: SharedRuntime, i
   };
 }
 
-/** No callback that waited for room is called in a thread that has died. The function returned ends that. */
+/** In a dead thread, no callback that waited for room is called. The returned function ends that. */
 export function stopCallbacks(check: () => void): () => void {
   const line = WaitingLine.prototype as unknown as { call(waiter: unknown): void };
   const { call } = line;
@@ -42,17 +42,17 @@ export function stopCallbacks(check: () => void): () => void {
   });
 }
 
-/** No step, callback or continuation of a party that has died does anything from now on. */
+/** From now on no step, callback or continuation of a dead party does anything. */
 export function silence(party: Party, thread: { readonly isDying: boolean }): void {
   const dead = (): number => {
     if (thread.isDying) throw DEAD;
     return OK;
   };
   const { turn } = party;
-  // Whoever catches what is thrown through it reports that, and so throws it on.
+  // Whoever catches what is thrown here reports it, and reporting throws again.
   Object.assign(turn, { onError: dead });
   Object.assign(turn.steps, { run: dead, resume: dead });
   Object.assign(turn.waits, { look: dead, reportThrown: dead });
-  // What its promises send when they go on is sent by nobody.
+  // What its promises send when they go on is not sent.
   party.peers.isClosed = true;
 }

@@ -1,5 +1,5 @@
 /**
- * A reactor's loop without a thread: what stands in for native/turn.cc. Everything above it is the code that ships.
+ * A reactor's loop without a thread: stands in for native/turn.cc. Everything above it is the code that ships.
  *
  *     pass:  look at lanes, wheel, stop word, yieldRequested --work--> the reactor's turn
  *                          \--nothing--> PARKED: look again --nothing--> asleep, until woken or a timer is due
@@ -17,7 +17,7 @@ const { PARKED, AWAKE } = words.attention;
 const STOP_SEEN = deliveryLayout.fields.stop.at >> 2;
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
 const CONSUMER_CURSOR = queueLayout.fields.consumerCursor.at >> 2;
-/** As the wheel of a reactor has them: native/timer_wheel.h, native/timer_exchange.h. */
+/** The words of a reactor's wheel: native/timer_wheel.h, native/timer_exchange.h. */
 const TICK_BITS = 16;
 const EXPIRIES = 256;
 
@@ -25,12 +25,12 @@ interface KnownLane { readonly number: number; readonly ring: Int32Array }
 
 export class Loop {
   isAsleep = false;
-  /** Amid a pass: others may have one of theirs meanwhile, but not this one. */
+  /** In the middle of a pass: others may have a pass of their own meanwhile, but not this one. */
   isRunning = false;
-  /** Amid the turn of a pass. */
+  /** In the middle of the turn of a pass. */
   isInTurn = false;
   hasEnded = false;
-  /** When it is to be woken for a timer; Infinity for none. */
+  /** When it is to be woken for a timer; Infinity if never. */
   deadlineNs = Infinity;
   private readonly party: Int32Array;
   private readonly counters: Float64Array;
@@ -56,7 +56,9 @@ export class Loop {
     });
   }
 
-  /** One look at everything, and a turn if there is something; else it sleeps. True: a turn was run. */
+  /**
+   * Looks at everything once, and runs a turn if there is something to do; otherwise it sleeps. True: a turn has run.
+   */
   pass(): boolean {
     this.isRunning = true;
     try {
@@ -84,7 +86,7 @@ export class Loop {
     }
   }
 
-  /** Somebody has written the eventfd. True when it sleeps, and so has to be woken. */
+  /** Somebody has written the eventfd. True if it sleeps, and so has to be woken. */
   signal(): boolean {
     this.isSignalled = !this.isAsleep;
     return this.isAsleep && !this.hasEnded;
@@ -113,7 +115,7 @@ export class Loop {
     this.addon.wheels.share(this.wheel, index, records);
   }
 
-  /** No pass comes any more. */
+  /** No pass comes after this. */
   end(): void {
     if (this.hasEnded) return;
     this.hasEnded = true;

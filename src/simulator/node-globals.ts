@@ -1,14 +1,14 @@
 /**
- * Node's clock and timers, and the `Atomics` of this thread, while a simulation runs: the time is virtual, and each
- * access of shared memory is a moment at which another reactor may run. Whoever has kept a function of these before, or
- * takes timers from `node:timers`, has the real one.
+ * Node's clock and timers, and the `Atomics` of this thread, while a simulation runs: time is virtual, and each access
+ * of shared memory is a moment at which another reactor may run. Code that has kept one of these functions from before,
+ * or that takes timers from `node:timers`, has the real one.
  */
 
 /** What the globals are made of. */
 export interface VirtualTime {
   nowNs(): number;
   random(): number;
-  /** Runs `run` in the thread that asks, so much later. `isLast`: once, in this pass of the loop. */
+  /** Runs `run` in the thread that asks, after this time. `isLast`: it comes once, in this pass of the loop. */
   later(delayNs: number, run: () => void, isReferenced: boolean): { cancel(): void; setReferenced(is: boolean): void };
   /** The code that ships is about to touch shared memory. */
   touch(): void;
@@ -17,7 +17,7 @@ export interface VirtualTime {
 const OPERATIONS = ['load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange'] as const;
 const NS_PER_MS = 1e6;
 
-/** As much of Node's Timeout and Immediate as there is to it. */
+/** As much of Node's Timeout and Immediate as is needed. */
 class VirtualTimeout {
   private event: ReturnType<VirtualTime['later']> | undefined;
   private isReferenced = true;
@@ -63,10 +63,10 @@ class VirtualTimeout {
   }
 }
 
-/** Puts them in the place of the real ones; the function returned takes them away again. */
+/** Puts them in place of the real ones; the returned function takes them away again. */
 export function replaceGlobals(time: VirtualTime): () => void {
   const timeout = (isRepeating: boolean) => (run: (...args: unknown[]) => void, ms = 1, ...args: unknown[]) => {
-    // Node: what is no number from 1 to 2^31 - 1 is 1.
+    // As in Node: anything that is not a number from 1 to 2^31 - 1 counts as 1.
     const delayMs = ms >= 1 && ms <= 2 ** 31 - 1 ? ms : 1;
     return new VirtualTimeout(time, delayMs * NS_PER_MS, isRepeating, () => run(...args));
   };
@@ -98,7 +98,7 @@ export function replaceGlobals(time: VirtualTime): () => void {
   };
 }
 
-/** Puts something into the place of properties; the function returned takes it away again. */
+/** Replaces properties; the returned function restores them. */
 export function put(of: object, changed: Record<string, unknown>): () => void {
   const before = Object.keys(changed).map((name) => [name, Object.getOwnPropertyDescriptor(of, name)] as const);
   for (const [name, value] of Object.entries(changed)) {

@@ -1,4 +1,4 @@
-/** A program of reactors, run in one thread for one seed after the other; see `simulate`. */
+/** Runs a program of reactors in one thread, for one seed after the other; see `simulate`. */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { native, replaceNative } from '../native.js';
 import { actAs } from '../queues/internal.js';
@@ -15,37 +15,37 @@ import { simulatedNative } from './simulated-native.js';
 import { Threads, type Entry } from './threads.js';
 import { World } from './virtual-machine.js';
 
-/** What is like in a real runtime. */
+/** These are as in a real runtime. */
 type Shared<P extends Protocol> = Pick<
   RuntimeOptions<P>, 'maxReactors' | 'data' | 'budget' | 'publishEvery' | 'discipline' | 'classes' | 'restart' | 'main'
   | 'startTimeoutMs'
 >;
 
 export interface SimulationOptions<P extends Protocol = Untyped> extends Shared<P> {
-  /** What is run in each reactor: the default export of the program's entry, or another function of its kind. */
+  /** What runs in each reactor: the default export of the program's entry, or another function of that kind. */
   readonly entry: (reactor: Reactor<P>, data: never, context: EntryContext) => unknown;
-  /** Reactors: so many, or as many as the seed says between two numbers. 1 to 255, default [2, 8]. */
+  /** How many reactors; with two numbers, as many between them as the seed says. 1 to 255, default [2, 8]. */
   readonly reactors?: number | readonly [least: number, most: number];
-  /** Seeds to be tried one after the other: 1 to 10^9, default 100. */
+  /** How many seeds are tried, one after the other: 1 to 10^9, default 100. */
   readonly seeds?: number;
   /** The first of them: 0 to 2^31, default 1. */
   readonly firstSeed?: number;
-  /** This seed alone: a failure once more. PERCORE_SEED in the environment does the same for every simulation. */
+  /** This seed alone, to repeat a failure. PERCORE_SEED in the environment does the same for every simulation. */
   readonly seed?: number | undefined;
-  /** Reactors that die at moments of chance, at most; the last one lives. 0 to 10^6, default 0. */
+  /** Most reactors that die at random moments; the last one lives. 0 to 10^6, default 0. */
   readonly deaths?: number;
-  /** Whether threads stand still at random for up to 300 us, as on a busy machine. Default true. */
+  /** Whether threads stand still at random for up to 300 µs, as on a busy machine. Default true. */
   readonly stalls?: boolean;
   /** Bytes of each lane: a power of two, 256 to 2^26. Default 1,024, so that lanes are full now and then. */
   readonly laneBytes?: number;
-  /** A seed that needs more events and turns fails: 1,000 to 10^9, default 1,000,000. */
+  /** A seed that needs more events and turns than this fails: 1,000 to 10^9, default 1,000,000. */
   readonly mostEvents?: number;
 }
 
 /** What `simulate` resolves with. */
 export interface SimulationReport {
   readonly seeds: number;
-  /** Of all seeds: events and turns, deaths, and messages that these had unpublished. */
+  /** Over all seeds: events and turns, deaths, and messages that the dead had not published. */
   readonly events: number;
   readonly deaths: number;
   readonly unpublished: number;
@@ -59,10 +59,10 @@ const SHARED = [
 let isRunning = false;
 
 /**
- * Runs a program of reactors in this thread alone, once for each seed, and `scenario` as its main thread. All of it is
- * the code that ships; threads, the addon's loop, the clock and Node's timers are stood in for, so that one seed gives
- * one order of everything, and a failure can be had again. Messages, calls, tasks, topics, keyed tasks and their moves,
- * restarts, `scale` and `drain` work; I/O and offload do not.
+ * Runs a program of reactors in this thread alone, once for each seed, with `scenario` as its main thread. All of it is
+ * the code that ships. Only threads, the addon's loop, the clock and Node's timers are simulated, so that one seed
+ * gives one order of everything, and a failure can be repeated. Messages, calls, tasks, topics, keyed tasks and their
+ * moves, restarts, `scale` and `drain` work; I/O and offload do not.
  *
  *     import { simulate } from 'percore/testing';
  *     import start from './reactor.js';
@@ -72,10 +72,10 @@ let isRunning = false;
  *       check((await runtime.call('count', undefined, { reactor: 0 })) === 1, 'the order was taken');
  *     });
  *
- * Rejects with ERR_PERCORE_SIMULATION for the first seed that fails: its message has the seed and what was run last,
- * its `cause` is what was thrown. While it runs, the global timers, clocks and `Math.random` of this thread are the
- * simulation's; so there is one at a time (ERR_PERCORE_NAME_TAKEN). Throws ERR_PERCORE_INVALID_ARGUMENT. Source of the
- * idea: the deterministic simulation of FoundationDB.
+ * Rejects with ERR_PERCORE_SIMULATION for the first seed that fails: the message has the seed and what ran last,
+ * `cause` is what was thrown. While it runs, the global timers, clocks and `Math.random` of this thread belong to the
+ * simulation, so there can be only one at a time (ERR_PERCORE_NAME_TAKEN). Throws ERR_PERCORE_INVALID_ARGUMENT. Source
+ * of the idea: the deterministic simulation of FoundationDB.
  */
 export async function simulate<P extends Protocol = Untyped>(
   options: SimulationOptions<P>, scenario: (simulation: Simulation<P>) => unknown,
@@ -157,7 +157,7 @@ function settingsOf<P extends Protocol>(options: SimulationOptions<P>, random: R
   }
   const count = least + random.below(most - least + 1);
   const shared = Object.fromEntries(SHARED.map((name) => [name, options[name as keyof typeof options]]));
-  // What a file is must be there; what is run is the function that the options name.
+  // The file must exist, but what runs is the function that the options name.
   const settings = checkRuntimeOptions({ ...shared, entry: import.meta.url, reactors: count, pin: false });
   return { ...settings, laneBytes };
 }

@@ -1,16 +1,16 @@
-/** What stands in for the addon: clocks, wakers and turns of the world's threads. The rest stays what it is. */
+/** Stands in for the addon: clocks, wakers and turns of the simulated threads. Everything else stays as it is. */
 import type { Native, TurnHandle, TurnOptions } from '../native.js';
 import { Loop } from './loop.js';
 import type { World } from './virtual-machine.js';
 
-/** So long after the eventfd was written its reader is awake, and at most so much longer. */
+/** How long after the eventfd was written its reader is awake, at least, and how much longer it may take. */
 const WAKE_NS = 5000;
 const WAKE_VARIES_NS = 20_000;
 /** There is no I/O that a seed could repeat. */
 const ENOSYS = -38;
 
 export function simulatedNative(real: Native, world: World): Native {
-  /** By eventfd: whose it is. One for each party, in order, the main thread's last. */
+  /** The party of each eventfd, in order; the main thread's is the last. */
   const parties = new Map<number, number>();
   const loops = new Map<TurnHandle, Loop>();
   let made = 0;

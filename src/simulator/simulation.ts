@@ -7,15 +7,17 @@ import type { Random } from '../random.js';
 import type { Threads } from './threads.js';
 import type { World } from './virtual-machine.js';
 
-/** Turns of reactors between two deaths that chance brings. */
+/** Turns of reactors between two random deaths. */
 const DEATH_ONE_IN = 150;
-/** Accesses of shared memory that one which is to die amid a turn has before, at most. */
+/**
+ * How many accesses of shared memory, at most, precede the death of a thread that is to die in the middle of a turn.
+ */
 const TOUCHES = 12;
 
 /**
- * One run of a simulated program: what a scenario is given. The scenario is the main thread of the program; `runtime`
- * is a real one, of which everything works but I/O. Times are virtual: `setTimeout`, `performance.now()`, `Date.now()`
- * and the timers of reactors go by the simulation's clock, which leaps to whatever comes next.
+ * One run of a simulated program, as it is passed to the scenario. The scenario is the main thread of the program;
+ * `runtime` is a real one, in which everything except I/O works. Times are virtual: `setTimeout`, `performance.now()`,
+ * `Date.now()` and the timers of reactors follow the simulation's clock, which leaps to whatever comes next.
  *
  *     await simulate({ entry: start, reactors: [3, 8], deaths: 2, restart }, async ({ runtime, rest, check }) => {
  *       for (let i = 0; i < 100; i++) await runtime.call('add', i, { reactor: i % runtime.reactors });
@@ -24,7 +26,7 @@ const TOUCHES = 12;
  *     });
  */
 export class Simulation<P extends Protocol = Untyped> {
-  /** What reactors' steps have thrown and nobody has taken out of here: at the end there must be none. */
+  /** Errors that steps of reactors have thrown and nobody has taken out of here: at the end there must be none. */
   readonly stepErrors: StepError[] = [];
   /** Messages for names that nobody had: at the end there must be none. */
   readonly drops: MessageDrop[] = [];
@@ -77,32 +79,32 @@ export class Simulation<P extends Protocol = Untyped> {
     return this.#world.events;
   }
 
-  /** A whole number from 0 to `below` - 1 that the seed gives. */
+  /** A whole number from 0 to `below` - 1, determined by the seed. */
   readonly random = (below: number): number => this.#random.below(checkInteger('below', below, 1, 2 ** 31));
 
   /**
-   * The step that runs now takes so many nanoseconds of the simulation's time: 0 to 10^12. Without it a step takes as
-   * long as it reads the clock.
+   * Says that the running step takes this many nanoseconds of simulated time: 0 to 10^12. Without it a step takes only
+   * the time for which it reads the clock.
    */
   readonly work = (ns: number): void => this.#world.work(checkInteger('ns', ns, 0, 1e12));
 
   /**
-   * Resolves when all reactors sleep, no call or move of a bucket is under way, and no death is without its
-   * consequences. Timers that repeat are not waited for. The seed fails when it never comes to that.
+   * Resolves when all reactors sleep, no call or move of a bucket is under way, and every death has had its
+   * consequences. Timers that repeat are not waited for. If that never comes about, the seed fails.
    */
   readonly rest = (): Promise<void> => this.#world.rest();
 
-  /** Fails the seed, with this message, unless `isTrue`. */
+  /** Fails the seed with this message unless `isTrue`. */
   readonly check = (isTrue: boolean, message: string): void => {
     if (!isTrue) throw new PercoreError('ERR_PERCORE_SIMULATION', message);
   };
 
-  /** The thread of a reactor ends now, between two steps. False when it has ended already. */
+  /** Ends the thread of a reactor now, between two steps. False if it has already ended. */
   readonly kill = (reactor: number): boolean => {
     return this.#threads.kill(checkInteger('reactor', reactor, 0, this.#main.shared.reactors - 1));
   };
 
-  /** No death comes by chance from now on. */
+  /** No random death comes from now on. */
   readonly heal = (): void => {
     this.#deathsLeft = 0;
   };
@@ -126,7 +128,7 @@ export class Simulation<P extends Protocol = Untyped> {
     });
   }
 
-  /** What keeps each party from rest: a line for each, for the message of a failure. */
+  /** What keeps each party from rest: one line for each, for the message of a failure. */
   get unrest(): string[] {
     const controller = controllerOf(this.runtime as Runtime);
     const parties = [...this.#threads.reactors.map((living) => living.party), this.#main];
@@ -146,7 +148,7 @@ export class Simulation<P extends Protocol = Untyped> {
     });
   }
 
-  /** Why the seed has failed, though the scenario has come to its end. */
+  /** Why the seed has failed, although the scenario came to its end. */
   get complaint(): Error | undefined {
     const { error, where } = this.stepErrors[0] ?? {};
     if (error !== undefined) return new Error(`${where} has thrown: ${error.message}`, { cause: error });

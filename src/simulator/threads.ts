@@ -1,4 +1,4 @@
-/** What the main thread takes for the workers of its reactors: each is a thread of the world, with ports to it. */
+/** What the main thread takes for the workers of its reactors: simulated threads, with ports to them. */
 import { EventEmitter } from 'node:events';
 import type {
   Party, ReactorThread, ReportPort, StartedThread, ThreadMaker, WorkerStart,
@@ -8,17 +8,17 @@ import { silence } from './last-words.js';
 import type { SimulatedThread } from './simulated-thread.js';
 import type { World } from './virtual-machine.js';
 
-/** A message over a port, and the news of an exit, take so long at least, and at most so much longer. */
+/** How long a message over a port, or the news of an exit, takes at least, and how much longer it may take. */
 const PORT_NS = 10_000;
 const PORT_VARIES_NS = 40_000;
 const EXIT_NS = 50_000;
 const EXIT_VARIES_NS = 2_000_000;
-/** No thread of Node's has such a number. */
+/** No thread of Node has such a number. */
 const FIRST_THREAD_ID = 1_000_000;
 
 export type Entry = (reactor: never, data: never, context: { readonly generation: number }) => unknown;
 
-/** One end of a channel: structured clones, in order, some time later. */
+/** One end of a channel: it carries structured clones, in order, with a delay. */
 class Port extends EventEmitter {
   readonly waiting: unknown[] = [];
   other!: Port;
@@ -31,7 +31,7 @@ class Port extends EventEmitter {
 
   postMessage(message: unknown): void {
     const { other, world } = this;
-    // What a thread says after its end, no thread has said.
+    // A thread that has ended says nothing.
     const isOver = this.isClosed || other.isClosed || this.thread?.hasEnded === true || this.thread?.isDying === true;
     if (isOver || other.thread === undefined) return;
     other.waiting.push(structuredClone(message));
@@ -41,7 +41,7 @@ class Port extends EventEmitter {
     world.laterIn(other.thread, delayNs, () => other.deliver(), true);
   }
 
-  /** The next message goes to whoever listens; with nobody there it waits. */
+  /** Gives the next message to whoever listens; if nobody does, the message waits. */
   deliver(): void {
     if (this.isClosed || this.listenerCount('message') === 0 || this.waiting.length === 0) return;
     this.emit('message', this.waiting.shift());
@@ -93,7 +93,7 @@ class Worker extends EventEmitter {
   unref(): void {}
 }
 
-/** The thread that runs as a reactor, and what it is inside. */
+/** The thread that runs as a reactor, and its inside. */
 export interface Living {
   readonly thread: SimulatedThread;
   readonly worker: Worker;
@@ -101,7 +101,7 @@ export interface Living {
 }
 
 export class Threads implements ThreadMaker {
-  /** By reactor, the last that was started. */
+  /** For each reactor, the last one that was started. */
   readonly reactors: Living[] = [];
   private started = 0;
 
@@ -122,7 +122,7 @@ export class Threads implements ThreadMaker {
 
   start(start: WorkerStart): StartedThread {
     const { world } = this;
-    // As workerData is: what cannot be cloned is refused here.
+    // As for workerData: what cannot be cloned is refused here.
     const data = structuredClone(start.data);
     const threadId = FIRST_THREAD_ID + this.started++;
     const thread: SimulatedThread = {
@@ -139,7 +139,7 @@ export class Threads implements ThreadMaker {
     return worker as unknown as StartedThread;
   }
 
-  /** The thread of a reactor ends, wherever it is. False where it has ended already. */
+  /** Ends the thread of a reactor, wherever it is. False if it has already ended. */
   kill(id: number): boolean {
     const living = this.reactors[id];
     if (living === undefined || living.thread.hasEnded) return false;

@@ -1,12 +1,12 @@
 /**
- * Several threads in one: whose code runs when, and what time it is meanwhile. A discrete simulation: each thread has a
- * time at which it is free again, and whoever is free first runs next, for as long as chance says, so that one seed
- * gives one order of everything.
+ * Several threads in one: whose code runs when, and what time it is meanwhile. This is a discrete simulation. Each
+ * thread has a time at which it is free again, and the thread that is free first runs next, for as long as chance says,
+ * so that one seed gives one order of everything.
  *
  *     events (timers, messages over ports, exits)  \
  *     loops that are awake, or whose timer is due  --earliest--> runs as its thread --> promises --> next
  *
- * Amid a pass each access of shared memory is a moment at which another thread may have a pass of its own.
+ * In the middle of a pass, each access of shared memory is a moment at which another thread may have a pass of its own.
  */
 import { PercoreError } from '../errors.js';
 import { actAs } from '../queues/internal.js';
@@ -24,36 +24,38 @@ export interface WorldOptions {
   readonly mostEvents: number;
 }
 
-/** Reading the clock takes so long, so that what waits for a time to pass sees it pass. */
+/** How long reading the clock takes, so that code that waits for a time to pass sees it pass. */
 const CLOCK_NS = 25;
-/** What a pass takes at least, and at most besides. */
+/** How long a pass takes at least, and how much longer it may take. */
 const PASS_NS = 200;
 const PASS_VARIES_NS = 800;
 const MOST_STALL_NS = 300_000;
-/** Passes with a stall, and accesses of shared memory with a pass of another thread amid it. */
+/**
+ * How many passes have a stall, and how many accesses of shared memory have a pass of another thread in their middle.
+ */
 const STALL_ONE_IN = 60;
 const TOUCHES = 120;
 const MOST_DEPTH = 3;
-/** So long nothing but what repeats has run: nobody will ever go on. */
+/** If nothing but what repeats has run for this long, nobody will ever go on. */
 const PATIENCE_NS = 20e9;
 
 export class World implements VirtualTime {
   readonly threads: SimulatedThread[] = [];
   /** Events and turns so far. */
   events = 0;
-  /** What the last ones were: for the message of a failure. */
+  /** The last ones, for the message of a failure. */
   readonly trace: string[] = [];
   /** Called before a thread's turn. */
   onTurn: (thread: SimulatedThread) => void = () => undefined;
-  /** The thread that dies after so many accesses of shared memory in its turn. */
+  /** The thread that dies after this many accesses of shared memory in its turn. */
   doomed: { readonly thread: SimulatedThread; touches: number } | undefined;
-  /** Called at that moment; the function returned, when its stack is unwound. */
+  /** Called at that moment. The function that it returns is called when the stack is unwound. */
   onDeath: (thread: SimulatedThread) => () => void = () => () => undefined;
   /** Whether everything that was begun has come to its end. */
   isAtRest: () => boolean = () => true;
   private timeNs = 0;
   private current: SimulatedThread;
-  /** Whose promises go on next. */
+  /** The thread whose promises go on next. */
   private last: SimulatedThread;
   private readonly queue = new EventQueue();
   private order = 0;
@@ -63,7 +65,7 @@ export class World implements VirtualTime {
   private lastProgressNs = 0;
   private resting: (() => void)[] = [];
 
-  /** `main` is the thread that everything begins in. */
+  /** Everything begins in the thread `main`. */
   constructor(readonly options: WorldOptions, readonly main: SimulatedThread) {
     this.current = this.last = main;
     this.threads.push(main);
@@ -76,7 +78,7 @@ export class World implements VirtualTime {
     return (this.timeNs += CLOCK_NS);
   }
 
-  /** The thread that runs now works for so long. */
+  /** The thread that runs now works for this long. */
   work(ns: number): void {
     this.timeNs += ns;
   }
@@ -136,7 +138,7 @@ export class World implements VirtualTime {
     if (loop?.isRunning !== true || this.depth >= MOST_DEPTH || --this.untilOther > 0) return;
     this.untilOther = 1 + this.options.random.below(TOUCHES);
     const { stalls } = this.options;
-    // Without chance nobody has a pass while the one before takes its time.
+    // Without chance, nobody has a pass while the one before takes its time.
     const others = this.threads.filter(({ loop: other, freeAtNs }) => (
       other !== undefined && !other.isAsleep && !other.isRunning && (stalls || freeAtNs <= this.timeNs)
     ));
@@ -157,7 +159,7 @@ export class World implements VirtualTime {
 
   // ---- What runs next ---------------------------------------------------------------------------------------------
 
-  /** Runs everything until `promise` is settled. Throws what it is rejected with, or why it never will be settled. */
+  /** Runs everything until `promise` is settled. Throws what it rejects with, or why it will never settle. */
   async drive<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false;
     const settle = (): void => void (isSettled = true);
@@ -181,12 +183,12 @@ export class World implements VirtualTime {
     return new Promise((resolve) => void this.resting.push(resolve));
   }
 
-  /** Nothing is awake, and nothing but what repeats is to come. */
+  /** Whether nothing is awake, and nothing but what repeats is to come. */
   private isAsleep(): boolean {
     return this.threads.every(({ loop }) => loop === undefined || loop.isAsleep) && !this.queue.isAwaited();
   }
 
-  /** One event or one pass. False: nothing was run that promises could hang on. */
+  /** Runs one event or one pass. False: nothing ran that promises could depend on. */
   private step(): boolean {
     if (++this.events > this.options.mostEvents) throw stuck(`livelock: more than ${this.options.mostEvents} events`);
     let next: SimulatedThread | undefined;

@@ -1,7 +1,7 @@
 /**
- * What runs when a stream is read: a chain of flows, each of which asks the one above it for the next value. Nobody
- * hands on what was not asked for, so that backpressure needs no messages of its own: who does not ask holds back
- * everything above.
+ * What runs when a stream is read: a chain of flows, each of which asks the one above it for the next value. No flow
+ * hands on what it was not asked for, so that backpressure needs no messages of its own: a reader that does not ask
+ * holds back everything above it.
  *
  *      source <--poll-- map <--poll-- filter <--poll-- reader (a task of a band, or `for await`)
  *             --ready-->    --ready-->       --ready-->
@@ -11,29 +11,29 @@
 import { EMPTY } from '../result-codes.js';
 
 export interface Flow<T> {
-  /** What the last poll met: OK, EMPTY (nothing now), or CLOSED (nothing any more). */
+  /** What the last poll found: OK, EMPTY (nothing now), or CLOSED (nothing any more). */
   readonly state: number;
-  /** The next value. Throws what a stage or the source has thrown: then nothing follows. Never waits. */
+  /** The next value. Throws what a stage or the source has thrown; nothing follows after that. Never waits. */
   poll(): T | undefined;
-  /** After EMPTY: settles when a poll may find something else. Asked for once at a time. */
+  /** After EMPTY: settles when a poll may find something. Only one request may be open at a time. */
   ready(): Promise<unknown>;
-  /** Nobody reads any more. Twice is once. */
+  /** Nobody reads any more. A second call does nothing. */
   close(): void;
 }
 
 /** What a flow needs of the thread that reads it. */
 export interface FlowHost {
-  /** Calls `then` once after so many milliseconds; the function returned prevents it. */
+  /** Calls `then` once after this many milliseconds; the returned function prevents that. */
   after(ms: number, then: () => void): () => void;
 }
 
-/** Makes the flow of a stream when it is read: until then nothing runs. */
+/** Makes the flow of a stream when it is read; nothing runs before. */
 export type Open<T> = (host: FlowHost) => Flow<T>;
 
-/** Values that one poll may pass over before others of its band have their turn. */
+/** How many values one poll may pass over before others of its band have their turn. */
 export const MOST_PASSED = 64;
 
-/** A promise at a time for whoever waits, kept by whoever rings. */
+/** One promise at a time for everybody who waits; whoever rings resolves it. */
 export class Bell {
   private promise: Promise<void> | undefined;
   private settle: (() => void) | undefined;
@@ -50,7 +50,7 @@ export class Bell {
 }
 
 /**
- * Asks a flow for `ready` once at a time, whoever waits, and rings when it has answered: a promise that is asked for
+ * Asks a flow for `ready` once at a time, whoever waits, and rings when it has answered. A promise that is asked for
  * again and again would keep everybody who has ever asked.
  */
 export class Watch {
@@ -65,7 +65,7 @@ export class Watch {
       this.isAsked = false;
       this.bell.ring();
     };
-    // One that fails says why at the next poll.
+    // If it fails, the next poll says why.
     this.flow.ready().then(tell, tell);
   }
 }

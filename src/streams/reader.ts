@@ -1,6 +1,6 @@
 /**
- * Who reads a stream: a task of a band in a reactor, which sleeps while nothing comes, or an asynchronous loop in any
- * other thread.
+ * Reads a stream: a task of a band in a reactor, which sleeps while nothing comes, or an asynchronous loop in any other
+ * thread.
  */
 import { PercoreError } from '../errors.js';
 import type { StepResult } from '../reactor/index.js';
@@ -18,9 +18,9 @@ export type StreamEnd =
 
 /** A stream that is being read. */
 export interface StreamRun {
-  /** How it has ended: with its source, by an error of the source, a stage or the target, or cancelled. */
+  /** How it has ended: with its source, by an error of the source, of a stage or of the target, or by cancellation. */
   readonly ended: Promise<StreamEnd>;
-  /** Reads no more, and closes the source. Twice is once. */
+  /** Stops reading, and closes the source. A second call does nothing. */
   cancel(reason?: unknown): void;
 }
 
@@ -76,9 +76,9 @@ class Run<T> implements StreamRun {
     this.settle(end);
   }
 
-  /** Hands a value over: what the target answers, unless that ends the stream. */
+  /** Hands a value over. Returns what the target answers, unless that ends the stream. */
   handOver(value: T): StepResult {
-    // One that was held back while the stream was cancelled.
+    // This value was held back while the stream was cancelled.
     if (this.end !== undefined) return OK;
     let answer: StepResult;
     try {

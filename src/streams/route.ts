@@ -4,15 +4,15 @@ import type { Route } from './split.js';
 
 /** One of `percent`, `overlapped` and `by`. */
 export interface SplitOptions<T> {
-  /** Shares of the branches, whole numbers whose sum is 100; each value goes to one branch. */
+  /** The shares of the branches, whole numbers whose sum is 100; each value goes to one branch. */
   readonly percent?: readonly number[];
-  /** So many branches, 1 to 64, each of which is given every value. The values are not copied. */
+  /** The number of branches, 1 to 64, each of which gets every value. The values are not copied. */
   readonly overlapped?: number;
-  /** The branch of a value: 0 to `branches` - 1. Any other number: it is dropped and counted. */
+  /** The branch of a value: 0 to `branches` - 1. With any other number the value is dropped and counted. */
   readonly by?: (value: T) => number;
-  /** With `by`: how many there are, 1 to 64. */
+  /** With `by`: how many branches there are, 1 to 64. */
   readonly branches?: number;
-  /** Values that a branch may hold until they are read: 1 to 2^20, default 16. */
+  /** How many unread values a branch may hold: 1 to 2^20, default 16. */
   readonly room?: number;
 }
 
@@ -60,7 +60,7 @@ function inShares<T>(percent: readonly number[]): Route<T> {
       sum += percent[i]!;
       if (richest < 0 || credits[i]! > credits[richest]!) richest = i;
     }
-    // Branches that are closed leave their share to the others.
+    // Closed branches leave their share to the others.
     credits[richest]! -= sum;
     into.push(richest);
   };

@@ -5,9 +5,9 @@ import type { Connection } from '../io/index.js';
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, type Flow } from './flow.js';
 
-/** The consuming end of any queue at the level of values: what `sub` of percore/queues returns for values. */
+/** The consuming end of any queue of values: what `sub` of percore/queues returns for them. */
 export interface QueueSource<T> {
-  /** What the last poll met: OK, EMPTY or CLOSED. */
+  /** What the last poll found: OK, EMPTY or CLOSED. */
   readonly state: number;
   /** The next value; undefined when there is none now, or the value is undefined. */
   poll(): T | undefined;
@@ -20,13 +20,13 @@ export interface QueueSource<T> {
 /** What a stream can be made of. Chunks of a connection are copied. */
 export type Source<T> = QueueSource<T> | AsyncIterable<T> | Iterable<T> | Connection;
 
-/** Chunks of a connection that wait before the peer is held back. */
+/** How many chunks of a connection wait before the peer is held back. */
 const MOST_CHUNKS = 16;
 
-/** Makes the flow of a source when it is read. Throws ERR_PERCORE_INVALID_ARGUMENT for what is none. */
+/** Makes the flow of a source when it is read. Throws ERR_PERCORE_INVALID_ARGUMENT if it is not a source. */
 export function openerOf<T>(source: Source<T>): () => Flow<T> {
   if (typeof source === 'object' && source !== null) {
-    // In this order: a queue's end can be iterated as well.
+    // The order matters: the end of a queue can be iterated as well.
     if ('poll' in source && 'ready' in source) return () => source as Flow<T>;
     if ('onData' in source && 'pause' in source) return () => new ConnectionFlow(source) as Flow<unknown> as Flow<T>;
     if (Symbol.asyncIterator in source) return () => new AsyncFlow(iteratorOf('source', source, Symbol.asyncIterator));
@@ -59,7 +59,7 @@ class IterableFlow<T> implements Flow<T> {
   }
 }
 
-/** Asks for a value when it is polled, and for no more until that is taken. */
+/** Asks for a value when it is polled, and for no more until that one is taken. */
 class AsyncFlow<T> implements Flow<T> {
   state: number = EMPTY;
   private asked: Promise<void> | undefined;
@@ -94,7 +94,7 @@ class AsyncFlow<T> implements Flow<T> {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    // What it has to clean up is its own concern; nobody waits for it.
+    // What it has to clean up is its own affair; nobody waits for it.
     void Promise.resolve(this.iterator.return?.()).catch(() => undefined);
   }
 
@@ -115,7 +115,9 @@ class AsyncFlow<T> implements Flow<T> {
   }
 }
 
-/** Chunks as they arrive; while nobody takes them the connection is paused, and the kernel holds the peer back. */
+/**
+ * Hands on chunks as they arrive. While nobody takes them the connection is paused, and the kernel holds the peer back.
+ */
 class ConnectionFlow implements Flow<Uint8Array> {
   state: number = EMPTY;
   private readonly bell = new Bell();
@@ -153,7 +155,7 @@ class ConnectionFlow implements Flow<Uint8Array> {
     return this.bell.wait();
   }
 
-  /** The connection goes on: whoever has it may still send, and ends it. */
+  /** The connection goes on: its owner may still send, and ends it. */
   close(): void {
     this.isOver = true;
     this.chunks.length = 0;

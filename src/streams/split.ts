@@ -1,16 +1,16 @@
 /**
- * One stream above, several below. Each branch has room for a few values of its own; when the branch that a value is
- * for has none, the value stays with the splitter and holds the others back too, as every full reader does.
+ * One stream above, several below. Each branch has room for a few values of its own. When the branch that a value is
+ * for has none, the value stays with the splitter and holds back the other branches too, as every full reader does.
  *
  *      above --poll--> value --route--> room of branch 0 --poll--> …
  *                               \-----> room of branch 1 --poll--> …
  *
- * Source of the two ways to share out: the `split` of the slides, by percent and overlapped.
+ * Source of the two ways to share values out: the `split` of the slides, by percent and overlapped.
  */
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, MOST_PASSED, Watch, type Flow } from './flow.js';
 
-/** Says which branches a value is for: their numbers are pushed to `into`, which is empty. */
+/** Says which branches a value is for: pushes their numbers to `into`, which is empty. */
 export type Route<T> = (value: T, isOpen: (branch: number) => boolean, into: number[]) => void;
 
 interface Branch<T> {
@@ -20,7 +20,7 @@ interface Branch<T> {
 }
 
 export class Splitter<T> {
-  /** Values that were for a branch which nobody reads any more. */
+  /** Values for a branch that nobody reads any more. */
   dropped = 0;
   private readonly branches: Branch<T>[];
   private above: Flow<T> | undefined;
@@ -28,7 +28,7 @@ export class Splitter<T> {
   private watch: Watch | undefined;
   private isWatching = false;
   private held: T | undefined;
-  /** Branches that the held value is for, and that have not been given it. */
+  /** The branches that the held value is for and that have not had it yet. */
   private readonly targets: number[] = [];
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
@@ -47,24 +47,24 @@ export class Splitter<T> {
     return new BranchFlow(this, branch);
   }
 
-  /** True when that branch has a value, perhaps after a look at the stream above. */
+  /** True if that branch has a value, perhaps after a look at the stream above. */
   hasValue(branch: number): boolean {
     const { values } = this.branches[branch]!;
     if (values.length === 0 && this.isOpenAt(branch)) this.fill(branch);
     return values.length !== 0;
   }
 
-  /** The next value of that branch, which has one. */
+  /** The next value of that branch, which must have one. */
   take(branch: number): T {
     const { values } = this.branches[branch]!;
     const wasFull = values.length === this.room;
     const value = values.shift() as T;
-    // Those that were held back by this branch go on.
+    // Whatever this branch has held back goes on.
     if (wasFull) this.ringAll();
     return value;
   }
 
-  /** What a branch without a value meets. Throws what the stream above has thrown. */
+  /** What a branch without a value finds. Throws what the stream above has thrown. */
   codeOf(branch: number): number {
     if (!this.isOver) return this.isOpenAt(branch) ? EMPTY : CLOSED;
     if (this.failure !== undefined) throw this.failure.error;
@@ -87,7 +87,7 @@ export class Splitter<T> {
     else this.above?.close();
   }
 
-  /** Takes values from above until this branch has one, somebody has no room, or nothing is left. */
+  /** Takes values from above until this branch has one, a branch has no room, or nothing is left. */
   private fill(branch: number): void {
     const { values } = this.branches[branch]!;
     for (let passed = 0; values.length === 0 && !this.isOver && this.deliver(); passed++) {
@@ -115,7 +115,7 @@ export class Splitter<T> {
     this.ringAll();
   }
 
-  /** Gives the held value to those that it is for; false when one of them has no room. */
+  /** Gives the held value to the branches that it is for; returns false if one of them has no room. */
   private deliver(): boolean {
     while (this.targets.length > 0) {
       const branch = this.branches[this.targets[0]!];

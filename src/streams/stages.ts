@@ -15,7 +15,7 @@ export class MapFlow<T, U> extends Stage<T, U> {
 }
 
 export class FilterFlow<T> extends Stage<T, T> {
-  /** So many were passed over that others have their turn first. */
+  /** This many values were passed over, so others have their turn first. */
   private hasPassed = false;
 
   constructor(above: Flow<T>, private readonly accepts: (value: T) => boolean) {
@@ -53,13 +53,13 @@ export class TakeFlow<T> extends Stage<T, T> {
     const value = this.above.poll();
     this.state = this.above.state;
     if (this.state !== OK) return undefined;
-    // The source need not find out later that nobody reads.
+    // Close it now: the source need not find out later that nobody reads.
     if (--this.left === 0) this.close();
     return value;
   }
 }
 
-/** Asks each in turn, so that none keeps the others waiting. Ends when all have ended, fails when one fails. */
+/** Asks each in turn, so that none keeps the others waiting. Ends when all have ended; fails when one fails. */
 export class MergeFlow<T> implements Flow<T> {
   state: number = EMPTY;
   private readonly bell = new Bell();

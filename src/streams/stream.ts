@@ -12,15 +12,15 @@ import { WindowFlow, type StreamWindow } from './window.js';
 
 /** How a reactor reads a stream. */
 export interface StreamReadOptions {
-  /** For reports. */
+  /** The name that reports use. */
   readonly name: string;
   /** Band in which its stages and its target run: 0 low to 7 high. Default 3. */
   readonly priority?: number;
-  /** In place of a priority: the name of a class of `createRuntime({ classes })`. */
+  /** The name of a class of `createRuntime({ classes })`, instead of a priority. */
   readonly class?: string;
-  /** Asynchronous calls of the target that may be under way at once: 1 to 2^20. Default 1. */
+  /** Most asynchronous calls of the target under way at once: 1 to 2^20. Default 1. */
   readonly concurrency?: number;
-  /** Cancels it when it aborts, with its reason. */
+  /** Cancels it when this aborts, with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -28,10 +28,10 @@ const MOST_COUNT = 2 ** 20;
 const MOST_MS = 2 ** 31 - 1;
 
 /**
- * Values one after the other, from a source through stages to whoever reads. Nothing runs until it is read, by `to` in
- * a band of a reactor or by `for await` anywhere, and nothing is taken from the source that the reader has not asked
- * for: who reads slowly holds back all above, up to the peer of a connection or the producer of a queue. What is
- * gathered on the way is bounded. An error of the source, of a stage or of the target ends the stream and closes its
+ * Values one after the other, from a source through stages to a reader. Nothing runs until the stream is read, by `to`
+ * in a band of a reactor or by `for await` anywhere, and nothing is taken from the source that the reader has not asked
+ * for. So a slow reader holds back everything above it, up to the peer of a connection or the producer of a queue. What
+ * is gathered on the way is bounded. An error of the source, of a stage or of the target ends the stream and closes its
  * source; so does a cancellation. A stream is read once.
  *
  *     createStream(queues.sub(orders))
@@ -41,7 +41,7 @@ const MOST_MS = 2 ** 31 - 1;
  *
  *     for await (const line of createStream(lines).take(10)) console.log(line);
  *
- * It belongs to the thread that made it. No method waits; all but `to` throw ERR_PERCORE_INVALID_ARGUMENT alone.
+ * It belongs to the thread that made it. No method waits. All except `to` throw only ERR_PERCORE_INVALID_ARGUMENT.
  */
 export class Stream<T> implements AsyncIterable<T> {
   readonly #open: Open<T>;
@@ -53,7 +53,7 @@ export class Stream<T> implements AsyncIterable<T> {
     this.#open = open;
   }
 
-  /** Values that `split` has given to nobody: their branch was not read any more, or there was none. */
+  /** Values that `split` gave to nobody: their branch was no longer read, or did not exist. */
   get dropped(): number {
     return this.#splitter?.dropped ?? 0;
   }
@@ -65,21 +65,21 @@ export class Stream<T> implements AsyncIterable<T> {
     return new Stream((host) => new MapFlow(open(host), change));
   }
 
-  /** The values that `accepts` says yes to. */
+  /** The values for which `accepts` returns true. */
   filter(accepts: (value: T) => boolean): Stream<T> {
     checkFunction('accepts', accepts);
     const open = this.#take();
     return new Stream((host) => new FilterFlow(open(host), accepts));
   }
 
-  /** The first `count` values, 0 to 2^53 - 1; then it ends, and its source is closed. */
+  /** The first `count` values, 0 to 2^53 - 1. Then the stream ends, and its source is closed. */
   take(count: number): Stream<T> {
     checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
     const open = this.#take();
     return new Stream((host) => new TakeFlow(open(host), count));
   }
 
-  /** The values of this and the others as they come, each in its own order. Ends when all have ended. */
+  /** The values of this stream and the others as they come, each in its own order. Ends when all have ended. */
   merge<U = never>(...others: Stream<U>[]): Stream<T | U> {
     const all = [this, ...others];
     for (const each of all) if (!(each instanceof Stream)) throw invalidArgument('others', each, 'streams');
@@ -88,8 +88,8 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Lists of values: each of `count`, or of fewer when `ms` are over since its first, or at the end. Time goes by the
-   * timers of the reactor that reads.
+   * Lists of values: `count` of them each, or fewer when `ms` have passed since the first, or at the end. Time is
+   * measured by the timers of the reactor that reads.
    */
   window(options: StreamWindow): Stream<T[]> {
     const { count = 1024, ms } = checkOptions('window', options, ['count', 'ms']);
@@ -100,9 +100,9 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Several streams of one. By `percent` each value goes to one of them, in these shares; `overlapped` gives each value
-   * to all; `by` says for each value which gets it. A branch that is not read holds the others back when its `room` is
-   * full; one that was closed does not, and what was for it is counted in `dropped`.
+   * Makes several streams of one. By `percent` each value goes to one of them, in these shares; `overlapped` gives each
+   * value to all; `by` says for each value which one gets it. A branch that is not read holds the others back when its
+   * `room` is full. A closed branch does not; the values for it are counted in `dropped`.
    *
    *     const [most, some] = stream.split({ percent: [80, 20] });
    *     const [even, odd] = numbers.split({ by: (number) => number % 2, branches: 2 });
@@ -118,8 +118,8 @@ export class Stream<T> implements AsyncIterable<T> {
 
   /**
    * Reads it in a band of a reactor, or of the main thread of a runtime, and hands each value to `target`: up to 16
-   * before others of the band have their turn. A target that is full is offered the same value again when it has room.
-   * Throws ERR_PERCORE_INVALID_ARGUMENT.
+   * before others of the band have their turn. A full target is offered the same value again when it has room. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT.
    */
   to(reactor: Reactor | Runtime, options: StreamReadOptions, target: Target<T>): StreamRun {
     const { name, concurrency = 1, signal } = checkOptions(
@@ -149,10 +149,10 @@ export class Stream<T> implements AsyncIterable<T> {
 }
 
 /**
- * A stream of what a source gives: the consuming end of a queue of values, a connection (its chunks, copied), or
- * anything that can be iterated, also asynchronously. The messages of a task become one by way of a queue in this
- * thread: `const inbox = queues.create<Order>({ backend: 'deque', capacity: 100 })`, and a step that
- * returns `queues.pub(inbox).offer(order)`. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a stream of a source: the consuming end of a queue of values, a connection (its chunks, copied), or anything
+ * that can be iterated, also asynchronously. The messages of a task become a stream through a queue in this thread:
+ * `const inbox = queues.create<Order>({ backend: 'deque', capacity: 100 })`, and a step that returns
+ * `queues.pub(inbox).offer(order)`. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export function createStream<T>(source: Source<T>): Stream<T> {
   return new Stream<T>(openerOf<T>(source));

@@ -27,7 +27,7 @@ interface Waiter<M> {
   stop: () => void;
 }
 
-/** Messages that follow the first of a quantum without a turn between. */
+/** Messages that follow the first of a quantum without a turn in between. */
 const MORE_OF_QUANTUM = 15;
 
 const NO_OPTIONS: WaitOptions = Object.freeze({});
@@ -38,7 +38,7 @@ export class AsyncRun<M> implements Run {
   private outcome: { readonly isError: boolean; readonly value: unknown } | undefined;
   private stopped: { readonly reason: unknown } | undefined;
   private raised: { readonly error: unknown } | undefined;
-  /** Messages that it may take yet without being selected. */
+  /** How many messages it may still take without being selected again. */
   private allowed = 0;
   private isOver = false;
 
@@ -106,7 +106,7 @@ export class AsyncRun<M> implements Run {
     }
   }
 
-  /** Throws what the promise would be rejected with, where that is known at once. */
+  /** Throws what the promise would reject with, if that is known at once. */
   next(given: WaitOptions | undefined): Promise<M> {
     const options = checkWaitOptions(given);
     throwIfAborted(options.signal);
@@ -138,14 +138,14 @@ export class AsyncRun<M> implements Run {
       });
       this.waiters.push(waiter);
     });
-    // One that nobody awaits any more, since its body is over, is not unhandled.
+    // If nobody awaits it any more, because its body is over, that is not an unhandled rejection.
     promise.catch(nothing);
     this.host.changed();
     if (this.canGoOn()) this.host.wake();
     return promise;
   }
 
-  /** The first that would go on now, or -1. A pause does not wait behind those that wait for messages. */
+  /** The first that would go on now, or -1. A pause does not wait for those that wait for messages. */
   private nextWaiter(): number {
     const { waiters } = this;
     if (waiters.length === 0) return -1;

@@ -1,4 +1,7 @@
-/** One run of a body, from its beginning to its end or failure: what generators and asynchronous functions share. */
+/**
+ * One run of a body, from its beginning to its end or failure: what generators and asynchronous functions have in
+ * common.
+ */
 import type { Pause } from './process-options.js';
 import type { Self } from './self.js';
 
@@ -15,11 +18,11 @@ export interface RunHost<M> {
   readonly depth: number;
   /** The next of them; there must be one. */
   take(): M;
-  /** What the run waited for is there: a step must follow. */
+  /** What the run waited for has arrived: a step must follow. */
   wake(): void;
-  /** A step that ends with BACK_PRESSURED waits for those who have refused it, and for `wake`. */
+  /** A step that ends with BACK_PRESSURED waits for those that have refused it, and for `wake`. */
   noteHeld(): void;
-  /** `isUnsettled` may be otherwise now. */
+  /** `isUnsettled` may have changed. */
   changed(): void;
   /** The body has returned. */
   returned(value: unknown): void;
@@ -28,15 +31,15 @@ export interface RunHost<M> {
 }
 
 export interface Run {
-  /** True when a step would go on with something. */
+  /** Whether a step would find something to go on with. */
   canGoOn(): boolean;
-  /** True when it waits for a message and for nothing else. */
+  /** Whether it waits for a message and for nothing else. */
   readonly isReceiving: boolean;
-  /** True while it waits for a promise of its own. */
+  /** Whether it waits for a promise of its own. */
   readonly isUnsettled: boolean;
-  /** One step: OK, or BACK_PRESSURED or AGAIN as a step answers it. Never throws. */
+  /** One step: returns OK, BACK_PRESSURED or AGAIN, as any step. Never throws. */
   resume(): number;
-  /** Cancelled: the next step ends it, as far as it lets itself be ended. */
+  /** It was cancelled: the next step ends it, as far as it can be ended. */
   stop(reason: unknown): void;
   /** A child has escalated: the next step throws this where the body waits. */
   raise(error: unknown): void;

@@ -19,7 +19,7 @@ import { RECEIVE } from './self.js';
 const NOTHING = 0;
 const MESSAGE = 1;
 const PROMISE = 2;
-/** How far its cancellation is. */
+/** How far its cancellation has come. */
 const RUNS = 0;
 const IS_CANCELLED = 1;
 const RETURNS = 2;
@@ -30,7 +30,7 @@ export class GeneratorRun<M> implements Run {
   private reason: unknown;
   private raised: { readonly error: unknown } | undefined;
   private settled: { readonly isError: boolean; readonly value: unknown } | undefined;
-  /** Promises that it has waited for: one that settles later than it was waited for is not the present one. */
+  /** Promises that it has waited for: one that settles too late is not the present one. */
   private promises = 0;
 
   constructor(private readonly host: RunHost<M>, private readonly generator: Generator<Pause, unknown, unknown>) {}
@@ -99,7 +99,7 @@ export class GeneratorRun<M> implements Run {
     if (value === RECEIVE) {
       this.waitsFor = MESSAGE;
     } else if (value === BACK_PRESSURED) {
-      // A cancellation must find it also while it waits for whoever has refused.
+      // A cancellation must find it even while it waits for whoever has refused it.
       if (isRefused()) this.host.noteHeld();
       return BACK_PRESSURED;
     } else if (value === AGAIN) {
@@ -111,7 +111,7 @@ export class GeneratorRun<M> implements Run {
       // It would go on with undefined, as if it had been given that.
       this.raise(invalidArgument(
         'what a generator yields', value,
-        'nothing, a promise, BACK_PRESSURED or AGAIN; for receive() and until() say yield* and not yield',
+        'nothing, a promise, BACK_PRESSURED or AGAIN; for receive() and until() use yield*, not yield',
       ));
     }
     return OK;

@@ -1,6 +1,6 @@
 /**
- * How a process lives and ends, whatever its body is: cancellation, supervision, parent and children, who waits for its
- * end.
+ * How a process lives and ends, whatever its body is: cancellation, supervision, parent and children, and those who
+ * wait for its end.
  *
  *      runs --returns--> [its children end] --> ended, its name is free
  *       ^ └──throws──> Supervision ──stop, escalate──┘
@@ -13,7 +13,7 @@ import type { Run } from './body.js';
 import type { ProcessEnd } from './process-options.js';
 import type { Supervision } from './supervision.js';
 
-/** Steps that the clean-up of a body may take when its reactor leaves. */
+/** How many steps the clean-up of a body may take when its reactor leaves. */
 const STEPS_OF_LEAVING = 16;
 
 export abstract class Life {
@@ -22,7 +22,7 @@ export abstract class Life {
   end: ProcessEnd | undefined;
   /** The present run of its body; none before its first step, and between two runs. */
   protected current: Run | undefined;
-  /** What comes when its children have ended. */
+  /** What follows when its children have ended. */
   protected pending: 'restart' | ProcessEnd | undefined;
   protected isLeaving = false;
   private readonly controller = new AbortController();
@@ -36,7 +36,7 @@ export abstract class Life {
     this.joins = new Waiters(`task "${name}" has not ended`);
   }
 
-  /** What it waits for is there, or it is to end: a step must follow. */
+  /** What it waits for has arrived, or it is to end: a step must follow. */
   abstract wake(): void;
   /** One step. */
   abstract resume(): number;
@@ -78,7 +78,7 @@ export abstract class Life {
     this.wake();
   }
 
-  /** The party has left: what its body wants to clean up is done now, or never. */
+  /** The party has left: whatever its body wants to clean up happens now, or never. */
   leave(): void {
     this.isLeaving = true;
     this.cancel(new PercoreError('ERR_PERCORE_CLOSED', `task "${this.name}" ends: the runtime is closed`));
@@ -118,7 +118,7 @@ export abstract class Life {
     const isUnsettled = this.pending === undefined && this.current?.isUnsettled === true;
     if (isUnsettled === this.isUnsettled) return;
     this.isUnsettled = isUnsettled;
-    // What waits for a promise keeps its party from being quiet, as asynchronous steps do.
+    // A process that waits for a promise keeps its party from being quiet, as asynchronous steps do.
     this.party.turn.steps.unsettled += isUnsettled ? 1 : -1;
     if (!isUnsettled) this.party.wantTurn();
   }
@@ -157,7 +157,7 @@ export abstract class Life {
     if (parent.pending !== undefined && parent.children.size === 0) parent.wake();
   }
 
-  /** No quantum comes any more: its last steps are run here. */
+  /** No quantum comes any more: its last steps run here. */
   protected stepOut(): void {
     const { steps } = this.party.turn;
     for (let i = 0; i < STEPS_OF_LEAVING && !steps.isRunning(this.task) && this.canGoOn(); i++) {
@@ -168,7 +168,7 @@ export abstract class Life {
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
-  /** A child has failed beyond what it may. False: this body does not wait for anything any more. */
+  /** A child has failed more often than it may. False: this body does not wait for anything any more. */
   private raise(error: unknown): boolean {
     if (this.current === undefined || !this.mayHaveChildren) return false;
     this.current.raise(error);

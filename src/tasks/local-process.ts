@@ -1,10 +1,10 @@
 /**
- * A process, as the inside of the package knows it: a task whose quanta run a body. life.ts has how it ends.
+ * A process as the rest of the package sees it: a task whose quanta run a body. life.ts says how it ends.
  *
  *      lane ----step of the task: put----+
  *      send ----put---> inbox (the mailbox of the task) --take--> run of the body --yields, awaits--> its next step
  *
- * Its inbox is the mailbox of the task. What comes from other reactors is put into it by the task's step, which answers
+ * Its inbox is the mailbox of the task. The task's step puts into it what comes from other reactors, and answers
  * BACK_PRESSURED when it is full, so that the lane waits.
  */
 import { PercoreError, invalidArgument } from '../errors.js';
@@ -34,15 +34,15 @@ export interface ProcessSettings {
 export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, AsyncRunHost<M> {
   readonly task: ValueTask;
   readonly self: Self<M>;
-  /** Messages that were put into the inbox, and that were taken out of it: its two cursors. */
+  /** How many messages were put into the inbox and taken out of it: its two cursors. */
   received = 0;
   taken = 0;
   from = -1;
   data: unknown;
   private readonly capacity: number;
-  /** Who has sent each message that waits. */
+  /** Who sent each of the waiting messages. */
   private readonly senders: number[] = [];
-  /** While it is held back: what lets it go on. */
+  /** While it is held: what lets it go on. */
   private goOn: (() => void) | undefined;
   /** Messages that were taken between turns since the last quantum. */
   private between = 0;
@@ -89,7 +89,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
     return message;
   }
 
-  // Not async functions: each of these would go on some microtasks later.
+  // These are not async functions, because each would go on some microtasks later.
   next(options: WaitOptions | undefined): Promise<M> {
     try {
       return this.asyncRun('next()').next(options);
@@ -159,7 +159,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
     noteRefusal(this, 0);
   }
 
-  /** As one of those whom it waits for when it is held, so that a cancellation finds it. */
+  /** It acts as one of those that the process waits for when it is held, so that a cancellation finds it. */
   [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     this.goOn = then;
     return () => {
@@ -218,7 +218,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
   private asyncRun(what: string): AsyncRun<M> {
     if (this.current === undefined && this.mayHaveChildren && this.party.turn.steps.isRunning(this.task)) {
       this.current = new AsyncRun<M>(this);
-      // Its first step has cancelled it before there was a run to tell of it.
+      // Its first step has cancelled it before there was a run that could be told.
       if (this.signal.aborted) this.current.stop(this.signal.reason);
     }
     if (this.current instanceof AsyncRun) return this.current as AsyncRun<M>;

@@ -20,7 +20,7 @@ import type { SpawnOptions } from '../reactor/index.js';
 export interface Supervise {
   /** Default 'stop'. */
   readonly policy?: 'restart' | 'stop' | 'escalate';
-  /** Restarts within `withinMs` that are allowed: 0 to 1,000, default 3. Only for 'restart'. */
+  /** How many restarts within `withinMs` are allowed: 0 to 1,000, default 3. Only for 'restart'. */
   readonly most?: number;
   /** The window in which restarts are counted: 1 to 2^31 - 1 milliseconds, default 5,000. Only for 'restart'. */
   readonly withinMs?: number;
@@ -35,7 +35,7 @@ export interface ProcessOptions extends Omit<SpawnOptions, 'concurrency'> {
 }
 
 /**
- * What a body of the generator kind may yield:
+ * What a generator body may yield:
  *
  * | yielded          | the next step comes                                                                 |
  * |------------------|-------------------------------------------------------------------------------------|
@@ -61,7 +61,7 @@ export const PROCESS_OPTIONS: readonly string[] = ['name', 'priority', 'class', 
 const SUPERVISE_OPTIONS = ['policy', 'most', 'withinMs'];
 const POLICIES = ['restart', 'stop', 'escalate'] as const;
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT unless these can be the options of a process, but for those of its task. */
+/** Throws ERR_PERCORE_INVALID_ARGUMENT unless these can be the options of a process, apart from those of its task. */
 export function checkProcess(options: ProcessOptions): { supervise: Required<Supervise>; signal?: AbortSignal } {
   const { supervise, signal } = checkOptions('createProcess', options, PROCESS_OPTIONS);
   checkSignal(signal);

@@ -74,7 +74,7 @@ describe('a generator', () => {
       ['5', 'undefined', 'null', '[object Object]', '() => 5'].map(notPromised),
     );
     const stars = told.filter(([, text]) => text.startsWith('what a generator yields'));
-    expect(stars.map(([code, text]) => [code, text.includes('say yield* and not yield')])).toEqual([
+    expect(stars.map(([code, text]) => [code, text.includes('use yield*, not yield')])).toEqual([
       [invalid, true], [invalid, true], [invalid, true],
     ]);
     expect(told.filter(([, text]) => text.includes('is for asynchronous bodies')).length).toBe(2);

@@ -9,8 +9,8 @@ import { checkProcess, type ProcessEnd, type ProcessOptions, type TaskState } fr
 import { Self } from './self.js';
 
 /**
- * A task with a body of its own, as whoever has made it sees it. Others send to it by its name, as to any task. It
- * belongs to the thread that made it; nothing here blocks.
+ * A task with a body of its own, as its maker sees it. Others send to it by its name, as to any task. It belongs to the
+ * thread that made it; nothing here blocks.
  */
 export interface Process<M = unknown, R = unknown> extends Task<M> {
   /**
@@ -21,20 +21,21 @@ export interface Process<M = unknown, R = unknown> extends Task<M> {
   /** Aborts when it is cancelled. */
   readonly signal: AbortSignal;
   /**
-   * Puts a message of this thread into its inbox, as it is: OK, BACK_PRESSURED when `capacity` messages wait, CLOSED
-   * after its end. A step that was refused may answer BACK_PRESSURED and is called again when there is room.
+   * Puts a message of this thread into its inbox, without a copy. Returns OK, BACK_PRESSURED when `capacity` messages
+   * wait, CLOSED after its end. A step that was refused may return BACK_PRESSURED and is called again when there is
+   * room.
    */
   send(message: M): number;
   /**
-   * Promises how it has ended: by returning, by an error that its body has not caught and `supervise` has not dealt
-   * with, or by a cancellation. Rejects with ERR_PERCORE_TIMEOUT, _INVALID_ARGUMENT or the reason of `signal`, and the
-   * process goes on then.
+   * Promises how it has ended: by returning, by an error that its body has not caught and `supervise` has not handled,
+   * or by a cancellation. Rejects with ERR_PERCORE_TIMEOUT, _INVALID_ARGUMENT or the reason of `signal`; the process
+   * then goes on.
    */
   join(options?: WaitOptions): Promise<ProcessEnd<R>>;
   /**
-   * Asks it to end: its signal aborts now; in its next step a generator returns where it stands, so that its `finally`
-   * blocks run, and an asynchronous body is thrown `reason` at `self.next()`. One that awaits something else should
-   * look at `self.signal`. Its thread goes on. Without a reason it is an AbortError. Twice is once.
+   * Asks it to end. Its signal aborts now. In its next step a generator returns where it stands, so that its `finally`
+   * blocks run; in an asynchronous body `self.next()` rejects with `reason`. A body that awaits something else should
+   * look at `self.signal`. Its thread goes on. Without a reason it is an AbortError. A second call does nothing.
    */
   cancel(reason?: unknown): void;
   /** The same as `cancel()`. */
@@ -80,10 +81,10 @@ class ProcessHandle<M, R> implements Process<M, R> {
 }
 
 /**
- * Makes a process in a reactor, in the main thread of a runtime, or, given its `self`, as a child of another process,
- * with which it ends then. Its first step comes when it is selected in its band. A body that returns ends it: its name
- * is free again, and messages that are left are dropped, counted and reported. Make it in the synchronous part of the
- * entry if others send to it: see `Reactor.spawn`.
+ * Makes a process in a reactor, in the main thread of a runtime, or, given the `self` of another process, as a child of
+ * that one, with which it then ends. Its first step comes when it is selected in its band. A body that returns ends it:
+ * its name is free again, and remaining messages are dropped, counted and reported. Make it in the synchronous part of
+ * the entry if others send to it: see `Reactor.spawn`.
  *
  *     const book = createProcess(reactor, { name: 'book', priority: 6 }, function* (self: Self<Order>) {
  *       for (;;) {

@@ -1,4 +1,4 @@
-/** What the body of a process is given: its inbox, its signal, and the ways to wait. */
+/** What the body of a process gets: its inbox, its signal, and the ways to wait. */
 import { invalidArgument } from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 
@@ -22,7 +22,7 @@ export const RECEIVE: unique symbol = Symbol('percore.receive');
 
 const ASK: IteratorYieldResult<symbol> = Object.freeze({ done: false, value: RECEIVE });
 
-/** What `yield* self.receive()` goes through: the same object each time, since a body waits in one place at once. */
+/** The iterator behind `yield* self.receive()`: the same object each time, since a body waits in one place at once. */
 class Receiver<M> implements Iterator<symbol, M, unknown> {
   private hasAsked = false;
 
@@ -43,8 +43,8 @@ class Receiver<M> implements Iterator<symbol, M, unknown> {
 }
 
 /**
- * What the body of a process is given. It belongs to the body: nobody else takes its messages, and after a restart the
- * new run of the body is given the same one. Nothing here blocks.
+ * What the body of a process gets. It belongs to the body: nobody else takes its messages, and after a restart the new
+ * run of the body gets the same one. Nothing here blocks.
  *
  *     createProcess(reactor, { name: 'book', priority: 6 }, function* (self: Self<Order>) {
  *       let total = 0;                                        // its own state
@@ -68,7 +68,7 @@ export class Self<M = unknown> {
     return this.#host.name;
   }
 
-  /** Aborts when the process is cancelled, with the reason that was given. Stays the same over restarts. */
+  /** Aborts when the process is cancelled, with the given reason. Stays the same over restarts. */
   get signal(): AbortSignal {
     return this.#host.signal;
   }
@@ -78,7 +78,7 @@ export class Self<M = unknown> {
     return this.#host.depth;
   }
 
-  /** The party that has sent the message that was received last; the main thread comes after the last reactor. */
+  /** The party that sent the message that was received last; the main thread comes after the last reactor. */
   get from(): number {
     return this.#host.from;
   }
@@ -89,8 +89,8 @@ export class Self<M = unknown> {
   }
 
   /**
-   * True when the reactor is told to stop: a body that would go on for ever without a message returns then. One that
-   * waits for messages need not look.
+   * True when the reactor is told to stop: a body that would go on for ever without a message should return then. One
+   * that waits for messages need not look.
    */
   get isStopping(): boolean {
     return this.#host.isStopping;
@@ -119,8 +119,8 @@ export class Self<M = unknown> {
 
   /**
    * For generators: `yield* self.until(promise)` ends the step and goes on, in the turn of its band, when the promise
-   * is settled: with its value, or by throwing what it was rejected with. Throws ERR_PERCORE_INVALID_ARGUMENT for what
-   * is no promise.
+   * has settled: with its value, or by throwing what it rejected with. Throws ERR_PERCORE_INVALID_ARGUMENT for what is
+   * not a promise.
    */
   *until<T>(promise: PromiseLike<T>): Generator<PromiseLike<T>, T, unknown> {
     const { then } = (promise ?? {}) as Partial<PromiseLike<T>>;
@@ -129,15 +129,15 @@ export class Self<M = unknown> {
   }
 
   /**
-   * For asynchronous bodies: promises the next message. It is settled when the process is selected in its band, and
-   * what awaits it runs before anything else is selected. Rejects with the reason of a cancellation, with that of
+   * For asynchronous bodies: promises the next message. It settles when the process is selected in its band, and
+   * whatever awaits it runs before anything else is selected. Rejects with the reason of a cancellation, with that of
    * `options.signal`, or with ERR_PERCORE_TIMEOUT, ERR_PERCORE_CLOSED after the body has ended, _INVALID_ARGUMENT.
    */
   next(options?: WaitOptions): Promise<M> {
     return this.#host.next(options);
   }
 
-  /** For asynchronous bodies: goes on behind the others of its band, as `yield` does. Rejects as `next` does. */
+  /** For asynchronous bodies: goes on after the others of its band, as `yield` does. Rejects as `next` does. */
   async pause(): Promise<void> {
     await this.#host.pause();
   }

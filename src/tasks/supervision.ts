@@ -8,7 +8,7 @@ export class Supervision {
   /** Restarts so far. */
   restarts = 0;
   private readonly withinNs: number;
-  /** When it was restarted, as far as that counts still. */
+  /** When it was restarted, as far as that still counts. */
   private recent: number[] = [];
 
   constructor(private readonly options: Required<Supervise>, private readonly nowNs: () => number) {
@@ -27,7 +27,7 @@ export class Supervision {
     return 'restart';
   }
 
-  /** What the parent fails with, or what is reported where there is none. */
+  /** What the parent fails with, or what is reported if there is no parent. */
   escalation(name: string, reactorId: number, cause: unknown): PercoreError {
     const { policy, most, withinMs } = this.options;
     const what = cause instanceof Error ? cause.message : String(cause);

@@ -1,5 +1,5 @@
 /**
- * The table of what a reactor is made of: each task with its state, code and data, its cursors and its counters.
+ * The table of everything in a reactor: each task with its state, code and data, its cursors and its counters.
  * Source: the task taxonomy of the slides (state vector; object table of cursors and counters).
  */
 import type { Reactor, Runtime } from '../reactor/index.js';
@@ -7,29 +7,31 @@ import { partyOf, type ByteTask, type ValueTask } from '../reactor/internal.js';
 import { LocalProcess } from './local-process.js';
 import type { TaskState } from './process-options.js';
 
-/** One task, as plain data, at the moment of asking. */
+/** One task, as plain data, at the moment of the call. */
 export interface TaskFigures {
   readonly name: string;
   /**
-   * How its steps are written: 'handler' and 'bytes' by `spawn` and `spawnBytes`; 'generator' and 'async' are
+   * How its steps are written: 'handler' and 'bytes' for `spawn` and `spawnBytes`; 'generator' and 'async' for
    * processes.
    */
   readonly kind: 'handler' | 'bytes' | 'generator' | 'async';
-  /** See `Process.state`. A handler whose asynchronous steps are under way is 'idle' unless a message waits. */
+  /** See `Process.state`. A handler with asynchronous steps under way is 'idle' unless a message waits. */
   readonly state: TaskState;
   readonly priority: number;
-  /** Name of the function, where it has one. */
+  /** The name of the function, if it has one. */
   readonly code: string | undefined;
   /** What the body of a process has put into `self.data`. */
   readonly data: unknown;
-  /** Messages that wait, and how many may. Those of other reactors wait in lanes until there is room here. */
+  /** How many messages wait, and how many may. Those of other reactors wait in lanes until there is room here. */
   readonly depth: number;
   readonly capacity: number;
   /** Counted from its beginning: messages put in, and taken out. */
   readonly cursors: { readonly in: number; readonly out: number };
-  /** Steps that were run; of a process, what came from other reactors is put into its inbox by a step each. */
+  /**
+   * Steps that have run. For a process, each message from another reactor is put into its inbox by a step of its own.
+   */
   readonly steps: number;
-  /** Offers that its full inbox has refused. One that is tried again counts again. */
+  /** Offers that its full inbox has refused. A repeated offer counts again. */
   readonly refused: number;
   /** Steps that have thrown. The message of each is gone. */
   readonly errors: number;
@@ -37,14 +39,14 @@ export interface TaskFigures {
   readonly restarts: number;
   /** Asynchronous steps under way. */
   readonly unsettled: number;
-  /** The process that has made it, and those that it has made. */
+  /** The process that made it, and those that it made. */
   readonly parent: string | undefined;
   readonly children: readonly string[];
 }
 
 /**
- * The tasks and processes of a reactor, or of a runtime's main thread, in the order in which they were made. For the
- * thread of that reactor; others ask by a call. Allocates the table.
+ * The tasks and processes of a reactor, or of a runtime's main thread, in the order in which they were made. Only that
+ * reactor's thread may call it; others ask by a call. Allocates the table.
  *
  *     reactor.handle('tasks', () => tasksOf(reactor));
  *     console.table(await runtime.call('tasks', undefined, { reactor: 1 }));

@@ -1,16 +1,18 @@
-/** The lines of a boot script and where they stand: each element of an array by itself, so that a fault has a line. */
+/**
+ * The lines of a boot script and their positions: each element of an array by itself, so that every fault has a line.
+ */
 import { PercoreError } from '../errors.js';
 
 /** One element: its value, and where it begins in the file. */
 export interface BootLine {
   readonly value: unknown;
-  /** Of the file's text, from 1 on; of a module, its place in the list, from 1 on. */
+  /** Its line in the file, from 1; in a module, its place in the list, from 1. */
   readonly line: number;
-  /** As it stands in the file; empty for a module. */
+  /** Its text in the file; empty for a module. */
   readonly text: string;
 }
 
-/** Elements of a JSON array with their lines. Throws ERR_PERCORE_TOPOLOGY, with the line of the element at fault. */
+/** Elements of a JSON array with their lines. Throws ERR_PERCORE_TOPOLOGY, with the line of the faulty element. */
 export function readLines(file: string, text: string): BootLine[] {
   const found: BootLine[] = [];
   const open = text.search(/\S/);
@@ -53,11 +55,11 @@ function element(file: string, whole: string, begin: number, end: number): BootL
   try {
     return { value: JSON.parse(text) as unknown, line, text };
   } catch (cause) {
-    throw bootError(file, line, `this is no JSON: ${(cause as Error).message}`, { cause });
+    throw bootError(file, line, `this is not JSON: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** The line in which a field of an element stands; that of the element where it does not. */
+/** The line of a field of an element; that of the element if the field is not found. */
 export function lineOfField({ line, text }: BootLine, field: string): number {
   const at = text.indexOf(`"${field}"`);
   return at < 0 ? line : line + lineAt(text, at) - 1;

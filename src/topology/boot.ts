@@ -10,10 +10,9 @@
  *       { "verb": "list", "what": "task" }
  *     ]
  *
- * Lines that make something (`reactor`, `class`, `topic`, `ring`, `spawn`, `cursor`, `split`, `timer`, `io`) say
- * together what the topology is, in whatever order they stand. The others (`send`, `sync`, `list`, `show`, `dump`,
- * `join`, `seq`) are asked in their order when it has started. Source of the idea: `etc/init.boot` of the kernel
- * o83/n2o.
+ * Lines that make something (`reactor`, `class`, `topic`, `ring`, `spawn`, `cursor`, `split`, `timer`, `io`) together
+ * describe the topology, in whatever order they stand. The others (`send`, `sync`, `list`, `show`, `dump`, `join`,
+ * `seq`) are asked in order when it has started. Source of the idea: `etc/init.boot` of the kernel o83/n2o.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -26,10 +25,10 @@ import { CLASS_FIELDS, TOPIC_FIELDS, checkTopology, type Topology, type Topology
 /** A verb that is asked when the topology has started. */
 export interface BootStep {
   readonly verb: AskedLater;
-  /** Who is asked: the name of a reactor, or 'main'. Undefined: everybody, or the main thread for `send`. */
+  /** Who is asked: the name of a reactor, or 'main'. Undefined: everybody, except that `send` asks the main thread. */
   readonly on: string | undefined;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Where it stands: `boot.json:5`. */
+  /** Where the line stands: `boot.json:5`. */
   readonly where: string;
 }
 type AskedLater = 'send' | 'sync' | 'list' | 'show' | 'dump' | 'join' | 'seq';
@@ -46,7 +45,7 @@ const SECTION_OF: Readonly<Record<string, Section>> = {
 };
 const LATER: readonly AskedLater[] = ['send', 'sync', 'list', 'show', 'dump', 'join', 'seq'];
 const BOOT_VERBS = [...Object.keys(SECTION_OF), ...LATER];
-/** Of the lines that say it in other words than the message of their verb. */
+/** The fields of lines that differ from the fields of their verb's message. */
 const BOOT_FIELDS: Readonly<Record<string, readonly string[]>> = {
   reactor: ['name', 'core', 'sends'],
   class: ['name', ...CLASS_FIELDS],
@@ -59,9 +58,9 @@ const BOOT_FIELDS: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Reads a boot script and checks it: a file of JSON, or a module whose default export is the same list. Paths of
- * modules are relative to the file. Rejects with ERR_PERCORE_TOPOLOGY, whose message begins with file and line (of a
- * module, the place in the list) and whose `argument` is the field; or with ERR_PERCORE_INVALID_ARGUMENT where there is
- * no such file.
+ * modules are relative to the file. Rejects with ERR_PERCORE_TOPOLOGY: its message begins with file and line (for a
+ * module, the place in the list), and its `argument` is the field. Rejects with ERR_PERCORE_INVALID_ARGUMENT if there
+ * is no such file.
  */
 export async function readTopology(file: string | URL): Promise<BootTopology> {
   const path = pathOf(file);
@@ -117,7 +116,7 @@ function addTo(
     const isRelative = typeof module === 'string' && /^\.{1,2}\//.test(module);
     parts[section][name] = isRelative ? { ...rest, module: pathToFileURL(resolve(folder, module)).href } : rest;
   } else if (name !== 'main') {
-    if (sends !== undefined) throw invalidArgument('reactor.sends', sends, 'given for main and for tasks alone');
+    if (sends !== undefined) throw invalidArgument('reactor.sends', sends, 'given only for main and for tasks');
     parts.reactors[name] = rest['core'];
   }
 }

@@ -1,14 +1,14 @@
 /**
- * The control of a party: it does what other parties ask by the verbs of messages.ts, and asks them. A message is a
- * call to the reserved name `percore:control`, in the highest band, so it is acknowledged once or rejected, whatever
- * dies.
+ * The control of a party: it does what other parties ask by the verbs of messages.ts, and asks them in turn. A message
+ * is a call to the reserved name `percore:control`, in the highest band, so it is acknowledged once or rejected,
+ * whatever dies.
  *
  *      control.ask(1, 'ring', { … })          asker                     reactor 1
  *          CALL percore:control ['ring', …]  ------- lane, band 7 --->  checks, makes the ring
  *          resolves                          <------ return lane -----  { name, kind, bytes }
  *
- * `sync` is asked once in every band, since each is a lane of its own whose messages are run in their order: when all
- * eight have been answered, everything before them has been run.
+ * `sync` is asked once in every band, because each band is a lane of its own whose messages run in order: when all
+ * eight have been answered, everything before them has run.
  */
 import { checkText } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -33,8 +33,8 @@ const controls = new WeakMap<object, Control>();
 
 /**
  * Opens the control of this party: from now on others may ask it, and it may ask others that have opened theirs. Call
- * it in the entry, and on the main thread after `createRuntime`; or take `controlEntry` as the entry. Twice gives the
- * same.
+ * it in the entry, and on the main thread after `createRuntime`; or use `controlEntry` as the entry. A second call
+ * returns the same control.
  *
  *     const control = openControl(runtime);
  *     await control.ask(0, 'spawn', { name: 'book', module: new URL('./book.js', import.meta.url).href, priority: 6 });
@@ -42,7 +42,7 @@ const controls = new WeakMap<object, Control>();
  *     await control.ask(0, 'sync', {});                          // the book has it
  *     console.log(await control.ask(0, 'list', {}));
  *
- * Throws ERR_PERCORE_INVALID_ARGUMENT for what is neither a reactor nor a runtime, and ERR_PERCORE_CLOSED.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT if `of` is neither a reactor nor a runtime, and ERR_PERCORE_CLOSED.
  */
 export function openControl(of: Reactor | Runtime): Control {
   const party = partyOf(of);
@@ -51,7 +51,7 @@ export function openControl(of: Reactor | Runtime): Control {
   return opened;
 }
 
-/** Asks parties by the verbs of the InterCore protocol; `openControl` makes it. It belongs to one thread. */
+/** Asks parties by the verbs of the InterCore protocol; made by `openControl`. It belongs to one thread. */
 export class Control {
   readonly #reactor: Reactor;
   readonly #host: ControlHost;
@@ -68,13 +68,13 @@ export class Control {
   }
 
   /**
-   * Asks a party, this one or another, and promises what it acknowledges. Rejects with what is wrong with the message,
+   * Asks a party, this one or another, and promises its acknowledgement. Rejects with what is wrong with the message,
    * and as `call` does: ERR_PERCORE_REACTOR_DIED, _NO_HANDLER (it has not opened its control), _TIMEOUT, and so on.
    * Errors of the protocol: ERR_PERCORE_UNKNOWN_VERB, ERR_PERCORE_UNKNOWN_NAME, ERR_PERCORE_NAME_TAKEN,
    * ERR_PERCORE_ENTRY (a program that cannot be loaded), ERR_PERCORE_INVALID_ARGUMENT. Does not block; allocates.
    *
-   * `sync` waits for what this party has sent to that one by lanes, `send`, `call` and addresses alike, and for what
-   * verbs have sent there. A step that returned a promise has been run; it may not have settled.
+   * `sync` waits for what this party has sent to that one through lanes, by `send`, `call` and addresses alike, and for
+   * what verbs have sent there. A step that returned a promise has run, but the promise may not have settled.
    */
   async ask<V extends ControlVerb>(
     to: number | 'main', verb: V, fields: ControlMessages[V], options: ControlOptions = {},
@@ -92,5 +92,5 @@ export class Control {
   }
 }
 
-/** For the package itself: the topics of a control's party. */
+/** Only for the package itself: the topics of a control's party. */
 export const topicsOfControl = (control: Control): MadeTopics => topicsIn(control);

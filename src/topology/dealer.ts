@@ -5,12 +5,12 @@
  *                   most credit is next, and pays a hundred for it (smooth weighted round robin, as in nginx)
  *      overlapped   a copy of each record to every target
  *
- * A target that has no room holds the record, and with it all that comes behind: a share is a share, also of the slow.
- * One that is gone for good (its reactor has died, its ring is closed) is left out from then on.
+ * A target that has no room holds the record, and with it everything behind it: a slow target still gets its share. A
+ * target that is gone for good (its reactor has died, or its ring is closed) is left out from then on.
  */
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 
-/** Something that records are dealt to. */
+/** Something to which records are dealt. */
 export interface DealTarget {
   readonly about: string;
   /** OK, BACK_PRESSURED, TOO_LARGE or CLOSED. */
@@ -26,7 +26,7 @@ interface Seat {
   isGone: boolean;
 }
 
-/** What `show` says of a target. */
+/** What `show` says about a target. */
 export interface SeatFigures {
   readonly to: string;
   readonly percent: number | undefined;
@@ -39,12 +39,12 @@ export interface SeatFigures {
 export class Dealer {
   readonly #seats: readonly Seat[];
   readonly #isOverlapped: boolean;
-  /** The seat whose record has been refused: it is tried again first. */
+  /** The seat that has refused its record: it is tried again first. */
   #at = -1;
-  /** What those before it have answered to the copy: OK, or the code of one that did not take it. */
+  /** What those before it have answered to the copy: OK, or the code with which one refused it. */
   #answered: number = CLOSED;
 
-  /** `percent` is left out for copies to all. */
+  /** Leave out `percent` for copies to all. */
   constructor(targets: readonly DealTarget[], percent: readonly number[] | undefined) {
     this.#isOverlapped = percent === undefined;
     this.#seats = targets.map((target, i) => ({
@@ -52,7 +52,7 @@ export class Dealer {
     }));
   }
 
-  /** One record: as the answer of a step. After BACK_PRESSURED it is given the same record again. */
+  /** Deals one record; returns the answer of a step. After BACK_PRESSURED it gets the same record again. */
   deal(record: unknown): number {
     return this.#isOverlapped ? this.#copy(record) : this.#share(record);
   }
@@ -64,7 +64,7 @@ export class Dealer {
   }
 
   #share(record: unknown): number {
-    // Each look leaves one target out that is gone, so this ends.
+    // Each look leaves out one target that is gone, so this ends.
     for (;;) {
       if (this.#at < 0) this.#at = this.#next();
       const seat = this.#seats[this.#at];
@@ -76,7 +76,7 @@ export class Dealer {
     }
   }
 
-  /** The seat with the most credit; the length of the list where none is left. */
+  /** The seat with the most credit; the length of the list if none is left. */
   #next(): number {
     const seats = this.#seats;
     let best = seats.length;
@@ -101,7 +101,7 @@ export class Dealer {
         this.#at = i;
         return code;
       }
-      // One that is gone is no fault while others are left.
+      // A target that is gone is no fault while others are left.
       if (code !== CLOSED && (code !== OK || this.#answered === CLOSED)) this.#answered = code;
     }
     const answered = this.#answered;

@@ -10,8 +10,8 @@ export interface TopologyDump {
 }
 
 /**
- * A dump as text: a paragraph a party, a line a thing, its figures below it. Throws ERR_PERCORE_INVALID_ARGUMENT for
- * what is no dump.
+ * A dump as text: a paragraph for each party, a line for each thing, its figures below. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT if it is not a dump.
  */
 export function formatDump(dump: TopologyDump): string {
   if (!isDump(dump)) throw invalidArgument('dump', dump, 'what the dump of a running topology has resolved with');

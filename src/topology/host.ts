@@ -1,6 +1,6 @@
 /**
- * The control of one party at work: what it does for each verb. Whatever is wrong with a message is thrown, so it comes
- * to the sender; nothing that a message has begun is left behind when it fails.
+ * The control of one party at work: what it does for each verb. Whatever is wrong with a message is thrown, so the
+ * sender gets it; a message that fails leaves nothing behind that it has begun.
  */
 import { threadId } from 'node:worker_threads';
 import { PercoreError, checkOneOf, checkOptions, checkText, invalidArgument } from '../errors.js';
@@ -29,15 +29,15 @@ export class ControlHost implements Verbs {
   readonly #reactor: Reactor;
   readonly #things = new Things();
   readonly #passing: RingPassing;
-  /** What tasks that it makes publish to; the main thread's topology publishes by it as well. */
+  /** What its tasks publish to; the main thread's topology publishes through it as well. */
   readonly topics: MadeTopics;
-  /** Names whose making is under way: it may take a while. */
+  /** Names of things that are being made, which may take a while. */
   readonly #begun = new Set<string>();
   readonly #syncSelf: () => Promise<unknown>;
   #name: string;
   #ids: Ids | undefined;
 
-  /** `syncSelf` resolves when what this party has sent itself by lanes has been run. */
+  /** `syncSelf` resolves when what this party has sent itself through lanes has run. */
   constructor(reactor: Reactor, syncSelf: () => Promise<unknown>) {
     this.#reactor = reactor;
     this.#syncSelf = syncSelf;
@@ -46,7 +46,9 @@ export class ControlHost implements Verbs {
     this.#passing = new RingPassing(reactor, (ring) => this.#things.find('ring', ring, MadeRing, 'ring').queue);
   }
 
-  /** One message, from whomever. Throws ERR_PERCORE_UNKNOWN_VERB, _INVALID_ARGUMENT and what the verb does. */
+  /**
+   * Handles one message, whoever sent it. Throws ERR_PERCORE_UNKNOWN_VERB, _INVALID_ARGUMENT and what the verb throws.
+   */
   take(asked: unknown): unknown {
     if (!Array.isArray(asked)) throw invalidArgument('message', asked, 'a verb and its fields');
     const [verb, fields] = asked as [unknown, unknown];
@@ -117,7 +119,9 @@ export class ControlHost implements Verbs {
     return { value: await this.#things.find('join.name', name, MadeTask, 'task made by a message').ended };
   }
 
-  /** To a task by this party's own lane, so that bytes and values are taken alike and `sync` comes behind it. */
+  /**
+   * Sends to a task through this party's own lane, so that bytes and values are taken alike and `sync` comes after it.
+   */
   send(message: ControlMessages['send']): ControlAnswers['send'] {
     const { task, cursor } = message as { task?: string; cursor?: string };
     if ((task === undefined) === (cursor === undefined)) {
@@ -132,7 +136,7 @@ export class ControlHost implements Verbs {
     const { tasks } = partyOf(this.#reactor).dispatcher;
     const found = tasks.get(checkText('send.task', task));
     if (found === undefined) {
-      // One that was made by a message and is no task any more has ended.
+      // A task that was made by a message and is not there any more has ended.
       this.#things.find('send.task', task, MadeTask, 'task');
       return { code: CLOSED };
     }
@@ -225,7 +229,7 @@ export class ControlHost implements Verbs {
 
   // ---- Making ------------------------------------------------------------------------------------------------------
 
-  /** Makes a thing under a name that nobody else gets meanwhile. */
+  /** Makes a thing under a name that nobody else can take meanwhile. */
   async #make(argument: string, name: string, make: () => Promise<Thing>): Promise<{ name: string }> {
     this.#checkNew(argument, name);
     this.#begun.add(name);

@@ -1,6 +1,6 @@
 /**
- * Identifiers of 128 bits that need no agreement: each thread makes its own, no two threads make the same, and sorted
- * they are in the order of time, to the millisecond over all threads and exactly within one (k-ordered).
+ * Identifiers of 128 bits that need no agreement: each thread makes its own, no two threads make the same, and they
+ * sort by time, to the millisecond over all threads and exactly within one (k-ordered).
  *
  *      127                              64 63                         16 15           0
  *      | milliseconds since 1970          | origin                      | counter      |
@@ -8,9 +8,10 @@
  *      counter   counts within a millisecond, and begins at 0 in the next
  *      origin    who made it: 32 bits of the process, 16 bits of the thread, unless it is given
  *
- * Source of the idea: Boundary's Flake, and Twitter's Snowflake before it. Neither hides a clock that has been set
- * back, and nor does this: identifiers of the same times would come again.
+ * Source of the idea: Boundary's Flake, and Twitter's Snowflake before it. Neither hides a clock that was set back, and
+ * this does not either: identifiers of the same times would come again.
  */
+import { lengthOf } from '../byte-views.js';
 import { PercoreError, checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { ownOrigin } from './origin.js';
 
@@ -20,12 +21,12 @@ export const ID_BYTES = 16;
 /** Options of `createIds`. */
 export interface IdOptions {
   /**
-   * The 48 bits that say who made an identifier: 0 to 2^48 - 1, as a number or a bigint. Without it they are made of
-   * the process and the thread, so that no two threads of a program share one, nor a reactor that was started again
-   * with the one before it. Who gives origins sees to it that no two threads of all machines have the same.
+   * The 48 bits that say who made an identifier: 0 to 2^48 - 1, as a number or a bigint. If it is left out, they are
+   * made of the process and the thread, so that no two threads of a program share one, nor does a reactor that was
+   * started again share it with its predecessor. If you give origins, no two threads of all machines may have the same.
    */
   readonly origin?: number | bigint;
-  /** The clock: whole milliseconds since 1970. Default `Date.now`; for tests, and for clocks that are disciplined. */
+  /** The clock: whole milliseconds since 1970. Default `Date.now`; for tests, and for disciplined clocks. */
   readonly nowMs?: () => number;
 }
 
@@ -34,7 +35,7 @@ export interface IdParts {
   /** When it was made, in milliseconds since 1970. */
   readonly timeMs: number;
   readonly origin: bigint;
-  /** Its place among those of its millisecond: 0 to 65,535. */
+  /** Its position among those of its millisecond: 0 to 65,535. */
   readonly counter: number;
 }
 
@@ -42,7 +43,7 @@ const MOST_ORIGIN = 2n ** 48n - 1n;
 const MOST_COUNT = 2 ** 16 - 1;
 const MOST_ID = 2n ** 128n - 1n;
 const HALF = 2 ** 32;
-/** Looks at the clock while a full millisecond goes by: a real clock needs some ten thousand. */
+/** How often it looks at the clock while a full millisecond passes: a real clock needs some ten thousand looks. */
 const MOST_LOOKS = 2 ** 22;
 const TEXT = /^[0-9a-f]{32}$/;
 
@@ -53,7 +54,7 @@ interface Last {
 }
 const clocks = new WeakMap<() => number, Map<bigint, Last>>();
 
-/** Generators of one origin and one clock share it: two of them in a thread do not make the same. */
+/** Generators of one origin and one clock share it, so that two of them in a thread do not make the same identifier. */
 function lastOf(origin: bigint, nowMs: () => number): Last {
   const byOrigin = clocks.get(nowMs) ?? new Map<bigint, Last>();
   clocks.set(nowMs, byOrigin);
@@ -63,14 +64,14 @@ function lastOf(origin: bigint, nowMs: () => number): Last {
 }
 
 /**
- * Makes a generator of 128-bit identifiers that sort by time. In any thread, with or without a runtime.
+ * Makes a generator of 128-bit identifiers that sort by time. Works in any thread, with or without a runtime.
  *
  *     const ids = createIds();
  *     const id = ids.next();                             // a bigint
  *     ids.nextBytes(record, 8);                          // 16 bytes into a Uint8Array, without allocation
  *     const text = formatId(id);                         // 32 hexadecimal digits, which sort as the numbers do
  *
- * Throws ERR_PERCORE_INVALID_ARGUMENT for an origin or a clock that is none.
+ * Throws ERR_PERCORE_INVALID_ARGUMENT for an invalid origin or clock.
  */
 export function createIds(options: IdOptions = {}): Ids {
   const { origin, nowMs = Date.now } = checkOptions('options', options, ['origin', 'nowMs']);
@@ -78,7 +79,7 @@ export function createIds(options: IdOptions = {}): Ids {
   return new Ids(origin === undefined ? ownOrigin() : checkOrigin(origin), nowMs);
 }
 
-/** A generator of identifiers; `createIds` makes it. It belongs to the thread that made it. */
+/** A generator of identifiers, made by `createIds`. It belongs to the thread that made it. */
 export class Ids {
   /** The 48 bits of its identifiers that say who made them. */
   readonly origin: bigint;
@@ -87,7 +88,7 @@ export class Ids {
   readonly #originBits: bigint;
   readonly #originHigh: number;
   readonly #originLow: number;
-  /** Milliseconds and origin of the identifiers that `next` made last, at their places. */
+  /** Milliseconds and origin of the last identifiers that `next` made, in their places. */
   #base = 0n;
   #baseMs = -1;
 
@@ -101,11 +102,11 @@ export class Ids {
   }
 
   /**
-   * The next identifier, larger than all before it of this origin. Allocates the bigint.
+   * The next identifier, larger than all earlier ones of this origin. Allocates the bigint.
    *
-   * After 65,536 within one millisecond it waits for the next one, less than a millisecond, with the thread. Throws
-   * ERR_PERCORE_CLOCK_BACKWARDS when the clock is behind the last identifier, and goes on as soon as it has come up
-   * with it; and ERR_PERCORE_BACK_PRESSURED when the millisecond is full and the clock stands still.
+   * After 65,536 within one millisecond it blocks the thread until the next one, for less than a millisecond. Throws
+   * ERR_PERCORE_CLOCK_BACKWARDS when the clock is behind the last identifier, and works again as soon as the clock has
+   * caught up; throws ERR_PERCORE_BACK_PRESSURED when the millisecond is full and the clock stands still.
    */
   next(): bigint {
     const count = this.#advance();
@@ -123,9 +124,9 @@ export class Ids {
   }
 
   /**
-   * Writes the next identifier into `target` from `offset` (default 0) on: 16 bytes, the highest first, so that bytes
-   * sort as the numbers do. Does not allocate. Throws as `next` does, and ERR_PERCORE_INVALID_ARGUMENT where 16 bytes
-   * do not fit; then no identifier is used up.
+   * Writes the next identifier into `target` from `offset` (default 0) on: 16 bytes, highest first, so that the bytes
+   * sort as the numbers do. Does not allocate. Throws as `next` does, and ERR_PERCORE_INVALID_ARGUMENT if 16 bytes do
+   * not fit; then no identifier is used up.
    */
   nextBytes(target: Uint8Array, offset = 0): void {
     checkPlace(target, offset);
@@ -159,7 +160,7 @@ export class Ids {
       throw new PercoreError(
         'ERR_PERCORE_CLOCK_BACKWARDS',
         `the clock is ${last.ms - now} ms behind the last identifier (${now} after ${last.ms}): it has been set back. `
-          + 'Wait until it has come up with it; identifiers of these times exist already',
+          + 'Wait until it has caught up; identifiers of these times already exist',
         { argument: 'nowMs()', value: now, allowed: `${last.ms} or later` },
       );
     }
@@ -181,13 +182,13 @@ export function formatId(id: bigint): string {
   return checkId(id).toString(16).padStart(2 * ID_BYTES, '0');
 }
 
-/** An identifier from its text. Throws ERR_PERCORE_INVALID_ARGUMENT for what `formatId` does not make. */
+/** An identifier from its text. Throws ERR_PERCORE_INVALID_ARGUMENT unless `formatId` could have made the text. */
 export function parseId(text: string): bigint {
   if (typeof text === 'string' && TEXT.test(text)) return BigInt(`0x${text}`);
   throw invalidArgument('text', text, '32 hexadecimal digits, 0 to 9 and a to f');
 }
 
-/** The identifier that `nextBytes` has written to `source` at `offset`. Allocates. */
+/** The identifier that `nextBytes` wrote to `source` at `offset`. Allocates. */
 export function readId(source: Uint8Array, offset = 0): bigint {
   checkPlace(source, offset);
   let id = 0n;
@@ -195,7 +196,7 @@ export function readId(source: Uint8Array, offset = 0): bigint {
   return id;
 }
 
-/** When an identifier was made, by whom, and its place within that millisecond. */
+/** When an identifier was made, by whom, and its position within that millisecond. */
 export function partsOfId(id: bigint): IdParts {
   checkId(id);
   return {
@@ -216,9 +217,11 @@ function checkOrigin(origin: unknown): bigint {
 }
 
 function checkPlace(bytes: Uint8Array, offset: number): void {
-  if (!(bytes instanceof Uint8Array)) throw invalidArgument('target', bytes, 'a Uint8Array');
-  if (bytes.length < ID_BYTES) throw invalidArgument('target', bytes, `at least ${ID_BYTES} bytes long`);
-  checkInteger('offset', offset, 0, bytes.length - ID_BYTES);
+  if (!ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array)) {
+    throw invalidArgument('target', bytes, 'a Uint8Array');
+  }
+  if (lengthOf(bytes) < ID_BYTES) throw invalidArgument('target', bytes, `at least ${ID_BYTES} bytes long`);
+  checkInteger('offset', offset, 0, lengthOf(bytes) - ID_BYTES);
 }
 
 function writeWord(target: Uint8Array, at: number, word: number): void {

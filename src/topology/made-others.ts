@@ -71,7 +71,7 @@ export class MadeTimer implements Thing {
   }
 }
 
-/** A listener whose connections a program is given. */
+/** A listener that passes its connections to a program. */
 export class MadeListener implements Thing {
   readonly kind = 'io';
   readonly listener: Listener;
@@ -86,7 +86,7 @@ export class MadeListener implements Thing {
     }
     this.listener = reactor.io.listen(listen, (connection) => {
       this.#connections++;
-      // What it promises is followed as for any listener.
+      // What the program promises is followed, as for any listener.
       return handler(connection);
     });
   }

@@ -12,9 +12,9 @@ type Sends = NonNullable<ControlMessages['spawn']['sends']>;
 /** A task that runs a program. */
 export class MadeTask implements Thing {
   readonly kind = 'task';
-  /** Settles when the program has ended the task; with its error, or the reason of its cancellation, if it failed. */
+  /** Settles when the program has ended the task, or rejects with its error or the reason of its cancellation. */
   readonly ended: Promise<unknown>;
-  /** It is no task any more, and its name is free. */
+  /** It is not a task any more, and its name is free. */
   isOver = false;
   #settle!: { resolve(value: unknown): void; reject(error: unknown): void };
   #task: Task<unknown> | undefined;
@@ -25,11 +25,11 @@ export class MadeTask implements Thing {
     private readonly message: ControlMessages['spawn'], private readonly topics: MadeTopics,
   ) {
     this.ended = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
-    // Whoever joins it sees how it failed; that nobody does is no fault.
+    // Whoever joins it sees how it failed; if nobody does, that is no fault.
     this.ended.catch(() => undefined);
   }
 
-  /** Runs the program, and makes the task of what it returns. Throws what the program or `spawn` throws. */
+  /** Runs the program, and makes the task from what it returns. Throws what the program or `spawn` throws. */
   async begin(program: Loaded): Promise<void> {
     const { name, reactor, message } = this;
     const made = checkMade(name, await program(this.#context()));
@@ -58,7 +58,7 @@ export class MadeTask implements Thing {
     return { about: this.isOver ? 'ended' : 'starting', details: this.#details() };
   }
 
-  /** With the figures of the table of tasks, while it is in there. */
+  /** With the figures of the table of tasks, while the task is in there. */
   show(figures: TaskFigures | undefined): Shown {
     const { kind, name } = this;
     return figures === undefined ? { kind, name, ...this.describe() } : showTask(figures, this.#details());
@@ -72,7 +72,7 @@ export class MadeTask implements Thing {
     };
   }
 
-  /** It is there: it hears its topics from now on, or, if it cannot, is gone again. */
+  /** It exists: it hears its topics from now on, or, if that fails, is removed again. */
   #subscribe(task: Task<unknown>): void {
     this.#task = task;
     try {
@@ -107,7 +107,7 @@ export class MadeTask implements Thing {
   }
 }
 
-/** A row of the table of tasks, with what is known besides. */
+/** A row of the table of tasks, with what else is known. */
 export function showTask(figures: TaskFigures, more: Record<string, unknown>): Shown {
   const { name, state, priority, steps } = figures;
   return {
@@ -115,12 +115,12 @@ export function showTask(figures: TaskFigures, more: Record<string, unknown>): S
   };
 }
 
-/** A field that is there, or none. */
+/** A field if there is a value, else none. */
 function given<N extends string, V>(name: N, value: V | undefined): { readonly [F in N]?: V } {
   return (value === undefined ? {} : { [name]: value }) as { readonly [F in N]?: V };
 }
 
-/** What may be sent is looked up among the declared edges, each with the address that it goes to. */
+/** Looks up among the declared edges what may be sent; each has the address that it leads to. */
 export function sender(reactor: Reactor, from: string, sends: Sends): ProgramContext['send'] {
   if (typeof sends !== 'object' || sends === null || Array.isArray(sends)) {
     throw invalidArgument('spawn.sends', sends, 'an object: targets by name');
@@ -144,7 +144,7 @@ export function selfOf(reactor: Reactor): number | 'main' {
   return reactor.id === reactor.reactors ? 'main' : reactor.id;
 }
 
-/** A message along an edge that nobody has declared. */
+/** The error for a message along an edge that nobody has declared. */
 function undeclared(from: string, to: unknown, declared: readonly string[]): PercoreError {
   const allowed = declared.length === 0 ? 'nobody' : declared.map((each) => `"${each}"`).join(', ');
   return new PercoreError(

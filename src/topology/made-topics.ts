@@ -1,4 +1,4 @@
-/** Topics that tasks made by messages publish to, and how those that subscribe are given what is published. */
+/** Topics that tasks made by messages publish to, and how those that subscribe get what is published. */
 import { createTopic, subscribe, topicsOf, type Subscription, type Topic } from '../bus/index.js';
 import { PercoreError, invalidArgument } from '../errors.js';
 import type { Reactor, Task } from '../reactor/index.js';
@@ -8,7 +8,7 @@ import type { ProgramContext } from './programs.js';
 type Publishes = NonNullable<ControlMessages['spawn']['publishes']>;
 type Subscribes = NonNullable<ControlMessages['spawn']['subscribes']>;
 
-/** The topics of one party: several of its tasks may publish to one of them. */
+/** The topics of one party: several of its tasks may publish to the same topic. */
 export class MadeTopics {
   readonly #reactor: Reactor;
   readonly #byName = new Map<string, Topic>();
@@ -31,7 +31,7 @@ export class MadeTopics {
     };
   }
 
-  /** Gives a task what is published to these topics, through its inbox; the function returned ends it. */
+  /** Gives a task what is published to these topics, through its inbox; the returned function ends that. */
   subscribe(task: Task<unknown>, subscribes: Subscribes): () => void {
     checkByName('spawn.subscribes', subscribes);
     const made: Subscription[] = [];
@@ -47,7 +47,7 @@ export class MadeTopics {
     return leave;
   }
 
-  /** Those that this party publishes to or subscribes to, whoever has made them. */
+  /** The topics that this party publishes to or subscribes to, whoever made them. */
   show(): Shown[] {
     const { topics, subscriptions } = topicsOf(this.#reactor);
     return [

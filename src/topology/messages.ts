@@ -1,6 +1,6 @@
 /**
- * The InterCore protocol: what one party may ask another's control, and what that one acknowledges. Every message is
- * plain data, so it can stand in a file; every one is acknowledged once, or refused with an error.
+ * The InterCore protocol: what one party may ask of another's control, and the acknowledgements. Every message is plain
+ * data, so it can stand in a file; every message is acknowledged once, or refused with an error.
  *
  * | verb       | asks the party to                                                                             |
  * |------------|-----------------------------------------------------------------------------------------------|
@@ -8,7 +8,7 @@
  * | `ring`     | create a queue in shared memory, which others open by its name                                |
  * | `cursor`   | open an end of a ring: one to send into, or one that feeds a task                             |
  * | `split`    | read a ring and deal its records out: shares in percent, or a copy to each                    |
-| `close`    | end a ring, a cursor, a split, a timer or a listener, and free its name                       |
+ * | `close`    | end a ring, a cursor, a split, a timer or a listener, and free its name                       |
  * | `register` | load a program from a module, under a name                                                    |
  * | `spawn`    | make a task that runs a program                                                               |
  * | `join`     | answer when that task has ended                                                               |
@@ -26,14 +26,14 @@ import type { ListenOptions } from '../io/index.js';
 import type { FieldType, Kind, KindName, WhenSlow } from '../queues/index.js';
 import type { Supervise } from '../tasks/index.js';
 
-/** How a ring is made: as `create` of percore/queues takes it, in words that can stand in a file. */
+/** How a ring is made: as `create` of percore/queues takes it, in a form that can stand in a file. */
 export interface RingSettings {
   /** Default 'spsc'. */
   readonly kind?: Exclude<Kind, 'banded'>;
-  /** Records that it holds: with `recordBytes`, or with a struct as codec. */
+  /** How many records it holds, with `recordBytes` or with a struct as codec. */
   readonly capacity?: number;
   readonly recordBytes?: number;
-  /** Bytes that it holds: for records of any length. */
+  /** How many bytes it holds, for records of any length. */
   readonly capacityBytes?: number;
   /** 'value' for values of any kind; the fields of a struct; left out for bytes. */
   readonly codec?: 'value' | { readonly struct: Readonly<Record<string, FieldType>> };
@@ -41,12 +41,12 @@ export interface RingSettings {
   readonly maxConsumers?: number;
 }
 
-/** Where a program is: the name that it was registered under, or a module and one of its exports. */
+/** Where a program is: the name under which it was registered, or a module and one of its exports. */
 export interface ProgramSettings {
   readonly program?: string;
   /** A file URL or an absolute path. */
   readonly module?: string;
-  /** The export to take. Default 'default'. */
+  /** The name of the export. Default 'default'. */
   readonly export?: string;
 }
 
@@ -72,7 +72,7 @@ export interface ControlMessages {
     readonly ring: string;
     /** The party that created the ring. Default: the one that is asked. */
     readonly of?: number | 'main';
-    /** To this task of the party that is asked: records are read and given to it. Without it the cursor is to send. */
+    /** The task of the asked party that gets the records. Without it the cursor is for sending. */
     readonly task?: string;
     /** The band in which it is read. Default 3. */
     readonly priority?: number;
@@ -94,24 +94,24 @@ export interface ControlMessages {
   register: { readonly name: string; readonly module: string; readonly export?: string };
   spawn: {
     readonly name: string;
-    /** Its band, or in place of it the name of a class of `createRuntime({ classes })`. */
+    /** Its band, or instead of it the name of a class of `createRuntime({ classes })`. */
     readonly priority?: number;
     readonly class?: string;
     readonly capacity?: number;
     readonly concurrency?: number;
-    /** The program returns the body of a process, as `createProcess` takes it, and not a step. */
+    /** The program returns the body of a process, as `createProcess` takes it, not a step. */
     readonly process?: boolean;
-    /** Of a process: what follows an error that it has not caught. */
+    /** For a process: what follows an error that it does not catch. */
     readonly supervise?: Supervise;
-    /** The step is given bytes in place, as that of `spawnBytes` is. */
+    /** The step gets bytes in place, as that of `spawnBytes` does. */
     readonly takesBytes?: boolean;
     /** Handed to the program. */
     readonly data?: unknown;
-    /** To whom `context.send` of the program may send, by name. Without it, to nobody. */
+    /** The tasks that `context.send` of the program may send to, by name. Without it, none. */
     readonly sends?: Readonly<Record<string, Omit<TaskTarget, 'task'>>>;
     /** Topics that `context.publish` may publish to. Without it, none. */
     readonly publishes?: Readonly<Record<string, Pick<TopicOptions, 'priority' | 'retain'>>>;
-    /** Topics whose messages the task is given, as any other message. */
+    /** Topics whose messages the task gets, as any other message. */
     readonly subscribes?: Readonly<Record<string, Pick<SubscribeOptions, 'whenSlow' | 'evictAfterMs'>>>;
   } & ProgramSettings;
   join: { readonly name: string };
@@ -121,7 +121,7 @@ export interface ControlMessages {
   timer:
     | {
       readonly name: string;
-      /** Once, after so many nanoseconds; or each so many. */
+      /** Once, after this many nanoseconds; or each time so many have passed. */
       readonly afterNs?: number;
       readonly everyNs?: number;
       readonly task: string;
@@ -157,10 +157,10 @@ export interface Shown extends Listed {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** What a party says of itself. */
+/** What a party says about itself. */
 export interface ReactorIdentity {
   readonly id: number;
-  /** 'main' for the main thread; else what it was named, or `reactor 1`. */
+  /** 'main' for the main thread; else the name that it was given, or `reactor 1`. */
   readonly name: string;
   readonly threadId: number;
   readonly reactors: number;
@@ -194,7 +194,7 @@ export interface ControlAnswers {
   dump: PartyDump;
 }
 
-/** The fields that each verb knows; a test holds them against the types. */
+/** The fields that each verb knows; a test compares them with the types. */
 export const FIELDS: { readonly [V in ControlVerb]: readonly string[] } = {
   reactor: ['name'],
   ring: ['name', 'kind', 'capacity', 'recordBytes', 'capacityBytes', 'codec', 'maxProducers', 'maxConsumers'],

@@ -1,10 +1,10 @@
 /**
- * Who makes an identifier, where nobody says it: 32 bits of the process and 16 bits of the thread.
+ * Who makes an identifier, if nobody says so: 32 bits of the process and 16 bits of the thread.
  *
  * Node numbers the threads of a process and uses no number twice, so two reactors never share an origin, nor does a
- * reactor that was started again with the one before it. The process is known by its machine's boot, the name of the
- * machine, its namespace of processes, its number there and the moment of its start. 32 bits of a hash of these leave
- * two processes one chance in four thousand million to look alike; who must be surer gives origins.
+ * reactor that was started again share it with its predecessor. A process is identified by its machine's boot, the name
+ * of the machine, its namespace of processes, its number there and the moment of its start. With 32 bits of a hash of
+ * these, two processes have one chance in four thousand million to look alike. If that is too much, give origins.
  */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
@@ -16,7 +16,7 @@ const MOST_THREADS = 2 ** 16;
 
 let own: bigint | undefined;
 
-/** The origin of this thread: the same at each call. Throws ERR_PERCORE_TOO_LARGE from the 65,536th thread on. */
+/** The origin of this thread, the same at each call. Throws ERR_PERCORE_TOO_LARGE from the 65,536th thread on. */
 export function ownOrigin(): bigint {
   if (threadId >= MOST_THREADS) {
     throw new PercoreError(
@@ -39,7 +39,7 @@ function processBits(): number {
   return hashKey(Buffer.from(about.join('\n')));
 }
 
-/** Empty where there is no such file: the rest still tells processes apart. */
+/** Empty if there is no such file: the rest still distinguishes processes. */
 function readQuietly(read: () => string): string {
   try {
     return read();

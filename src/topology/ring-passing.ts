@@ -1,6 +1,6 @@
 /**
- * How the handle of a ring comes to another party. Lanes carry no shared memory, and ports of Node do, so the party
- * that has the ring posts it, and says by the lane that it has:
+ * How the handle of a ring reaches another party. Lanes carry no shared memory, but ports of Node do, so the party that
+ * has the ring posts it, and says so through the lane:
  *
  *      wants it                                            has it
  *      awaits parcel 5 on its own channel
@@ -37,11 +37,11 @@ export class RingPassing {
   #channel: BroadcastChannel | undefined;
   #parcels = 0;
 
-  /** `find` gives a ring of this party, or throws. */
+  /** `find` returns a ring of this party, or throws. */
   constructor(reactor: Reactor, find: (ring: string) => Queue) {
     this.#reactor = reactor;
     const { id, shared } = partyOf(reactor);
-    // Of this runtime alone: a process may have several.
+    // Belongs to this runtime alone: a process may have several.
     this.#channelName = `percore:ring ${shared.originNs} ${shared.eventFds.join(' ')} ${id}`;
     reactor.handle(RING, (wanted: Wanted) => post(find, wanted));
   }

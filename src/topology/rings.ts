@@ -22,7 +22,7 @@ export class MadeRing implements Thing {
     this.queue = makeQueue({ ...sizes, kind }, codec);
   }
 
-  /** Nobody may send into it any more; whoever reads it ends when it is empty. */
+  /** Nobody may send into it any more; whoever reads it comes to an end when it is empty. */
   close(): void {
     close(this.queue);
   }
@@ -35,7 +35,7 @@ export class MadeRing implements Thing {
 }
 
 function makeQueue(options: object, codec: ControlMessages['ring']['codec']): Queue {
-  // What `create` is given besides has been written by somebody else: it checks all of it.
+  // Somebody else has written the rest of what `create` gets: it checks all of it.
   const make = create as (options: object) => Queue;
   if (codec === undefined) return make(options);
   if (codec === 'value') return make({ ...options, codec: value() });
@@ -85,12 +85,12 @@ export class Cursor implements Thing {
     return code;
   }
 
-  /** Publishes what was sent: by a message of the protocol it is seen when the message is acknowledged. */
+  /** Publishes what was sent: what a message of the protocol sends can be seen when the message is acknowledged. */
   flush(): void {
     this.#producer?.flush();
   }
 
-  /** Gives its place in the ring up, so that another may take it. */
+  /** Gives up its place in the ring, so that another may take it. */
   close(): void {
     this.#producer?.leave();
     this.#reading?.leave();
@@ -117,7 +117,7 @@ export class Cursor implements Thing {
   }
 }
 
-/** What gives a record to a task of this party: as it is, or into its lane where it takes bytes. */
+/** Gives a record to a task of this party: as it is, or into its lane if the task takes bytes. */
 function giveTo(reactor: Reactor, task: string): (record: unknown) => number {
   const { tasks } = partyOf(reactor).dispatcher;
   const found = tasks.get(task);
@@ -129,7 +129,7 @@ function giveTo(reactor: Reactor, task: string): (record: unknown) => number {
   return (record) => address.send(record);
 }
 
-/** A ring whose records are dealt out: to tasks of any party, and into cursors of this one. */
+/** A ring whose records are dealt out to tasks of any party, and into cursors of this one. */
 export class Split implements Thing {
   readonly kind = 'split';
   readonly name: string;
@@ -152,7 +152,7 @@ export class Split implements Thing {
     );
   }
 
-  /** Deals no more, and gives its place in the ring up. */
+  /** Deals no more, and gives up its place in the ring. */
   close(): void {
     this.#reading.leave();
   }

@@ -1,4 +1,4 @@
-/** A topology that runs: started by messages of the protocol, then listed, dumped and sent to. */
+/** A topology that runs: it was started by messages of the protocol, and can be listed, dumped and sent to. */
 import { PercoreError, checkOptions, checkText, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
 import { reactorOf } from '../reactor/internal.js';
@@ -10,17 +10,17 @@ import type { Listed, ListedKind, Shown } from './messages.js';
 import type { Topology, TopologyDeclaration, TopologyPublishes, TopologySends } from './topology.js';
 import { TopologyMaker, edgesOf, topicsOfTask, type Parties } from './topology-maker.js';
 
-/** One thing of a topology in a line, and whose it is. */
+/** One thing of a topology in a line, and where it is. */
 export interface ListedInTopology extends Listed {
   /** The name of its reactor, or 'main'. */
   readonly on: string;
 }
 
-/** Starts topologies, and asks their parties: `startTopology` gives it. It belongs to the main thread. */
+/** Starts topologies, and asks their parties; `startTopology` returns it. It belongs to the main thread. */
 export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration> {
   /** The main thread's control, for all verbs. */
   readonly control: Control;
-  /** What the lines of a boot script that ask something were answered, in their order. Empty without a script. */
+  /** The answers to the lines of a boot script that ask something, in order. Empty without a script. */
   readonly answers: readonly unknown[] = [];
   readonly #declaration: T;
   readonly #parties: Parties;
@@ -37,26 +37,28 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
   }
 
   /**
-   * Sends from the main thread to a task that it may send to: OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Copies. Throws
-   * ERR_PERCORE_UNDECLARED for any other.
+   * Sends from the main thread to a task that it may send to. Returns OK, BACK_PRESSURED, TOO_LARGE or CLOSED. Copies.
+   * Throws ERR_PERCORE_UNDECLARED for any other task.
    */
   send<N extends keyof TopologySends<T, 'main'> & string>(to: N, message: TopologySends<T, 'main'>[N]): number {
     return this.#send(to, message);
   }
 
-  /** Publishes to a topic that the main thread may publish to; answers as `Topic.publish` does, throws as `send`. */
+  /**
+   * Publishes to a topic that the main thread may publish to; returns what `Topic.publish` does, throws as `send` does.
+   */
   publish<N extends keyof TopologyPublishes<T, 'main'> & string>(
     topic: N, message: TopologyPublishes<T, 'main'>[N],
   ): number {
     return this.#publish(topic, message);
   }
 
-  /** Resolves when everything that the main thread has sent to any party before has been run. */
+  /** Resolves when everything that the main thread has sent to any party before has run. */
   async sync(options?: ControlOptions): Promise<void> {
     await Promise.all([...this.#parties.values()].map((to) => this.control.ask(to, 'sync', {}, options)));
   }
 
-  /** What there is, all of it or of one kind, one line each: asked of each party now. */
+  /** Everything that there is, or all of one kind, one line each: asks each party now. */
   async list(what?: ListedKind, options?: ControlOptions): Promise<ListedInTopology[]> {
     const lists = await this.#askAll(async (on, to) => {
       const list = await this.control.ask(to, 'list', what === undefined ? {} : { what }, options);
@@ -80,7 +82,7 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
     );
   }
 
-  /** Everything, as plain data: asked of each party now. */
+  /** Everything, as plain data: asks each party now. */
   async dump(options?: ControlOptions): Promise<TopologyDump> {
     const parties = await this.#askAll((_on, to) => this.control.ask(to, 'dump', {}, options));
     return { sends: this.#declaration.sends, parties };
@@ -91,7 +93,7 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
     return formatDump(await this.dump(options));
   }
 
-  /** What a line of a boot script asks: of one party, or of all. */
+  /** What a line of a boot script asks, of one party or of all. */
   async #take({ verb, on, fields }: BootStep, options: ControlOptions): Promise<unknown> {
     if (on !== undefined && !this.#parties.has(on)) {
       throw invalidArgument('on', on, `one of ${[...this.#parties.keys()].join(', ')}`);
@@ -135,10 +137,10 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
  *     await running.sync();
  *     console.log(await running.dumpText());
  *
- * What lives on a reactor that has died and was started again is made there anew, with fresh state. If that fails, it
- * is a warning of the process with the code ERR_PERCORE_TOPOLOGY.
+ * What lives on a reactor that has died and was started again is made there anew, with fresh state. If that fails, the
+ * process gets a warning with the code ERR_PERCORE_TOPOLOGY.
  *
- * Rejects with ERR_PERCORE_TOPOLOGY: the message says which thing failed and why, and `argument` is its path; what was
+ * Rejects with ERR_PERCORE_TOPOLOGY: the message says which thing failed and why, and `argument` is its path. What was
  * made before stays, so close the runtime.
  */
 export async function startTopology<const T extends TopologyDeclaration>(

@@ -1,4 +1,4 @@
-/** What a party has by name because it was asked to make it: rings, cursors, splits, programs, tasks, timers, io. */
+/** What a party was asked to make, by name: rings, cursors, splits, programs, tasks, timers, io. */
 import { PercoreError } from '../errors.js';
 import type { ListedKind, Shown } from './messages.js';
 
@@ -6,9 +6,9 @@ import type { ListedKind, Shown } from './messages.js';
 export interface Thing {
   readonly kind: ListedKind;
   readonly name: string;
-  /** True when it is over, and its name may be given to another. */
+  /** True if it is over, so that its name may be given to another. */
   readonly isOver?: boolean;
-  /** Ends it. Left out where only itself can end it. */
+  /** Ends it. Left out if only it can end itself. */
   close?(): void;
   describe(): { about: string; details: Record<string, unknown> };
 }
@@ -41,7 +41,7 @@ export class Things {
     this.#byName.delete(name);
   }
 
-  /** A thing of this kind. Throws ERR_PERCORE_UNKNOWN_NAME, and says which there are. */
+  /** A thing of this kind. Throws ERR_PERCORE_UNKNOWN_NAME, which says which ones there are. */
   find<T extends Thing>(argument: string, name: unknown, kind: new (...given: never[]) => T, what: string): T {
     const thing = typeof name === 'string' ? this.#byName.get(name) : undefined;
     if (thing instanceof kind) return thing;

@@ -10,10 +10,10 @@ import { MADE, type TopologyDeclaration } from './topology.js';
 export type Parties = ReadonlyMap<string, number | 'main'>;
 
 export class TopologyMaker {
-  /** Classes that the runtime knows, with their bands: their names are told, so that their numbers hold there. */
+  /** Classes that the runtime knows, with their bands: only their names are sent, so that the runtime's bands hold. */
   readonly #known: ReadonlyMap<string, number>;
 
-  /** Throws ERR_PERCORE_TOPOLOGY where the runtime and the topology do not fit together. */
+  /** Throws ERR_PERCORE_TOPOLOGY if the runtime and the topology do not fit together. */
   constructor(
     runtime: Runtime, private readonly control: Control, private readonly declaration: TopologyDeclaration,
     private readonly parties: Parties,
@@ -30,7 +30,10 @@ export class TopologyMaker {
     }
   }
 
-  /** Makes what is on the parties that are meant, in the order of startTopology. Rejects with what cannot be made. */
+  /**
+   * Makes what is on the given parties, in the order of startTopology. Rejects with the first thing that cannot be
+   * made.
+   */
   async make(options: ControlOptions, isMeant: (on: string) => boolean): Promise<void> {
     const { declaration, parties } = this;
     for (const name of Object.keys(declaration.reactors)) {
@@ -84,7 +87,7 @@ export class TopologyMaker {
   }
 }
 
-/** To whom a task, or main, may send: with the party and the band of each. */
+/** The tasks to which a task, or main, may send, with the party and the band of each. */
 export function edgesOf(
   declaration: TopologyDeclaration, parties: Parties, from: string,
 ): NonNullable<ControlMessages['spawn']['sends']> {
@@ -95,7 +98,7 @@ export function edgesOf(
   }));
 }
 
-/** Targets of a split: tasks of the topology are where it says, in their band. */
+/** Targets of a split: tasks of the topology are found where it places them, in their band. */
 function targetsOf(
   declaration: TopologyDeclaration, parties: Parties, split: { readonly to: unknown },
 ): unknown {
@@ -109,7 +112,7 @@ function targetsOf(
   });
 }
 
-/** The topics that a task, or main, publishes to and hears, with their options. */
+/** The topics that a task, or main, publishes to and subscribes to, with their options. */
 export function topicsOfTask({ topics = {} }: TopologyDeclaration, task: string): Topics {
   const all = Object.entries(topics);
   const publishes = all.filter(([, { from }]) => from.includes(task)).map(([name, { priority, retain }]) => [

@@ -1,5 +1,5 @@
 /**
- * A topology: who exists and who may send what to whom, written down once. The compiler holds senders and programs
+ * A topology: who exists and who may send what to whom, written down once. The compiler checks senders and programs
  * against it, and at run time a message along any other edge is refused.
  *
  *      main --parse--> front: parse --match--> book: match        sends: { main: ['parse'], parse: ['match'] }
@@ -22,7 +22,7 @@ export interface TaskDeclaration {
   readonly on: string;
   /** A file URL, such as `import.meta.url`, or an absolute path. */
   readonly module: string | URL;
-  /** The export that is the program. Default 'default'. */
+  /** The name of the exported program. Default 'default'. */
   readonly export?: string;
   /** Its class, or its band. Default: band 3. */
   readonly class?: string;
@@ -36,16 +36,16 @@ export interface TaskDeclaration {
   readonly data?: unknown;
 }
 
-/** A topic of a topology: who may publish to it, and which tasks are given what is published. */
+/** A topic of a topology: who may publish to it, and which tasks get what is published. */
 export interface TopicDeclaration {
   /** Tasks that publish to it, or 'main'. */
   readonly from: readonly string[];
-  /** Tasks that are given its messages, as any other message. */
+  /** Tasks that get its messages, as any other message. */
   readonly to: readonly string[];
   readonly carries?: Takes<never>;
   /** The band of its messages. Default 3. */
   readonly priority?: number;
-  /** Subscribers that come later are given the last message of each publisher. */
+  /** Subscribers that come later get the last message of each publisher. */
   readonly retain?: boolean;
   /** What happens when a subscriber cannot keep up. Default 'wait'. */
   readonly whenSlow?: TopicPolicy;
@@ -54,7 +54,7 @@ export interface TopicDeclaration {
 
 /** Something else that a reactor is asked to make, by the fields of its verb without the name. */
 type Made<V extends ControlVerb> = { readonly on: string } & Named<ControlMessages[V]>;
-/** Fields without the name; of each alternative by itself. Parties go by their names here. */
+/** Fields without the name, for each alternative by itself. Parties go by their names here. */
 type Named<M> = M extends object
   ? { readonly [F in keyof M as F extends 'name' | 'of' ? never : F]: M[F] } & { readonly of?: string }
   : never;
@@ -63,7 +63,7 @@ type Named<M> = M extends object
 export interface TopologyDeclaration {
   /** Reactors by name, and their numbers. */
   readonly reactors: Readonly<Record<string, number>>;
-  /** Bands with names. `createRuntime({ classes })` may be given the same object, and then knows them by name. */
+  /** Bands with names. If `createRuntime({ classes })` gets the same object, it knows them by name. */
   readonly classes?: Readonly<Record<string, ClassOptions>>;
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
   /** Who may send to whom: for each task, and for 'main', the tasks that it may send to. */
@@ -76,7 +76,7 @@ export interface TopologyDeclaration {
   readonly io?: Readonly<Record<string, Made<'io'>>>;
 }
 
-/** What the compiler refuses besides: names that nobody has. */
+/** What the compiler refuses as well: names that do not exist. */
 export interface CheckedTopology<T extends TopologyDeclaration> {
   readonly tasks: { readonly [N in keyof T['tasks']]: {
     readonly on: (keyof T['reactors'] & string) | 'main';
@@ -98,7 +98,7 @@ export interface Topology<T extends TopologyDeclaration = TopologyDeclaration> {
 
 /** Names of tasks. */
 export type TopologyTask<T extends TopologyDeclaration> = keyof T['tasks'] & string;
-/** What a task takes, from topics as well; `unknown` where nothing is said. */
+/** What a task takes, including from topics; `unknown` if nothing is said. */
 export type TopologyMessage<T extends TopologyDeclaration, N extends keyof T['tasks']> =
   T['tasks'][N] extends { readonly takes: Takes<infer M> } ? M | HeardBy<TopicsIn<T>, N> : unknown;
 type TopicsIn<T> = T extends { readonly topics: infer O } ? O : Record<never, never>;
@@ -106,17 +106,17 @@ type CarriedBy<O> = O extends { readonly carries: Takes<infer M> } ? M : unknown
 type HeardBy<O, N> = {
   [K in keyof O]: O[K] extends { readonly to: readonly (infer To)[] } ? N extends To ? CarriedBy<O[K]> : never : never
 }[keyof O];
-/** To which topics `From` may publish, and what. */
+/** The topics to which `From` may publish, and what. */
 export type TopologyPublishes<T extends TopologyDeclaration, From extends string> = PublishedBy<TopicsIn<T>, From>;
 type PublishedBy<O, From> = {
   readonly [K in keyof O as O[K] extends { readonly from: readonly (infer F)[] } ? From extends F ? K : never : never]:
     CarriedBy<O[K]>
 };
-/** To whom `From` may send, and what. */
+/** The tasks to which `From` may send, and what. */
 export type TopologySends<T extends TopologyDeclaration, From extends string> =
   From extends keyof T['sends'] ? { readonly [To in T['sends'][From][number]]: TopologyMessage<T, To> } : object;
 
-/** The program of a task of a topology, typed by it: what comes in, and to whom it sends what. */
+/** The program of a task of a topology, with the types of the topology: what comes in, and what it may send to whom. */
 export type TopologyProgram<D extends Topology, N extends TopologyTask<D['declaration']>> = (
   context: ProgramContext<TopologySends<D['declaration'], N>, TopologyPublishes<D['declaration'], N>>,
 ) => TopologyStep<D, N> | Promise<TopologyStep<D, N>>;
@@ -140,7 +140,7 @@ const TASK_FIELDS = [
   'takes', 'data',
 ];
 type MadeSection = 'rings' | 'cursors' | 'splits' | 'timers' | 'io';
-/** The sections that are made by a verb, in the order in which they are made. */
+/** The sections that a verb makes, in the order in which they are made. */
 export const MADE: readonly (readonly [section: MadeSection, verb: ControlVerb])[] = [
   ['rings', 'ring'], ['cursors', 'cursor'], ['splits', 'split'], ['timers', 'timer'], ['io', 'io'],
 ];
@@ -159,7 +159,7 @@ export const MADE: readonly (readonly [section: MadeSection, verb: ControlVerb])
  *     });
  *     export const parse: TopologyProgram<typeof town, 'parse'> = ({ send }) => (text) => send('match', Number(text));
  *
- * Throws ERR_PERCORE_TOPOLOGY for what does not fit together, and names the place; its `argument` is the path to it.
+ * Throws ERR_PERCORE_TOPOLOGY for what does not fit together; its `argument` is the path to the fault.
  */
 export function defineTopology<const T extends TopologyDeclaration>(
   declaration: T & CheckedTopology<NoInfer<T>>,

@@ -1,6 +1,6 @@
 /**
- * Where the fields of an event lie, as the kernel's own `format` files say: they differ between versions, the files do
- * not lie. Source: Documentation/trace/events.rst, "Event formats".
+ * Where the fields of an event lie, as the kernel's own `format` files say. The places differ between versions of the
+ * kernel, so no table of ours could be right for all. Source: Documentation/trace/events.rst, "Event formats".
  */
 import { PercoreError } from '../errors.js';
 
@@ -12,14 +12,14 @@ interface EventField {
 
 export interface EventFormat {
   readonly name: string;
-  /** What `common_type` of such an event is. */
+  /** The value of `common_type` in such an event. */
   readonly id: number;
   readonly fields: ReadonlyMap<string, EventField>;
-  /** How the kernel prints it, from which the letters of states are taken. */
+  /** How the kernel prints it. The letters of the states are taken from there. */
   readonly print: string;
 }
 
-/** Reads a `format` file. Throws ERR_PERCORE_SYSTEM for what is none, or whose common fields lie elsewhere. */
+/** Reads a `format` file. Throws ERR_PERCORE_SYSTEM if it is not one, or if its common fields lie elsewhere. */
 export function parseFormat(text: string): EventFormat {
   const name = /^name: (\S+)$/m.exec(text)?.[1];
   const id = Number(/^ID: (\d+)$/m.exec(text)?.[1]);
@@ -47,7 +47,7 @@ export function parsePageLayout(text: string): PageLayout {
   return { timeAt: time.at, commitAt: commit.at, dataAt: data.at, pageBytes: data.at + data.bytes };
 }
 
-/** The field in words of 32 bits; of one with 64 bits that is the low half. Throws where there is none. */
+/** The field in words of 32 bits; of a field of 64 bits this is the low half. Throws if there is no such field. */
 export function wordOf(format: EventFormat, field: string): number {
   const found = format.fields.get(field);
   if (found === undefined || found.at % 4 !== 0 || found.bytes < 4)
@@ -56,13 +56,13 @@ export function wordOf(format: EventFormat, field: string): number {
 }
 
 export interface SwitchStates {
-  /** The letter of each bit of `prev_state`, as `ps` has them. */
+  /** The letter of each bit of `prev_state`, as in `ps`. */
   readonly letters: ReadonlyMap<number, string>;
-  /** The bit that says: it did not sleep, the core was taken from it. */
+  /** The bit that says that the thread did not sleep but lost its core. */
   readonly preempted: number;
 }
 
-/** What the bits of `prev_state` mean in this kernel: the one above all letters stands for preemption. */
+/** What the bits of `prev_state` mean in this kernel. The bit above all letters stands for preemption. */
 export function parseStates({ print }: EventFormat): SwitchStates {
   const letters = new Map([...print.matchAll(/\{\s*(0x[\da-f]+|\d+)\s*,\s*"([^"]+)"\s*\}/gi)]
     .map(([, bit, letter]) => [Number(bit), letter!] as const));
@@ -81,5 +81,5 @@ function fieldsOf(text: string): Map<string, EventField> {
 
 function unknownFormat(text: string): PercoreError {
   const start = text.trim().split('\n')[0]!.slice(0, 80);
-  return new PercoreError('ERR_PERCORE_SYSTEM', `this kernel describes its events in a way not known here: ${start}`);
+  return new PercoreError('ERR_PERCORE_SYSTEM', `percore does not know how this kernel describes its events: ${start}`);
 }

@@ -1,25 +1,24 @@
 /**
  * An instance of tracefs of our own: events, filters and buffers that nobody else sees, in a folder whose name says
- * which process made it. Whoever starts next removes those of processes that are gone, since a process that is killed
- * cannot. Source: Documentation/trace/ftrace.rst, "Instances".
+ * which process made it. A process that is killed cannot remove its instance, so the next tracer removes those whose
+ * process is gone. Source: Documentation/trace/ftrace.rst, "Instances".
  */
 import {
-  closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync,
+  closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { PercoreError } from '../errors.js';
 import { startTicksOf } from '../process-start.js';
-import type { ReadPage } from './cpu-stream.js';
 
 const USUAL_PLACE = '/sys/kernel/tracing';
 const PREFIX = 'percore-';
 
-/** Where tracefs is mounted. Throws ERR_PERCORE_NO_CAPABILITY where it is not, with the command that mounts it. */
+/** Where tracefs is mounted. If it is not, throws ERR_PERCORE_NO_CAPABILITY with the command that mounts it. */
 export function findTracefs(mounts: string = readFileSync('/proc/self/mounts', 'utf8')): string {
   const places = mounts.split('\n').map((line) => line.split(' '))
     .filter(([, place, type]) => type === 'tracefs' && place !== undefined)
-    // A blank in a path is written as \040.
+    // A space in a path is written as \040.
     .map(([, place]) => place!.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8))));
   if (places.length === 0) {
     throw missingRight('tracefs is not mounted here', `sudo mount -t tracefs tracefs ${USUAL_PLACE}`
@@ -28,7 +27,7 @@ export function findTracefs(mounts: string = readFileSync('/proc/self/mounts', '
   return places.includes(USUAL_PLACE) ? USUAL_PLACE : places[0]!;
 }
 
-/** Removes instances of tracers that are no more. Answers their names. One that is read from stays. */
+/** Removes the instances of tracers that are gone, and returns their names. One that somebody still reads stays. */
 export function removeLeftovers(tracefs: string): string[] {
   const folder = join(tracefs, 'instances');
   const names = whileAllowed(tracefs, () => readdirSync(folder)).filter((name) => name.startsWith(PREFIX));
@@ -39,7 +38,7 @@ export function removeLeftovers(tracefs: string): string[] {
       rmdirSync(join(folder, name));
       return true;
     } catch {
-      // Busy: a tracer whose number means another process here, as in a container, still reads from it.
+      // Busy: a tracer whose number belongs to another process here, as in a container, still reads it.
       return false;
     }
   });
@@ -50,10 +49,15 @@ export class TraceInstance {
   private readonly descriptors: number[] = [];
   private isClosed = false;
 
-  /** Makes the folder; nothing is recorded yet. Throws ERR_PERCORE_NO_CAPABILITY where this user may not. */
+  /** Makes the folder; nothing is recorded yet. Throws ERR_PERCORE_NO_CAPABILITY if this user has no right to. */
   constructor(private readonly tracefs: string) {
     this.path = join(tracefs, 'instances', `${PREFIX}${process.pid}-${startTicksOf('self')}`);
     whileAllowed(tracefs, () => mkdirSync(this.path));
+  }
+
+  /** Newer kernels have more files. */
+  has(file: string): boolean {
+    return existsSync(join(this.path, file));
   }
 
   read(file: string): string {
@@ -64,28 +68,21 @@ export class TraceInstance {
     whileAllowed(this.tracefs, () => writeFileSync(join(this.path, file), `${text}\n`));
   }
 
-  /** The numbers of the CPUs that have a buffer, those that are off included. */
+  /** The numbers of all CPUs that have a buffer, including those that are offline. */
   cpus(): number[] {
     return whileAllowed(this.tracefs, () => readdirSync(join(this.path, 'per_cpu')))
       .map((name) => Number(/^cpu(\d+)$/.exec(name)?.[1])).filter((cpu) => cpu >= 0).sort((a, b) => a - b);
   }
 
-  /** Opens the pages of a CPU, for a read that does not wait. */
-  openPages(cpu: number): ReadPage {
+  /** A descriptor of this object's that gives the pages of a CPU, by reads that do not wait. */
+  openPages(cpu: number): number {
     const path = join(this.path, `per_cpu/cpu${cpu}/trace_pipe_raw`);
     const fd = whileAllowed(this.tracefs, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
     this.descriptors.push(fd);
-    return (into) => {
-      try {
-        return readSync(fd, into);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
-        throw error;
-      }
-    };
+    return fd;
   }
 
-  /** Ends everything and removes the folder. Once more does nothing. */
+  /** Ends everything and removes the folder. A second call does nothing. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
@@ -93,12 +90,12 @@ export class TraceInstance {
     try {
       rmdirSync(this.path);
     } catch {
-      // Somebody else reads from it just now; the next tracer removes it.
+      // Somebody else is reading it just now; the next tracer removes it.
     }
   }
 }
 
-/** Calls what reads or changes tracefs; what this user may not do says how it is granted. */
+/** Calls what reads or changes tracefs. If this user has no right to, the error says how to get it. */
 function whileAllowed<T>(tracefs: string, call: () => T): T {
   try {
     return call();
@@ -110,7 +107,7 @@ function whileAllowed<T>(tracefs: string, call: () => T): T {
     }
     if (code === 'EROFS') {
       throw missingRight(
-        `tracefs is mounted for reading alone at ${tracefs}`, `sudo mount -o remount,rw ${tracefs}`, cause,
+        `tracefs is mounted read-only at ${tracefs}`, `sudo mount -o remount,rw ${tracefs}`, cause,
       );
     }
     throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot trace on Linux ${release()}: ${message}`, {

@@ -2,31 +2,31 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { checkInteger } from '../errors.js';
 import { Collector } from './collector.js';
-import { FollowedThread, type ThreadReport } from './followed-thread.js';
 import type { ThreadFigure } from './figures.js';
+import type { FollowedThread, ThreadReport } from './kernel-trace.js';
 
 export const MOST_THREADS = 1024;
-/** Of the kernel's memory, for each CPU. */
+/** The kernel's memory for each CPU. */
 export const MOST_BUFFER_KIB = 1_048_576;
 
 export interface TracerOptions {
   /** Memory of the kernel for each CPU's events, in KiB. */
   readonly bufferKiB: number;
-  /** A thread has ended, is dropped, or the tracer ends. */
+  /** Called when a thread has ended, is dropped, or the tracer ends. */
   onReport(report: ThreadReport): void;
-  /** There is nobody left to follow. */
+  /** Called when nobody is left to follow. */
   onEmpty(): void;
 }
 
 export interface TracerSummary {
-  /** Events read, and those that were overwritten before. */
+  /** Events that were read, and those that were overwritten before they could be. */
   readonly events: number;
   readonly lost: number;
   /** Threads that were followed. */
   readonly threads: number;
-  /** Those of followed processes that there was no room for, or that had ended when they were found. */
+  /** Threads of followed processes for which there was no room, or that had ended when they were found. */
   readonly missed: number;
-  /** CPU time of this process since the tracer was made, and the time since then. */
+  /** CPU time of this process since the tracer was made, and the time that has passed since. */
   readonly cpuNs: number;
   readonly elapsedNs: number;
   /** Instances of dead tracers that were removed at the start. */
@@ -35,7 +35,7 @@ export interface TracerSummary {
 
 export class Tracer {
   private readonly threads = new Map<number, FollowedThread>();
-  /** Processes of which new threads are followed as well. */
+  /** Processes whose new threads are followed as well. */
   private readonly processes = new Set<number>();
   private readonly bounds = new Map<ThreadFigure, number>();
   private readonly collector: Collector;
@@ -44,16 +44,16 @@ export class Tracer {
   private missed = 0;
   private hasChanged = false;
 
-  /** Throws ERR_PERCORE_NO_CAPABILITY with the way to a right that is missing, else ERR_PERCORE_SYSTEM. */
+  /** Throws ERR_PERCORE_NO_CAPABILITY, which says how to get the missing right, or ERR_PERCORE_SYSTEM. */
   constructor(private readonly options: TracerOptions) {
     checkInteger('bufferKiB', options.bufferKiB, 8, MOST_BUFFER_KIB);
-    this.collector = new Collector(options.bufferKiB, this.threads, {
-      onExit: (thread) => this.end(thread, 'ended'), onFork: (parent, child) => this.adopt(parent, child),
+    this.collector = new Collector(options.bufferKiB, {
+      onExit: (tid) => this.endOf(tid), onFork: (parent, child) => this.adopt(parent, child),
     }, (hadHole) => (hadHole ? this.sweep() : this.settle()));
   }
 
   /**
-   * Follows these threads; those that are followed stay so. Answers how many are new. Throws
+   * Follows these threads, besides those that are followed already. Returns how many are new. Throws
    * ERR_PERCORE_INVALID_ARGUMENT for more than 1,024.
    */
   add(tids: readonly number[]): number {
@@ -61,21 +61,21 @@ export class Tracer {
     checkInteger('threads', this.threads.size + fresh.length, 0, MOST_THREADS);
     for (const tid of fresh) this.start(tid, processOf(tid));
     this.settle();
-    // Who ended before the filter held has told nobody.
+    // A thread that ended before the filter was in place has told nobody.
     this.sweep();
     return fresh.length;
   }
 
-  /** Follows all threads of a process, and those that it starts later. Answers how many are new. */
+  /** Follows all threads of a process, and those that it starts later. Returns how many are new. */
   addProcess(pid: number): number {
     const count = this.add(threadsOf(pid));
     if (!existsSync(`/proc/${pid}/task/${pid}`)) return count;
     this.processes.add(pid);
-    // Once more: those that were made before the filter held.
+    // Look again, for threads that were started before the filter was in place.
     return count + this.add(threadsOf(pid));
   }
 
-  /** Reports a thread, or all threads of a process, and follows them no longer. Answers how many. */
+  /** Reports a thread, or all threads of a process, and follows them no longer. Returns how many there were. */
   drop(id: number): number {
     this.collector.round();
     const meant = this.threadsBy(id);
@@ -86,18 +86,18 @@ export class Tracer {
   }
 
   /**
-   * Sets a bound in nanoseconds for one thread or process, or for all and those to come; 0 takes it back. Answers for
-   * how many threads.
+   * Sets a bound in nanoseconds for one thread or process, or for all threads, including later ones; 0 removes it.
+   * Returns how many threads it applies to.
    */
   setBound(figure: ThreadFigure, ns: number, id?: number): number {
     const boundNs = ns === 0 ? Infinity : ns;
     if (id === undefined) this.bounds.set(figure, boundNs);
     const meant = this.threadsBy(id);
-    for (const thread of meant) thread.figures[figure].boundNs = boundNs;
+    for (const thread of meant) thread.setBound(figure, boundNs);
     return meant.length;
   }
 
-  /** What is known up to now of all, or of one thread or process. */
+  /** What is known so far of all threads, or of one thread or process. */
   report(id?: number): ThreadReport[] {
     this.collector.round();
     return this.threadsBy(id).map((thread) => thread.report('asked', this.collector.nowNs()));
@@ -112,7 +112,7 @@ export class Tracer {
     };
   }
 
-  /** Takes what there is, reports all that are followed, and removes the instance. Once more does nothing. */
+  /** Takes what there is, reports all that are followed, and removes the instance. A second call does nothing. */
   close(): void {
     try {
       this.collector.close();
@@ -123,9 +123,8 @@ export class Tracer {
   }
 
   private start(tid: number, pid: number): void {
-    const { zeroNs } = this.collector;
-    const thread = new FollowedThread(tid, pid, nameOf(tid) ?? '', zeroNs, this.collector.nowNs());
-    for (const [figure, ns] of this.bounds) thread.figures[figure].boundNs = ns;
+    const thread = this.collector.threadOf(tid, pid, nameOf(tid) ?? '');
+    for (const [figure, ns] of this.bounds) thread.setBound(figure, ns);
     this.threads.set(tid, thread);
     this.count++;
     this.hasChanged = true;
@@ -135,26 +134,32 @@ export class Tracer {
     if (!this.threads.delete(thread.tid)) return;
     this.hasChanged = true;
     this.options.onReport(thread.report(why, this.collector.nowNs()));
+    thread.drop();
   }
 
-  /** A thread that we follow has made another: one of its process, or a process of its own. */
+  private endOf(tid: number): void {
+    const thread = this.threads.get(tid);
+    if (thread !== undefined) this.end(thread, 'ended');
+  }
+
+  /** A thread that we follow has made another one: a thread of its process, or a process of its own. */
   private adopt(parentTid: number, childTid: number): void {
     const pid = this.threads.get(parentTid)?.pid;
     if (pid === undefined || !this.processes.has(pid) || this.threads.has(childTid)) return;
     const isThread = existsSync(`/proc/${pid}/task/${childTid}`);
-    // One that has ended may have been either; a process is not looked for again either.
+    // A thread that has ended may have been either, and nobody looks for its process again.
     if (!isThread) this.missed += existsSync(`/proc/${childTid}`) ? 0 : 1;
     else if (this.threads.size >= MOST_THREADS) this.missed++;
     else this.start(childTid, pid);
   }
 
-  /** Ends those that are there no longer and whose end nobody has told. */
+  /** Ends those that have gone without anybody having told of their end. */
   private sweep(): void {
     for (const thread of this.threads.values()) if (nameOf(thread.tid) === undefined) this.end(thread, 'ended');
     this.settle();
   }
 
-  /** The kernel's filters follow those who are followed. */
+  /** Makes the kernel's filters follow whoever is followed. */
   private settle(): void {
     if (!this.hasChanged) return;
     this.hasChanged = false;
@@ -166,7 +171,7 @@ export class Tracer {
     const all = [...this.threads.values()];
     const one = id === undefined ? undefined : this.threads.get(id);
     if (id === undefined) return all;
-    // The first thread of a process has its number: of one that is followed whole, all are meant.
+    // The first thread of a process has its number. If the whole process is followed, the number means all its threads.
     return one !== undefined && !this.processes.has(id) ? [one] : all.filter(({ pid }) => pid === id);
   }
 }
@@ -176,12 +181,12 @@ export function threadsOf(pid: number): number[] {
   try {
     return readdirSync(`/proc/${pid}/task`).map(Number);
   } catch {
-    // It is no more.
+    // It has gone.
     return [];
   }
 }
 
-/** All threads of the machine with this name, or whose name begins with what is before a `*` at its end. */
+/** All threads of the machine with this name; with a `*` at its end, all whose names begin with what precedes it. */
 export function threadsNamed(name: string): number[] {
   const start = name.endsWith('*') ? name.slice(0, -1) : undefined;
   return readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).flatMap((pid) => threadsOf(Number(pid)))

@@ -11,8 +11,8 @@ export class LineWork {
   private readonly keys = new KeyTable();
   private readonly arithmetic: Arithmetic;
 
-  constructor(private readonly worker: number, workUs: number) {
-    this.arithmetic = new Arithmetic(workUs, () => performance.now() * 1e6);
+  constructor(private readonly worker: number, workSteps: number) {
+    this.arithmetic = new Arithmetic(workSteps);
   }
 
   /**

@@ -3,8 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { LineWork } from './line-work.js';
 import { LINE_HEAD, type Batch } from './post-message-chunk-format.js';
 
-const { id, workUs } = workerData as { id: number; workUs: number };
-const work = new LineWork(id, workUs);
+const { id, steps } = workerData as { id: number; steps: number };
+const work = new LineWork(id, steps);
 const port = parentPort!;
 
 port.on('message', (batch: Batch) => {

@@ -11,7 +11,7 @@ import { hashKey } from '../../../examples/load-balancer/key-hash.js';
 import { MAX_LINE_BYTES } from '../../../examples/load-balancer/line-rules.js';
 import { maxResultBytes } from '../../../examples/load-balancer/result-format.js';
 import { LINE_HEAD, type Batch } from './post-message-chunk-format.js';
-import { WORKERS, ownerOfHash, serve, workUs } from './program.js';
+import { WORKERS, ownerOfHash, serve, steps } from './program.js';
 
 /** Holds the lines of a read of 64 KiB; the longest line fits with its head. */
 const BATCH_BYTES = 2 * MAX_LINE_BYTES + 1024;
@@ -74,7 +74,7 @@ await serve(({ emit, progressed }) => {
     progressed();
   };
   const workers = Array.from({ length: WORKERS }, (_, id) =>
-    new Worker(new URL('./post-message-chunk-worker.js', import.meta.url), { workerData: { id, workUs } })
+    new Worker(new URL('./post-message-chunk-worker.js', import.meta.url), { workerData: { id, steps } })
       .on('message', take),
   );
   const send = (owner: number): void => {

@@ -5,8 +5,8 @@ import { maxResultBytes } from '../../../examples/load-balancer/result-format.js
 import { LineWork } from './line-work.js';
 import type { LineMessage } from './post-message-line.js';
 
-const { id, workUs } = workerData as { id: number; workUs: number };
-const work = new LineWork(id, workUs);
+const { id, steps } = workerData as { id: number; steps: number };
+const work = new LineWork(id, steps);
 const line = Buffer.alloc(MAX_LINE_BYTES);
 const result = Buffer.alloc(maxResultBytes(MAX_LINE_BYTES));
 const port = parentPort!;

@@ -7,7 +7,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
-import { WORKERS, ownerOfHash, serve, workUs } from './program.js';
+import { WORKERS, ownerOfHash, serve, steps } from './program.js';
 import { ResultPage } from './result-page.js';
 
 /** One line on its way to its owner: key and payload with the space between them. */
@@ -44,7 +44,7 @@ await serve(({ emit, progressed }) => {
     setImmediate(flush);
   };
   const workers = Array.from({ length: WORKERS }, (_, id) =>
-    new Worker(new URL('./post-message-line-worker.js', import.meta.url), { workerData: { id, workUs } })
+    new Worker(new URL('./post-message-line-worker.js', import.meta.url), { workerData: { id, steps } })
       .on('message', take),
   );
   return {

@@ -13,6 +13,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { parseArgs } from 'node:util';
+import { workSteps } from '../../../examples/load-balancer/arithmetic.js';
 import { LineSplitter } from '../../../examples/load-balancer/line-splitter.js';
 
 export interface Engine {
@@ -48,8 +49,8 @@ const { values } = parseArgs({
   },
 });
 
-/** Arithmetic for each line. */
-export const workUs = Number(values['work-us']);
+/** Of arithmetic, for each line. */
+export const steps = workSteps(Number(values['work-us']));
 
 export async function serve(makeEngine: (outlet: Outlet) => Engine): Promise<void> {
   const inputs = new Set<Socket>();

@@ -3,11 +3,11 @@
  */
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
 import { LineWork } from './line-work.js';
-import { serve, workUs } from './program.js';
+import { serve, steps } from './program.js';
 import { ResultPage } from './result-page.js';
 
 await serve(({ emit }) => {
-  const work = new LineWork(0, workUs);
+  const work = new LineWork(0, steps);
   const page = new ResultPage(emit);
   return {
     line(bytes, band, keyStart, keyEnd, payloadStart, payloadEnd, seq) {

@@ -1,6 +1,6 @@
 /**
  * Row `process-ring`: messages of 64 bytes from process to process by a ring in a file, against the same ring between
- * two threads, a Unix socket and the channel of `child_process`; and records of 1 KiB that Python reads.
+ * two threads, a Unix socket and the channel of `child_process`; and records of 1 KiB that Python reads and writes.
  *
  * Each contender is a process of its own, `side.ts`, which starts the other side in the way that is measured. Ours and
  * the ring between threads look all the time and pause for a microsecond where they find nothing; sockets and the
@@ -13,7 +13,9 @@ import { join } from 'node:path';
 import { check, compare, type Bench, type Contender, type Finding } from '../../harness.js';
 import { twoCpus } from '../../cpus.js';
 
-export type Way = 'file' | 'threads' | 'socket' | 'channel' | 'python' | 'pipe';
+export type Way =
+  | 'file' | 'threads' | 'socket' | 'channel'
+  | 'to-python' | 'to-python-place' | 'to-python-pipe' | 'from-python' | 'from-python-pipe';
 export interface Side {
   readonly way: Way;
   readonly work: 'rate' | 'roundTrip';
@@ -95,14 +97,17 @@ export const processRing: Bench = {
           },
         }],
       })),
-      ...(await compare({
-        runs: RUNS,
-        ours: rate('percore', 'python'),
-        baselines: [rate('os.read of a pipe', 'pipe')],
-        figures: [{
-          of: 'rate', metric: 'rate', unit: 'GB/s', better: 'higher', params: { reader: 'Python', bytes: 1024 },
-        }],
-      })),
+      ...(await python({ reader: 'Python', reads: 'copies' }, 'to-python', 'to-python-pipe', 'os.read of a pipe')),
+      ...(await python({ reader: 'Python', reads: 'in place' }, 'to-python-place', 'to-python-pipe',
+        'os.read of a pipe')),
+      ...(await python({ writer: 'Python' }, 'from-python', 'from-python-pipe', 'os.write to a pipe')),
     ];
   },
 };
+
+const python = (params: Record<string, string>, way: Way, pipe: Way, baseline: string): Promise<Finding[]> => compare({
+  runs: RUNS,
+  ours: contender('percore', way, 'rate', 'rate'),
+  baselines: [contender(baseline, pipe, 'rate', 'rate')],
+  figures: [{ of: 'rate', metric: 'rate', unit: 'GB/s', better: 'higher', params: { bytes: 1024, ...params } }],
+});

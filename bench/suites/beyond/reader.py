@@ -1,12 +1,13 @@
-"""Reads records of 1 KiB for a while, from a ring in a file or from standard input, and says how many GB/s it has
-copied: `reader.py PATH|- WARMUP_SECONDS MEASURE_SECONDS`. Every record holds one byte value, one more than the last."""
+"""Reads records of 1 KiB for a while, from a ring in a file or from standard input, and says how many GB/s it has had:
+`reader.py PATH|- copy|place WARMUP_SECONDS MEASURE_SECONDS`. `copy` makes bytes of its own of them, as a pipe does by
+itself. Every record has one byte value, one more than the last; the first and the last word of each is looked at."""
 import json
 import os
 import sys
 import time
 
-path, warmup, measure = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
-wrong = number = 0
+path, way, warmup, measure = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
+PATTERN = bytes(range(256)) * 20
 
 
 def blocks():
@@ -16,25 +17,28 @@ def blocks():
             block = rest + os.read(0, 65536)
             whole = len(block) // 1024 * 1024
             rest = block[whole:]
-            yield [block[at:at + 1024] for at in range(0, whole, 1024)]
+            yield block[:whole]
     import percore_queue
     consumer = percore_queue.open(path).consumer()
     while consumer.ready() == percore_queue.OK:
-        yield [bytes(record) for record in consumer.records(256)]
+        run = consumer.run()
+        yield run.tobytes() if way == "copy" else run
 
 
 begin = time.perf_counter() + warmup + 0.2
-total, started = 0, None
-for records in blocks():
-    for record in records:
-        wrong += record[0] != number or record[1020] != number
-        number = number + 1 & 0xFF
+wrong = number = total = 0
+started = None
+for block in blocks():
+    count = len(block) // 1024
+    wanted = PATTERN[number:number + count]
+    wrong += bytes(block[::1024]) != wanted or bytes(block[1020::1024]) != wanted
+    number = (number + count) & 0xFF
     now = time.perf_counter()
     if started is None:
         if now > begin:
             started = now
         continue
-    total += 1024 * len(records)
+    total += len(block)
     if now > started + measure:
         break
 print(json.dumps({"value": total / (now - started) / 1e9, "wrong": wrong}), flush=True)

@@ -268,36 +268,43 @@ function askChannel(child: ChildProcess): void {
 
 // ---- Python
 
-async function python(): Promise<void> {
-  const path = join(folder, 'python');
-  const foreign = new URL('foreign/', rootUrl).pathname;
-  const program = new URL('bench/suites/beyond/reader.py', rootUrl).pathname;
+const RECORD_BYTES = 1024;
+
+async function toPython(): Promise<void> {
   const seconds = [warmupMs / 1000, measureMs / 1000].map(String);
-  const isRing = way === 'python';
-  const producer = isRing
-    ? pub(create({ kind: 'spsc', capacity: 4096, recordBytes: 1024, memory: { path } }), {
-      publishEvery: { records: 64 },
-    })
-    : undefined;
-  const child = spawn('python3', [program, ...(isRing ? [path] : ['-']), ...seconds], {
-    stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONPATH: foreign },
+  const from = way === 'to-python-pipe' ? '-' : join(folder, 'python');
+  const producer = from === '-' ? undefined : pub(recordsAt(from));
+  const child = startPython('reader.py', [from, way === 'to-python-place' ? 'place' : 'copy', ...seconds]);
+  let isOver = false;
+  void once(createInterface(child.stdout!), 'line').then(([line]) => {
+    isOver = true;
+    report(JSON.parse(line as string) as SideResult);
   });
-  const answer = once(createInterface(child.stdout), 'line').then(([line]) => report(JSON.parse(line as string)));
-  if (producer === undefined) await pipeAll(child);
-  else {
-    let number = 0;
-    for (let isOver = false; !isOver;) {
-      for (let i = 0; i < 4096; i++) {
-        const at = producer.tryClaim();
-        if (at < 0) break;
-        producer.words.fill(number++ & 0xff, producer.wordOf(at), producer.wordOf(at) + 256);
-        producer.commit();
+  if (producer === undefined) return await pipeAll(child);
+  for (let number = 0; !isOver; await new Promise((resolve) => setImmediate(resolve))) {
+    for (let i = 0; i < 256; i++) {
+      const at = producer.tryClaim(64);
+      if (at < 0) {
+        pause();
+        continue;
       }
-      producer.flush();
-      isOver = await Promise.race([answer.then(() => true), new Promise<boolean>((resolve) =>
-        setImmediate(() => resolve(false)))]);
+      for (let j = 0; j < 64; j++, number++) {
+        const word = producer.wordOf(at, j);
+        producer.words.fill(number & 0xff, word, word + 256);
+      }
+      producer.commit();
     }
   }
+}
+
+const recordsAt = (path: string): FixedQueue =>
+  create({ kind: 'spsc', capacity: 4096, recordBytes: RECORD_BYTES, memory: { path } });
+
+function startPython(program: string, args: string[]): ChildProcess {
+  const file = new URL(`bench/suites/beyond/${program}`, rootUrl).pathname;
+  return spawn('python3', [file, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONPATH: new URL('foreign/', rootUrl).pathname },
+  });
 }
 
 async function pipeAll({ stdin }: ChildProcess): Promise<void> {
@@ -310,6 +317,51 @@ async function pipeAll({ stdin }: ChildProcess): Promise<void> {
   for (let i = 0; stdin!.writable; i++) {
     if (!stdin!.write(blocks[i % 4])) await Promise.race([once(stdin!, 'drain'), once(stdin!, 'close')]);
   }
+}
+
+/** Every record has its number in its bytes; ours has it in each word, of which the lowest byte is looked at. */
+function fromPython(): void {
+  const clock = new Clock();
+  let wrong = 0;
+  if (way === 'from-python') {
+    const path = join(folder, 'python');
+    const consumer = sub(recordsAt(path));
+    const { bytes } = consumer;
+    const child = startPython('writer.py', [path]);
+    do {
+      const count = consumer.available(256);
+      if (count < 0) {
+        pause();
+        continue;
+      }
+      for (let i = 0; i < count; i++) {
+        const at = consumer.offsetOf(i);
+        const number = (clock.count + i) & 0xff;
+        if (bytes[at] !== number || bytes[at + RECORD_BYTES - 1] !== number) wrong++;
+      }
+      consumer.release(count);
+      clock.count += count;
+    } while (clock.goesOn());
+    child.kill('SIGKILL');
+    report({ value: (clock.perSecond * RECORD_BYTES) / 1e9, wrong });
+    return;
+  }
+  const child = startPython('writer.py', ['-']);
+  let read = 0;
+  child.stdout!.on('data', (chunk: Buffer) => {
+    // The first and the last byte of each record, wherever the pieces are cut.
+    for (let at = (RECORD_BYTES - (read % RECORD_BYTES)) % RECORD_BYTES; at < chunk.length; at += RECORD_BYTES) {
+      const number = ((read + at) / RECORD_BYTES) & 0xff;
+      if (chunk[at] !== number) wrong++;
+      if (at > 0 && chunk[at - 1] !== ((number - 1) & 0xff)) wrong++;
+    }
+    read += chunk.length;
+    clock.count = read / RECORD_BYTES;
+    if (clock.goesOn()) return;
+    child.stdout!.destroy();
+    child.kill('SIGKILL');
+    report({ value: (clock.perSecond * RECORD_BYTES) / 1e9, wrong });
+  });
 }
 
 // ---- Time
@@ -357,5 +409,6 @@ class Trips {
 
 if (way === 'socket') await socket();
 else if (way === 'channel') channel();
-else if (way === 'python' || way === 'pipe') await python();
+else if (way.startsWith('to-')) await toPython();
+else if (way.startsWith('from-')) fromPython();
 else rings();

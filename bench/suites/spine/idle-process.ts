@@ -89,9 +89,10 @@ const idlers = await (what === 'reactors' ? reactors() : workers());
 await idlers.answers();
 await sleep(SETTLE_MS);
 const before = {
-  cpu: process.cpuUsage(),
   switches: idlers.threads.map(switchesOf),
   turns: idlers.turns(),
+  // After those, which read files for some milliseconds.
+  cpu: process.cpuUsage(),
   ms: performance.now(),
 };
 await sleep(Number(idleMs));

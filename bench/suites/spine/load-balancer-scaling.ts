@@ -1,17 +1,22 @@
 /**
  * Row `load-balancer-scaling`: from how much work a line on do two reactors pay? The main job with 0 to 10 µs of
  * arithmetic for each line, against one thread that does everything, and against two workers that get a chunk a
- * message. All contenders do the same arithmetic: `examples/load-balancer/arithmetic.ts`.
+ * message. All contenders do the same arithmetic, `examples/load-balancer/arithmetic.ts`, and the same number of steps:
+ * how many take a microsecond is measured once, here, with nothing beside it.
  */
+import { measuredStepsPerUs } from '../../../examples/load-balancer/arithmetic.js';
 import { compare, type Bench, type Finding } from '../../harness.js';
 import { throughputOf } from './load-balancer-throughput.js';
 import { CONNECTIONS, LINE_BYTES, percore, postMessageChunk, singleThread, type Program } from './load-balancer.js';
 
 const RUNS = 3;
 const WORK_US = [0, 1, 2, 5, 10];
-/** Enough to compile everything; with work the same time holds fewer lines. */
-const WARM_UP_SECONDS = 0.5;
-const SECONDS = 1;
+/**
+ * Until everything is compiled, in each thread. With 400,000 lines and work for each the first load was a third slower
+ * than the second, and the second a tenth slower than the third.
+ */
+const WARM_UP_SECONDS = 2;
+const SECONDS = 1.5;
 /** Lines a second of one thread without work, roughly: how many a warm-up takes. */
 const ROUGH_RATE = 600_000;
 
@@ -19,6 +24,7 @@ export const loadBalancerScaling: Bench = {
   name: 'load-balancer-scaling',
   async run() {
     const findings: Finding[] = [];
+    process.env['WORK_STEPS_PER_US'] ??= String(measuredStepsPerUs());
     for (const workUs of WORK_US) {
       const lines = Math.ceil((WARM_UP_SECONDS * ROUGH_RATE) / (1 + (workUs * ROUGH_RATE) / 1e6));
       const contender = (program: Program) => throughputOf(

@@ -1,0 +1,61 @@
+/**
+ * Who lives, as one of the owners sees it. Clocks are not compared: whoever watches counts from when it has seen a sign
+ * of life, the owner from when it has sent it, which is earlier.
+ */
+import type { OwnersTable } from './table.js';
+
+export class Lease {
+  private endsMs = 0;
+  private beatMs = -Infinity;
+  private isBeating = false;
+  /** When each machine has given its last sign, as seen here. */
+  private readonly seenMs = new Map<string, number>();
+
+  constructor(readonly machine: string, private readonly leaseMs: number, private readonly table: OwnersTable) {}
+
+  /** No other can have taken the ranges of this one yet. */
+  get holds(): boolean {
+    return performance.now() < this.endsMs;
+  }
+
+  async beat(): Promise<void> {
+    const sentMs = performance.now();
+    this.isBeating = true;
+    try {
+      await this.table.beat(this.machine);
+      // The broker has taken no signs for a while, those of others neither.
+      if (!this.holds) this.forgive([]);
+      this.beatMs = sentMs;
+      this.endsMs = sentMs + this.leaseMs;
+    } finally {
+      this.isBeating = false;
+    }
+  }
+
+  get isBeatDue(): boolean {
+    return !this.isBeating && performance.now() - this.beatMs >= this.leaseMs / 4;
+  }
+
+  /** The next look gives a sign. */
+  hurry(): void {
+    this.beatMs = -Infinity;
+  }
+
+  note(machine: string, isThere: boolean): void {
+    if (isThere) this.seenMs.set(machine, performance.now());
+    else this.seenMs.delete(machine);
+  }
+
+  /** Nobody is judged by the time in which nothing could be heard, those neither who own something. */
+  forgive(owners: readonly string[]): void {
+    const now = performance.now();
+    for (const machine of this.seenMs.keys()) this.seenMs.set(machine, now);
+    for (const owner of owners) if (owner !== '') this.seenMs.set(owner, now);
+  }
+
+  living(): Set<string> {
+    const now = performance.now();
+    const living = [...this.seenMs].filter(([, seenMs]) => now - seenMs < this.leaseMs).map(([machine]) => machine);
+    return new Set([...living, this.machine]);
+  }
+}

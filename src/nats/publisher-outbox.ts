@@ -1,0 +1,268 @@
+/**
+ * What a publisher has taken and the broker has not confirmed: it is sent, and sent again, until it is.
+ *
+ *      add --> lane of its subject --its turn--> under way --confirmed--> done
+ *                                     ^            |
+ *                                     +- refused --+   (the stream is full, has no leader, is not there)
+ *                                     +- the broker was lost, or has not confirmed it in time
+ *
+ * One lane a subject, of which one message is under way: so a message that was refused is not overtaken by the next of
+ * its key. After a refusal all waits, and the oldest alone is tried again, at growing intervals, until it is taken.
+ * What this connection may not publish is tried for `confirmMs`, in case somebody mends that, and then given up.
+ */
+import { PercoreError } from '../errors.js';
+import type { BrokerError, ClientHeaders, ClientMessage, ClientSubscription } from './client.js';
+import { refusedBy, TOO_LARGE_FOR_STREAM } from './failures.js';
+import type { NatsLink } from './link.js';
+import type { PublisherSettings } from './options.js';
+
+type Settle = ((error?: PercoreError) => void) | undefined;
+
+interface Entry {
+  readonly number: number;
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  readonly headers: ClientHeaders;
+  readonly bytes: number;
+  /** When it was sent last; 0: it waits to be. */
+  sentMs: number;
+  readonly settle: Settle;
+}
+
+/** Messages of one subject, of which the first is under way. */
+type Lane = Entry[];
+
+interface Confirmation {
+  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string };
+  readonly duplicate?: boolean;
+}
+
+const FIRST_RETRY_MS = 20;
+const LAST_RETRY_MS = 1000;
+/** Subjects of which it is remembered since when they are forbidden. */
+const MOST_FORBIDDEN = 4096;
+
+export class PublisherOutbox {
+  pendingBytes = 0;
+  /** The number of the next message. */
+  next = 0;
+  readonly counts = { confirmed: 0, duplicates: 0, resent: 0, refusedByBroker: 0, dropped: 0 };
+  private readonly entries = new Map<number, Entry>();
+  private readonly lanes = new Map<string, Lane>();
+  private readonly forbiddenMs = new Map<string, number>();
+  private readonly inbox: string;
+  private readonly answers: ClientSubscription;
+  private retryMs = 0;
+  private retryTimer: NodeJS.Timeout | undefined;
+  private lateTimer: NodeJS.Timeout | undefined;
+  /** Nothing was answered since something was sent again. */
+  private isUnanswered = false;
+  private isOver = false;
+
+  /** `onLess` is called whenever one message less waits. */
+  constructor(
+    private readonly link: NatsLink, private readonly settings: PublisherSettings, private readonly onLess: () => void,
+  ) {
+    this.inbox = `${link.client.createInbox()}.`;
+    this.answers = link.connection.subscribe(`${this.inbox}*`, { callback: (error, message) => {
+      if (error === null) this.answered(message);
+    } });
+  }
+
+  get size(): number { return this.entries.size; }
+  get isStalled(): boolean { return this.retryMs !== 0 || this.isUnanswered; }
+  /** The number of the oldest message; infinite where there is none. */
+  get oldest(): number {
+    for (const number of this.entries.keys()) return number;
+    return Infinity;
+  }
+
+  // ---- Sending ------------------------------------------------------------------------------------------------------
+
+  add(payload: Uint8Array, subject: string, headers: ClientHeaders, bytes: number, settle: Settle): void {
+    const entry: Entry = { number: this.next++, subject, payload, headers, bytes, sentMs: 0, settle };
+    this.entries.set(entry.number, entry);
+    this.pendingBytes += bytes;
+    if (this.settings.inOrder) {
+      const lane = this.lanes.get(subject);
+      if (lane !== undefined) return void lane.push(entry);
+      this.lanes.set(subject, [entry]);
+    }
+    this.send(entry);
+  }
+
+  private send(entry: Entry): void {
+    if (this.link.isOnline && this.retryMs === 0) this.sendNow(entry);
+  }
+
+  private sendNow(entry: Entry): void {
+    const { connection } = this.link;
+    if (entry.sentMs !== 0) this.counts.resent++;
+    entry.sentMs = performance.now();
+    this.lateTimer ??= setTimeout(() => this.lookForLate(), this.settings.confirmMs);
+    try {
+      connection.publish(entry.subject, entry.payload, {
+        reply: `${this.inbox}${entry.number}`, headers: entry.headers,
+      });
+    } catch (error) {
+      // The client is closed, and says so next; or this broker takes less than the one before it.
+      entry.sentMs = 0;
+      if (entry.bytes > this.link.maxPayload) this.drop(entry, error as Error);
+    }
+  }
+
+  private sendAll(isMeant: (entry: Entry) => boolean): void {
+    if (this.settings.inOrder) {
+      for (const [first] of this.lanes.values()) if (isMeant(first!)) this.sendNow(first!);
+    } else {
+      for (const entry of this.entries.values()) if (isMeant(entry)) this.sendNow(entry);
+    }
+  }
+
+  /** What is not confirmed in time is sent again. */
+  private lookForLate(): void {
+    this.lateTimer = undefined;
+    if (this.entries.size === 0 || this.isOver) return;
+    const { confirmMs } = this.settings;
+    this.lateTimer = setTimeout(() => this.lookForLate(), confirmMs / 2);
+    if (!this.link.isOnline) return;
+    const before = performance.now() - confirmMs;
+    if (this.retryMs === 0) {
+      const { resent } = this.counts;
+      this.sendAll(({ sentMs }) => sentMs !== 0 && sentMs < before);
+      if (this.counts.resent === resent) return;
+      this.isUnanswered = true;
+      this.note(new PercoreError(
+        'ERR_PERCORE_BROKER_REFUSED',
+        `the broker has not confirmed a message to "${this.settings.subject}" within ${confirmMs} ms, and is sent it `
+          + 'again: its disk may be full, or its stream without a leader; its log says which',
+      ));
+    }
+    // The one that is tried alone was not answered at all.
+    if (this.retryMs !== 0 && this.retryTimer === undefined) this.goOn();
+  }
+
+  // ---- What the broker says -----------------------------------------------------------------------------------------
+
+  private answered(message: ClientMessage): void {
+    const entry = this.entries.get(Number(message.subject.slice(this.inbox.length)));
+    this.isUnanswered = false;
+    // Confirmed before, and sent twice.
+    if (entry === undefined) return;
+    const { data } = message;
+    if (data.length === 0) {
+      this.refuse(entry, new Error(message.headers?.code === 503 ? 'no responders' : 'an empty answer'));
+      return;
+    }
+    const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+    const { error, duplicate } = JSON.parse(text) as Confirmation;
+    if (error === undefined) {
+      this.counts.confirmed++;
+      if (duplicate === true) this.counts.duplicates++;
+      if (this.forbiddenMs.size !== 0) this.forbiddenMs.delete(entry.subject);
+      this.done(entry);
+      if (this.retryMs !== 0) this.goOn();
+      return;
+    }
+    const refusal = Object.assign(new Error(error.description), { code: error.err_code });
+    if (error.err_code === TOO_LARGE_FOR_STREAM) this.drop(entry, refusal);
+    else this.refuse(entry, refusal);
+  }
+
+  /**
+   * The broker does not let this connection do what the error says. Whether that was a message of here, or its answers.
+   */
+  isForbidden(error: BrokerError): boolean {
+    if (error.operation === 'subscription') return error.subject === `${this.inbox}*`;
+    const { subject = '' } = error;
+    const isMeant = (entry: Entry): boolean => entry.subject === subject && entry.sentMs !== 0;
+    const entry = this.settings.inOrder ? this.lanes.get(subject)?.[0] : [...this.entries.values()].find(isMeant);
+    if (entry === undefined || !isMeant(entry)) return false;
+    const now = performance.now();
+    const sinceMs = this.forbiddenMs.get(subject) ?? now;
+    if (this.forbiddenMs.size >= MOST_FORBIDDEN) this.forbiddenMs.clear();
+    this.forbiddenMs.set(subject, sinceMs);
+    if (now - sinceMs < this.settings.confirmMs) this.refuse(entry, error);
+    else this.drop(entry, error);
+    return true;
+  }
+
+  private done(entry: Entry, error?: PercoreError): void {
+    this.entries.delete(entry.number);
+    this.pendingBytes -= entry.bytes;
+    if (this.settings.inOrder) {
+      const lane = this.lanes.get(entry.subject)!;
+      lane.shift();
+      if (lane.length === 0) this.lanes.delete(entry.subject);
+      else this.send(lane[0]!);
+    }
+    entry.settle?.(error);
+    this.onLess();
+  }
+
+  /** It will never be taken. */
+  private drop(entry: Entry, cause: Error): void {
+    const error = refusedBy(cause, `publish ${entry.payload.length} bytes to "${entry.subject}"`);
+    this.counts.dropped++;
+    this.note(error);
+    this.done(entry, error);
+    if (this.retryMs !== 0) this.goOn();
+  }
+
+  /** It is not taken now. */
+  private refuse(entry: Entry, cause: Error): void {
+    entry.sentMs = 0;
+    this.counts.refusedByBroker++;
+    this.note(refusedBy(cause, `publish to "${entry.subject}"`));
+    if (this.retryTimer !== undefined) return;
+    this.retryMs = this.retryMs === 0 ? FIRST_RETRY_MS : Math.min(LAST_RETRY_MS, this.retryMs * 2);
+    this.retryTimer = setTimeout(() => {
+      this.retryTimer = undefined;
+      const [oldest] = this.entries.values();
+      if (oldest !== undefined && this.link.isOnline) this.sendNow(oldest);
+      else this.retryMs = 0;
+    }, this.retryMs);
+  }
+
+  private note(error: PercoreError): void {
+    this.link.note(error, `the publisher to "${this.settings.subject}"`);
+  }
+
+  /** The broker takes messages again: what waits is sent, in its order. */
+  private goOn(): void {
+    this.stopRetrying();
+    this.retryMs = 0;
+    this.sendAll((entry) => entry.sentMs === 0);
+  }
+
+  private stopRetrying(): void {
+    clearTimeout(this.retryTimer);
+    this.retryTimer = undefined;
+  }
+
+  // ---- The connection -----------------------------------------------------------------------------------------------
+
+  offline(): void {
+    this.stopRetrying();
+  }
+
+  online(): void {
+    this.stopRetrying();
+    this.retryMs = 0;
+    this.sendAll(() => true);
+  }
+
+  /** Drops what waits. */
+  end(error: PercoreError): void {
+    this.isOver = true;
+    if (!this.link.isClosed) this.answers.unsubscribe();
+    this.stopRetrying();
+    clearTimeout(this.lateTimer);
+    this.counts.dropped += this.entries.size;
+    const left = [...this.entries.values()];
+    this.entries.clear();
+    this.lanes.clear();
+    this.pendingBytes = 0;
+    for (const { settle } of left) settle?.(error);
+  }
+}
