@@ -61,10 +61,12 @@ export class Connection {
     return this.#endpoint.highWaterBytes;
   }
 
+  /** Nothing comes any more and nothing can be offered. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
 
+  /** How far it is between its opening and its end. */
   get state(): ConnectionState {
     return this.#endpoint.state;
   }

@@ -46,10 +46,12 @@ export class Descriptor {
     this.#endpoint = endpoint;
   }
 
+  /** The descriptor that was given. It stays the caller's to close. */
   get fd(): number {
     return this.#endpoint.fd;
   }
 
+  /** Its readiness is not told any more. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }

@@ -32,7 +32,9 @@ export interface RegisterOptions {
 
 /** What `select` takes. The same object each time. */
 export interface PollEvent {
+  /** What it was registered with. */
   readonly token: number;
+  /** The descriptor that is ready. */
   readonly fd: number;
   /** Bits of READINESS. */
   readonly readiness: number;
@@ -119,6 +121,7 @@ export class Poller implements Disposable {
     this.#core.begin();
   }
 
+  /** Nothing can be registered any more. */
   get isClosed(): boolean {
     return this.#isClosed;
   }

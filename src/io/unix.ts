@@ -17,12 +17,14 @@ import { checkUnixPath } from './unix-path.js';
 
 /** A path that begins with '\0' is an abstract name. */
 export interface UnixListenOptions extends ConnectionOptions {
+  /** Where the socket lies: up to 107 bytes, or a name of the abstract kind behind a NUL. */
   path: string;
   /** Connections that wait for accept: 1 to 65,535, default 511. */
   backlog?: number;
 }
 
 export interface UnixConnectOptions extends ConnectionOptions {
+  /** Where the listener's socket lies. */
   path: string;
 }
 

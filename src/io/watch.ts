@@ -49,9 +49,11 @@ export interface WatchEvent {
    * `nameBytes`.
    */
   readonly name: string;
+  /** The name as the file system has it, which need not be UTF-8. */
   readonly nameBytes: Uint8Array;
   /** The same number in `movedFrom` and `movedTo` of one rename; else 0. */
   readonly cookie: number;
+  /** It is about a folder. */
   readonly isDirectory: boolean;
 }
 
@@ -81,10 +83,12 @@ export class PathWatch {
     this.#entry = entry;
   }
 
+  /** As it was given. */
   get path(): string {
     return this.#entry.path;
   }
 
+  /** Nothing of it is told any more. */
   get isClosed(): boolean {
     return this.#entry.isClosed;
   }

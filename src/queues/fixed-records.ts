@@ -28,6 +28,7 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
  *     }
  */
 export class FixedProducer extends RingProducer {
+  /** Bytes of each record. */
   readonly recordBytes: number;
   private readonly recordWords: number;
   private readonly dataBytes: number;
@@ -173,6 +174,7 @@ export class FixedProducer extends RingProducer {
  *     if (count > 0) consumer.release(count);
  */
 export class FixedConsumer extends RingConsumer {
+  /** Bytes of each record. */
   readonly recordBytes: number;
   private readonly recordWords: number;
   private readonly dataBytes: number;

@@ -27,6 +27,7 @@ import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from '../result-co
 export interface InThreadQueue<T> {
   readonly kind: 'mpmc';
   readonly backend: QueueBackend;
+  /** Values that it holds. */
   readonly capacity: number;
   readonly carries?: T;
 }

@@ -45,6 +45,7 @@ const FEW = 64;
 export class LossyConsumer extends RingConsumer {
   /** Length and type of the record that `poll` answered with. */
   length = 0;
+  /** The type of the record that `peek` or `drain` shows. */
   type = 0;
   private readonly lossyCursor: number;
   private readonly dataBytes: number;

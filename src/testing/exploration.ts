@@ -6,6 +6,7 @@ import { VirtualMemory, type ByteRange } from './virtual-memory.js';
 export type Verdict = void | 'wait' | 'done';
 
 export interface VirtualThread {
+  /** What reports call it. */
   readonly name: string;
   /**
    * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and
@@ -43,7 +44,9 @@ export interface VirtualThread {
 }
 
 export interface Exploration {
+  /** The memory that the threads share. */
   readonly memory: VirtualMemory;
+  /** Two or three, each a generator of accesses. */
   readonly threads: readonly VirtualThread[];
   /** Checked in every state, with shared words and the threads' own fields in place. It fails by throwing. */
   invariant?(): void;
@@ -67,16 +70,22 @@ export interface Exploration {
 export type ViolationKind = 'race' | 'stuck' | 'error' | 'invariant' | 'end' | 'endless' | 'limit';
 
 export interface Violation {
+  /** What is wrong with the order that was found. */
   readonly kind: ViolationKind;
+  /** The same in words. */
   readonly message: string;
   /** What led there, one line an access, in order. */
   readonly schedule: readonly string[];
 }
 
 export interface Report {
+  /** Different states that were reached. */
   readonly states: number;
+  /** Accesses that were made, over all orders. */
   readonly steps: number;
+  /** States in which all threads had ended. */
   readonly terminalStates: number;
+  /** Orders in which something is wrong; empty is good. */
   readonly violations: readonly Violation[];
 }
 

@@ -20,7 +20,7 @@ const memory: Make = ({ chance }) => chance.one([
 ]);
 const record: Make = options({ atNs: oneOf(1, 0.5, NaN), value: int(-5, 5) });
 const files: Make = (fuzzer) => fuzzer.chance.one([
-  () => undefined, () => '', () => '0-3', () => 'max 100000', aFunction,
+  () => undefined, () => '', () => '0-3', () => 'max 100000', aFunction(fuzzer),
 ]);
 const declaration: Make = options(
   { cores: oneOf([{}], [{}, {}], [{ cpu: 0, init: { spawns: ['work'] } }]) },
@@ -107,6 +107,10 @@ export const world: World = {
       if (isGreedy(policy) || (typeof workerThreads === 'number' && workerThreads > 2 && workerThreads < 256))
         args[0] = { workerThreads: 1 };
     }
+    // Without an end they go on for ever, as they say.
+    if ((name === 'fifoToPipe' || name === 'readRealtimeFifo') && typeof args[1] === 'object' && args[1] !== null
+      && !((args[1] as { signal?: unknown }).signal instanceof AbortSignal))
+      args[1] = { ...args[1], signal: AbortSignal.timeout(20) };
     // Of what is mapped later all would be locked as well.
     if (name === 'lockMemory' && given?.['withFuture'] !== false) args[0] = { withFuture: false };
     if (name === 'clearCore' && typeof args[0] === 'number' && !existsSync(`/sys/devices/system/cpu/cpu${args[0]}`))
