@@ -21,7 +21,9 @@ export interface MetricsMeter {
   createObservableGauge(name: string, options: MeterOptions): MeterInstrument;
 }
 export interface MeterOptions {
+  /** One sentence about the instrument. */
   readonly description: string;
+  /** 's', 'By', or '1' for a count. */
   readonly unit: string;
 }
 export interface MeterInstrument {

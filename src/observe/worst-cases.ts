@@ -27,18 +27,27 @@ export interface Excess {
 export interface SloViolation {
   /** The party whose task it is; the main thread comes after the last reactor. */
   readonly reactorId: number;
+  /** The task that was late. */
   readonly task: string;
+  /** Its band. */
   readonly priority: number;
+  /** Which of its figures is above its bound. */
   readonly figure: FigureName;
+  /** How long it took. */
   readonly ns: number;
+  /** How long it may take. */
   readonly boundNs: number;
   /** The largest value of this task and figure so far. */
   readonly isWorst: boolean;
+  /** What took the time. */
   readonly cause: Cause;
   /** How much of the time each kind of cause took. They may overlap. */
   readonly shares: Readonly<Record<CauseKind, number>>;
+  /** When the task became ready, by the clock of the runtime. */
   readonly readyNs: number;
+  /** When its first step began. */
   readonly startNs: number;
+  /** When it was done. */
   readonly endNs: number;
   /** The party that sent the message; -1 if it came from this thread. */
   readonly from: number;
@@ -53,6 +62,7 @@ export interface SloViolation {
   readonly cpu: number;
   /** What held the thread meanwhile: the longest, in the order of time. */
   readonly ran: readonly Span[];
+  /** Garbage collections of its thread between these. */
   readonly collections: readonly Span[];
   /** If `stall` watches: the stall that held the thread meanwhile, with its stack, if one was reported. */
   readonly stall: StallReport | undefined;

@@ -4,7 +4,7 @@
  * process is gone. Source: Documentation/trace/ftrace.rst, "Instances".
  */
 import {
-  closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, writeFileSync,
+  closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,23 @@ export function findTracefs(mounts: string = readFileSync('/proc/self/mounts', '
     throw missingRight('tracefs is not mounted here', `sudo mount -t tracefs tracefs ${USUAL_PLACE}`
       + ', in a container on its host');
   }
-  return places.includes(USUAL_PLACE) ? USUAL_PLACE : places[0]!;
+  // What was mounted over it later hides it.
+  const seen = places.filter((place) => !isHidden(place));
+  if (seen.length === 0) {
+    throw missingRight(`tracefs is mounted at ${places[0]}, and something that is mounted over it hides it`,
+      `sudo mount -t tracefs tracefs ${places[0]}`);
+  }
+  return seen.includes(USUAL_PLACE) ? USUAL_PLACE : seen[0]!;
+}
+
+function isHidden(place: string): boolean {
+  try {
+    statSync(join(place, 'instances'));
+    return false;
+  } catch (error) {
+    // A user without the right gets EACCES, and is told so later.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
 /** Removes the instances of tracers that are gone, and returns their names. One that somebody still reads stays. */
