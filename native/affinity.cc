@@ -161,6 +161,9 @@ void exportAffinity(Napi::Env env, Napi::Object exports) {
   threads.add("exactSleep", Napi::Function::New(env, exactSleep));
   threads.add("setName", Napi::Function::New(env, setThreadName));
   threads.add("setChildPlace", Napi::Function::New(env, setChildPlace));
+  threads.addRaw("cpu", [](napi_env raw, napi_callback_info call) {
+    return RawArgs<1>(raw, call).integer(sched_getcpu());
+  });
   threads.add("id", Napi::Function::New(env, threadId));
 }
 

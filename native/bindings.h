@@ -23,5 +23,6 @@ void exportTimers(Napi::Env env, Napi::Object exports);
 void exportRealtime(Napi::Env env, Napi::Object exports);
 void exportStalls(Napi::Env env, Napi::Object exports);
 void exportMapping(Napi::Env env, Napi::Object exports);
+void exportTraces(Napi::Env env, Napi::Object exports);
 
 }  // namespace percore

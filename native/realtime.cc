@@ -11,6 +11,7 @@
 #include <atomic>
 
 #include "bindings.h"
+#include "locked_memory.h"
 #include "napi_args.h"
 
 namespace percore {
@@ -69,17 +70,16 @@ static napi_value getPolicy(napi_env env, napi_callback_info info) {
   return args.integer(0);
 }
 
-// realtime.lockMemory(withFuture) -> 0 or -errno: all pages that the process has, and will have, stay in memory.
-// Untouched pages are locked when somebody touches them, since otherwise every lane would be resident.
-static napi_value lockMemory(napi_env env, napi_callback_info info) {
-  RawArgs<1> args(env, info);
-  const int flags = MCL_CURRENT | MCL_ONFAULT | (args.boolean(0) ? MCL_FUTURE : 0);
-  return args.integer(mlockall(flags) == 0 ? 0 : -errno);
+// realtime.lockMemory(withFuture, leavesHeap) -> 0 or -errno: every page that the process has, and shall have, stays in
+// memory. A page that nobody has touched is locked when it is, so that address space which is only reserved takes none.
+static napi_value lockAll(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  return args.integer(lockMemory(args.boolean(0), args.boolean(1)));
 }
 
-static napi_value unlockMemory(napi_env env, napi_callback_info info) {
+static napi_value unlockAll(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  return args.integer(munlockall() == 0 ? 0 : -errno);
+  return args.integer(unlockMemory());
 }
 
 // The whole pages that hold these bytes.
@@ -176,8 +176,8 @@ void exportRealtime(Napi::Env env, Napi::Object exports) {
   Group realtime(env, exports, "realtime");
   realtime.addRaw("setPolicy", setPolicy);
   realtime.addRaw("getPolicy", getPolicy);
-  realtime.addRaw("lockMemory", lockMemory);
-  realtime.addRaw("unlockMemory", unlockMemory);
+  realtime.addRaw("lockMemory", lockAll);
+  realtime.addRaw("unlockMemory", unlockAll);
   realtime.addRaw("prefault", prefault);
   realtime.addRaw("residentBytes", residentBytes);
   realtime.addRaw("prefaultStack", prefaultStack);

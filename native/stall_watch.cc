@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "isolate_stack.h"
+#include "json_parser.h"
 #include "napi_args.h"
 
 namespace percore {
@@ -86,8 +87,14 @@ static void answer(WatchedThread& thread, bool isCollecting) {
   }
   thread.hasNews = true;
   thread.isCollecting = isCollecting;
-  // Not during a collection: where optimized code has allocated, V8 cannot tell its functions, and ends the process.
+  // Where it collects only amid JSON: where optimized code has allocated, V8 cannot tell its functions, and ends the
+  // process.
   if (thread.wantsStack && !isCollecting) thread.stack = currentStack(env, thread.isolate, kMostFrames);
+  else if (thread.wantsStack && isInJsonParser()) {
+    thread.stack = "    at JSON.parse (<anonymous>)";
+    const std::string callers = currentStack(env, thread.isolate, kMostFrames - 1);
+    if (!callers.empty()) thread.stack += '\n' + callers;
+  }
   napi_close_handle_scope(env, scope);
 }
 
@@ -250,10 +257,11 @@ StallWatch::Finding StallWatch::judge(
     thread.knownTask = thread.task;
     thread.knownSteps = thread.stepsDone;
     if (thread.isToldBare && isMore) return Finding::kMore;
-    if (thread.wantsStack && !thread.isCollecting && !thread.isTold && thread.sinceNs >= thresholdNs)
-      return Finding::kStall;
-    // In native code nobody knows when the next answer comes: ask now.
+    const bool isWhole = !thread.isCollecting || !thread.stack.empty();
+    if (thread.wantsStack && isWhole && !thread.isTold && thread.sinceNs >= thresholdNs) return Finding::kStall;
+    // In native code it is not known when the next answer comes: ask now.
     if (thread.isCollecting) {
+      findJsonParser();
       const int64_t awaitedNs = thread.awaitedNs;
       ask(held, true);
       thread.awaitedNs = awaitedNs;

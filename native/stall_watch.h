@@ -5,10 +5,11 @@
 //   the same step, or no answer, for the whole     --> its JavaScript; see isolate_stack.h)
 //   threshold                                      --> a stall: ask for the stack, and tell the main thread
 //
-// Unchanged words say that a quantum goes on, which may consist of many short steps; the answer says whether it is one
-// step. In native code that allocates, such as JSON.parse, the thread says which step it is in when its next collection
-// begins, and cannot give its stack. It does not answer in a system call, nor in native code that does not allocate.
-// Time for which the kernel let the thread wait for a CPU does not count as the step's.
+// That the words do not change says that a quantum goes on, which may be of many short steps; the answer says whether
+// it is one step. In native code that allocates, the thread says which step it is in when its next collection begins;
+// its stack it can tell there amid JSON.parse alone (see json_parser.h). It does not answer in a system call, nor in
+// native code that does not allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does
+// not count.
 //
 // | word                          | write side     | read side | needs                                    |
 // |-------------------------------|----------------|-----------|------------------------------------------|

@@ -1,5 +1,6 @@
 #include "turn.h"
 
+#include <poll.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -19,6 +20,9 @@ using layout::Stop;
 // A busy reactor returns to libuv after so many I/O intervals: a pass of libuv costs a microsecond with its system
 // calls.
 static constexpr int64_t kBusyIntervals = 4;
+// Of so many intervals in which libuv would have found nothing one ends in a pass of it all the same: what is not
+// announced, such as an immediate that keeps no program running, waits for that.
+static constexpr int kMostSpared = 16;
 // Looks at the lanes between two looks at the clock.
 static constexpr int kLooksPerClock = 8;
 // Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
@@ -47,7 +51,15 @@ void Turn::onPrepare() {
   JavaScript javascript(*this);
   party_->libuvTurns += 1;
   int64_t now = nowNs();
-  const int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
+  int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
+  int spared = 0;
+  // An interval is over: true for another one in this pass of libuv, if that has nothing to do.
+  const auto goOn = [&] {
+    if (spared++ == kMostSpared || !isLibuvIdle()) return false;
+    now = nowNs();
+    end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
+    return true;
+  };
   for (;;) {
     // With the idle handle stopped, 0 says that libuv has immediates, due timers, closing handles or watchers not yet
     // in its epoll: then neither spin nor park.
@@ -79,15 +91,29 @@ void Turn::onPrepare() {
     if (hasWork) {
       noteGap(now);
       if (!deliver(javascript, &now)) return;
-      if (now < busyEnd) continue;
+      if (now < busyEnd || goOn()) continue;
       break;
     }
     // With the earliest deadline still being looked for, libuv passes without sleeping, and the next poll goes on.
-    if (isLibuvBusy || now < parkAt || !timers_.isSettled()) break;
+    if (isLibuvBusy || !timers_.isSettled()) break;
+    if (now < parkAt) {
+      if (goOn()) continue;
+      break;
+    }
     if (park(now)) return;
     now = nowNs();
   }
   uv_idle_start(&idle_, [](uv_idle_t*) {});  // never refused
+}
+
+// Whether a pass of libuv would find nothing: no immediate, no due timer, no descriptor that is ready, ours among them.
+// One system call, where a pass takes a microsecond or two that a peer may be waiting for.
+bool Turn::isLibuvIdle() {
+  uv_idle_stop(&idle_);
+  uv_update_time(loop_);
+  if (uv_backend_timeout(loop_) == 0) return false;
+  pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
+  return ::poll(&descriptors, 1, 0) == 0;
 }
 
 // Announce, look again at everything, and let libuv sleep. False: something came.

@@ -99,6 +99,7 @@ class Turn {
   void onPrepare();
   void onCheck();
   bool poll(int64_t now);
+  bool isLibuvIdle();
   bool pollIo();
   bool scanLanes();
   void findLanes();

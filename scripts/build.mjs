@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { bundle } from './bundle/main.mjs';
 import { noticesOf, packagesOf } from './notices.mjs';
 import { pack } from './pack.mjs';
 
@@ -17,7 +18,7 @@ const require = createRequire(import.meta.url);
 const at = (...path) => join(root, ...path);
 const common = [
   at('package.json'), at('package-lock.json'),
-  ...['build.mjs', 'notices.mjs', 'pack.mjs'].map((name) => at('scripts', name)),
+  ...['build.mjs', 'bundle', 'notices.mjs', 'pack.mjs'].map((name) => at('scripts', name)),
 ];
 
 await step({
@@ -77,7 +78,7 @@ async function buildTypeScript() {
   }
   rmSync(at('dist'), { recursive: true, force: true });
   run('TypeScript build', process.execPath, [join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')]);
-  // What users import: few files in place of forty, since each module costs a worker 0.7 ms before its first call
+  // What users import: few files in place of hundreds, since each module costs a worker 0.7 ms before its first call
   // (docs/decisions).
   const compiled = at('dist', 'src');
   const { build } = await import('esbuild');
@@ -111,16 +112,17 @@ async function buildTypeScript() {
     'control-entry': join(compiled, 'topology', 'control-entry.js'),
     'executor-entry': join(compiled, 'levels', 'executor-entry.js'),
   };
-  const { metafile } = await build({
-    ...options,
-    metafile: true,
-    entryPoints: {
-      ...libraries, ...programs,
+  const { index, queues, timers, io, ...seldom } = libraries;
+  const { 'worker-main': workerMain, ...otherPrograms } = programs;
+  const metafiles = await bundle({
+    build, compiled, options, outdir: at('dist', 'percore'), core: [index, queues, timers, io],
+    faces: { index, queues, timers, io, 'worker-main': workerMain },
+    others: {
+      ...seldom, ...otherPrograms,
       testing: join(compiled, 'testing', 'index.js'),
       cli: join(compiled, 'cli', 'main.js'),
       'bench-thread': join(compiled, 'cli', 'bench-thread.js'),
     },
-    outdir: at('dist', 'percore'),
   });
   // The page of `percore web`, with its library inside: it loads nothing from anywhere.
   const library = (name) => readFileSync(at('node_modules', 'uplot', 'dist', name), 'utf8');
@@ -132,7 +134,7 @@ async function buildTypeScript() {
     writeFileSync(at('dist', folder, 'inspection.html'), html);
   }
   // The page has uPlot, the compiled addon the headers of node-addon-api.
-  const shipped = [...packagesOf(metafile), 'node_modules/uplot', 'node_modules/node-addon-api'];
+  const shipped = [...new Set(metafiles.flatMap(packagesOf)), 'node_modules/uplot', 'node_modules/node-addon-api'];
   writeFileSync(at('THIRD-PARTY-NOTICES.txt'), noticesOf(root, shipped));
   await pack({
     build, dist: at('dist'), libraries: Object.values(libraries), programs: Object.values(programs), options,

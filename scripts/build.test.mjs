@@ -30,7 +30,8 @@ const hasBuilt = () => {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'percore-build-'));
   symlinkSync(join(project, 'node_modules'), at('node_modules'));
-  const scripts = ['build', 'notices', 'pack'].map((name) => `scripts/${name}.mjs`);
+  const scripts = ['build.mjs', 'bundle/main.mjs', 'bundle/load-core.cjs', 'notices.mjs', 'pack.mjs']
+    .map((name) => `scripts/${name}`);
   for (const name of [
     'package.json', 'package-lock.json', 'tsconfig.json', 'src/monitor/web-page.html', ...scripts,
   ]) cpSync(join(project, name), at(name));
@@ -56,7 +57,7 @@ it('builds once, and again when a source has changed, come or gone, or what was 
 
   write('src/index.ts', "export const name = 'another';\n");
   expect(hasBuilt()).toBe(true);
-  expect(readFileSync(at('dist/percore/index.js'), 'utf8')).toContain('another');
+  expect(readFileSync(at('dist/percore/percore-core.cjs'), 'utf8')).toContain('another');
 
   rmSync(at('src/extra.ts'));
   expect(hasBuilt()).toBe(true);

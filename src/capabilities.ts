@@ -10,7 +10,9 @@ import { backendInForce } from './native.js';
  * `note` names; 'missing': what asks for it is refused.
  */
 export interface Capability {
+  /** See above. */
   readonly state: 'native' | 'standIn' | 'missing';
+  /** What is different, in a few words; of what is native, nothing. */
   readonly note: string;
 }
 
@@ -43,6 +45,7 @@ export interface Capabilities {
   readonly backend: 'native' | 'portable';
   /** Why it is the portable one; empty for the addon. */
   readonly reason: string;
+  /** Each capability by its name. */
   readonly of: Readonly<Record<CapabilityName, Capability>>;
 }
 

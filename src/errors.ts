@@ -78,12 +78,19 @@ export interface PercoreErrorDetails {
  *     }
  */
 export class PercoreError extends Error {
+  /** What went wrong, for programs: `docs/guide/errors.md` has all of them. */
   readonly code: PercoreErrorCode;
+  /** What was wrong, as the caller writes it: 'options.capacity'. */
   readonly argument?: string;
+  /** What that was. */
   readonly value?: unknown;
+  /** What would have been accepted, in words. */
   readonly allowed?: string;
+  /** The reactor that it is about. */
   readonly reactorId?: number;
+  /** The name of the system's error, 'ENOSPC' for example. */
   readonly errno?: string;
+  /** The call that the system has refused. */
   readonly syscall?: string;
 
   constructor(code: PercoreErrorCode, message: string, details: PercoreErrorDetails = {}) {
@@ -223,10 +230,10 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
 }
 
 /**
- * The word that was probably meant: the one that takes the fewest edits, if two are enough, or else one that begins
- * with the other.
+ * The word that was probably meant: the one that takes the fewest edits, if two are enough and change no more than half
+ * of it, or else one that begins with the other.
  */
-function nearest(word: string, known: readonly string[]): string | undefined {
+export function nearest(word: string, known: readonly string[]): string | undefined {
   // Any number is near any other.
   if (/^\d+$/.test(word)) return undefined;
   let meant: string | undefined;
@@ -235,6 +242,8 @@ function nearest(word: string, known: readonly string[]): string | undefined {
     const [x, y] = [each.toLowerCase(), word.toLowerCase()];
     const isBeginning = y !== '' && (x.startsWith(y) || y.startsWith(x));
     let edits = editsBetween(x, y);
+    // Two edits make any short word of any other.
+    if (edits * 2 > Math.max(x.length, y.length)) edits = Infinity;
     if (edits > MOST_EDITS && isBeginning) edits = MOST_EDITS + 0.5;
     if (edits >= least) continue;
     least = edits;

@@ -36,11 +36,12 @@ export {
   type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
 } from './bus/index.js';
 export {
-  chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, metricsOf, noteEvent, onMetrics,
-  prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall, showQueue, traceTasks,
+  chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, histogramsOf, metricsOf,
+  noteEvent, onMetrics, prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall,
+  showQueue, traceTasks,
   type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type Inspection,
   type InspectionOptions,
-  type MeterInstrument,
+  type HistogramMetric, type HistogramPoint, type MeterInstrument, type MetricsProducer, type MetricTime,
   type MeterOptions, type MeterResult, type MetricsMeter, type MetricsRegistry, type ProfileOptions,
   type RegisteredMetric,
   type BoundedFigure, type ClassMetrics, type CountersPage, type RuntimeMetrics, type Figures, type FigureSummary,

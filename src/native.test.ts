@@ -55,7 +55,7 @@ const GROUPS: {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages', 'callNs'],
   threads: [
-    'id', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
+    'id', 'cpu', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
     'getTimerSlack', 'setTimerSlack', 'exactSleep', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],
@@ -88,6 +88,7 @@ const GROUPS: {
     'map', 'allocate', 'lock', 'isWhole', 'noteHeaders', 'wake', 'wait', 'open', 'waitLater', 'watchProcess',
     'hasExited',
   ],
+  traces: ['create', 'addCpu', 'follow', 'drop', 'setBound', 'round', 'count', 'nameOf', 'figure'],
 };
 
 describe('the addon', () => {

@@ -9,7 +9,7 @@ import { startOwn, startRedis, type RunningServer } from './fixtures/processes.j
 import { NUMBERS, Random, Talk, cut, difference, randomCommand, type Lives } from './fixtures/random-commands.js';
 import { ask } from './fixtures/traffic.js';
 
-const ROUNDS = process.env['PERCORE_STRESS'] === '1' ? 400 : 12;
+const ROUNDS = process.env['PERCORE_STRESS'] === '1' ? 400 : 6;
 const COMMANDS = 1500;
 const FIRST_SEED = Number(process.env['PERCORE_SEED'] ?? (Math.random() * 2 ** 31) | 0);
 /** A hundred seconds and more, whatever the unit, or no life at all. */

@@ -32,6 +32,7 @@ export interface BalancerStatus {
   readonly moved: number;
   /** Stages of buckets whose owner had died. */
   readonly adopted: number;
+  /** Moves that did not come about: a hook threw or was late, or the state did not fit. */
   readonly failed: number;
   /** Under way now. */
   readonly moving: number;

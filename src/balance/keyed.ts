@@ -64,6 +64,7 @@ export type KeyedStep<M> = (message: M, context: KeyedContext) => number | void;
 
 /** What `createKeyed` returns. */
 export interface Keyed {
+  /** The name that `keyedAddress` is given. */
   readonly name: string;
 }
 

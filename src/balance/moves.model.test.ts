@@ -9,7 +9,7 @@ import { Migration } from './fixtures/migration.js';
 import { KeyRoom } from './room.js';
 import { BucketTable } from './table.js';
 
-const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 30 : 20_000;
+const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 15 : 20_000;
 const ACTIONS = 500;
 
 let present: Migration | undefined;

@@ -48,8 +48,11 @@ export interface SubscribeOptions {
 
 /** What one subscription has done. All are counts from 0 that only grow, except `lag`. */
 export interface SubscriptionStatus {
+  /** The name that it has subscribed to, or a beginning and a star. */
   readonly pattern: string;
+  /** What happens when more than `capacity` messages wait. */
   readonly whenSlow: TopicPolicy;
+  /** How many messages may wait for its handler. */
   readonly capacity: number;
   /** Messages that wait. */
   readonly lag: number;
@@ -61,6 +64,7 @@ export interface SubscriptionStatus {
   readonly droppedByReason: {
     readonly newest: number; readonly oldest: number; readonly evicted: number; readonly left: number;
   };
+  /** It has left or was evicted: its handler is not called again. */
   readonly isOver: boolean;
 }
 

@@ -8,6 +8,7 @@ export interface TopicStatus {
   readonly name: string;
   /** Band of its messages. */
   readonly priority: number;
+  /** The last message is kept for those who subscribe later. */
   readonly retain: boolean;
   /** Messages that `publish` has taken. */
   readonly published: number;

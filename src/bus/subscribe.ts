@@ -12,6 +12,7 @@ import type { Heard, PatternFits, TopicHandler } from './types.js';
 
 /** What `subscribe` returns. It belongs to the thread that called it. */
 export interface Subscription {
+  /** A topic's name, or a beginning and a star. */
   readonly pattern: string;
   /**
    * Resolves when it has handled the last values that publishers retain; never rejects. It misses no message that is

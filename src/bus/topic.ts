@@ -49,8 +49,11 @@ export class Topic<T = unknown> {
 
   /** The memory of the last claim, for writing in place after `tryClaim`; each claim may have another one. */
   get bytes(): Uint8Array { return this.#publisher.memory.bytes; }
+  /** Of the lane's memory, for what `tryClaim` has answered. It may be another after each claim. */
   get view(): DataView { return this.#publisher.memory.view; }
+  /** The same memory in words of 32 bits, for fields that are aligned. */
   get words(): Int32Array { return this.#publisher.memory.words; }
+  /** The same memory as a Buffer, for text and copies. */
   get buffer(): Buffer { return this.#publisher.memory.buffer; }
   /** Longest message. */
   get maxBytes(): number { return this.#publisher.maxBytes; }

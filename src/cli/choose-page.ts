@@ -9,9 +9,8 @@ export function pathOf(command: string, pid: string | undefined): string | undef
   const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
   if (meant.length === 1) return meant[0]!.path;
   if (meant.length === 0) {
-    const who = pid === undefined ? 'no program' : `process ${pid}`;
-    process.stderr.write(`percore ${command}: ${who} shows its counters. `
-      + 'A program does by publishCounters(runtime)\n');
+    const who = pid === undefined ? 'no program shows its counters' : `process ${pid} does not show its counters`;
+    process.stderr.write(`percore ${command}: ${who}. A program does by publishCounters(runtime)\n`);
     return undefined;
   }
   const named = meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ');

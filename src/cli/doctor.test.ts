@@ -34,6 +34,11 @@ describe('percore doctor', () => {
     expect(report.topology.cpus.length).toBeGreaterThan(0);
   });
 
+  it('refuses to require nothing, as a variable that is not set would have it', () => {
+    const { stderr, status } = doctor(['--require', '']);
+    expect([status, stderr]).toEqual([2, expect.stringContaining('--require needs names')]);
+  });
+
   it('refuses a requirement that it does not know, and says which it knows', () => {
     const { stderr, status } = doctor(['--require', 'fifo,isolatd']);
     expect([stderr, status]).toEqual([expect.stringMatching(/does not know "isolatd". It knows native, /), 2]);

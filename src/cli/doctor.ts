@@ -24,6 +24,8 @@ Example: percore doctor --require fifo,isolated,io_uring
 export async function run(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: { json: { type: 'boolean' }, require: { type: 'string' } } });
   const required = (values.require ?? '').split(',').map((name) => name.trim()).filter((name) => name !== '');
+  if (values.require !== undefined && required.length === 0)
+    throw new UsageError(`--require needs names with commas between them: ${NAMES.join(', ')}`);
   const unknown = required.find((name) => !NAMES.includes(name));
   if (unknown !== undefined) throw new UsageError(`--require does not know "${unknown}". It knows ${NAMES.join(', ')}`);
   const machine = inspectMachine({ isTrying: true });

@@ -38,11 +38,21 @@ it('has a help that fits one screen of 80 by 24, and names every command with wh
   }
 });
 
+it('says of which process it found no counters', () => {
+  for (const command of ['web', 'slo'] as const) {
+    const more = command === 'slo' ? ['--task', 'x', '--response', '1ms'] : [];
+    expect(percore(command, '1', ...more)).toEqual({
+      status: 1, stdout: '',
+      stderr: `percore ${command}: process 1 does not show its counters. A program does by publishCounters(runtime)\n`,
+    });
+  }
+});
+
 it('ends with 2 for a mistake in what was typed, and says so on standard error', () => {
   expect(percore()).toEqual({ status: 2, stdout: '', stderr: expect.stringContaining('Usage: percore <command>') });
   for (const [typed, message] of [
     ['fly', 'there is no command "fly"'], ['--fly', 'there is no option "--fly"'],
-    ['constructor', 'there is no command "constructor"'],
+    ['constructor', 'there is no command "constructor"'], ['topp', 'there is no command "topp"; did you mean "top"?'],
   ] as const) {
     expect(percore(typed)).toEqual({ status: 2, stdout: '', stderr: `percore: ${message}\nSee percore --help\n` });
   }

@@ -4,6 +4,7 @@
  * and everything else to standard error, and its exit codes are those of command.ts.
  */
 import { createRequire } from 'node:module';
+import { nearest } from '../errors.js';
 import { type Command, DONE, FAILED, MISUSED, UsageError } from './command.js';
 
 /** In the order of `--help`. A new command is a module in this folder and a line here. */
@@ -36,7 +37,9 @@ async function main([name, ...args]: string[]): Promise<number> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (load === undefined) {
     const what = name.startsWith('-') ? 'option' : 'command';
-    return misused(`there is no ${what} ${JSON.stringify(name)}`, 'percore --help');
+    const meant = nearest(name, Object.keys(COMMANDS));
+    const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
+    return misused(`there is no ${what} ${JSON.stringify(name)}${hint}`, 'percore --help');
   }
   const command = await load();
   if (args.includes('--help') || args.includes('-h')) return say(`${command.usage.trim()}\n`);
@@ -48,7 +51,8 @@ async function main([name, ...args]: string[]): Promise<number> {
       return misused(message, `percore ${name} --help`);
     // A mistake of ours shows where it was made; an error that a user can fix needs no stack.
     const isOurs = code === undefined;
-    process.stderr.write(`percore ${name}: ${isOurs ? (error as Error).stack : `${message} (${code})`}\n`);
+    const said = isOurs ? (error as Error).stack : message.includes(code) ? message : `${message} (${code})`;
+    process.stderr.write(`percore ${name}: ${said}\n`);
     return FAILED;
   }
 }

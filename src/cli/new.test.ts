@@ -44,4 +44,10 @@ it('writes nothing into a folder that holds something, and wants exactly one', (
   expect(percore('full')).toEqual({ status: 1, stdout: '', stderr: expect.stringContaining('is not empty') as string });
   expect(readdirSync(full)).toEqual(['mine']);
   expect([percore().status, percore('one', 'two').status, percore('--force', 'one').status]).toEqual([2, 2, 2]);
+  // The value of a variable that is not set is no folder, least of all this one.
+  expect(percore('')).toMatchObject({ status: 2, stdout: '' });
+});
+
+it('prints what a shell takes, also where the name has a space', () => {
+  expect(percore("a b's").stdout).toContain("  cd 'a b'\\''s'\n");
 });

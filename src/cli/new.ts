@@ -18,7 +18,7 @@ test/sum.test.ts calls it. Nothing is installed and nothing is asked.
 
 export async function run(args: string[]): Promise<number> {
   const { positionals: [name, ...more] } = parseArgs({ args, allowPositionals: true, options: {} });
-  if (name === undefined) throw new UsageError('name the folder');
+  if (name === undefined || name === '') throw new UsageError('name the folder');
   if (more.length > 0) throw new UsageError(`name one folder; ${more.join(' ')} is too much`);
   const folder = resolve(name);
   if (existsSync(folder) && readdirSync(folder).length > 0) {
@@ -29,7 +29,9 @@ export async function run(args: string[]): Promise<number> {
     mkdirSync(join(folder, path, '..'), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
-  process.stdout.write(`${folder} is there. Next:\n\n  cd ${name}\n  npm install\n  npm start\n  npm test\n`);
+  // As a shell takes it, also with a space in it.
+  const typed = /[^\w./~+-]/.test(name) ? `'${name.replaceAll("'", "'\\''")}'` : name;
+  process.stdout.write(`${folder} is there. Next:\n\n  cd ${typed}\n  npm install\n  npm start\n  npm test\n`);
   return DONE;
 }
 

@@ -42,7 +42,7 @@ export async function run(args: string[]): Promise<number> {
   });
   if (positionals.length > 1) throw new UsageError(`name one pid, not ${positionals.length}`);
   if ([values.task, values.class, values.priority].filter((value) => value !== undefined).length !== 1)
-    throw new UsageError('say --task, --class or --priority');
+    throw new UsageError('say one of --task, --class and --priority');
   const boundsNs = FIGURES.map((name) => timeOf(name, values[name]));
   if (boundsNs.every((ns) => ns === -1))
     throw new UsageError(`name a bound: ${FIGURES.map((name) => `--${name}`).join(', ')}`);

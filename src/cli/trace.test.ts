@@ -219,15 +219,17 @@ describe('percore trace', () => {
     for (const [typed, message] of [
       ['', 'say whom'], ['--pid x', '"x" is not the number'], ['--tid 0', '"0" is not the number'],
       ['--name', 'argument missing'],
-      ['--tid 1 --response 5', 'response 5: a time such as 500us'], ['--tid 1 --seconds 0', '--seconds 0: 1 to'],
-      ['--tid 1 --buffer 7', '--buffer 7: 8 to'], ['--fast', "Unknown option '--fast'"], ['1', 'positional'],
+      ['--tid 1 --response 5', 'response 5: a time such as 500us'],
+      ['--tid 1 --seconds 0', '--seconds 0: a whole number from 1 to'],
+      ['--tid 1 --buffer 7', '--buffer 7: a whole number from 8 to'],
+      ['--fast', "Unknown option '--fast'"], ['1', 'positional'],
     ] as const) await expect(run(typed.split(' ').filter((word) => word !== ''))).rejects.toThrow(message);
   });
 
   where(canTrace)('of nobody who is there fails', async () => {
     const tracer = trace('--tid', '4194305');
     expect([await tracer.ended, instanceOf(tracer)]).toEqual([1, []]);
-    expect(tracer.err).toBe('percore trace: there is no such thread\n');
+    expect(tracer.err).toBe('percore trace: there is no thread of --tid 4194305\n');
   }, 60_000);
 });
 

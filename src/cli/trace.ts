@@ -88,7 +88,9 @@ export async function run(args: string[]): Promise<number> {
     bounds.forEach(obey);
     const count = selected.reduce((sum, command) => sum + obey(command), 0);
     if (count === 0 && values.stay !== true) {
-      process.stderr.write('percore trace: there is no such thread\n');
+      const asked = (['pid', 'tid', 'name'] as const).flatMap((kind) =>
+        (values[kind] ?? []).map((what) => `--${kind} ${what}`));
+      process.stderr.write(`percore trace: there is no thread of ${asked.join(' ')}\n`);
       return FAILED;
     }
     process.stderr.write(`follows ${count} threads\n`);
@@ -165,6 +167,6 @@ function numberOf(typed: string): number {
 function wholeOf(name: string, typed: string | undefined, least: number, most: number): number | undefined {
   if (typed === undefined) return undefined;
   if (!/^\d{1,7}$/.test(typed) || Number(typed) < least || Number(typed) > most)
-    throw new UsageError(`${name} ${typed}: ${least} to ${most}`);
+    throw new UsageError(`${name} ${typed}: a whole number from ${least} to ${most}`);
   return Number(typed);
 }

@@ -6,7 +6,9 @@ export type ConnectionState = 'connecting' | 'open' | 'half-closed-local' | 'hal
 /** Times are nanoseconds since the runtime's start, NaN for what has not happened. */
 export interface ConnectionStatus {
   readonly state: ConnectionState;
+  /** Bytes that have come, whether or not a handler has taken them. */
   readonly bytesRead: number;
+  /** Bytes that the kernel has taken; `pendingBytes` are the others. */
   readonly bytesWritten: number;
   /** Bytes that `offer` took and the kernel did not. */
   readonly pendingBytes: number;
@@ -20,6 +22,7 @@ export interface ConnectionStatus {
 
 /** A connection that was taken out of its thread: see `Connection.detach`. */
 export interface DetachedConnection {
+  /** The descriptor, which belongs to whoever has this now. */
   readonly fd: number;
   /** What had arrived and was not read. */
   readonly unread: Uint8Array;

@@ -61,10 +61,12 @@ export class Connection {
     return this.#endpoint.highWaterBytes;
   }
 
+  /** Nothing comes any more and nothing can be offered. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
 
+  /** How far it is between its opening and its end. */
   get state(): ConnectionState {
     return this.#endpoint.state;
   }
@@ -241,7 +243,7 @@ export class Connection {
   }
 }
 
-/** What is behind a connection; undefined for what is none. */
+/** The inside of a connection; undefined if it is not a connection. */
 export function endpointOf(connection: unknown): ConnectionEndpoint | undefined {
   return typeof connection === 'object' && connection !== null ? open(connection) : undefined;
 }

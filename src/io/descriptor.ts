@@ -46,10 +46,12 @@ export class Descriptor {
     this.#endpoint = endpoint;
   }
 
+  /** The descriptor that was given. It stays the caller's to close. */
   get fd(): number {
     return this.#endpoint.fd;
   }
 
+  /** Its readiness is not told any more. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
@@ -62,7 +64,7 @@ export class Descriptor {
     this.#endpoint.reregister(interest);
   }
 
-  /** No readiness any more, not even what is on its way. The descriptor stays open: close it afterwards. */
+  /** Reports no more readiness, not even what is on its way. The descriptor stays open: close it afterwards. */
   close(): void {
     this.#endpoint.close();
   }

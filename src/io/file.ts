@@ -14,6 +14,7 @@ export abstract class OpenFile {
     this.#endpoint = endpoint;
   }
 
+  /** As it was given. */
   get path(): string {
     return this.#endpoint.path;
   }

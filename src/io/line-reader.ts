@@ -39,6 +39,7 @@ export class LineReader {
   lines = 0;
   /** Lines that were too long. */
   tooLong = 0;
+  /** A line of more bytes is left out and told to `onTooLong`. */
   readonly maxLineBytes: number;
   readonly #handler: (line: string) => void;
   readonly #onTooLong: ((bytes: number) => void) | undefined;
@@ -60,6 +61,7 @@ export class LineReader {
     this.#onTooLong = options.onTooLong;
   }
 
+  /** No further line comes. */
   get isClosed(): boolean {
     return this.#isClosed;
   }

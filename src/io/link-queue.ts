@@ -17,6 +17,7 @@ import { endpointOf, type Connection } from './connection.js';
 
 /** The part of a producer of records of any length that is needed here. */
 export interface RecordProducer {
+  /** What is longer arrives in several records. */
   readonly maxRecordBytes: number;
   /** OK, BACK_PRESSURED or CLOSED. */
   offer(record: Uint8Array): number;

@@ -31,6 +31,7 @@ export interface ListenFdOptions {
 export interface BoundDescriptor {
   /** For `server.listen({ fd })`, in this thread. From then on Node's: do not close it, and do not use it again. */
   readonly fd: number;
+  /** The port that the system has given it, also where 0 was asked. */
   readonly port: number;
   /**
    * Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends.

@@ -20,12 +20,13 @@ const RETRY_NS = 50_000_000;
 export interface ListenerStatus {
   /** 0 for a Unix listener. */
   readonly port: number;
+  /** It accepts nothing more. */
   readonly isClosed: boolean;
   /** Connections that were accepted so far and given to `onConnection`. */
   readonly accepted: number;
   /** Times that descriptors or memory ran out. */
   readonly shortages: number;
-  /** Connections that were closed at once because of it. */
+  /** How many connections were closed at once for this reason. */
   readonly shed: number;
 }
 
@@ -51,6 +52,7 @@ export class Listener {
     return this.#endpoint.port;
   }
 
+  /** It accepts nothing more. Connections that it has accepted go on. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }

@@ -55,6 +55,7 @@ export class PipeStream {
     return this.#endpoint.fd;
   }
 
+  /** Whether it reads, writes, or does both, as a terminal. */
   get way(): PipeWay {
     return this.#endpoint.way;
   }
@@ -64,6 +65,7 @@ export class PipeStream {
     return this.#endpoint.highWaterBytes;
   }
 
+  /** Nothing comes any more and nothing can be offered. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }

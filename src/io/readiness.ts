@@ -117,6 +117,7 @@ export class ReadinessReceiver {
     this.#endpoint = endpoint;
   }
 
+  /** Its handler is not called again. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }

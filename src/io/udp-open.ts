@@ -23,6 +23,7 @@ export interface DatagramOptions {
   sendBytes?: number;
   /** The kernel's buffers, asked for by SO_RCVBUF and SO_SNDBUF; by default the system's. */
   receiveBufferBytes?: number;
+  /** The kernel's buffer of datagrams that are to be sent, in bytes. The system bounds it. */
   sendBufferBytes?: number;
 }
 

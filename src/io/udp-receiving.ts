@@ -15,9 +15,13 @@ export type DatagramHandler = (
 
 /** Figures of a datagram socket since it was made. */
 export interface DatagramStatus {
+  /** Datagrams that handlers were given. */
   readonly received: number;
+  /** Their bytes. */
   readonly receivedBytes: number;
+  /** Datagrams that the kernel has taken. */
   readonly sent: number;
+  /** Their bytes. */
   readonly sentBytes: number;
   /** Datagrams that `send` took and the kernel did not yet. */
   readonly pending: number;

@@ -47,6 +47,7 @@ export class DatagramSocket {
     return this.#endpoint.maxDatagramBytes;
   }
 
+  /** Nothing comes any more and nothing can be sent. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }

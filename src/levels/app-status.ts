@@ -8,6 +8,7 @@ import { repairableLock } from './resource-lock.js';
 
 /** What `RunningApp.status` says. */
 export interface AppStatus {
+  /** Each core of the declaration, in its order. */
   readonly cores: readonly {
     readonly cpu: number;
     /** Whether its higher levels preempt its lower ones; otherwise they take turns. True for a core with one level. */
@@ -17,7 +18,9 @@ export interface AppStatus {
     /** Why a level may wait for threads of ordinary priority in spite of its own; undefined if it does not. */
     readonly mayWait?: string;
   }[];
+  /** Each level, the reactors in their order. */
   readonly levels: readonly LevelStatus[];
+  /** Each resource of the declaration, in its order. */
   readonly resources: readonly {
     readonly name: string;
     /** How often a level has died while it held the resource. */
@@ -27,13 +30,17 @@ export interface AppStatus {
 
 /** One level of an app. */
 export interface LevelStatus {
+  /** The number of the reactor that the level is. */
   readonly reactor: number;
+  /** The number of its core in the declaration. */
   readonly core: number;
   /** As declared; 0 for idle. */
   readonly priority: number;
+  /** The tasks that run here. */
   readonly tasks: readonly string[];
   /** The SCHED_FIFO priority that was asked for, and the one that was granted; 0 for none. */
   readonly fifoAsked: number;
+  /** The SCHED_FIFO priority that the thread has, as the kernel says; 0 for none. */
   readonly fifoGranted: number;
   /** The CPUs on which it runs. */
   readonly cpus: readonly number[];

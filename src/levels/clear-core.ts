@@ -11,6 +11,7 @@ import { readSystemFile } from '../realtime/internal.js';
 
 /** What `clearCore` reports about a thread. */
 export interface MovedThread {
+  /** The kernel's number of the thread. */
   readonly tid: number;
   /** As the system's tools show it. */
   readonly name: string;
@@ -19,6 +20,7 @@ export interface MovedThread {
 }
 
 export interface ClearedCore {
+  /** The CPU that was cleared. */
   readonly cpu: number;
   /** Threads that could run there before and cannot any more. */
   readonly moved: readonly MovedThread[];

@@ -40,12 +40,14 @@ export interface AppCore {
 
 /** What `defineApp` takes. */
 export interface AppDeclaration {
+  /** The cores that it runs on, one CPU each. */
   readonly cores: readonly AppCore[];
   /**
    * State that several tasks change, by name; each has the fields of a struct (see `struct` of percore/queues). Whoever
    * holds one may lock those that are declared after it, and no others.
    */
   readonly resources?: Readonly<Record<string, StructFields>>;
+  /** What runs, by name. */
   readonly tasks: Readonly<Record<string, AppTask>>;
   /** What the main thread may do through the object that `startApp` resolves with. */
   readonly main?: Pick<Edges, 'spawns' | 'schedules'>;
@@ -138,6 +140,7 @@ type IdlesOf<T extends AppDeclaration, C> = { readonly [I in keyof C]?: IdleOf<T
 
 /** The code of an app: what `implementApp` takes. Functions run to completion: none of them returns a promise. */
 export interface AppCode<T extends AppDeclaration> {
+  /** The function of each task, by its name. */
   readonly tasks: { readonly [N in keyof T['tasks']]: (
     context: AppContext<T, T['tasks'][N]>, message: AppMessage<T, N>,
   ) => Done };

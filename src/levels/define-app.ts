@@ -36,7 +36,9 @@ export class App<T extends AppDeclaration = AppDeclaration> {
 
 /** What `App.describe` says. */
 export interface AppDescription {
+  /** The levels of each core, from the lowest. */
   readonly levels: readonly { readonly core: number; readonly priority: number; readonly tasks: readonly string[] }[];
+  /** Of each resource its ceiling on each core, as a declared priority; 0 where it is not used. */
   readonly ceilings: Readonly<Record<string, readonly number[]>>;
 }
 

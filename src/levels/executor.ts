@@ -33,6 +33,7 @@ export interface ExecutorOptions {
   readonly isParking?: boolean;
   /** Called on the main thread every `metricsEveryMs` (default 1,000) while there is activity, and at the end. */
   readonly onMetrics?: (metrics: RealtimeExecutorMetrics) => void;
+  /** Milliseconds between two calls of `onMetrics`; default 1,000. */
   readonly metricsEveryMs?: number;
   /** Most bytes of an answer to `blockOn`, serialized: 1,024 to 2^26, default 65,536. */
   readonly answerBytes?: number;
@@ -40,10 +41,15 @@ export interface ExecutorOptions {
 
 /** Latency is the time from `spawnRealtime` or `blockOn` until the work begins. */
 export interface RealtimeExecutorMetrics {
+  /** Work that was asked for. */
   readonly scheduledTasks: number;
+  /** Work that has returned, or whose promise was kept. */
   readonly completedTasks: number;
+  /** Work that has thrown. */
   readonly failedTasks: number;
+  /** Mean time from the asking to the beginning, in nanoseconds. */
   readonly averageLatencyNs: number;
+  /** The time that 99 of 100 did not exceed. */
   readonly p99LatencyNs: number;
 }
 
@@ -52,7 +58,9 @@ export interface RealtimeExecutorMetrics {
  */
 export interface ExecutorEvent {
   readonly kind: 'executor-event';
+  /** What `raiseEvent` sets. */
   readonly readiness: ReadinessHandle;
+  /** Which bit of it is this event's. */
   readonly bit: number;
 }
 

@@ -36,7 +36,7 @@ const WORDS = fairLockLayout.bytes >> 2;
 
 const FREE = 0;
 const LEFT = -1;
-/** A sleeper looks again by itself after this time, in case its waker has died. */
+/** A sleeper looks again by itself after so long: sooner than a dead waker is repaired. */
 const LOOK_EVERY_MS = 20;
 
 /** The lock as one level sees it. The main thread has one as well, in order to repair it. */
@@ -90,8 +90,12 @@ export class FairLock {
     // It waits no more. This is a read-modify-write, since others show their bits meanwhile.
     const waiters = Atomics.and(words, WAITERS, ~bit) & ~bit;
     // lock.dead: pairs with the store in handOn().
-    if (Atomics.load(words, HOLDER) !== dead + 1) return false;
-    // Stored before anybody has the lock: the next holder is told, and it is counted.
+    if (Atomics.load(words, HOLDER) !== dead + 1) {
+      // It may have died between giving the lock on and waking whom it gave it to.
+      Atomics.notify(words, HOLDER);
+      return false;
+    }
+    // Before it is anybody's: told to the next one, and counted.
     Atomics.store(words, WAS_LEFT, 1);
     Atomics.add(words, LEFT_COUNT, 1);
     this.handOn(dead + 1, waiters, LEFT);

@@ -65,6 +65,7 @@ export const shapeOf = (app: App): string => JSON.stringify(app.declaration);
  */
 export function implementApp<T extends AppDeclaration>(app: App<T>, code: AppCode<T>): AppEntry {
   const any = app as unknown as App;
+  planIn(any);
   const given = code as unknown as AnyAppCode;
   checkCode(any, given);
   return (reactor, data) => startLevel(any, given, reactor, checkData(any, data));
@@ -76,7 +77,11 @@ interface AnyAppCode {
   readonly idle?: readonly (AnyCode | undefined)[];
 }
 
-function checkCode({ declaration }: App, { tasks, init = [], idle = [] }: AnyAppCode): void {
+function checkCode({ declaration }: App, code: AnyAppCode): void {
+  const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+  if (!isObject(code)) throw invalidArgument('code', code, 'an object with tasks, and init and idle where declared');
+  const { tasks, init = [], idle = [] } = code;
+  if (!isObject(tasks)) throw invalidArgument('code.tasks', tasks, 'an object with a function for each task');
   const names = Object.keys(declaration.tasks);
   for (const name of names) checkFunction(`tasks.${name}`, tasks?.[name]);
   for (const name of Object.keys(tasks)) {
@@ -84,6 +89,7 @@ function checkCode({ declaration }: App, { tasks, init = [], idle = [] }: AnyApp
     throw invalidArgument(`tasks.${name}`, name, `left out, or declared: ${names.join(', ')}`);
   }
   for (const [section, list] of [['init', init], ['idle', idle]] as const) {
+    if (!Array.isArray(list)) throw invalidArgument(section, list, 'an array with a place for each core');
     for (let core = 0; core < Math.max(list.length, declaration.cores.length); core++) {
       const path = `${section}[${core}]`;
       if (declaration.cores[core]?.[section] !== undefined) {

@@ -22,7 +22,9 @@ import { checkSignal } from '../waiting.js';
 /** A real-time FIFO as a plain object: pass it to the writing thread by `data`, `workerData` or postMessage. */
 export interface RealtimeFifo<Fields extends StructFields = StructFields> {
   readonly kind: 'realtime-fifo';
+  /** Where the records lie. */
   readonly queue: ValueQueue<StructRecord<Fields>>;
+  /** What `realtimeFifoStatus` reads. */
   readonly counts: SharedArrayBuffer;
 }
 
@@ -35,7 +37,9 @@ export interface RealtimeFifoOptions<Fields extends StructFields> {
 
 /** Counts of a real-time FIFO. */
 export interface RealtimeFifoStatus {
+  /** Records that the FIFO has taken. */
   readonly written: number;
+  /** Records for which there was no room. */
   readonly dropped: number;
 }
 

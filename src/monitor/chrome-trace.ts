@@ -18,11 +18,17 @@ import { tablesOf } from './metrics.js';
 export interface ChromeTraceEvent {
   /** 'X' is a slice, 's' and 'f' are the two ends of an arrow, 'i' is a moment, 'M' is a name. */
   readonly ph: 'X' | 's' | 'f' | 'i' | 'M';
+  /** The name of the task, or of the track. */
   readonly name: string;
+  /** Its category, by which viewers filter. */
   readonly cat?: string;
+  /** When it began, in microseconds. */
   readonly ts?: number;
+  /** How long it took, in microseconds. */
   readonly dur?: number;
+  /** The process. */
   readonly pid: number;
+  /** The track: the number of the reactor. */
   readonly tid: number;
   /** For an arrow: both of its ends have the same id. */
   readonly id?: number;
@@ -30,10 +36,13 @@ export interface ChromeTraceEvent {
   readonly bp?: 'e';
   /** How far a moment reaches: 't' means its thread. */
   readonly s?: 't';
+  /** What a viewer shows of it besides. */
   readonly args?: Readonly<Record<string, string | number>>;
 }
 export interface ChromeTrace {
+  /** How viewers show times. */
   readonly displayTimeUnit: 'ns';
+  /** The slices, arrows and names of tracks. */
   readonly traceEvents: readonly ChromeTraceEvent[];
 }
 

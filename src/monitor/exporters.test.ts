@@ -2,12 +2,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import { AggregationTemporality, DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  chromeTrace, createRuntime, dumpFlightOnSignal, exportMetrics, flightsOf, metricsOf, noteEvent, prometheusText,
-  registerMetrics, traceTasks, type ChromeTraceEvent, type Runtime,
+  chromeTrace, createRuntime, dumpFlightOnSignal, exportMetrics, flightsOf, histogramsOf, metricsOf, noteEvent,
+  prometheusText, registerMetrics, traceTasks, type ChromeTraceEvent, type Runtime,
 } from '../index.js';
 import { inside, remoteRuntime, sleep, until } from '../reactor/fixtures/inside.js';
 
@@ -74,6 +75,33 @@ describe('what a runtime counts, for others', () => {
     expect([after, undefined]).toContain(await value());
     await provider.shutdown();
     expect(() => exportMetrics(runtime, {} as never)).toThrow(/createObservableCounter must be a function/);
+  });
+
+  it('is read by it as histograms, whose buckets hold what the percentiles say', async () => {
+    const reader = new OnDemand({ metricProducers: [histogramsOf(runtime, resourceFromAttributes({}))] });
+    const provider = new MeterProvider({ readers: [reader] });
+    const { resourceMetrics, errors } = await reader.collect();
+    expect(errors).toEqual([]);
+    const metrics = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
+    expect(metrics.map(({ descriptor }) => descriptor.name)).toEqual([
+      ...['schedule_in', 'response', 'relief', 'run'].map((name) => `percore.task.${name}.histogram`),
+      'percore.lane.latency.histogram',
+    ]);
+    const run = metrics[3]!;
+    if (run.dataPointType !== DataPointType.HISTOGRAM) expect.fail('not a histogram');
+    expect([run.descriptor.unit, run.aggregationTemporality]).toEqual(['s', AggregationTemporality.CUMULATIVE]);
+    const { attributes, value } = run.dataPoints.find((point) => point.attributes['percore.task'] === 'orders')!;
+    expect(attributes).toEqual({ 'percore.reactor': '1', 'percore.task': 'orders', 'percore.band': '5' });
+    const { count, p50Ns, maxNs } = metricsOf(runtime).tasks.find(({ name }) => name === 'orders')!.figures.run;
+    const { boundaries, counts } = value.buckets;
+    expect([value.count, counts.length, counts.reduce((sum, each) => sum + each, 0)])
+      .toEqual([count, boundaries.length + 1, count]);
+    expect([Math.abs(value.max! - maxNs / 1e9) < 1e-12, value.sum! >= count * value.min!]).toEqual([true, true]);
+    let seen = 0;
+    const half = counts.findIndex((each) => (seen += each) >= count / 2);
+    expect(boundaries[half]! * 1e9).toBeGreaterThanOrEqual(p50Ns / 1.04);
+    expect((boundaries[half - 1] ?? 0) * 1e9).toBeLessThanOrEqual(p50Ns * 1.04);
+    await provider.shutdown();
   });
 
   it('is in a registry of prom-client, which writes what prometheusText writes', async () => {

@@ -14,6 +14,9 @@ export { prometheusText, registerMetrics, type MetricsRegistry, type RegisteredM
 export {
   exportMetrics, type MeterInstrument, type MeterOptions, type MeterResult, type MetricsMeter,
 } from './open-telemetry.js';
+export {
+  histogramsOf, type HistogramMetric, type HistogramPoint, type MetricsProducer, type MetricTime,
+} from './open-telemetry-histograms.js';
 export { chromeTrace, traceTasks, type ChromeTrace, type ChromeTraceEvent } from './chrome-trace.js';
 export { cpuProfile, type ProfileOptions } from './cpu-profile.js';
 export {

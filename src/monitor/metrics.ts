@@ -13,17 +13,24 @@ import { ownCost, partyOf, type OwnCost, type Party } from '../reactor/internal.
 export interface FigureSummary {
   /** How many values there were; short ones are counted by samples. */
   readonly count: number;
+  /** The shortest, in nanoseconds. */
   readonly minNs: number;
+  /** The mean. */
   readonly meanNs: number;
+  /** The median. */
   readonly p50Ns: number;
+  /** What 99 of 100 did not exceed. */
   readonly p99Ns: number;
+  /** What 999 of 1,000 did not exceed. */
   readonly p999Ns: number;
+  /** The longest. */
   readonly maxNs: number;
 }
 /** The same, with the bound that was set. */
 export interface BoundedFigure extends FigureSummary {
   /** Undefined if there is no bound. */
   readonly boundNs: number | undefined;
+  /** Values above the bound that there was at the time. */
   readonly violations: number;
 }
 export type Figures<F> = { readonly [name in FigureName]: F };
@@ -32,39 +39,57 @@ export interface TaskMetrics {
   /** The party that it runs in; the main thread comes after the last reactor. */
   readonly party: number;
   readonly name: string;
+  /** Its band. */
   readonly priority: number;
   /** Steps begun, including those that had to be run again. */
   readonly steps: number;
   /** Messages that were taken, those that wait in its mailbox, and those that were refused there. */
   readonly messages: number;
+  /** Messages that wait in its mailbox. */
   readonly depth: number;
+  /** Steps that answered BACK_PRESSURED. */
   readonly refused: number;
+  /** Steps that threw. */
   readonly errors: number;
+  /** Steps that answered AGAIN. */
   readonly again: number;
   /** How often a task of this name was made again. */
   readonly restarts: number;
+  /** How long it waited, ran and took in all. */
   readonly figures: Figures<BoundedFigure>;
 }
 /** All tasks of a band together, over all parties that were asked for. */
 export interface ClassMetrics {
   /** The name in `createRuntime({ classes })`, or 'band 3'. */
   readonly name: string;
+  /** The band of the class. */
   readonly priority: number;
+  /** Tasks in it now. */
   readonly tasks: number;
+  /** Steps that these have run. */
   readonly steps: number;
+  /** Values above a bound, of all its tasks and figures. */
   readonly violations: number;
+  /** Those of its tasks together. */
   readonly figures: Figures<FigureSummary>;
 }
 /** How long messages were under way, from publishing to being taken: one in some dozens is measured. */
 export interface LaneMetrics {
+  /** Who reads the lane; the main thread comes after the last reactor. */
   readonly party: number;
+  /** The band of the lane. */
   readonly priority: number;
+  /** It carries answers, and what is sent with `isReturn`. */
   readonly isReturn: boolean;
+  /** How long messages were under way in it. */
   readonly figure: FigureSummary;
 }
 export interface Metrics {
+  /** Each task of each reactor that was asked of. */
   readonly tasks: readonly TaskMetrics[];
+  /** Each class, or band where none are declared. */
   readonly classes: readonly ClassMetrics[];
+  /** Each lane that has carried something. */
   readonly lanes: readonly LaneMetrics[];
   /** The cost of being watched, as measured in this thread. */
   readonly ownCost: OwnCost;

@@ -21,7 +21,9 @@ export interface MetricsMeter {
   createObservableGauge(name: string, options: MeterOptions): MeterInstrument;
 }
 export interface MeterOptions {
+  /** One sentence about the instrument. */
   readonly description: string;
+  /** 's', 'By', or '1' for a count. */
   readonly unit: string;
 }
 export interface MeterInstrument {
@@ -60,6 +62,7 @@ export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void
     const isCounter = kind === 'counter' || suffix !== '';
     const instrument = isCounter
       ? meter.createObservableCounter(name, options) : meter.createObservableGauge(name, options);
+    checkFunction(`the instrument ${name} of meter: addCallback`, instrument?.addCallback);
     const callback = (result: MeterResult): void => {
       for (const sample of read().get(key)!.samples) {
         if (!isMeant(sample)) continue;

@@ -8,10 +8,11 @@
  * Two processes that ask at the same time overwrite each other: a torn record fails its checksum, and a process that
  * does not see its number answered writes again.
  */
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { randomInt } from 'node:crypto';
 import { PercoreError } from '../errors.js';
 import { FIGURE_NAME_BYTES, pageAskLayout, pageLayout } from '../layout.js';
+import { openPageFile } from './page-file.js';
 
 /** Whose bounds to set, and which: -1 leaves one as it is, 0 removes it. */
 export interface BoundsAsk {
@@ -59,7 +60,7 @@ export function unpackAsk(bytes: Buffer): (BoundsAsk & { readonly id: number }) 
 
 /** Asks the process of a page; promises for how many tasks bounds were set. Rejects with ERR_PERCORE_SYSTEM. */
 export async function askForBounds(path: string, ask: BoundsAsk): Promise<number> {
-  const fd = openSync(path, 'r+');
+  const fd = openPageFile(path, 'write');
   try {
     const head = Buffer.alloc(pageLayout.bytes);
     const look = (): void => void readSync(fd, head, 0, head.length, 0);

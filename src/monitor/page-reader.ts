@@ -1,5 +1,5 @@
 /** Reads counters pages: finds them, reads one of them, and removes those that dead processes have left. */
-import { closeSync, constants, openSync, readFileSync, readSync, readdirSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, readSync, readdirSync, unlinkSync } from 'node:fs';
 import { PercoreError } from '../errors.js';
 import { readFigures, type FiguresOf } from '../figures.js';
 import {
@@ -10,6 +10,7 @@ import {
 import {
   byFigure, type BoundedFigure, type ClassMetrics, type FigureSummary, type LaneMetrics, type TaskMetrics,
 } from './metrics.js';
+import { isOfProcess, openPageFile, readHead } from './page-file.js';
 import { unpackRow } from './page-rows.js';
 import { startTicksOf } from '../process-start.js';
 import { topicFigures, type CursorFigures, type LaneFigures, type TopicFigures } from './sources.js';
@@ -125,28 +126,44 @@ export function removeStalePages(folder: string = PAGE_FOLDER): void {
  * Reads one page. Throws ERR_PERCORE_SYSTEM if it is not a page, has another version, or is being written all the time.
  */
 export function readPage(path: string): PageSnapshot {
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
-    const bytes = readFileSync(path);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (bytes.length < pageLayout.bytes || view.getInt32(header.magic.at, true) !== PAGE_MAGIC) {
-      throw wrongPage(path, 'it is not a counters page');
+  const fd = openPageFile(path, 'read');
+  try {
+    const again = Buffer.alloc(pageLayout.bytes);
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      const bytes = readFileAgain(path, fd);
+      const sequence = bytes.readInt32LE(header.sequence.at);
+      // It must not have changed between before and after the bytes were read.
+      if (sequence % 2 === 0 && readHead(fd, again)?.readInt32LE(header.sequence.at) === sequence)
+        return parse(path, bytes);
     }
-    const version = view.getInt32(header.version.at, true);
-    if (version !== PAGE_VERSION) throw wrongPage(path, `its version is ${version}; ${PAGE_VERSION} is needed`);
-    const sequence = view.getInt32(header.sequence.at, true);
-    // It must not have changed between before and after the bytes were read.
-    if (sequence % 2 === 0 && sequenceOf(path) === sequence) return parse(path, bytes);
+  } finally {
+    closeSync(fd);
   }
   throw wrongPage(path, 'it is being written all the time');
 }
 
+/** All bytes of a page of this version. */
+function readFileAgain(path: string, fd: number): Buffer {
+  const bytes = Buffer.alloc(fstatSync(fd).size);
+  if (readSync(fd, bytes, 0, bytes.length, 0) < pageLayout.bytes || bytes.readInt32LE(header.magic.at) !== PAGE_MAGIC)
+    throw wrongPage(path, 'it is not a counters page');
+  const version = bytes.readInt32LE(header.version.at);
+  if (version !== PAGE_VERSION) throw wrongPage(path, `its version is ${version}; ${PAGE_VERSION} is needed`);
+  return bytes;
+}
+
 function parse(path: string, bytes: Buffer): PageSnapshot {
   const head = unpackRow(pageLayout, bytes, 0) as Record<string, number>;
+  /** Where each row of a kind begins. They must lie in the page: something else may have written to it. */
+  const placesOf = ({ bytes: each }: Structure, name: string): number[] => {
+    const [count, at] = [head[name]!, head[`${name}At`]!];
+    if (!(count >= 0 && at >= 0 && at + count * each <= bytes.length)) throw wrongPage(path, 'it is damaged');
+    return Array.from({ length: count }, (_, i) => at + i * each);
+  };
   const rows = <T>(structure: Structure, name: string): T[] =>
-    Array.from({ length: head[name]! }, (_, i) =>
-      unpackRow(structure, bytes, head[`${name}At`]! + i * structure.bytes) as T);
-  const parties = Array.from({ length: head['parties']! }, (_, id) => {
-    const from = bytes.byteOffset + head['partiesAt']! + id * partyLayout.bytes;
+    placesOf(structure, name).map((at) => unpackRow(structure, bytes, at) as T);
+  const parties = placesOf(partyLayout, 'parties').map((at) => {
+    const from = bytes.byteOffset + at;
     const numbers = new Float64Array(bytes.buffer.slice(from, from + partyLayout.bytes));
     return {
       ...readFigures(partyLayout.fields, numbers),
@@ -221,29 +238,26 @@ function figureOf(row: Kinds, kind: number): FigureSummary {
   };
 }
 
-interface PageHead { readonly pid: number; readonly startTicks: number; readonly sequence: number }
+interface PageHead { readonly pid: number; readonly startTicks: number }
 
-/** Undefined if it is not a page of this version, or cannot be read. */
+/** Undefined for what is no page of this version, cannot be read, or names a process that is another user's. */
 function headOf(path: string): PageHead | undefined {
   let fd = -1;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    const bytes = Buffer.alloc(pageLayout.bytes);
-    const count = readSync(fd, bytes, 0, bytes.length, 0);
-    if (count < bytes.length || bytes.readInt32LE(header.magic.at) !== PAGE_MAGIC) return undefined;
-    return {
-      pid: bytes.readInt32LE(header.pid.at), startTicks: bytes.readDoubleLE(header.startTicks.at),
-      sequence: bytes.readInt32LE(header.sequence.at),
-    };
+    fd = openPageFile(path, 'read');
+    const bytes = readHead(fd, Buffer.alloc(pageLayout.bytes));
+    if (bytes === undefined || bytes.readInt32LE(header.magic.at) !== PAGE_MAGIC) return undefined;
+    const pid = bytes.readInt32LE(header.pid.at);
+    const startTicks = bytes.readDoubleLE(header.startTicks.at);
+    return startTicksOf(pid) !== startTicks || isOfProcess(fd, pid) ? { pid, startTicks } : undefined;
   } catch {
-    // It belongs to another user, or has gone.
+    // It belongs to another user, is no file, or has gone.
     return undefined;
   } finally {
     if (fd >= 0) closeSync(fd);
   }
 }
 
-const sequenceOf = (path: string): number | undefined => headOf(path)?.sequence;
 const isAlive = ({ pid, startTicks }: PageHead): boolean => startTicksOf(pid) === startTicks;
 
 function wrongPage(path: string, why: string): PercoreError {

@@ -1,9 +1,10 @@
 /** The program of the thread that writes a counters page: see page-publisher.ts. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import {
   ANSWERED, ASKED, IS_CLOSED, MAIN, OVER, SEQUENCE, THREAD, WRITER, type PageThreadStart, type QueueChange,
 } from './page-publisher.js';
+import { openPageFile } from './page-file.js';
 import { PageWriter } from './page-writer.js';
 
 const { path, source, control, queues } = workerData as PageThreadStart;
@@ -22,7 +23,7 @@ function takeOver(): boolean {
 function run(): void {
   let fd: number;
   try {
-    fd = openSync(path, 'r+');
+    fd = openPageFile(path, 'write');
   } catch {
     // It was closed and removed before this thread had begun.
     return;

@@ -1,15 +1,20 @@
 /** The counters page, read by other processes and other languages while it is written. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chownSync, copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { publishCounters, setSlo, type Runtime } from '../index.js';
+import { pageLayout } from '../layout.js';
 import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
 import { RateController, RateSurface, createRateState } from '../timers/index.js';
+import { askForBounds } from './page-asks.js';
 import { findPages, readPage, removeStalePages } from './page-reader.js';
 
 const IS_LONG = process.env['PERCORE_STRESS'] === '1';
@@ -186,6 +191,46 @@ describe('the counters page', () => {
     page.close();
     expect(existsSync(page.path)).toBe(false);
   }, 60_000);
+
+  it('waits for no FIFO, follows no link, and believes no other user', async () => {
+    const page = publishCounters(runtime, { path: join(folder, 'percore-1') });
+    expect(findPages(folder).map(({ path }) => path)).toEqual([page.path]);
+    const [fifo, link, strange] = ['2', '3', '4'].map((number) => join(folder, `percore-${number}`)) as string[] as
+      [string, string, string];
+    execFileSync('mkfifo', [fifo]);
+    symlinkSync(page.path, link);
+    copyFileSync(page.path, strange);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) chownSync(strange, 65_534, 65_534);
+    // This process lives, so nothing is stale; as root this is another user's word for it.
+    removeStalePages(folder);
+    expect(findPages(folder).map(({ path }) => path)).toEqual(isRoot ? [page.path] : [page.path, strange]);
+    for (const path of [fifo, link]) {
+      expect(() => readPage(path)).toThrow();
+      await expect(askForBounds(path, { task: 'x', band: undefined, reactor: undefined, boundsNs: [1, 1, 1, 1] }))
+        .rejects.toThrow();
+    }
+    expect(readdirSync(folder).length).toBe(4);
+  });
+
+  it('reads nothing out of a page that something else has written to', () => {
+    const page = publishCounters(runtime, { path: join(folder, 'page'), everyMs: 60_000 });
+    page.publish();
+    const bytes = readFileSync(page.path);
+    const damaged = join(folder, 'damaged');
+    const { sequence, ...counts } = pageLayout.fields;
+    for (const [name, { at, type }] of Object.entries(counts)) {
+      if (!(`${name}At` in counts)) continue;
+      for (const number of [-1, 2 ** 31 - 1]) {
+        const copy = Buffer.from(bytes);
+        if (type === 'f64') copy.writeDoubleLE(number, at);
+        else copy.writeInt32LE(number, at);
+        copy.writeInt32LE(copy.readInt32LE(sequence.at) & ~1, sequence.at);
+        writeFileSync(damaged, copy);
+        expect(() => readPage(damaged), `${name} ${number}`).toThrow(/it is damaged$/);
+      }
+    }
+  });
 
   it('refuses what it cannot do, and leaves alone what is none', () => {
     const path = join(folder, 'page');

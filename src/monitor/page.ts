@@ -37,6 +37,7 @@ export interface PageOptions {
 }
 /** A page that is being written. */
 export interface CountersPage {
+  /** Where the file lies, for whoever maps it. */
   readonly path: string;
   /** Writes it now. Blocks until it is written: for some ten microseconds, at most a second. */
   publish(): void;

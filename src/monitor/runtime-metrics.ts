@@ -14,6 +14,7 @@ export interface RuntimeMetrics {
   readonly completed: number;
   /** From ready to done. */
   readonly averageNs: number;
+  /** The response that 99 of 100 did not exceed, in nanoseconds. */
   readonly p99Ns: number;
 }
 

@@ -8,17 +8,24 @@ import { MOST_BOUND_NS, type BoundsAsk } from './page-asks.js';
 
 /** Whose figures: one task, or all tasks of a class or a priority that exist now. */
 export interface SloTarget {
+  /** The name of a task. */
   readonly task?: string;
+  /** The name of a class that the runtime declares. */
   readonly class?: string;
+  /** A band: 0 to 7. */
   readonly priority?: number;
   /** One reactor alone. If it is left out, all reactors of a runtime are meant. */
   readonly reactor?: number;
 }
 /** Upper bounds in nanoseconds: 1 to 2^40, or 0 to remove one. What is left out stays as it is. */
 export interface SloBounds {
+  /** From the moment at which it is ready to its first step. */
   readonly scheduleInNs?: number;
+  /** From the same moment until it has nothing left. */
   readonly responseNs?: number;
+  /** From the same moment until it calls `relieved`. */
   readonly reliefNs?: number;
+  /** One step. */
   readonly runNs?: number;
 }
 

@@ -25,6 +25,7 @@ export interface InspectionOptions {
 export interface Inspection {
   /** With the token: whoever has it may look. */
   readonly url: string;
+  /** The port that it listens on, also where 0 was asked. */
   readonly port: number;
   /** Browsers that follow now. */
   readonly clients: number;

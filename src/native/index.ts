@@ -16,6 +16,7 @@
  *     | realtime                       | policies, locked memory            | yes, the whole group               |
  *     | stalls                         | the option `stall`                 | yes, the whole group               |
  *     | mappings                       | queues in files                    | yes, the whole group               |
+ *     | traces                         | `percore trace`                    | yes, the whole group               |
  *
  * Rules for all groups:
  * - A group belongs to the thread that has loaded it. Handles and descriptors are that thread's alone, and end with
@@ -39,6 +40,7 @@ import type { NativeDrivers, NativeSources } from './sources.js';
 import type { NativeSystem, NativeThreads, NativeWakers } from './threads.js';
 import type { NativeAlarms, NativeClock, NativeWheels } from './time.js';
 import type { NativeStalls } from './stalls.js';
+import type { NativeTraces } from './traces.js';
 import type { NativeTurns } from './turns.js';
 
 export interface Native {
@@ -64,6 +66,7 @@ export interface Native {
   readonly realtime?: NativeRealtime;
   readonly stalls?: NativeStalls;
   readonly mappings?: NativeMappings;
+  readonly traces?: NativeTraces;
 }
 
 export type { NativeDescriptors, NativePipes, NativeWatches, PipeEndHandle } from './descriptors.js';
@@ -79,4 +82,5 @@ export type {
   NativeAlarms, NativeClock, NativeTimersOptions, NativeWheels, RateTimerHandle, TimersHandle,
 } from './time.js';
 export type { NativeStalls } from './stalls.js';
+export type { KernelTraceHandle, NativeFigure, NativeTraceEvent, NativeTraces } from './traces.js';
 export type { NativeTurns, TurnHandle, TurnOptions } from './turns.js';

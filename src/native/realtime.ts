@@ -1,5 +1,5 @@
 /**
- * What a thread is to the system's scheduler, and memory that is there before it is needed.
+ * How the system's scheduler treats a thread, and memory that is present before it is needed.
  *
  * The whole group may be missing: every policy and every lock is then a refusal with ENOSYS, and threads run as the
  * system runs them.
@@ -16,10 +16,10 @@ export interface NativeRealtime {
   /** Writes the policy that it has into `numbers`, in the same order. 0 or -errno. */
   getPolicy(tid: number, numbers: Float64Array): number;
   /**
-   * Keeps every page of the process in memory once it has been touched, with `withFuture` also of what is mapped later.
-   * Blocks while what is swapped out is read. 0 or -errno.
+   * Keeps every page of the process but V8's code in memory once it has been touched, with `withFuture` also of what is
+   * mapped later; `leavesHeap`: but all that V8 has mapped. Blocks while what is swapped out is read. 0 or -errno.
    */
-  lockMemory(withFuture: boolean): number;
+  lockMemory(withFuture: boolean, leavesHeap: boolean): number;
   unlockMemory(): number;
   /** Has each page of these bytes there and writable, without changing it. Blocks for that long. 0 or -errno. */
   prefault(bytes: Uint8Array): number;

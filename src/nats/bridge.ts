@@ -4,8 +4,11 @@ import type { WaitOptions } from '../waiting.js';
 
 /** What a bridge has done. All are counts from 0 that only grow, except `unflushedBytes`. */
 export interface NatsStatus {
+  /** The broker was there when it was heard of last. */
   readonly isOnline: boolean;
+  /** It is closed for good and does not connect again. */
   readonly isClosed: boolean;
+  /** Where it looks for a broker, as `openNats` was told. */
   readonly servers: readonly string[];
   /** The broker that it is connected to. */
   readonly server: string | undefined;
@@ -17,7 +20,9 @@ export interface NatsStatus {
   readonly refused: number;
   /** Bytes of plain messages that the broker has not yet said it has. */
   readonly unflushedBytes: number;
+  /** Publishers of `createNatsPublisher` that are open. */
   readonly publishers: number;
+  /** Consumers of `createNatsConsumer` that are open. */
   readonly consumers: number;
   /** What went wrong last, if anything. */
   readonly lastError: string | undefined;
@@ -31,6 +36,7 @@ export interface NatsStatus {
  *     nats.publish('prices.eur', Buffer.from('1.08'));
  */
 export interface Nats extends AsyncDisposable {
+  /** Where it looks for a broker, as `openNats` was told. */
   readonly servers: readonly string[];
   /** False from the moment in which the broker is lost until it is found again. */
   readonly isOnline: boolean;

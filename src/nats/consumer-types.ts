@@ -3,7 +3,9 @@ import type { StepResult } from '../reactor/index.js';
 
 /** A message of a stream, as it is passed to a step. */
 export interface NatsMessage {
+  /** The subject that it was published to, with range and bucket. */
   readonly subject: string;
+  /** Its payload. It belongs to the step: nothing else reads or changes it. */
   readonly bytes: Uint8Array;
   /** The identifier under which it was stored; undefined if its publisher gave none. */
   readonly id: string | undefined;
@@ -28,6 +30,7 @@ export interface NatsConsumerStatus {
   readonly name: string;
   /** Messages that the broker has given to this consumer and that are not yet acknowledged. */
   readonly inFlight: number;
+  /** Messages that have come, duplicates among them. */
   readonly received: number;
   /** Messages whose step is done. */
   readonly acknowledged: number;

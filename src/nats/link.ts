@@ -9,7 +9,7 @@
  * Plain messages (core NATS) go out at once and are not answered. They are bounded by the client's own ping: no more
  * than MOST_UNFLUSHED bytes may lie between two answers to it.
  */
-import { messageOf, PercoreError } from '../errors.js';
+import { checkFunction, messageOf, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
@@ -102,6 +102,7 @@ export class NatsLink implements Nats {
   }
 
   whenRoom(then: () => void): void {
+    checkFunction('then', then);
     this.line.whenRoom(this.maxPayload < MOST_UNFLUSHED / 2 ? this.maxPayload : HEAD, then);
   }
 

@@ -9,8 +9,11 @@ export interface NatsOptions {
   readonly servers: string | readonly string[];
   /** The name that the broker shows for this connection. Default: 'percore' and the number of the reactor. */
   readonly name?: string;
+  /** With `pass`: what the broker knows this program by. */
   readonly user?: string;
+  /** The password of `user`. */
   readonly pass?: string;
+  /** In place of user and password. */
   readonly token?: string;
   /** How long the first connection may take: 1 to 2^31 - 1 ms, default 5,000. */
   readonly timeoutMs?: number;

@@ -10,11 +10,13 @@ import { checkBrokerName, checkRanges, checkSubject } from './subjects.js';
 
 /** A range of buckets that belongs to this reactor for the epoch that `epoch` names. */
 export interface NatsRange {
+  /** Its number, 0 to `ranges` less 1. */
   readonly range: number;
   /** Grows each time that the range is taken. What is written to elsewhere may refuse writers with a smaller one. */
   readonly epoch: number;
   /** Its buckets: `buckets` of them from `firstBucket` on. */
   readonly firstBucket: number;
+  /** How many buckets it has. */
   readonly buckets: number;
 }
 

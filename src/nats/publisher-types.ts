@@ -7,6 +7,7 @@ export interface NatsPublisherStatus {
   readonly subject: string;
   /** Messages that it has taken and that the broker has not yet confirmed. */
   readonly pending: number;
+  /** Their bytes. */
   readonly pendingBytes: number;
   /** Messages that the broker has stored. */
   readonly confirmed: number;

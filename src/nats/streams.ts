@@ -15,6 +15,7 @@ export interface NatsStreamOptions {
   readonly keeps?: 'limits' | 'workqueue' | 'interest';
   /** Most messages and bytes: 1 to 2^53 - 1. Without them the disk is the limit. */
   readonly mostMessages?: number;
+  /** Most bytes that it keeps: 1 to 2^53 - 1. */
   readonly mostBytes?: number;
   /**
    * A full stream refuses new messages, so that publishers wait (default), or deletes the 'oldest', read or not. The

@@ -8,8 +8,11 @@
 
 /** A time in which something held the thread. */
 export interface Span {
+  /** The task, or the kind of a collection. */
   readonly what: string;
+  /** Its beginning, by the clock of the runtime. */
   readonly fromNs: number;
+  /** Its end. */
   readonly toNs: number;
 }
 
@@ -18,9 +21,11 @@ export type CauseKind =
 
 /** What was to blame, and for how much of the time. */
 export interface Cause {
+  /** What took the largest part of the time, and at least half of it. */
   readonly kind: CauseKind;
   /** The task that ran, or the kind of collection; '' if there is no name to give. */
   readonly what: string;
+  /** How long that was. */
   readonly ns: number;
 }
 

@@ -11,6 +11,7 @@ export interface FlightEvent {
   readonly ns: number;
   /** 'stepError', 'messageDropped', 'sloViolated', 'phase', 'death', 'uncaught', or what `noteEvent` was given. */
   readonly what: string;
+  /** What there is to say of it; its first 200 letters. */
   readonly detail: string;
 }
 

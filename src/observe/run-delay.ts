@@ -1,9 +1,20 @@
 /**
- * How long the kernel let this thread wait for a CPU though it could have run: the second number of
- * /proc/thread-self/schedstat, read now and then while the thread works, and when somebody asks. Without that file (on
- * another system, or a kernel without CONFIG_SCHED_INFO) it is 0.
+ * How long the kernel has made this thread wait for a CPU though it could run, how often it gave it one, and which: the
+ * second and third number of /proc/thread-self/schedstat and the CPU, read now and then while the thread works, and
+ * when somebody asks. Without that file (another system, a kernel without CONFIG_SCHED_INFO) it is 0.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { native } from '../native.js';
+
+/** What the kernel has done with a thread in a time. */
+export interface Scheduled {
+  readonly delayNs: number;
+  /** How often it was given a CPU, up to 20 ms before that time included; 0 where it was never taken off. */
+  readonly times: number;
+  /** The CPU that it ran on before and at the end; -1 where that is not known. */
+  readonly cpuBefore: number;
+  readonly cpu: number;
+}
 
 /** How long the thread works between two readings, each of which takes some microseconds. */
 const EVERY_NS = 20_000_000;
@@ -14,6 +25,8 @@ export class RunDelay {
   private readonly bytes = Buffer.alloc(64);
   private readonly atNs = new Float64Array(KEPT);
   private readonly delayNs = new Float64Array(KEPT);
+  private readonly times = new Float64Array(KEPT);
+  private readonly cpus = new Int32Array(KEPT);
   private readings = 0;
   private nextNs = 0;
 
@@ -32,15 +45,18 @@ export class RunDelay {
     if (nowNs >= this.nextNs) this.take(nowNs);
   }
 
-  /** For how many nanoseconds the thread has waited since `fromNs`, or since the last reading before that. */
-  since(fromNs: number, nowNs: number): number {
-    if (this.fd < 0) return 0;
+  /** What happened since `fromNs`, or since the last reading before that. Allocates. */
+  since(fromNs: number, nowNs: number): Scheduled {
+    if (this.fd < 0) return { delayNs: 0, times: 0, cpuBefore: -1, cpu: -1 };
     let before = (this.readings + KEPT - 1) % KEPT;
     const kept = Math.min(KEPT, this.readings);
     for (let i = 1; i < kept && this.atNs[before]! > fromNs; i++) before = (before + KEPT - 1) % KEPT;
-    const delayNs = this.read() - this.delayNs[before]!;
-    this.take(nowNs);
-    return Math.min(nowNs - fromNs, delayNs);
+    const [beforeNs, timesBefore, cpuBefore] = [this.delayNs[before]!, this.times[before]!, this.cpus[before]!];
+    const now = this.take(nowNs);
+    return {
+      delayNs: Math.min(nowNs - fromNs, this.delayNs[now]! - beforeNs), times: this.times[now]! - timesBefore,
+      cpuBefore, cpu: this.cpus[now]!,
+    };
   }
 
   close(): void {
@@ -48,16 +64,17 @@ export class RunDelay {
     this.fd = -1;
   }
 
-  private take(nowNs: number): void {
-    if (this.fd < 0) return;
+  /** Where the reading is kept. */
+  private take(nowNs: number): number {
+    if (this.fd < 0) return 0;
     this.nextNs = nowNs + EVERY_NS;
     const at = this.readings++ % KEPT;
-    this.atNs[at] = nowNs;
-    this.delayNs[at] = this.read();
-  }
-
-  private read(): number {
     const count = readSync(this.fd, this.bytes, 0, this.bytes.length, 0);
-    return Number(this.bytes.toString('latin1', 0, count).split(' ')[1]);
+    const [, delayNs, times] = this.bytes.toString('latin1', 0, count).split(' ');
+    this.atNs[at] = nowNs;
+    this.delayNs[at] = Number(delayNs);
+    this.times[at] = Number(times);
+    this.cpus[at] = native().threads.cpu?.() ?? -1;
+    return at;
   }
 }

@@ -9,8 +9,8 @@ export interface StallReport {
   /** When it was reported: nanoseconds since the runtime's start. */
   readonly atNs: number;
   /**
-   * What was running, innermost first, as the stack of an Error. '' if the thread could not tell, because it is in a
-   * system call, in native code such as JSON.parse, or in a collection.
+   * What was running, the innermost first, as the stack of an Error. '' where the thread could not tell: it is in a
+   * system call, in native code, or in a collection; JSON.parse tells where Node's file has symbols.
    */
   readonly stack: string;
   /** False if there is no stack: then `task` may be '' even though a step runs. */

@@ -7,7 +7,7 @@
  * round. Source of the idea: the trace of the worst case alone, in jerry_rt_module.
  */
 import { causeOf, type Cause, type CauseKind, type Span } from './cause.js';
-import { RunDelay } from './run-delay.js';
+import { RunDelay, type Scheduled } from './run-delay.js';
 import type { StallReport } from './stall.js';
 import { FIGURES, RUN, SCHEDULE_IN, type FigureName, type FigureSlot } from './task-figures.js';
 
@@ -27,25 +27,42 @@ export interface Excess {
 export interface SloViolation {
   /** The party whose task it is; the main thread comes after the last reactor. */
   readonly reactorId: number;
+  /** The task that was late. */
   readonly task: string;
+  /** Its band. */
   readonly priority: number;
+  /** Which of its figures is above its bound. */
   readonly figure: FigureName;
+  /** How long it took. */
   readonly ns: number;
+  /** How long it may take. */
   readonly boundNs: number;
   /** The largest value of this task and figure so far. */
   readonly isWorst: boolean;
+  /** What took the time. */
   readonly cause: Cause;
   /** How much of the time each kind of cause took. They may overlap. */
   readonly shares: Readonly<Record<CauseKind, number>>;
+  /** When the task became ready, by the clock of the runtime. */
   readonly readyNs: number;
+  /** When its first step began. */
   readonly startNs: number;
+  /** When it was done. */
   readonly endNs: number;
   /** The party that sent the message; -1 if it came from this thread. */
   readonly from: number;
   /** The party that woke the thread from its sleep; -1 if the thread was awake and found the message by looking. */
   readonly wokenBy: number;
-  /** What held the thread meanwhile: the longest ones, in order of time. */
+  /**
+   * What the kernel did with the thread meanwhile, or up to 20 ms before: how often it gave it a CPU, and on which it
+   * ran before and at the end. Two CPUs are a migration; -1 where that is not known.
+   */
+  readonly timesScheduled: number;
+  readonly cpuBefore: number;
+  readonly cpu: number;
+  /** What held the thread meanwhile: the longest, in the order of time. */
   readonly ran: readonly Span[];
+  /** Garbage collections of its thread between these. */
   readonly collections: readonly Span[];
   /** If `stall` watches: the stall that held the thread meanwhile, with its stack, if one was reported. */
   readonly stall: StallReport | undefined;
@@ -132,9 +149,9 @@ export class WorstCases {
     const { leftOut } = this;
     this.leftOut = 0;
     const ran = this.between(readyNs, endNs);
-    const runDelayNs = this.runDelay.since(readyNs, endNs);
+    const scheduled = this.runDelay.since(readyNs, endNs);
     const wake = this.host.lastWake();
-    setTimeout(() => this.report(excess, { isWorst, leftOut, ran, runDelayNs, wake }), SETTLE_MS).unref();
+    setTimeout(() => this.report(excess, { isWorst, leftOut, ran, scheduled, wake }), SETTLE_MS).unref();
   }
 
   /** No bound is left. */
@@ -145,8 +162,8 @@ export class WorstCases {
 
   private report(
     { figures, kind, ns, readyNs, startNs, endNs, from }: Excess,
-    { isWorst, leftOut, ran, runDelayNs, wake }: {
-      isWorst: boolean; leftOut: number; ran: Span[]; runDelayNs: number; wake: Wake;
+    { isWorst, leftOut, ran, scheduled, wake }: {
+      isWorst: boolean; leftOut: number; ran: Span[]; scheduled: Scheduled; wake: Wake;
     },
   ): void {
     const collections = this.collections.filter(({ fromNs, toNs }) => toNs > readyNs && fromNs < endNs);
@@ -154,7 +171,7 @@ export class WorstCases {
     const { cause, shares } = causeOf({
       task: figures.name,
       readyNs, endNs: kind === SCHEDULE_IN ? startNs : endNs, startNs: kind === RUN ? readyNs : startNs,
-      ran, collections, runDelayNs,
+      ran, collections, runDelayNs: scheduled.delayNs,
       wokenNs: hasSlept ? wake.askedNs : 0, awakeNs: hasSlept ? wake.awakeNs : 0,
     });
     const what = cause.what === '' ? '' : ` ${cause.what}`;
@@ -162,7 +179,9 @@ export class WorstCases {
     this.host.report({
       reactorId: this.host.id, task: figures.name, priority: figures.band, figure: FIGURES[kind]!, ns,
       boundNs: figures.boundNs(kind), isWorst, cause, shares, readyNs, startNs, endNs, from,
-      wokenBy: hasSlept ? wake.by : -1, collections, stall: undefined, leftOut,
+      wokenBy: hasSlept ? wake.by : -1,
+      timesScheduled: scheduled.times, cpuBefore: scheduled.cpuBefore, cpu: scheduled.cpu,
+      collections, stall: undefined, leftOut,
       ran: [...ran].sort((a, b) => b.toNs - b.fromNs - (a.toNs - a.fromNs)).slice(0, MOST_SPANS)
         .sort((a, b) => a.fromNs - b.fromNs),
     });

@@ -18,11 +18,13 @@ export interface ThreadStart {
 
 /** Where a thread of the pool was asked to run, and where it may run. */
 export interface PlaceOfThread {
+  /** Node's number of the thread. */
   readonly threadId: number;
   /** Undefined: anywhere, since reactors have all CPUs. */
   readonly cpusAsked: readonly number[] | undefined;
   /** Read back from the kernel. */
   readonly cpusGranted: readonly number[];
+  /** What was asked of the system and not granted, and why. */
   readonly refusals: readonly string[];
 }
 

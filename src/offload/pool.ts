@@ -27,6 +27,7 @@ export interface OffloadStatus {
   readonly threads: readonly PlaceOfThread[];
   /** Tasks that wait for a thread, or for one of the same key. */
   readonly waiting: number;
+  /** Tasks that a thread has begun and not ended. */
   readonly running: number;
   /** Tasks that came to an end, by a result or by an error of their own. */
   readonly completed: number;

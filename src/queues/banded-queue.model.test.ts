@@ -17,7 +17,7 @@ import { ringOf, type GroupHandle } from './group.js';
 import { openRing } from './memory.js';
 import { OPEN } from './ring.js';
 
-const RUNS = 24;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 600 : 12;
 const BANDS = 8;
 type Met = Map<string, number>;
 

@@ -1,13 +1,13 @@
 /**
  * Consumers behind consumers, in random scripts against the plain array of ring-model.ts: a declared pipeline and a
  * declared diamond whose stages come, go and die, and consumers that join behind whoever is there. No stage ever reads
- * what the one before has not released. `PERCORE_STRESS=1` runs fifty times as many scripts.
+ * what the one before has not released. `PERCORE_STRESS=1` runs a hundred times as many scripts.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { comings, commonSteps, runTwins, step, type Met } from './fixtures/ring-twin.js';
 
-const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2500 : 50;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2500 : 25;
 const PIPELINE = { one: {}, two: { after: ['one'] }, three: { after: ['two'] } } as const;
 const DIAMOND = {
   one: {}, left: { after: ['one'] }, right: { after: ['one'] }, last: { after: ['left', 'right'] },

@@ -24,9 +24,13 @@ import type { FieldType } from './field-types.js';
 
 /** Where a record's payload is written or read: four views of the same memory. */
 export interface RecordMemory {
+  /** All memory of the queue in words of 32 bits, for fields that are aligned. */
   readonly words: Int32Array;
+  /** The same in bytes. */
   readonly bytes: Uint8Array;
+  /** The same as a DataView. */
   readonly view: DataView;
+  /** The same as a Buffer, for text. */
   readonly buffer: Buffer;
 }
 
@@ -39,6 +43,7 @@ export type CodecDescription =
 
 /** One end's codec, for one thread. */
 export interface Codec<T> {
+  /** What was given to `create`, as plain data. */
   readonly description: CodecDescription;
   /** Bytes of every record, or 0 when they differ. */
   readonly recordBytes: number;

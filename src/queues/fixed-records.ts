@@ -1,6 +1,6 @@
 /**
  * Rings of fixed records: a record's place follows from its sequence, so there is no header and a batch is one run of
- * memory but for the wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
+ * memory except at the wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
  *
  * Ordering: see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or between
  * ring.publish and ring.free (consumer).
@@ -28,6 +28,7 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
  *     }
  */
 export class FixedProducer extends RingProducer {
+  /** Bytes of each record. */
   readonly recordBytes: number;
   private readonly recordWords: number;
   private readonly dataBytes: number;
@@ -173,6 +174,7 @@ export class FixedProducer extends RingProducer {
  *     if (count > 0) consumer.release(count);
  */
 export class FixedConsumer extends RingConsumer {
+  /** Bytes of each record. */
   readonly recordBytes: number;
   private readonly recordWords: number;
   private readonly dataBytes: number;

@@ -12,14 +12,21 @@ export type Kind = 'spsc' | 'mpsc' | 'spmc' | 'banded';
 
 /** A queue made of rings. `recordBytes` 0 means records of any length. */
 export interface Queue<K extends Kind = Kind, Names extends string = string> {
+  /** Who may produce and consume. */
   readonly kind: K;
+  /** Where the records lie. */
   readonly backend: 'fixed' | 'linked';
+  /** The memory of the queue. Of a queue in a file it shows the file. */
   readonly buffer: SharedArrayBuffer;
+  /** Where in `buffer` the queue begins. */
   readonly byteOffset: number;
   /** Records (fixed) or bytes (variable); of each lane, or of each band. */
   readonly capacity: number;
+  /** Bytes of each record; 0 where they have any length. */
   readonly recordBytes: number;
+  /** Places for producers: lanes of `mpsc`, else 1. */
   readonly maxProducers: number;
+  /** Places for consumers. */
   readonly maxConsumers: number;
   /** The file that it lies in, where it was made with `memory`, or opened. */
   readonly memory?: QueueFile;
@@ -29,9 +36,11 @@ export interface Queue<K extends Kind = Kind, Names extends string = string> {
 
 /** The file of a queue, as its handle names it. */
 export interface QueueFile {
+  /** Where the file lies. */
   readonly path: string;
   /** Which file that was: another one of the same name is refused. */
   readonly device: number;
+  /** With `device`: which file that was. */
   readonly inode: number;
 }
 
@@ -54,12 +63,14 @@ export type MemoryGiven = ({ readonly path: string; readonly name?: undefined } 
 
 /** A queue of records of one length. */
 export interface FixedQueue<K extends Kind = 'spsc', Names extends string = string> extends Queue<K, Names> {
+  /** Records have one length. */
   readonly fixed: true;
   readonly codec?: undefined;
 }
 
 /** A queue of records of any length. */
 export interface VariableQueue<K extends Kind = 'spsc', Names extends string = string> extends Queue<K, Names> {
+  /** Records have any length. */
   readonly fixed: false;
   readonly codec?: undefined;
 }
@@ -67,13 +78,16 @@ export interface VariableQueue<K extends Kind = 'spsc', Names extends string = s
 /** A linked queue. Its `capacity` is the bytes of all chunks that it may have. */
 export interface LinkedQueue extends VariableQueue<'spsc', never> {
   readonly backend: 'linked';
+  /** Bytes of each chunk that it grows by. */
   readonly chunkBytes: number;
 }
 
 /** A queue with a codec. */
 export interface ValueQueue<T, K extends Kind = 'spsc', Names extends string = string>
   extends Queue<K, Names>, Carries<T> {
+  /** Records have one length, as those of a struct. */
   readonly fixed: boolean;
+  /** How a value becomes a record. */
   readonly codec: CodecFor<T>;
 }
 
@@ -89,6 +103,7 @@ export interface DeclaredConsumer<Names extends string = string> {
    * Names of declared consumers that must have released a record before this one reads it: a pipeline, or a diamond.
    */
   after?: readonly Names[];
+  /** What happens when it cannot keep up; default 'wait'. */
   whenSlow?: WhenSlow;
   /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
@@ -115,6 +130,7 @@ export interface RingOptions<K extends Kind, Names extends string = string> {
    * 8. Not for groups (mpsc, banded).
    */
   buffer?: SharedArrayBuffer;
+  /** Where in `buffer` it begins: a multiple of 8, default 0. */
   byteOffset?: number;
   /** A file in place of memory of this process, for other processes and languages. See docs/guide/processes.md. */
   memory?: MemoryGiven;
@@ -194,8 +210,8 @@ export interface LinkedValueOptions<T> extends Omit<LinkedOptions, 'codec'> {
 
 export interface PubOptions {
   /**
-   * Publish at the latest after so many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and at
-   * the end of the step. Call `flush` before you wait for an answer.
+   * Publish at the latest after this many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and
+   * at the end of the step. Call `flush` before you wait for an answer.
    */
   publishEvery?: { readonly records: number };
 }

@@ -13,7 +13,7 @@ import type { QueueConsumer, QueueProducer } from './queue-ends.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK } from '../result-codes.js';
 import { createWindow } from './window.js';
 
-const RUNS = 300;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 8000 : 150;
 const ENDS = 2;
 
 /** What is offered: a number of its own each time, now and then `undefined`, which is a value too. */

@@ -18,6 +18,7 @@ export interface RingConsumerProperties extends ConsumerProperties {
   readonly name?: string;
   /** `held`: nobody has the place, and the records are kept for whoever comes. */
   readonly state: 'reading' | 'held' | 'evicted';
+  /** What happens when it cannot keep up. */
   readonly whenSlow: WhenSlow;
   /** threadId of the consumer; undefined when nobody has the place. */
   readonly threadId: number | undefined;
@@ -25,6 +26,7 @@ export interface RingConsumerProperties extends ConsumerProperties {
   readonly processId?: number;
   /** Of it and of whoever had its place before, as `consumed` is. */
   readonly droppedOldest: number;
+  /** Records that it did not get since it was evicted. */
   readonly droppedEvicted: number;
 }
 
@@ -34,8 +36,11 @@ export interface RingConsumerProperties extends ConsumerProperties {
  * records, or in bytes where records vary.
  */
 export interface RingsProperties extends QueueProperties {
+  /** Bytes of each record; 0 where they have any length. */
   readonly recordBytes: number;
+  /** Each place for a producer, and who has it. */
   readonly producers: readonly { readonly place: number; readonly threadId: number; readonly processId?: number }[];
+  /** Each place for a consumer, and who has it. */
   readonly consumers: readonly RingConsumerProperties[];
   /** Of a linked queue alone. */
   readonly chunks?: ChunkProperties;

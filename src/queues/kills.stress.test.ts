@@ -1,7 +1,7 @@
 /**
  * Threads that are killed at any moment, in the middle of a claim, a drain, a push, a sleep, a join: `recover` after
  * each exit, a successor, and what mortal-worker.ts checks of every message: order kept, nothing read again but what
- * at-least-once allows, loss bounded, the others go on. In CI each of six queues loses five threads by `terminate()`
+ * at-least-once allows, loss bounded, the others go on. In CI each of six queues loses three threads by `terminate()`
  * and one in each other way; with `PERCORE_STRESS=1` it is 1,000 deaths of each kind. Seeds are random and printed with
  * a failure; they choose whom and when, though not what the threads make of it.
  */
@@ -224,7 +224,7 @@ class Town {
 }
 
 const kinds: { how: Death; kills: number }[] = [
-  { how: 'terminate', kills: isLong ? 1000 : 30 },
+  { how: 'terminate', kills: isLong ? 1000 : 18 },
   { how: 'throw', kills: isLong ? 1000 : 6 },
   { how: 'exit', kills: isLong ? 1000 : 6 },
   { how: 'heap limit', kills: isLong ? 1000 : 6 },

@@ -45,6 +45,7 @@ export interface LinkedMemory extends QueueMemory {
 
 /** How the chunks of a linked queue stand. */
 export interface ChunkProperties {
+  /** Bytes of each chunk. */
   readonly chunkBytes: number;
   /** Chunks that hold what is published and not released, the producer's present one included. */
   readonly inUse: number;

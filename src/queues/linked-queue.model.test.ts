@@ -2,7 +2,7 @@
  * Random commands on a linked queue against a plain array, with chunks of 32 and 64 bytes and caps of 2 to 4 of them,
  * from 0 and from just below both wraps. The model knows where each record lies, in which stretch each end stands, and
  * so when a chunk must come, from where, and when none can. A failure prints its seed, path and the shortest commands
- * that fail. `PERCORE_STRESS=1` runs fifty times as many scripts.
+ * that fail. `PERCORE_STRESS=1` runs a hundred times as many scripts.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import type { LinkedQueue, VariableConsumer, VariableProducer } from './index.js
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
 const CONSUMER_CURSOR = queueLayout.fields.consumerCursor.at >> 2;
 const FRONT_BYTES = queueLayout.bytes + linkedLayout.bytes + 128;
-const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2500 : 50;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2500 : 25;
 
 interface Kept {
   readonly payload: readonly number[];

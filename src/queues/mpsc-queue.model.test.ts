@@ -16,7 +16,7 @@ import type {
 import { openGroup, ringOf, type GroupHandle } from './group.js';
 import { openRing } from './memory.js';
 
-const RUNS = 120;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 3000 : 60;
 const PRODUCERS = 3;
 const CONSUMERS = 2;
 type Met = Map<string, number>;

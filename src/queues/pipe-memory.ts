@@ -43,9 +43,13 @@ export type PipeValue = string | Uint8Array;
 export interface PipeQueue<T extends PipeValue = PipeValue> {
   readonly kind: 'spsc';
   readonly backend: 'pipe';
+  /** How records are told apart in the stream of bytes. */
   readonly framing: Framing;
+  /** What a record is for its ends. */
   readonly values: PipeValues;
+  /** What is longer is TOO_LARGE, and damage where it is read. */
   readonly maxRecordBytes: number;
+  /** What an offer does when the pipe is full. */
   readonly whenSlow: 'wait' | 'drop-newest';
   /**
    * Bytes the pipe was granted; for a FIFO what was asked for, 0 for the system's default: `inspect` says what each end
@@ -54,6 +58,7 @@ export interface PipeQueue<T extends PipeValue = PipeValue> {
   readonly capacityBytes: number;
   /** The FIFO, absolute; empty for an anonymous pipe. */
   readonly path: string;
+  /** The reading end waits for the next writer when the last has gone. */
   readonly keepOpen: boolean;
   /**
    * An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a
@@ -61,7 +66,9 @@ export interface PipeQueue<T extends PipeValue = PipeValue> {
    * under another number it stays non-blocking.
    */
   readonly readDescriptor: number;
+  /** The writing end, for a child process. */
   readonly writeDescriptor: number;
+  /** Counters and marks, which all its threads see. */
   readonly shared: SharedArrayBuffer;
   readonly carries?: T;
 }
@@ -76,12 +83,12 @@ export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
   return { words: new Int32Array(shared), counts: new Float64Array(shared), bytes: new Uint8Array(shared) };
 }
 
-/** The words behind a handle. Throws for what is not the handle of a pipe of this layout. */
+/** The words of a handle. Throws if it is not the handle of a pipe of this layout. */
 export function memoryOf(queue: PipeQueue): PipeMemory {
   if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes)
     throw noHandle(queue);
   const memory = viewsOf(queue.shared);
-  // Pairs with the stores in createPipe(): a complete block is seen behind its magic.
+  // Pairs with the stores in createPipe(): whoever sees the magic sees a complete block.
   const [magic, version] = [Atomics.load(memory.words, MAGIC), Atomics.load(memory.words, VERSION)];
   if (magic !== PIPE_MAGIC || version !== LAYOUT_VERSION) {
     throw new PercoreError(

@@ -12,7 +12,9 @@ import {
 
 /** What was done for a thread that has exited. */
 export interface Recovered {
+  /** Producers' places that are free again. */
   producers: number;
+  /** Consumers' places that are free again. */
   consumers: number;
   /** Records that a dead consumer had given to a handler of `drain` and not released: they are not read again. */
   taken: number;

@@ -2,7 +2,7 @@
  * Every policy for slow consumers, alone and mixed, in random scripts against the plain array of ring-model.ts;
  * overwriting rings against ringbufferjs as well. Exact: what was received, lost and evicted is what was published, and
  * each DROPPED is counted. `evict` puts out at the first refusal or never, since a script has no clock. `block` is not
- * here: it would stop the only thread; see policies.test.ts. `PERCORE_STRESS=1` runs fifty times as many scripts.
+ * here: it would stop the only thread; see policies.test.ts. `PERCORE_STRESS=1` runs a hundred times as many scripts.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -10,7 +10,7 @@ import { RingBuffer, same } from './fixtures/helpers.js';
 import { comings, commonSteps, runTwins, step } from './fixtures/ring-twin.js';
 import { EMPTY, OK, create, inspect, pub, sub } from './index.js';
 
-const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2000 : 40;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2000 : 20;
 const POLICIES = ['wait', 'drop-newest', 'drop-oldest', 'evict'] as const;
 const starts = (isFixed: boolean): number[] =>
   isFixed ? [0, 2 ** 31 - 3, 2 ** 32 - 3] : [0, 2 ** 31 - 24, 2 ** 32 - 24];

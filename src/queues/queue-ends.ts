@@ -27,7 +27,7 @@ export interface QueueProducer<T> {
    * quicker; CLOSED when nothing will be any more, or this end closes. See WaitOptions for rejections.
    */
   room(options?: WaitOptions): Promise<ResultCode>;
-  /** Publishes what is committed; no record will follow. Twice is once. */
+  /** Publishes what is committed; no record will follow. A second call does nothing. */
   close(): void;
 }
 
@@ -50,7 +50,7 @@ export interface QueueConsumer<T> extends AsyncIterable<T> {
    * end closes. See WaitOptions for rejections.
    */
   ready(options?: WaitOptions): Promise<ResultCode>;
-  /** Nobody will read here any more. Twice is once. */
+  /** Nobody will read here any more. A second call does nothing. */
   close(): void;
 }
 
@@ -75,6 +75,7 @@ export interface ConsumerProperties {
   readonly place: number;
   /** What is published and this consumer has not read; in the unit of `depth`. */
   readonly lag: number;
+  /** Records that it has read. */
   readonly consumed: number;
 }
 
@@ -90,10 +91,13 @@ export interface QueueProperties {
   readonly highWater: number;
   /** Records accepted. */
   readonly published: number;
+  /** Records that all its consumers together have read. */
   readonly consumed: number;
   /** Offers answered BACK_PRESSURED. */
   readonly refused: number;
+  /** Records that were not delivered, by reason. */
   readonly dropped: DroppedCounts;
+  /** Each of its consumers. */
   readonly consumers: readonly ConsumerProperties[];
   /** True when no record will follow or nobody will read any more. */
   readonly isClosed: boolean;

@@ -1,5 +1,5 @@
 /**
- * Every kind of queue between real threads, each message checked for sender, number and content: 4 * 10^6 through each
+ * Every kind of queue between real threads, each message checked for sender, number and content: 2 * 10^6 through each
  * kind in CI, 10^9 with `PERCORE_STRESS=1`. Nobody polls: whoever finds nothing sleeps, so that a lost wake-up ends the
  * test. Messages a second are printed and mean nothing; seeds are random and printed with a failure.
  */
@@ -7,7 +7,7 @@ import { describe, it } from 'vitest';
 import { isLong, run } from './fixtures/stress.js';
 import { create } from './index.js';
 
-const MESSAGES = isLong ? 1e9 : 4e6;
+const MESSAGES = isLong ? 1e9 : 2e6;
 const TIMEOUT_MS = isLong ? 2 * 3_600_000 : 120_000;
 const batch = 64;
 /** Below the wrap, half of the messages before it. */

@@ -1,7 +1,7 @@
 /**
  * Processes that are killed at any moment, with every kind of queue in a file: those that are left go on, whoever comes
  * next goes on behind them, nothing that was published is lost, and no record comes twice to one reader; each reader
- * checks that itself (fixtures/sharer-program.ts). In CI 30 processes are killed; with `PERCORE_STRESS=1` it is 1,000,
+ * checks that itself (fixtures/sharer-program.ts). In CI 15 processes are killed; with `PERCORE_STRESS=1` it is 1,000,
  * and then the others must have been told within 20 ms in the middle of all cases. Where `wait` holds a producer back,
  * a death that is not found stops everybody, so a test that ends has found all of them.
  */
@@ -17,7 +17,7 @@ import { close, create, inspect } from './index.js';
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'percore-kills-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-const KILLS = isLong ? 334 : 10;
+const KILLS = isLong ? 334 : 5;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 it.each([

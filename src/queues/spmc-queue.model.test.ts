@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { comings, commonSteps, runTwins, step } from './fixtures/ring-twin.js';
 
-const RUNS = 120;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 3000 : 60;
 const PLACES = 3;
 const ALWAYS = [
   'offer 0', 'offer -1', 'received', 'answer 0', 'joined', 'took over', 'died', 'died in a drain', 'producer died',

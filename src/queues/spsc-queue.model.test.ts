@@ -14,7 +14,7 @@ import type {
   FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer, VariableQueue,
 } from './index.js';
 
-const RUNS = 150;
+const RUNS = process.env['PERCORE_STRESS'] === '1' ? 4000 : 75;
 const RECORD_BYTES = 4;
 
 /** A record as the model keeps it. `units` is what it takes of the ring: 1, or its bytes with header and padding. */

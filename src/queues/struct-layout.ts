@@ -26,6 +26,7 @@ export type StructRecord<Fields extends StructFields> = { -readonly [Name in key
 /** A struct as a plain object that survives structured clone. */
 export interface StructDescription<Fields extends StructFields = StructFields> extends Carries<StructRecord<Fields>> {
   readonly name: 'struct';
+  /** The fields in their order, with their types. */
   readonly fields: Fields;
   /** Where each field begins, in bytes from the record's start. */
   readonly offsets: { readonly [Name in keyof Fields]: number };

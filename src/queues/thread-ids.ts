@@ -8,6 +8,7 @@ import { me } from './places.js';
 
 /** A Worker of node:worker_threads, as far as it is asked here. */
 export interface WorkerLike {
+  /** Node's number of the thread. */
   readonly threadId: number;
 }
 

@@ -20,6 +20,7 @@ import type { QueueMemory } from './ring.js';
 export class VariableConsumer extends RingConsumer {
   /** Payload length and type of the record that `peek` found. */
   length = 0;
+  /** The type of the record that `peek` or `drain` shows. */
   type = 0;
   protected dataBytes: number;
   protected dataWords: number;

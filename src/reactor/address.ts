@@ -37,8 +37,11 @@ export class Address<M = unknown> {
 
   /** The lane's memory, for writing in place after `tryClaim`. */
   get bytes(): Uint8Array { return this.#outlet.bytes; }
+  /** Of the lane's memory, for what `tryClaim` has answered. */
   get view(): DataView { return this.#outlet.view; }
+  /** The same memory in words of 32 bits, for fields that are aligned. */
   get words(): Int32Array { return this.#outlet.words; }
+  /** The same memory as a Buffer, for text and copies. */
   get buffer(): Buffer { return this.#outlet.buffer; }
   /** Longest message. */
   get maxBytes(): number { return this.#outlet.maxBytes; }

@@ -15,11 +15,13 @@ export interface PartyUse extends BandFigures {
   readonly atNs: number;
   /** From when on this counts: 0, or `atNs` of the earlier report. */
   readonly sinceNs: number;
+  /** What each class has used. */
   readonly classes: readonly ClassUse[];
   /** Time in turns that no class has used: other bands, promises, and the turn's own work. */
   readonly otherNs: number;
   /** Garbage collections of the thread. */
   readonly collectorNs: number;
+  /** Time inside turns, in nanoseconds. */
   readonly busyNs: number;
 }
 
@@ -27,6 +29,7 @@ export interface PartyUse extends BandFigures {
 export interface CapacityReport extends CapacityPlan {
   /** 'fits', or 'exceeds' for the reasons in `why`. */
   readonly verdict: 'fits' | 'exceeds';
+  /** What does not fit, in sentences; empty where all does. */
   readonly why: readonly string[];
   /** What is really used: for a runtime, by each of its reactors; for a reactor, by itself. */
   readonly parties: readonly PartyUse[];

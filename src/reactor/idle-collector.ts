@@ -31,9 +31,11 @@ export interface IdleCollectOptions {
 export interface CollectionStatus {
   /** All of them, whoever began them; `atIdle` of these were begun by this. */
   readonly count: number;
+  /** Those of them that it has made itself. */
   readonly atIdle: number;
   /** The sum of them, and the longest. */
   readonly totalNs: number;
+  /** The longest of all, in nanoseconds. */
   readonly longestNs: number;
   /** The time of those that were made at idle, as measured by this thread. */
   readonly atIdleNs: number;

@@ -18,6 +18,7 @@ import { partyLayout, words } from '../layout.js';
 
 export type IdleStrategy = 'spin' | 'backoff' | 'park' | 'adaptive';
 export interface IdleOptions {
+  /** What a reactor does that has nothing to do; default 'adaptive'. */
   strategy?: IdleStrategy;
   /** Longest spin in nanoseconds: 0 to 10^9. Default 50,000. */
   spinNs?: number;

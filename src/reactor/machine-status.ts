@@ -9,9 +9,11 @@ import { interruptsOn, showInterrupt } from '../realtime/internal.js';
 export interface MachineStatus {
   /** As `uname -r` has it. */
   readonly kernel: string;
+  /** The kernel has PREEMPT_RT. */
   readonly isRealtimeKernel: boolean;
   /** How much of each period real-time threads may take. */
   readonly throttling: Throttling | undefined;
+  /** What the machine grants, as `percore doctor` says it. */
   readonly checks: readonly Check[];
 }
 

@@ -20,6 +20,7 @@ export interface MemoryOptions {
 
 /** What was asked of memory, and what was granted. */
 export interface MemoryStatus {
+  /** What `createRuntime` was given. */
   readonly asked: MemoryOptions;
   /** How many bytes of the process are locked now. */
   readonly lockedBytes: number;

@@ -56,6 +56,7 @@ export interface AddressOptions extends SendOptions {
 
 /** A task of this thread, as `spawn` and `spawnBytes` return it. */
 export interface Task<M> {
+  /** The name that others send to. */
   readonly name: string;
   /**
    * Sends it a message of this thread, which is not copied unless it is bytes for `spawnBytes`. Returns OK;
@@ -75,6 +76,7 @@ export interface Task<M> {
 
 /** What `Reactor.select` takes out of its band. */
 export interface Selected {
+  /** The band of what was selected. */
   readonly band: number;
   /** Runs one quantum. True: there is more, which is selected again with its next message. */
   run(): boolean;

@@ -34,7 +34,9 @@ export interface CloseResult {
  * Without a listener it is a warning.
  */
 export interface ReactorDeath {
+  /** The reactor that has died. */
   readonly reactorId: number;
+  /** That of its worker. */
   readonly exitCode: number;
   /** Node's `threadId` of its worker, as `inspect(queue)` and `recover(queue, threadId)` of percore/queues know it. */
   readonly threadId: number;
@@ -56,6 +58,7 @@ export interface ReactorDeath {
 
 /** Emitted as 'reactorRestarted' when the entry has run again in the place of a reactor that had died. */
 export interface ReactorRestart {
+  /** The reactor that is there again. */
   readonly reactorId: number;
   /** How many threads have died in this reactor's place, 1 after the first death: what its entry is told. */
   readonly generation: number;
@@ -70,7 +73,9 @@ export interface ReactorRestart {
  * listener it is a warning. A reactor reports 20 a second, and, once the second is over, how many more there were.
  */
 export interface StepError {
+  /** Where it was thrown; the main thread comes after the last reactor. */
   readonly reactorId: number;
+  /** What was thrown, made an Error if it was none. */
   readonly error: Error;
   /** What threw it: 'task "orders"'. */
   readonly where: string;
@@ -78,7 +83,9 @@ export interface StepError {
 
 /** Emitted as 'message' for what code in a reactor posts by `parentPort.postMessage`. `status()` counts them all. */
 export interface ForeignMessage {
+  /** The reactor in which it was posted. */
   readonly reactorId: number;
+  /** What was posted. */
   readonly message: unknown;
 }
 

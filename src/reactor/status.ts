@@ -23,7 +23,9 @@ import { laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.
 export interface LaneBacklog {
   /** Lanes that were ever used: one for each sender and band, with answers counted apart. */
   readonly count: number;
+  /** Records that wait in them. */
   readonly backlog: number;
+  /** Their bytes. */
   readonly backlogBytes: number;
 }
 
@@ -39,9 +41,13 @@ type PartyFigures = FiguresOf<typeof partyLayout.fields>;
 
 /** What the quanta of one class have run: entries of `steps`, `stepNs` and `collectedNs` by name. */
 export interface ClassFigures {
+  /** The band of the class. */
   readonly priority: number;
+  /** Steps that were run. */
   readonly steps: number;
+  /** Time of its quanta, in nanoseconds. */
   readonly stepNs: number;
+  /** The part of that which was garbage collection. */
   readonly collectedNs: number;
 }
 
@@ -54,12 +60,16 @@ interface SchedulingStatus {
 
 /** The figures of the main thread, which sends, calls and answers as a party of its own. */
 export interface MainStatus extends PartyFigures, SchedulingStatus {
+  /** What it has received and sent. */
   readonly io: IoFigures;
+  /** What its timers have done. */
   readonly timers: TimerFigures;
+  /** What waits in the lanes to it. */
   readonly lanes: LaneBacklog;
 }
 
 export interface ReactorStatus extends PartyFigures, SchedulingStatus {
+  /** Its number, from 0. */
   readonly id: number;
   /**
    * 'left': it ended when the runtime was closed; 'dead': it ended in any other way; 'restarting': it did, and is being
@@ -70,8 +80,11 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly generation: number;
   /** How often it was ready again after a death. */
   readonly restarts: number;
+  /** The CPU that `pin` gives it; undefined for none. */
   readonly cpuAsked: number | undefined;
+  /** The CPUs that it may run on, as the kernel says. */
   readonly cpuGranted: readonly number[];
+  /** How late the kernel may end its sleeps, in nanoseconds; undefined where it cannot be read. */
   readonly timerSlackNs: number | undefined;
   /** The policy that was asked for its thread, and the one that it has now, according to the kernel. */
   readonly policy: { readonly asked: Policy | undefined; readonly granted: Policy | undefined };
@@ -86,7 +99,9 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   readonly io: IoFigures & {
     readonly asked: string | undefined; readonly granted: string | undefined; readonly decision: string | undefined;
   };
+  /** What its timers have done. */
   readonly timers: TimerFigures;
+  /** What waits in the lanes to it. */
   readonly lanes: LaneBacklog;
   /** Device interrupts that go to its CPU and take it from the reactor; as of the first call of `status()`. */
   readonly interrupts: readonly string[];
@@ -101,26 +116,32 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
 export interface RuntimeStatus {
   /** What is native, what stands in, what is missing, and why: see `capabilities()`. */
   readonly capabilities: Capabilities;
+  /** What was found of mask and quota. */
   readonly cpus: CpuBudget;
   /** What the machine grants, as of the first call. */
   readonly machine: MachineStatus;
+  /** What was asked of memory, and granted. */
   readonly memory: MemoryStatus;
   /**
    * The rule that was last chosen for all. Which one each party uses now, also after a change of its own or after a
    * fault, is in `reactors[id].discipline` and `main.discipline`.
    */
   readonly discipline: DisciplineInForce;
+  /** What `createRuntime` was given. */
   readonly reactorsAsked: number | 'auto';
   /**
    * What was decided because the program has not, and why: the number of reactors, how they idle, the source of I/O.
    */
   readonly decisions: readonly string[];
+  /** Each reactor, by its number. */
   readonly reactors: readonly ReactorStatus[];
+  /** The main thread. */
   readonly main: MainStatus;
   /** The watch for stalls; undefined if none was asked for. */
   readonly stall: StallStatus | undefined;
   /** Bytes of shared address space; lanes that were never used take no memory. */
   readonly sharedBytes: number;
+  /** The version of Node. */
   readonly node: string;
 }
 

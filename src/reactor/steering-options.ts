@@ -3,8 +3,11 @@ import type { ConnectionOptions, Io, ListenOptions } from '../io/index.js';
 
 /** What steering needs of a reactor. Every `Reactor` has it, and `handle` and `call` besides. */
 export interface SteeringReactor {
+  /** Its number, from 0. */
   readonly id: number;
+  /** How many there are. */
   readonly reactors: number;
+  /** Where its connections are. */
   readonly io: Io;
 }
 
@@ -33,13 +36,17 @@ export type Steered = 'handed over' | 'stayed' | 'closed';
 
 /** Figures of what was handed over. */
 export interface SteeringStatus {
+  /** Connections that went from here to another reactor. */
   readonly handedOver: number;
+  /** Connections that came from another. */
   readonly taken: number;
   /** Kept here after all: the other refused it, or it could not be sent. */
   readonly stayed: number;
   /** Closed, by reason. */
   readonly closedByDeath: number;
+  /** Closed, since nobody had decided in time. */
   readonly closedByTimeout: number;
+  /** Closed, since what decides has thrown or refused. */
   readonly closedByHandler: number;
   /** They never said who they are: `firstBytesMs`. */
   readonly closedSilent: number;

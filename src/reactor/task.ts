@@ -20,12 +20,17 @@ import type { Holdable } from './waits.js';
 
 /** A message of bytes where it lies in the lane; valid only during the step. */
 export interface ByteRecord {
+  /** All memory of the lane; the record is `length` bytes at `offset`. */
   readonly bytes: Uint8Array;
+  /** The same as a DataView. */
   readonly view: DataView;
   /** For aligned 32-bit fields: `words[offset >> 2]`; `offset` is a multiple of 8. */
   readonly words: Int32Array;
+  /** The same as a Buffer, for text. */
   readonly buffer: Buffer;
+  /** Where the record begins. */
   readonly offset: number;
+  /** How many bytes it has. */
   readonly length: number;
   /** The party that sent it; the main thread comes after the last reactor. */
   readonly from: number;

@@ -7,6 +7,7 @@ import {
 } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
+import { ownCode } from './own-code.js';
 import type { ReportPort, WorkerStart } from './reactor-thread.js';
 
 /** What is needed of a worker. */
@@ -71,8 +72,9 @@ function startWorker(
   name: string, workerData: WorkerStart | SpareStart, port: MessagePort, resourceLimits: ResourceLimits | undefined,
 ): Worker {
   const path = workerPath();
+  const code = ownCode();
   const options = {
-    workerData,
+    workerData: code === undefined ? workerData : { ...workerData, code },
     transferList: [port],
     name,
     ...(resourceLimits === undefined ? {} : { resourceLimits }),

@@ -15,7 +15,7 @@ import { WaitingLine } from './waiting-line.js';
 import { Waits } from './waits.js';
 import { ASK_FOR_ROOM } from '../queues/internal.js';
 
-const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 40 : 20_000;
+const SEEDS = process.env['PERCORE_STRESS'] === undefined ? 20 : 20_000;
 const ACTIONS = 400;
 
 let present: Traffic | undefined;

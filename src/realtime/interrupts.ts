@@ -2,6 +2,7 @@
 import { parseList, type SystemFiles } from './system-files.js';
 
 export interface Interrupt {
+  /** Its number in `/proc/interrupts`. */
   readonly irq: number;
   /** What the kernel says about it: chip, kind and device. */
   readonly name: string;

@@ -18,7 +18,9 @@ import { cpuTopology, type CpuTopology } from './topology.js';
 
 /** One thing that a machine may grant. */
 export interface Check {
+  /** What `--require` of `percore doctor` takes. */
   readonly name: string;
+  /** The machine grants it. */
   readonly isMet: boolean;
   /** What was found. */
   readonly found: string;
@@ -30,16 +32,20 @@ export interface Check {
 export interface Throttling {
   /** -1: all of it. */
   readonly runtimeUs: number;
+  /** The period in which real-time threads have `runtimeUs`, in microseconds. */
   readonly periodUs: number;
 }
 
 export interface MachineReport {
   /** As `uname -r` has it. */
   readonly kernel: string;
+  /** The kernel has PREEMPT_RT. */
   readonly isRealtimeKernel: boolean;
   /** Undefined if the kernel does not say. */
   readonly throttling: Throttling | undefined;
+  /** CPUs, caches and nodes. */
   readonly topology: CpuTopology;
+  /** What is granted and what is not, each with the command that grants it. */
   readonly checks: readonly Check[];
 }
 
@@ -50,6 +56,7 @@ export interface InspectOptions {
    * what the files of the system say.
    */
   readonly isTrying?: boolean;
+  /** Where the system's files are read, for tests. */
   readonly files?: SystemFiles;
 }
 

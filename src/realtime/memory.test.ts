@@ -57,6 +57,21 @@ describe('prefault', () => {
 });
 
 describe('lockMemory', () => {
+  where(canLock)('leaves out what V8 gives back by itself', () => {
+    // Code comes and goes, in this thread and in one that comes later, and the process ends as it should.
+    for (const withFuture of [true, false]) expect(run(`
+      import { Worker } from 'node:worker_threads';
+      import { lockMemory, lockedBytes } from ${module};
+      const compiles = 'for (let n = 0, end = Date.now() + 1000; Date.now() < end; n++) {'
+        + ' const made = new Function("a", "return a + " + n); for (let i = 0; i < 2000; i++) made(i); }';
+      lockMemory({ withFuture: ${withFuture} });
+      (0, eval)(compiles);
+      const worker = new Worker('import(' + JSON.stringify(${module}) + ').then((own) => {'
+        + ' own.lockedBytes(); own.residentBytes(new Uint8Array(8)); ' + compiles + ' })', { eval: true });
+      worker.on('exit', (code) => console.log(code, lockedBytes() > 2 ** 22));
+    `)).toBe('0 true');
+  }, 60_000);
+
   where(canLock)('locks what is touched, lanes can be given back, and the heap still grows and shrinks', () => {
     const said = run(`
       import { lockMemory, lockedBytes, prefault, residentBytes, unlockMemory } from ${module};

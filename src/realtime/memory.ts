@@ -10,6 +10,9 @@ import { CAP_IPC_LOCK, hasCapability } from './capabilities.js';
 import { limitOf } from './limits.js';
 import { readSystemFile, type SystemFiles } from './system-files.js';
 
+/** Node 20 gives pages of its heap back in a way that the kernel refuses for locked ones. */
+const LEAVES_HEAP = Number(process.versions.node.split('.')[0]) < 22;
+
 /** What `lockMemory` takes. */
 export interface LockOptions {
   /** Whether to lock also what the process maps later. Default true. */
@@ -22,8 +25,12 @@ export interface LockOptions {
  * Any thread may call it; it holds for the whole process, not for its children. Blocks while swapped-out pages are
  * read.
  *
- * Throws ERR_PERCORE_NO_CAPABILITY if the process may lock only a part: V8 maps more and more memory, and a program
- * under a limit would end when it reaches it, so a limit (`ulimit -l`) is refused beforehand. Also throws _SYSTEM and
+ * Compiled code is left out: V8 gives its pages back in a way that the kernel refuses for locked ones, and would end
+ * the process. So mappings are locked one by one; what is mapped later (`withFuture`, the default) is found within half
+ * a second, by a thread that looks. In Node 20 the heaps of V8 are left out as well, for the same reason.
+ *
+ * Throws ERR_PERCORE_NO_CAPABILITY where the process may lock less than all: V8 maps more and more, and a program
+ * under a limit would end when it reaches it, so a limit (`ulimit -l`) is refused beforehand. Also _SYSTEM and
  * _INVALID_ARGUMENT.
  *
  *     lockMemory();
@@ -34,7 +41,7 @@ export function lockMemory(options?: LockOptions): void {
   checkBoolean('withFuture', withFuture);
   const refusal = whyNotLocked();
   if (refusal !== undefined) throw new PercoreError('ERR_PERCORE_NO_CAPABILITY', refusal, { syscall: 'mlockall' });
-  const answer = native().realtime?.lockMemory(withFuture) ?? -ENOSYS;
+  const answer = native().realtime?.lockMemory(withFuture, LEAVES_HEAP) ?? -ENOSYS;
   if (answer < 0) throw refused('lock memory', 'mlockall', answer);
 }
 

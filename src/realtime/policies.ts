@@ -11,6 +11,7 @@ import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../erro
 /** The usual policy. `nice`: -20 (most of the CPU) to 19; default 0. */
 export interface OtherPolicy {
   readonly kind: 'other';
+  /** -20, which is most, to 19; left out it stays as it is. */
   readonly nice?: number;
 }
 
@@ -27,8 +28,11 @@ export interface FixedPriorityPolicy {
  */
 export interface DeadlinePolicy {
   readonly kind: 'deadline';
+  /** CPU time that it has in each period, in nanoseconds. */
   readonly runtimeNs: number;
+  /** It has that within so long of the beginning of the period. */
   readonly deadlineNs: number;
+  /** Length of a period. */
   readonly periodNs: number;
 }
 

@@ -15,6 +15,7 @@ import { parseList, readSystemFile, type SystemFiles } from './system-files.js';
 
 /** One CPU as the scheduler knows it: a hardware thread. */
 export interface Cpu {
+  /** The kernel's number of it. */
   readonly cpu: number;
   /** The socket. */
   readonly package: number;
@@ -35,8 +36,11 @@ export interface Cpu {
 }
 
 export interface CpuCache {
+  /** 1 is nearest to the core. */
   readonly level: number;
+  /** What it holds. */
   readonly type: 'data' | 'instruction' | 'unified';
+  /** Its size in bytes. */
   readonly sizeBytes: number;
   /** CPUs that share it, ascending. */
   readonly sharedBy: readonly number[];

@@ -23,12 +23,17 @@ export interface ClassPlan extends DeclaredClass {
 }
 
 export interface CapacityPlan {
+  /** Tasks of all classes together. */
   readonly workload: number;
+  /** Polls of a round. */
   readonly time: number;
+  /** Polls that all tasks ask for: tasks times polls, over the classes. */
   readonly capacity: number;
+  /** Polls that there are: the square of `time`. */
   readonly total: number;
   /** What a round takes, nanoseconds. Undefined unless every class says what a step takes. */
   readonly roundNs: number | undefined;
+  /** What is planned of each class. */
   readonly classes: readonly ClassPlan[];
 }
 
@@ -60,15 +65,19 @@ export function faultsOfPlan({ capacity, total }: CapacityPlan): string[] {
 
 /** What one class really uses in one party. */
 export interface ClassUse {
+  /** The name of the class. */
   readonly name: string;
+  /** Its band. */
   readonly priority: number;
   /** How many tasks it has now. Only the party itself knows; undefined in what another thread reports about it. */
   readonly spawned: number | undefined;
+  /** Steps that were run. */
   readonly steps: number;
   /** Time in its quanta, without collections, in nanoseconds. */
   readonly busyNs: number;
   /** What a step took, without collections, in nanoseconds; 0 before the first. */
   readonly measuredNs: number;
+  /** What a step should take, as declared, in nanoseconds. */
   readonly averageNs: number | undefined;
   /** Its part of the time of all classes and bands, 0 to 1, beside `share` of the plan. */
   readonly share: number;

@@ -13,7 +13,7 @@ import { Scheduler, type SchedulerHost } from './scheduler.js';
 import { WeightedBands } from './weighted-bands.js';
 
 const STRESSED = process.env['PERCORE_STRESS'] !== undefined;
-const RUNS = STRESSED ? 6_000 : 100;
+const RUNS = STRESSED ? 6_000 : 50;
 
 interface Numbered extends Ready {
   readonly number: number;

@@ -23,10 +23,15 @@ export interface ClassOptions {
 /** A class, complete. */
 export interface DeclaredClass {
   readonly name: string;
+  /** Its band. */
   readonly priority: number;
+  /** Tasks that it may have in each reactor. */
   readonly tasks: number;
+  /** Polls that each of them asks for in a round; its weight. */
   readonly polls: number;
+  /** What a step should take, in nanoseconds. */
   readonly averageNs: number | undefined;
+  /** One task more than declared is refused. */
   readonly isBounded: boolean;
 }
 

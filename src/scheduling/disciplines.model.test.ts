@@ -32,7 +32,7 @@ interface Reference {
 }
 
 const ready = (band: number): Ready => ({ band, isReady: true, run: () => false });
-const RUNS = process.env['PERCORE_STRESS'] === undefined ? 100 : 6_000;
+const RUNS = process.env['PERCORE_STRESS'] === undefined ? 50 : 6_000;
 
 /**
  * Random pushes (a band) and selections (null) of the shipped discipline beside a list and the rule in its plainest

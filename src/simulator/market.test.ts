@@ -19,8 +19,8 @@ const LONG_MS = 3_600_000;
 
 describe('a market of reactors', () => {
   it.each([
-    ['3 to 8 reactors', [3, 8], 0, seeds(10, 700)],
-    ['3 to 8 reactors that die', [3, 8], 4, seeds(20, 900)],
+    ['3 to 8 reactors', [3, 8], 0, seeds(5, 700)],
+    ['3 to 8 reactors that die', [3, 8], 4, seeds(10, 900)],
     ['9 to 24 reactors that die', [9, 24], 4, seeds(2, 300)],
     ['25 to 63 reactors that die', [25, 63], 6, seeds(1, 80)],
     ['64 reactors that die', [64, 64], 8, seeds(1, 20)],

@@ -44,10 +44,13 @@ export interface SimulationOptions<P extends Protocol = Untyped> extends Shared<
 
 /** What `simulate` resolves with. */
 export interface SimulationReport {
+  /** Seeds that were run, all of which have passed. */
   readonly seeds: number;
   /** Over all seeds: events and turns, deaths, and messages that the dead had not published. */
   readonly events: number;
+  /** Reactors that died, over all seeds. */
   readonly deaths: number;
+  /** Messages that deaths have lost before they were published. */
   readonly unpublished: number;
 }
 

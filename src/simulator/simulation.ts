@@ -30,8 +30,11 @@ export class Simulation<P extends Protocol = Untyped> {
   readonly stepErrors: StepError[] = [];
   /** Messages for names that nobody had: at the end there must be none. */
   readonly drops: MessageDrop[] = [];
+  /** Those so far, each with what it has lost. */
   readonly deaths: ReactorDeath[] = [];
+  /** The runtime of the main thread, which is the scenario. */
   readonly runtime: Runtime<P>;
+  /** The number that everything by chance follows from. */
   readonly seed: number;
   readonly #world: World;
   readonly #threads: Threads;

@@ -9,7 +9,7 @@ import { BACK_PRESSURED, CLOSED, OK } from '../result-codes.js';
 import { ProcessTown } from './fixtures/town.js';
 import { createProcess, tasksOf, type Process, type Self } from './index.js';
 
-const RUNS = process.env['PERCORE_STRESS'] === undefined ? 300 : 20_000;
+const RUNS = process.env['PERCORE_STRESS'] === undefined ? 150 : 20_000;
 const QUANTUM = 16;
 
 type Order =

@@ -64,6 +64,7 @@ export class Self<M = unknown> {
     this.#host = host;
   }
 
+  /** The name that others send to. */
   get name(): string {
     return this.#host.name;
   }

@@ -17,6 +17,7 @@ export interface TaskFigures {
   readonly kind: 'handler' | 'bytes' | 'generator' | 'async';
   /** See `Process.state`. A handler with asynchronous steps under way is 'idle' unless a message waits. */
   readonly state: TaskState;
+  /** Its band. */
   readonly priority: number;
   /** The name of the function, if it has one. */
   readonly code: string | undefined;
@@ -24,6 +25,7 @@ export interface TaskFigures {
   readonly data: unknown;
   /** How many messages wait, and how many may. Those of other reactors wait in lanes until there is room here. */
   readonly depth: number;
+  /** Messages of its own thread that may wait for it. */
   readonly capacity: number;
   /** Counted from its beginning: messages put in, and taken out. */
   readonly cursors: { readonly in: number; readonly out: number };
@@ -41,6 +43,7 @@ export interface TaskFigures {
   readonly unsettled: number;
   /** The process that made it, and those that it made. */
   readonly parent: string | undefined;
+  /** The names of its children. */
   readonly children: readonly string[];
 }
 

@@ -17,11 +17,13 @@ export type Verb =
 
 /** One access to one 32-bit word. `read` and `write` are plain, the others those of `Atomics`. */
 export interface Access {
+  /** What is done. */
   readonly verb: Verb;
   /** Index into the memory's words, counted through all its buffers. */
   readonly word: number;
   /** The bits concerned; all of them except for plain accesses to single bytes. */
   readonly mask: number;
+  /** What is written, or compared with. */
   readonly value: number;
   /** Of compareExchange and wait only. */
   readonly expected: number;

@@ -1,4 +1,4 @@
-/** What is explored, what comes of it, and the check of what a user gave. */
+/** What is explored, the result, and the checks of what a user passes. */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { VirtualMemory, type ByteRange } from './virtual-memory.js';
 
@@ -6,6 +6,7 @@ import { VirtualMemory, type ByteRange } from './virtual-memory.js';
 export type Verdict = void | 'wait' | 'done';
 
 export interface VirtualThread {
+  /** What reports call it. */
   readonly name: string;
   /**
    * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and
@@ -43,15 +44,17 @@ export interface VirtualThread {
 }
 
 export interface Exploration {
+  /** The memory that the threads share. */
   readonly memory: VirtualMemory;
+  /** Two or three, each a generator of accesses. */
   readonly threads: readonly VirtualThread[];
   /** Checked in every state, with shared words and the threads' own fields in place. It fails by throwing. */
   invariant?(): void;
-  /** Checked where no thread can run any more. It fails by throwing. */
+  /** Checked when no thread can run any more. It fails by throwing. */
   atEnd?(end: { readonly dead: readonly string[]; readonly waiting: readonly string[] }): void;
-  /** Give up with a violation of kind 'limit' after so many states. Default one million. */
+  /** Give up with a violation of kind 'limit' after this many states. Default one million. */
   readonly maxStates?: number;
-  /** Stop after so many violations. Default 1. */
+  /** Stop after this many violations. Default 1. */
   readonly maxViolations?: number;
   /**
    * False: also the accesses that are no business of any other thread are steps of their own. Finds the same, slower.
@@ -67,16 +70,22 @@ export interface Exploration {
 export type ViolationKind = 'race' | 'stuck' | 'error' | 'invariant' | 'end' | 'endless' | 'limit';
 
 export interface Violation {
+  /** What is wrong with the order that was found. */
   readonly kind: ViolationKind;
+  /** The same in words. */
   readonly message: string;
   /** What led there, one line an access, in order. */
   readonly schedule: readonly string[];
 }
 
 export interface Report {
+  /** Different states that were reached. */
   readonly states: number;
+  /** Accesses that were made, over all orders. */
   readonly steps: number;
+  /** States in which all threads had ended. */
   readonly terminalStates: number;
+  /** Orders in which something is wrong; empty is good. */
   readonly violations: readonly Violation[];
 }
 

@@ -17,6 +17,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Changes a module's text before it runs; gets its address too. Seeds bugs, in the tests of the tests. */
 export type Edit = (text: string, url: string) => string;
@@ -27,6 +29,8 @@ const EXPORT_ALL = /^export\s+\*\s+from\s+(['"][^'"]+['"]);?$/gm;
 const EXPORT_LIST = /^export\s+\{([^}]*)\};?$/gm;
 const EXPORT_DECLARATION = /^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)/gm;
 const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_threads['"];?$/m;
+/** What the package's entries import runs its script in the real world: the script itself is taken. */
+const [LOADER, CORE] = ['./load.cjs', './percore-core.cjs'];
 const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
 
 /** The exports of the module at `url`, run with `globals` in place of the real ones. Synchronous. */
@@ -40,18 +44,29 @@ export function loadModule(
     if (known === null) throw new Error(`${at.href} imports itself, by a circle; loadModule cannot run that`);
     if (known !== undefined) return known;
     loaded.set(at.href, null);
+    const isVirtual = '$threadId' in globals;
     const text = edit(readFileSync(at, 'utf8'), at.href);
-    const body = asScript('$threadId' in globals ? withVirtualThreadId(text) : text, at.href);
+    const body = at.pathname.endsWith('.cjs') ? commonBody(text, at, isVirtual)
+      : asScript(isVirtual ? withVirtualThreadId(text) : text, at.href);
     const run = new Function(...Object.keys(globals), '$import', body) as (
       ...values: unknown[]
     ) => Record<string, unknown>;
     const exports = run(...Object.values(globals), (name: string) =>
-      name.startsWith('.') ? load(new URL(name, at)) : createRequire(at)(name),
+      name.startsWith('.') ? load(new URL(name === LOADER ? CORE : name, at)) : createRequire(at)(name),
     );
     loaded.set(at.href, exports);
     return exports;
   }
   return load(url);
+}
+
+/** The same for the script that holds most of the package: see scripts/bundle/main.mjs. */
+function commonBody(text: string, url: URL, isVirtual: boolean): string {
+  const body = isVirtual ? text.replace(/\bimport_node_worker_threads\d*\.threadId\b/g, '$threadId()') : text;
+  const path = JSON.stringify(fileURLToPath(url));
+  return `'use strict';\nconst module = { exports: {} }, require = $import, __filename = ${path}, `
+    + `__dirname = ${JSON.stringify(dirname(fileURLToPath(url)))};\n${body}\nreturn { default: module.exports };\n`
+    + `//# sourceURL=${url.href}?virtual`;
 }
 
 /** A function body that does what the module does, and returns its exports. */

@@ -56,7 +56,9 @@ export function createClock(originNs: number, kind: ClockKind = 'monotonic'): ()
  * time. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export class SystemClock implements Clock {
+  /** Which of the system's clocks it is. */
   readonly kind: ClockKind;
+  /** The system's time at which this clock shows 0. */
   readonly originNs: number;
   /** Nanoseconds since `originNs`. About 40 ns; allocates nothing. */
   readonly nowNs: () => number;

@@ -31,6 +31,7 @@ export class JitterMeasurement {
     return new JitterMeasurement(tick.expectedIntervalNs, tick.actualIntervalNs, tick.actualNs);
   }
 
+  /** The jitter without its sign. */
   get absoluteJitterNs(): number {
     return Math.abs(this.jitterNs);
   }
@@ -43,23 +44,33 @@ export class JitterMeasurement {
 
 /** Nanoseconds each, 0 when nothing was recorded. */
 export interface Percentiles {
+  /** The median, in nanoseconds. */
   readonly p50Ns: number;
+  /** What 95 of 100 did not exceed. */
   readonly p95Ns: number;
+  /** What 99 of 100 did not exceed. */
   readonly p99Ns: number;
+  /** What 999 of 1,000 did not exceed. */
   readonly p999Ns: number;
+  /** The smallest. */
   readonly minNs: number;
+  /** The largest. */
   readonly maxNs: number;
 }
 
 /** A summary. Its own percentiles are of the absolute jitter, `signed` tells early from late. */
 export interface JitterStats extends Percentiles {
+  /** With its sign: below 0 is early. */
   readonly signed: Percentiles;
   /** Of the signed jitter: what a clock that runs fast or slow would show. */
   readonly meanNs: number;
+  /** Ticks that it is made of. */
   readonly count: number;
   /** How many, and which share of all, were off by at most the tolerance; the share of none is 1. */
   readonly withinTolerance: number;
+  /** The part of them, 0 to 1, that was no further off than `toleranceNs`. */
   readonly shareWithinTolerance: number;
+  /** What it was compared with. */
   readonly toleranceNs: number;
   /**
    * False beyond the bound: percentiles are then told to within 3.2 %. Minimum, maximum, mean and counts are always
@@ -88,6 +99,7 @@ export const DEFAULT_TOLERANCE_NS = 2_000_000;
  * Allocates at construction (some 50 KiB), not when it records. Only one thread may use it.
  */
 export class JitterRecorder {
+  /** What each tick is compared with. */
   readonly toleranceNs: number;
   private readonly exact: Float64Array;
   private readonly lateWords = new Uint32Array(HISTOGRAM_WORDS);

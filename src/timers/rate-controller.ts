@@ -41,14 +41,18 @@ export interface RateControllerOptions<T> extends Pick<
 
 /** Of the last `statsEvery` ticks. */
 export interface RateStats {
+  /** The rate that it is set to. */
   readonly rateHz: number;
+  /** How evenly its ticks came. */
   readonly jitter: JitterStats;
   /** Tokens left out in this time because their ticks were over ('skip' alone). */
   readonly missed: number;
 }
 /** The tolerance was not kept. */
 export interface JitterWarning extends RateStats {
+  /** What 99 of 100 ticks did not exceed, in nanoseconds. */
   readonly p99Ns: number;
+  /** What that is above. */
   readonly toleranceNs: number;
 }
 interface RateControllerEvents {
@@ -60,8 +64,11 @@ interface RateControllerEvents {
 }
 
 export interface RateControllerStatus extends RateTimerStatus {
+  /** Least, target and most rate. */
   readonly surface: { readonly minimumHz: number; readonly targetHz: number; readonly maximumHz: number };
+  /** Ticks so far. */
   readonly emitted: number;
+  /** Events 'jitterWarning' so far. */
   readonly warnings: number;
 }
 

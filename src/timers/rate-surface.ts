@@ -27,8 +27,11 @@ export interface RateSurfaceOptions {
  * Rates are ticks a second, from once a century to 1,000,000. Nothing blocks or allocates. Only one thread may use it.
  */
 export class RateSurface {
+  /** It does not go below, in ticks a second. */
   readonly minimumHz: number;
+  /** Where it begins. */
   readonly targetHz: number;
+  /** It does not go above. */
   readonly maximumHz: number;
   private presentHz: number;
 

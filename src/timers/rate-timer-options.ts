@@ -1,4 +1,4 @@
-/** What a rate timer may be told when it is made, what it tells of itself, and what is refused. */
+/** The options of a rate timer, its figures, and how options are checked. */
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import type { RateBackend } from './alarm.js';
 import type { SystemClock } from './clock.js';
@@ -41,14 +41,19 @@ export interface RateTimerStatus {
   /** What was asked and what is used; `why` where they differ. */
   readonly backend: { readonly asked: RateBackend | 'auto'; readonly granted: RateBackend; readonly why?: string };
   readonly clock: 'monotonic' | 'boottime' | 'manual';
+  /** Ticks a second. */
   readonly rateHz: number;
+  /** Time between two ticks, in nanoseconds. */
   readonly intervalNs: number;
+  /** What becomes of ticks that were missed. */
   readonly catchUp: CatchUp;
   /** Ticks delivered, and ticks left out. */
   readonly ticks: number;
+  /** Ticks that came due while an earlier one could not run. */
   readonly missed: number;
   /** Callbacks that threw, or whose promise was rejected. */
   readonly errors: number;
+  /** No tick comes any more. */
   readonly isClosed: boolean;
 }
 

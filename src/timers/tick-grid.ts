@@ -30,6 +30,7 @@ export interface RateTick {
   readonly missed: number;
   /** From the last tick to this one (for the first: from the start), as it should have been and as it was. */
   readonly expectedIntervalNs: number;
+  /** Time since the tick before, in nanoseconds. */
   readonly actualIntervalNs: number;
 }
 export type WritableTick = { -readonly [K in keyof RateTick]: RateTick[K] };

@@ -73,7 +73,7 @@ export class TimerTable {
   /** Words of it in use, two a slot. */
   private freeWords = 0;
 
-  /** `share` is told where the records of each chunk are. */
+  /** `share` gets the records of each chunk. */
   constructor(private readonly share: (index: number, records: Float64Array) => void) {}
 
   chunkOf(slot: number): Chunk {
@@ -100,7 +100,7 @@ export class TimerTable {
     this.releaseFrom(chunk, slot, chunk.words[metaAt(slot)]!);
   }
 
-  /** The same for who has its chunk and meta at hand. */
+  /** The same for a caller that has its chunk and meta. */
   releaseFrom(chunk: Chunk, slot: number, meta: number): void {
     const generation = meta >>> GENERATION_SHIFT;
     chunk.callbacks[indexOf(slot)] = undefined;

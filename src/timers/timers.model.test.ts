@@ -2,14 +2,14 @@
  * Random commands against a sorted list, by a clock that stands still between them: the real timers, over the native
  * wheel, must run exactly what the model runs, in its order, with its ticks, and agree on the count and the next
  * deadline. That covers: never early, nothing lost, nothing twice, cancel always effective, stale numbers harmless,
- * also from inside callbacks. 150 seeds of 1,000 commands in CI, 1,000 with `PERCORE_STRESS=1`; a failure prints its
+ * also from inside callbacks. 75 seeds of 1,000 commands in CI, 1,000 with `PERCORE_STRESS=1`; a failure prints its
  * seed, path and the shortest script that fails.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { create, noTimer, type LocalTimers, type Tick, type TickCallback, type TimerId } from './index.js';
 
-const SEEDS = process.env['PERCORE_STRESS'] === '1' ? 1000 : 150;
+const SEEDS = process.env['PERCORE_STRESS'] === '1' ? 1000 : 75;
 const COMMANDS = 1000;
 const DAY_NS = 86_400e9;
 const TICK_NS = 65_536;

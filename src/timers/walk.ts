@@ -17,6 +17,7 @@ export interface Tick {
   readonly sequence: number;
   /** When it was due and when it ran, nanoseconds since the runtime's start. */
   readonly expectedNs: number;
+  /** When it ran. */
   readonly actualNs: number;
   /** actual less expected; never negative. */
   readonly latenessNs: number;

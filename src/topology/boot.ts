@@ -24,9 +24,11 @@ import { CLASS_FIELDS, TOPIC_FIELDS, checkTopology, type Topology, type Topology
 
 /** A verb that is asked when the topology has started. */
 export interface BootStep {
+  /** What is asked. */
   readonly verb: AskedLater;
   /** Who is asked: the name of a reactor, or 'main'. Undefined: everybody, except that `send` asks the main thread. */
   readonly on: string | undefined;
+  /** Its fields, as in the file. */
   readonly fields: Readonly<Record<string, unknown>>;
   /** Where the line stands: `boot.json:5`. */
   readonly where: string;
@@ -35,6 +37,7 @@ type AskedLater = 'send' | 'sync' | 'list' | 'show' | 'dump' | 'join' | 'seq';
 
 /** A topology that was read from a boot script, with what is asked once it has started. */
 export interface BootTopology extends Topology {
+  /** What is asked once all is started, in its order. */
   readonly steps: readonly BootStep[];
 }
 

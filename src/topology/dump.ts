@@ -6,6 +6,7 @@ import type { PartyDump, Shown } from './messages.js';
 export interface TopologyDump {
   /** Who may send to whom, as declared. */
   readonly sends: Readonly<Record<string, readonly string[]>>;
+  /** Each reactor, and the main thread at the end. */
   readonly parties: readonly PartyDump[];
 }
 

@@ -34,6 +34,7 @@ export interface IdOptions {
 export interface IdParts {
   /** When it was made, in milliseconds since 1970. */
   readonly timeMs: number;
+  /** The 48 bits that say who made it. */
   readonly origin: bigint;
   /** Its position among those of its millisecond: 0 to 65,535. */
   readonly counter: number;

@@ -32,17 +32,21 @@ export interface RingSettings {
   readonly kind?: Exclude<Kind, 'banded'>;
   /** How many records it holds, with `recordBytes` or with a struct as codec. */
   readonly capacity?: number;
+  /** Bytes of each record, with `capacity`. */
   readonly recordBytes?: number;
   /** How many bytes it holds, for records of any length. */
   readonly capacityBytes?: number;
   /** 'value' for values of any kind; the fields of a struct; left out for bytes. */
   readonly codec?: 'value' | { readonly struct: Readonly<Record<string, FieldType>> };
+  /** As for `create` of percore/queues. */
   readonly maxProducers?: number;
+  /** As for `create` of percore/queues. */
   readonly maxConsumers?: number;
 }
 
 /** Where a program is: the name under which it was registered, or a module and one of its exports. */
 export interface ProgramSettings {
+  /** The name of one that was registered; else `module` and `export`. */
   readonly program?: string;
   /** A file URL or an absolute path. */
   readonly module?: string;
@@ -52,6 +56,7 @@ export interface ProgramSettings {
 
 /** A task that messages go to. */
 export interface TaskTarget {
+  /** The name of a task or process. */
   readonly task: string;
   /** Default: the party that is asked. */
   readonly reactor?: number | 'main';
@@ -60,6 +65,7 @@ export interface TaskTarget {
 }
 /** A cursor of the party that is asked. */
 export interface CursorTarget {
+  /** The name of a cursor without a task. */
   readonly cursor: string;
 }
 
@@ -147,28 +153,35 @@ export type ListedKind = 'reactor' | 'ring' | 'cursor' | 'split' | 'program' | '
 
 /** One thing of a party in one line, as `list` gives it. */
 export interface Listed {
+  /** What it is. */
   readonly kind: ListedKind;
+  /** What it is called. */
   readonly name: string;
   /** What it is, in a few words. */
   readonly about: string;
 }
 /** One thing in full, as `show` gives it: plain data, and its counters as they are now. */
 export interface Shown extends Listed {
+  /** Its figures and settings. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 
 /** What a party says about itself. */
 export interface ReactorIdentity {
+  /** Its number; the main thread's is `maxReactors`. */
   readonly id: number;
   /** 'main' for the main thread; else the name that it was given, or `reactor 1`. */
   readonly name: string;
+  /** Node's number of the thread. */
   readonly threadId: number;
+  /** How many reactors there are. */
   readonly reactors: number;
   /** By the clock of the runtime. */
   readonly nowNs: number;
 }
 /** Everything of one party. */
 export interface PartyDump extends ReactorIdentity {
+  /** All that lives there. */
   readonly things: readonly Shown[];
 }
 

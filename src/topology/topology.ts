@@ -26,13 +26,21 @@ export interface TaskDeclaration {
   readonly export?: string;
   /** Its class, or its band. Default: band 3. */
   readonly class?: string;
+  /** Its band: 0 to 7, default 3. */
   readonly priority?: number;
+  /** As for `spawn`. */
   readonly capacity?: number;
+  /** As for `spawn`. */
   readonly concurrency?: number;
+  /** It takes bytes, as a task of `spawnBytes`. */
   readonly takesBytes?: boolean;
+  /** Its program is a `ProcessProgram`, the body of a process. */
   readonly process?: boolean;
+  /** As for `createProcess`. */
   readonly supervise?: Supervise;
+  /** What its messages are, for the compiler: `takes<Order>()`. */
   readonly takes?: Takes<never>;
+  /** What its program is given; copied by structured clone. */
   readonly data?: unknown;
 }
 
@@ -42,6 +50,7 @@ export interface TopicDeclaration {
   readonly from: readonly string[];
   /** Tasks that get its messages, as any other message. */
   readonly to: readonly string[];
+  /** What its messages are, for the compiler: `takes<Quote>()`. */
   readonly carries?: Takes<never>;
   /** The band of its messages. Default 3. */
   readonly priority?: number;
@@ -49,6 +58,7 @@ export interface TopicDeclaration {
   readonly retain?: boolean;
   /** What happens when a subscriber cannot keep up. Default 'wait'. */
   readonly whenSlow?: TopicPolicy;
+  /** With `whenSlow: 'evict'`: as for `subscribe`. */
   readonly evictAfterMs?: number;
 }
 
@@ -65,14 +75,21 @@ export interface TopologyDeclaration {
   readonly reactors: Readonly<Record<string, number>>;
   /** Bands with names. If `createRuntime({ classes })` gets the same object, it knows them by name. */
   readonly classes?: Readonly<Record<string, ClassOptions>>;
+  /** What runs where, by name. */
   readonly tasks: Readonly<Record<string, TaskDeclaration>>;
   /** Who may send to whom: for each task, and for 'main', the tasks that it may send to. */
   readonly sends: Readonly<Record<string, readonly string[]>>;
+  /** Who publishes what to whom, by name. */
   readonly topics?: Readonly<Record<string, TopicDeclaration>>;
+  /** Queues in shared memory, by name. */
   readonly rings?: Readonly<Record<string, Made<'ring'>>>;
+  /** Ends of rings, by name. */
   readonly cursors?: Readonly<Record<string, Made<'cursor'>>>;
+  /** Rings that are shared out, by name. */
   readonly splits?: Readonly<Record<string, Made<'split'>>>;
+  /** Messages at times, by name. */
   readonly timers?: Readonly<Record<string, Made<'timer'>>>;
+  /** Listeners, by name. */
   readonly io?: Readonly<Record<string, Made<'io'>>>;
 }
 
@@ -93,6 +110,7 @@ export interface CheckedTopology<T extends TopologyDeclaration> {
 
 /** A topology that was checked: `defineTopology` makes it, `startTopology` starts it. */
 export interface Topology<T extends TopologyDeclaration = TopologyDeclaration> {
+  /** What `defineTopology` was given. */
   readonly declaration: T;
 }
 

@@ -3,19 +3,15 @@
  *
  *      kernel: event --filter: is it about one of ours?--> buffer of the CPU
  *                                                             | pages, every 5 to 100 ms
- *      here:   streams of all CPUs --in the order of time--> reader --> threads
+ *      here:   streams of all CPUs --in the order of time--> threads
  *
- * Each round reads what there is and takes only the events that are older than the round, because a CPU may still be
- * writing younger ones. A hole in one stream is a hole in everything that is known, since the thread may have been
- * there meanwhile, so nothing is recorded until the hole is over.
+ * Each round takes the events that are older than the round: what a CPU has not written yet is younger. That is done by
+ * the addon, see native/kernel_trace.h.
  */
-import { readFileSync } from 'node:fs';
-import { CpuStream, takeInOrder } from './cpu-stream.js';
 import { parseFormat, parsePageLayout, type EventFormat } from './event-format.js';
-import { EVENTS, EventReader, type EventName, type ReaderEvents } from './event-reader.js';
 import { filterOf, rangesOf } from './filters.js';
-import type { FollowedThread } from './followed-thread.js';
 import { findTracefs, removeLeftovers, TraceInstance } from './instance.js';
+import { EVENTS, KernelTrace, type EventName, type FollowedThread, type RoundEvents } from './kernel-trace.js';
 
 /** Which fields name the thread that an event is about. An interrupt is about the thread that it interrupts. */
 const FILTER_FIELDS: Readonly<Record<EventName, readonly string[]>> = {
@@ -26,8 +22,9 @@ const NAMES = Object.keys(EVENTS) as EventName[];
 const [LEAST_ROUND_MS, MOST_ROUND_MS] = [5, 100];
 /** How old an event must be, at least, before it is taken: another CPU may just be writing an older one. */
 const SETTLED_NS = 1e6;
-/** How many pages of one CPU a round takes, so that a flood does not pile up in our memory. */
-const MOST_PAGES = 4096;
+/** What the kernel gives at a time, in KiB: larger pages need fewer calls, and are a larger part of a small buffer. */
+const MOST_PAGE_KIB = 16;
+const PAGES_OF_BUFFER = 16;
 
 export class Collector {
   /** The moment from which times are counted (CLOCK_MONOTONIC). */
@@ -35,12 +32,11 @@ export class Collector {
   /** Instances of dead tracers that were removed. */
   readonly removed: readonly string[];
   private readonly instance: TraceInstance;
-  private readonly streams: readonly CpuStream[];
-  private readonly reader: EventReader;
+  private readonly cpus: readonly number[];
+  private readonly trace: KernelTrace;
   private readonly bufferPages: number;
   private timer: NodeJS.Timeout | undefined;
   private roundMs = LEAST_ROUND_MS;
-  private blindUntilNs = -Infinity;
   private hasFilters = false;
   private hadHole = false;
   private lostAtEnd = 0;
@@ -48,7 +44,7 @@ export class Collector {
 
   /** Makes the instance. Events come as soon as somebody is followed. Throws ERR_PERCORE_NO_CAPABILITY. */
   constructor(
-    bufferKiB: number, threads: ReadonlyMap<number, FollowedThread>, events: ReaderEvents,
+    bufferKiB: number, private readonly told: RoundEvents,
     private readonly afterRound: (hadHole: boolean) => void,
   ) {
     const tracefs = findTracefs();
@@ -60,14 +56,15 @@ export class Collector {
       instance.write('tracing_on', '0');
       // A clock that all CPUs and all programs share.
       instance.write('trace_clock', 'mono');
+      askForPages(instance, bufferKiB);
       instance.write('buffer_size_kb', String(bufferKiB));
       const formats = Object.fromEntries(NAMES.map((name) =>
         [name, parseFormat(instance.read(`events/${EVENTS[name]}/format`))])) as Record<EventName, EventFormat>;
-      const layout = parsePageLayout(readFileSync(`${tracefs}/events/header_page`, 'latin1'));
+      const layout = parsePageLayout(instance.read('events/header_page'));
       this.bufferPages = Math.ceil(bufferKiB * 1024 / layout.pageBytes);
-      const zero = { high: Number(this.zeroNs >> 32n), low: Number(this.zeroNs & 0xffff_ffffn) };
-      this.streams = instance.cpus().map((cpu) => new CpuStream(cpu, layout, instance.openPages(cpu), zero));
-      this.reader = new EventReader(formats, threads, events);
+      this.trace = new KernelTrace(formats, layout, this.zeroNs);
+      this.cpus = instance.cpus();
+      for (const cpu of this.cpus) this.trace.addCpu(cpu, instance.openPages(cpu));
     } catch (error) {
       this.remove();
       throw error;
@@ -76,13 +73,13 @@ export class Collector {
   }
 
   get events(): number {
-    return this.reader.count;
+    return this.trace.events;
   }
 
   /** Events that were overwritten before they could be read, as counted by the kernel. */
   get lost(): number {
     if (this.isRemoved) return this.lostAtEnd;
-    return this.streams.reduce((sum, { cpu }) => {
+    return this.cpus.reduce((sum, cpu) => {
       const [, overrun] = /^overrun: (\d+)$/m.exec(this.instance.read(`per_cpu/cpu${cpu}/stats`)) ?? [];
       return sum + Number(overrun ?? 0);
     }, 0);
@@ -92,7 +89,12 @@ export class Collector {
     return Number(process.hrtime.bigint() - this.zeroNs);
   }
 
-  /** From now on the kernel records what is about these threads, and about those with numbers between theirs. */
+  /** A thread that is known from now on. The kernel records what is about it once `follow` says so. */
+  threadOf(tid: number, pid: number, name: string): FollowedThread {
+    return this.trace.follow(tid, pid, name, this.nowNs());
+  }
+
+  /** From now on the kernel records what is about these threads, and about those whose numbers lie between them. */
   follow(tids: Iterable<number>): void {
     const ranges = rangesOf(tids);
     const { instance } = this;
@@ -108,16 +110,10 @@ export class Collector {
 
   /** Reads what there is and takes what is settled; the last round takes everything. */
   round(isLast = false): void {
-    let untilNs = isLast ? Infinity : this.nowNs() - SETTLED_NS;
-    let most = 0;
-    for (const stream of this.streams) {
-      const pages = stream.fill(MOST_PAGES);
-      most = Math.max(most, pages);
-      if (pages === MOST_PAGES) untilNs = Math.min(untilNs, stream.lastPageNs);
-    }
-    takeInOrder(this.streams, untilNs, this.take);
-    // Read sooner if a buffer was a quarter full, later if all were nearly empty.
-    const share = most / this.bufferPages;
+    const { pages, hadHole } = this.trace.round(isLast ? Infinity : this.nowNs() - SETTLED_NS, this.told);
+    this.hadHole ||= hadHole;
+    // A buffer that was a quarter full is read sooner, one that was nearly empty later.
+    const share = pages / this.bufferPages;
     if (share > 1 / 4) this.roundMs = Math.max(LEAST_ROUND_MS, this.roundMs / 2);
     else if (share < 1 / 16) this.roundMs = Math.min(MOST_ROUND_MS, this.roundMs * 1.25);
   }
@@ -149,12 +145,14 @@ export class Collector {
       this.afterRound(hadHole);
     }, this.roundMs);
   }
+}
 
-  private readonly take = (stream: CpuStream): void => {
-    if (stream.isHole) {
-      this.blindUntilNs = Math.max(this.blindUntilNs, stream.holeUntilNs);
-      this.hadHole = true;
-      this.reader.forgetAll();
-    } else this.reader.take(stream, stream.timeNs < this.blindUntilNs);
-  };
+/**
+ * Asks for pages that are a sixteenth of the buffer, 16 KiB at most. Before Linux 6.8 they have the size of the
+ * system's own, and stay so.
+ */
+function askForPages(instance: TraceInstance, bufferKiB: number): void {
+  const kib = Math.min(MOST_PAGE_KIB, 2 ** Math.floor(Math.log2(bufferKiB / PAGES_OF_BUFFER)));
+  if (instance.has('buffer_subbuf_size_kb') && kib > Number(instance.read('buffer_subbuf_size_kb')))
+    instance.write('buffer_subbuf_size_kb', String(kib));
 }

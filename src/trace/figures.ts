@@ -1,6 +1,6 @@
-/** The four figures of a thread, their bounds, and what happened in the worst case of each. */
+/** The four figures of a thread, and what is told of them. They are kept by native/followed_thread.h. */
+import type { NativeFigure, NativeTraceEvent } from '../native.js';
 import { HISTOGRAM_WORDS, Histogram } from '../observe/index.js';
-import type { Episode, TraceEvent } from './episode.js';
 
 /**
  * | figure | from | to |
@@ -10,10 +10,13 @@ import type { Episode, TraceEvent } from './episode.js';
  * | relief | the thread is woken | it sleeps until a timer: the work of this period is done |
  * | irq | | interrupt handlers had its CPU while it ran, in one such time; of a handler's thread: its own run |
  *
- * Source: the metrics of jerry_rt_module.
+ * In the order of `Figure` of the addon. Source: the metrics of jerry_rt_module.
  */
 export const FIGURES = ['schedule-in', 'response', 'relief', 'irq'] as const;
 export type ThreadFigure = (typeof FIGURES)[number];
+
+/** What happened to a thread since it was woken. */
+export type TraceEvent = NativeTraceEvent;
 
 export interface FigureReport {
   readonly count: number;
@@ -29,34 +32,16 @@ export interface FigureReport {
   readonly worst?: { readonly beganNs: number; readonly events: readonly TraceEvent[]; readonly leftOut: number };
 }
 
-/** One figure of one thread. Its 9 KiB are allocated with the first value. */
-export class FigureRecord {
-  /** Infinity if there is none. */
-  boundNs = Infinity;
-  private violations = 0;
-  private worstNs = -1;
-  private worst: FigureReport['worst'];
-  private histogram: Histogram | undefined;
-  private count = 0;
-
-  /** Records a value, and copies the episode if it is the worst so far. The number comes first, then the events. */
-  record(ns: number, episode: Episode): void {
-    this.histogram ??= new Histogram(new Uint32Array(HISTOGRAM_WORDS));
-    this.histogram.record(ns);
-    this.count++;
-    if (ns > this.boundNs) this.violations++;
-    if (ns <= this.worstNs) return;
-    this.worstNs = ns;
-    this.worst = episode.copy();
-  }
-
-  report(): FigureReport {
-    const { histogram } = this;
-    return {
-      count: this.count, minNs: histogram?.min() ?? 0, maxNs: histogram?.max() ?? 0,
-      p50Ns: histogram?.percentile(0.5) ?? 0, p99Ns: histogram?.percentile(0.99) ?? 0,
-      ...(this.boundNs === Infinity ? {} : { boundNs: this.boundNs }), violations: this.violations,
-      ...(this.worst === undefined ? {} : { worst: this.worst }),
-    };
-  }
+/** `read` copies a histogram and tells the rest. */
+export function figureReport(
+  read: (histogram: Float64Array) => NativeFigure, boundNs: number | undefined, zeroNs: bigint,
+): FigureReport {
+  const memory = new Float64Array(HISTOGRAM_WORDS / 2);
+  const { count, violations, worst } = read(memory);
+  const histogram = new Histogram(new Uint32Array(memory.buffer));
+  return {
+    count, minNs: histogram.min(), maxNs: histogram.max(), p50Ns: histogram.percentile(0.5),
+    p99Ns: histogram.percentile(0.99), ...(boundNs === undefined ? {} : { boundNs }), violations,
+    ...(worst === undefined ? {} : { worst: { ...worst, beganNs: Number(zeroNs + BigInt(worst.beganNs)) } }),
+  };
 }

@@ -1,31 +1,61 @@
 /** What follows from the events of a thread: each figure by itself, and what must not count. */
-import { describe, expect, it } from 'vitest';
-import { FollowedThread, type Switch, type SwitchSide } from './followed-thread.js';
+import { afterEach, describe, expect, it } from 'vitest';
 import { FIGURES } from './figures.js';
+import { formats } from './fixtures/recorded.js';
+import { PageFiles, pageOfEvents, type MadeEvent } from './fixtures/page-files.js';
+import { parseStates } from './event-format.js';
 
-const idle: SwitchSide = { pid: 0, priority: 120, name: 'idle' };
-const other: SwitchSide = { pid: 8, priority: 80, name: 'rival' };
-const self: SwitchSide = { pid: 7, priority: 89, name: 'periodic' };
+const ZERO_NS = 1_000_000n;
+const idle = { pid: 0, priority: 120, name: 'swapper/2' };
+const other = { pid: 8, priority: 80, name: 'rival' };
+const self = { pid: 7, priority: 89, name: 'periodic' };
+type Side = typeof idle;
+const IS_HARD_INTERRUPT = 8;
+const [RUNS, INTERRUPTIBLE, UNINTERRUPTIBLE] = [0, 1, 2] as const;
+const PREEMPTED = parseStates(formats.switch).preempted;
 
-function change(timeNs: number, prev: SwitchSide, next: SwitchSide, rest: Partial<Switch> = {}): Switch {
-  return { timeNs, cpu: 2, prev, next, isPreemption: false, isVoluntary: false, isInterruptible: false, ...rest };
-}
+const opened: PageFiles[] = [];
+afterEach(() => { for (const files of opened.splice(0)) files.close(); });
 
+/** A thread, and pages on three CPUs that tell of it, each step later than the one before. */
 function follow(name = 'periodic') {
-  const thread = new FollowedThread(7, 6, name, 1_000_000n, 0);
+  const files = new PageFiles([1, 2, 3], ZERO_NS);
+  opened.push(files);
+  const thread = files.trace.follow(self.pid, 6, name, 0);
   const own = { ...self, name };
-  const steps = {
-    waking: (ns: number, isTimer = false) => thread.onWaking(ns, 1, 2, other, isTimer),
-    comes: (ns: number, cpu = 2) => thread.onSwitchIn(change(ns, idle, own, { cpu })),
-    isPreempted: (ns: number) => thread.onSwitchOut(change(ns, own, other, { isPreemption: true })),
-    yields: (ns: number) => thread.onSwitchOut(change(ns, own, other)),
-    sleeps: (ns: number, isInterruptible = true) =>
-      thread.onSwitchOut(change(ns, own, idle, { isVoluntary: true, isInterruptible })),
-    interrupt: (from: number, to: number) => {
-      thread.onInterrupt(from, 2, 36, true);
-      thread.onInterrupt(to, 2, 36, false);
+  const step = (cpu: number, ...events: readonly MadeEvent[]): void => {
+    files.add(cpu, pageOfEvents(events, ZERO_NS));
+    files.round();
+  };
+  const change = (timeNs: number, cpu: number, prev: Side, next: Side, state: number): void => step(cpu, {
+    timeNs, name: 'switch',
+    fields: {
+      prev_pid: prev.pid, prev_prio: prev.priority, prev_comm: prev.name, prev_state: state, next_pid: next.pid,
+      next_prio: next.priority, next_comm: next.name,
     },
-    forget: () => thread.forget(),
+  });
+  const interrupted = (timeNs: number, at: 'irqEntry' | 'irqExit'): MadeEvent =>
+    ({ timeNs, name: at, fields: { common_pid: self.pid, irq: 36 } });
+  const steps = {
+    waking: (ns: number, isTimer = false) => step(1, {
+      timeNs: ns, name: 'waking',
+      fields: {
+        common_pid: other.pid, common_flags: isTimer ? IS_HARD_INTERRUPT : 0, pid: self.pid, target_cpu: 2,
+      },
+    }),
+    comes: (ns: number, cpu = 2) => change(ns, cpu, idle, own, RUNS),
+    isPreempted: (ns: number) => change(ns, 2, own, other, PREEMPTED),
+    yields: (ns: number) => change(ns, 2, own, other, RUNS),
+    sleeps: (ns: number, isInterruptible = true) =>
+      change(ns, 2, own, idle, isInterruptible ? INTERRUPTIBLE : UNINTERRUPTIBLE),
+    interrupt: (from: number, to: number) => step(2, interrupted(from, 'irqEntry'), interrupted(to, 'irqExit')),
+    /** Nothing was overwritten from then on, but before that. */
+    forget: (ns: number) => {
+      const page = pageOfEvents([{ timeNs: ns, name: 'waking', fields: { pid: 99 } }], ZERO_NS);
+      page.writeUInt32LE((page.readUInt32LE(8) | 0x8000_0000) >>> 0, 8);
+      files.add(3, page);
+      expect(files.round().hadHole).toBe(true);
+    },
   };
   const figures = () => {
     const report = thread.report('asked', 5000);
@@ -107,7 +137,7 @@ describe('a thread that is followed', () => {
     running.comes(300);
     running.sleeps(350);
     expect(running.figures()).toEqual(['-', '-', '-', '-']);
-    forget();
+    forget(35);
     comes(40);
     isPreempted(50);
     comes(60);
@@ -116,12 +146,12 @@ describe('a thread that is followed', () => {
     expect(figures()).toEqual(['-', '-', '-', '-']);
     waking(100);
     comes(110);
-    forget();
+    forget(150);
     sleeps(190);
     waking(200, true);
     comes(230);
     sleeps(260);
-    forget();
+    forget(270);
     waking(300, true);
     expect(figures()).toEqual(['2 10 30', '1 60 60', '-', '-']);
   });
@@ -151,7 +181,7 @@ describe('a thread that is followed', () => {
 
   it('counts what is above its bound, and keeps the worst case of each figure with its events', () => {
     const { thread, waking, comes, isPreempted, sleeps } = follow();
-    thread.figures.response.boundNs = 100;
+    thread.setBound('response', 100);
     for (const [ns, took] of [[1000, 100], [2000, 101], [3000, 300], [4000, 299]] as const) {
       waking(ns);
       comes(ns + 5);

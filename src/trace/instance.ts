@@ -4,13 +4,12 @@
  * process is gone. Source: Documentation/trace/ftrace.rst, "Instances".
  */
 import {
-  closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, writeFileSync,
+  closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync,
 } from 'node:fs';
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { PercoreError } from '../errors.js';
 import { startTicksOf } from '../process-start.js';
-import type { ReadPage } from './cpu-stream.js';
 
 const USUAL_PLACE = '/sys/kernel/tracing';
 const PREFIX = 'percore-';
@@ -25,7 +24,23 @@ export function findTracefs(mounts: string = readFileSync('/proc/self/mounts', '
     throw missingRight('tracefs is not mounted here', `sudo mount -t tracefs tracefs ${USUAL_PLACE}`
       + ', in a container on its host');
   }
-  return places.includes(USUAL_PLACE) ? USUAL_PLACE : places[0]!;
+  // What was mounted over it later hides it.
+  const seen = places.filter((place) => !isHidden(place));
+  if (seen.length === 0) {
+    throw missingRight(`tracefs is mounted at ${places[0]}, and something that is mounted over it hides it`,
+      `sudo mount -t tracefs tracefs ${places[0]}`);
+  }
+  return seen.includes(USUAL_PLACE) ? USUAL_PLACE : seen[0]!;
+}
+
+function isHidden(place: string): boolean {
+  try {
+    statSync(join(place, 'instances'));
+    return false;
+  } catch (error) {
+    // A user without the right gets EACCES, and is told so later.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
 /** Removes the instances of tracers that are gone, and returns their names. One that somebody still reads stays. */
@@ -56,6 +71,11 @@ export class TraceInstance {
     whileAllowed(tracefs, () => mkdirSync(this.path));
   }
 
+  /** Newer kernels have more files. */
+  has(file: string): boolean {
+    return existsSync(join(this.path, file));
+  }
+
   read(file: string): string {
     return whileAllowed(this.tracefs, () => readFileSync(join(this.path, file), 'latin1'));
   }
@@ -70,19 +90,12 @@ export class TraceInstance {
       .map((name) => Number(/^cpu(\d+)$/.exec(name)?.[1])).filter((cpu) => cpu >= 0).sort((a, b) => a - b);
   }
 
-  /** Opens the pages of a CPU for reading that does not wait. */
-  openPages(cpu: number): ReadPage {
+  /** A descriptor of this object's that gives the pages of a CPU, by reads that do not wait. */
+  openPages(cpu: number): number {
     const path = join(this.path, `per_cpu/cpu${cpu}/trace_pipe_raw`);
     const fd = whileAllowed(this.tracefs, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
     this.descriptors.push(fd);
-    return (into) => {
-      try {
-        return readSync(fd, into);
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
-        throw error;
-      }
-    };
+    return fd;
   }
 
   /** Ends everything and removes the folder. A second call does nothing. */

@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { checkInteger } from '../errors.js';
 import { Collector } from './collector.js';
-import { FollowedThread, type ThreadReport } from './followed-thread.js';
 import type { ThreadFigure } from './figures.js';
+import type { FollowedThread, ThreadReport } from './kernel-trace.js';
 
 export const MOST_THREADS = 1024;
 /** The kernel's memory for each CPU. */
@@ -47,8 +47,8 @@ export class Tracer {
   /** Throws ERR_PERCORE_NO_CAPABILITY, which says how to get the missing right, or ERR_PERCORE_SYSTEM. */
   constructor(private readonly options: TracerOptions) {
     checkInteger('bufferKiB', options.bufferKiB, 8, MOST_BUFFER_KIB);
-    this.collector = new Collector(options.bufferKiB, this.threads, {
-      onExit: (thread) => this.end(thread, 'ended'), onFork: (parent, child) => this.adopt(parent, child),
+    this.collector = new Collector(options.bufferKiB, {
+      onExit: (tid) => this.endOf(tid), onFork: (parent, child) => this.adopt(parent, child),
     }, (hadHole) => (hadHole ? this.sweep() : this.settle()));
   }
 
@@ -93,7 +93,7 @@ export class Tracer {
     const boundNs = ns === 0 ? Infinity : ns;
     if (id === undefined) this.bounds.set(figure, boundNs);
     const meant = this.threadsBy(id);
-    for (const thread of meant) thread.figures[figure].boundNs = boundNs;
+    for (const thread of meant) thread.setBound(figure, boundNs);
     return meant.length;
   }
 
@@ -123,9 +123,8 @@ export class Tracer {
   }
 
   private start(tid: number, pid: number): void {
-    const { zeroNs } = this.collector;
-    const thread = new FollowedThread(tid, pid, nameOf(tid) ?? '', zeroNs, this.collector.nowNs());
-    for (const [figure, ns] of this.bounds) thread.figures[figure].boundNs = ns;
+    const thread = this.collector.threadOf(tid, pid, nameOf(tid) ?? '');
+    for (const [figure, ns] of this.bounds) thread.setBound(figure, ns);
     this.threads.set(tid, thread);
     this.count++;
     this.hasChanged = true;
@@ -135,6 +134,12 @@ export class Tracer {
     if (!this.threads.delete(thread.tid)) return;
     this.hasChanged = true;
     this.options.onReport(thread.report(why, this.collector.nowNs()));
+    thread.drop();
+  }
+
+  private endOf(tid: number): void {
+    const thread = this.threads.get(tid);
+    if (thread !== undefined) this.end(thread, 'ended');
   }
 
   /** A thread that we follow has made another one: a thread of its process, or a process of its own. */

@@ -10,6 +10,10 @@ import { join } from 'node:path';
 /** What a class is to users where they know it by an interface alone. `Reactor.select` gives what is ready. */
 const SEEN_AS: Readonly<Record<string, readonly string[]>> = {
   LocalTask: ['name', 'send', 'depth'], PendingCall: [], TickGrid: [],
+  NatsLink: ['servers', 'isOnline', 'closed', 'publish', 'whenRoom', 'flushed', 'status', 'close'],
+  StreamPublisher: ['subject', 'publish', 'stored', 'whenRoom', 'flushed', 'status', 'close'],
+  StreamConsumer: ['stream', 'name', 'drain', 'close', 'status'], Owners: ['machine', 'owns', 'status', 'leave'],
+  Delivery: ['subject', 'bytes', 'header', 'text'],
   ...Object.fromEntries([
     'ConnectionEndpoint', 'DatagramEndpoint', 'DescriptorEndpoint', 'DueBand', 'FileEndpoint', 'ListenerEndpoint',
     'Offloaded', 'PipeEndpoint', 'Polled', 'ReadinessEndpoint', 'Thrown', 'Watcher',

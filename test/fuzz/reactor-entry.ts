@@ -6,9 +6,10 @@ import { OK, type Reactor } from 'percore';
 import { aFunction, anything, bytes, Fuzzer, int, options, type World } from './fuzzer.js';
 import { Chance } from './hostile.js';
 import { boundParty, hintsOf, partyMakers, unchecked } from './worlds/party.js';
+import { observingHints, observingMakers } from './worlds/observing.js';
 import { hints } from './worlds/runtime.js';
 
-export default function start(reactor: Reactor, data?: { seed: number; parties?: boolean }): void {
+export default function start(reactor: Reactor, data?: { seed: number; parties?: boolean; observes?: boolean }): void {
   reactor.handle('echo', (value) => value);
   reactor.handle('throws', () => {
     throw Object.assign(new TypeError('thrown by a handler'), { code: 'E_HANDLER' });
@@ -25,8 +26,10 @@ export default function start(reactor: Reactor, data?: { seed: number; parties?:
       at: [options({ deadlineNs: int(0, 1e5) }), aFunction],
       every: [options({ intervalNs: int(1000, 1e6) }), aFunction], offer: [bytes], send: [...hints['send']!],
       drain: [aFunction], value: [anything], ...(data?.parties === true ? hintsOf(() => reactor) : {}),
+      ...(data?.observes === true ? observingHints(() => reactor) : {}),
     },
-    makers: data?.parties === true ? partyMakers : [['reactor', () => undefined]],
+    makers: data?.parties === true ? partyMakers
+      : data?.observes === true ? observingMakers : [['reactor', () => undefined]],
     bound: boundParty,
     // A reactor is ended by its runtime; its clocks and sockets are the work of other fuzzers.
     leftOut: [

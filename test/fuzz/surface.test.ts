@@ -15,7 +15,9 @@ const isStress = process.env['PERCORE_STRESS'] !== undefined;
 const SECONDS = isStress ? 120 : 2;
 const SEEDS = isStress ? [1, 2, 3, 4, 5, 6, 7, 8] : [1, 2];
 /** Two at a time. */
-const AREAS = [['timers', 'queues'], ['io', 'runtime'], ['testing', 'party-main']] as const;
+const AREAS = [
+  ['timers', 'queues'], ['io', 'runtime'], ['testing', 'party-main'], ['observe', 'realtime'], ['nats'],
+] as const;
 /** Without a line in the log for so long, a call stands still. */
 const SILENCE_MS = 30_000;
 

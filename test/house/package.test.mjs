@@ -62,7 +62,7 @@ it('ships the licence of every library whose code is in it', () => {
   expect(packed).toEqual(expect.arrayContaining(['LICENSE', 'THIRD-PARTY-NOTICES.txt']));
   const notices = readFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), 'utf8');
   // esbuild writes where a module comes from above its code.
-  const bundled = packed.filter((path) => path.startsWith('dist/percore/') && path.endsWith('.js')).flatMap((path) =>
+  const bundled = packed.filter((path) => path.startsWith('dist/percore/') && /\.c?js$/.test(path)).flatMap((path) =>
     [...readFileSync(join(root, path), 'utf8').matchAll(/^ *\/\/ (node_modules\/.*)$/gm)]
       .map(([, from]) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(from)[0]));
   const folders = new Set([...bundled, 'node_modules/uplot', 'node_modules/node-addon-api']);

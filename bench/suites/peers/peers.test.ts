@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { cpuBudget } from 'percore';
 import { describe, expect, it } from 'vitest';
 import { rootUrl } from '../../context.js';
+import { where } from '../../../src/realtime/fixtures/privileges.js';
 import { startServer } from '../io/servers.js';
 import suite from '../peers.js';
 import { BROADCAST } from './broadcast.js';
@@ -22,6 +23,7 @@ const build = (await import(new URL('bench/peers/build.mjs', rootUrl).href)) as 
   programs: Record<string, { packages: string[]; needs: string[] }>;
   buildPeer(name: string): Promise<{ start?: string[]; missing?: string }>;
 };
+const isLong = process.env['PERCORE_STRESS'] === '1';
 const hasTwoCpus = cpuBudget().allowed.length >= 2;
 const aRate = { rate: expect.any(Number) as number };
 
@@ -52,9 +54,12 @@ describe('peers', () => {
     }
   });
 
-  it('names in the note what is left out', async () => {
+  it('names in the note what is left out', () => {
     const npm = packages<'rate'>([{ package: '@nxtedition/shared' }]);
     expect(noteOf(npm)).toMatch(/left out, .*: @nxtedition\/shared$/);
+  });
+
+  where(isLong)('builds a peer where all that it needs is there, and else leaves it out', async () => {
     const nng = await queues<'rate'>([{ peer: 'nng', pattern: 'each', capacity: 2048 }]);
     const isThere = build.programs['nng'].needs.every((file) => existsSync(file));
     expect([nng.present.length, [...nng.missing], nng.versions.size > 0]).toEqual(
@@ -62,7 +67,8 @@ describe('peers', () => {
     );
   });
 
-  it('runs Boost, where it is installed, and checks its messages', { timeout: 120_000 }, async (context) => {
+  // Compiling Boost's headers takes a quarter of a minute.
+  where(isLong)('runs Boost, where it is installed, and checks its messages', { timeout: 120_000 }, async (context) => {
     const peer: PeerName = 'boost spsc';
     const trials = (['batch', 'broadcast'] as const).map((pattern) => (
       { peer, pattern, capacity: 2048, measureMs: 50 }));
@@ -90,7 +96,7 @@ describe.runIf(hasTwoCpus)('rows of peers', { timeout: 120_000 }, () => {
   });
 
   it('have echo servers that are loaded in turn', async () => {
-    const rows = await echo({ connections: 2, depth: 4, runMs: 500, warmUpMs: 500, runs: 1 }, []);
+    const rows = await echo({ connections: 2, depth: 4, runMs: 200, warmUpMs: 200, runs: 1 }, []);
     expect(rows.filter(({ params }) => params['source'] === 'epoll').map(({ baseline, metric, verified }) => (
       [baseline.name, metric, verified]))).toEqual([
       ['node:net', 'rate', true], ['node:net corked', 'rate', true], ['node:net', 'p99', true],

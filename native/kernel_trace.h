@@ -1,0 +1,160 @@
+// Events of the scheduler, from the pages of the kernel's ring buffers as `trace_pipe_raw` gives them to the threads
+// that are followed: read in place, one page of each CPU at a time, taken from all CPUs in the order of time.
+//
+//      page   | time u64 | length and flags | data ...                              |
+//      data   | type:5 delta:27 | [length or high time] | event | type:5 delta:27 | ...
+//
+// Types 1 to 28 are events of that many words, 0 has its length in the next word, 29 is nothing, 30 moves the time on,
+// 31 sets it. A flag in the length says that events were overwritten before this page was read; how many is told where
+// there is room for it, so that is for `stats` to say. All platforms of the addon are little-endian, and so is this.
+//
+// A page is read when the one before is used up, so that what was read is still in the core's cache, and a CPU is asked
+// once a round whether there is more. A hole in one stream is a hole in all that is known, since a thread may have been
+// there meanwhile, so nothing is recorded until it is over. Knows nothing of Node.
+//
+// Source: `events/header_event` of tracefs, kbuffer of libtraceevent.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <unordered_set>
+#include <vector>
+
+#include "followed_thread.h"
+
+namespace percore {
+
+// What `format` files and `header_page` say, in this order in `TraceOptions` of src/native/traces.ts. Places of fields
+// are words of 32 bits from the beginning of the event, those of a page bytes.
+struct TracePlaces {
+  int32_t pageBytes, timeAt, commitAt, dataAt;
+  int32_t switchId, wakingId, exitId, forkId, irqEntryId, irqExitId;
+  int32_t prevPid, prevPriority, prevName, prevState, nextPid, nextPriority, nextName;
+  int32_t wakingPid, wakingCpu, exitPid, forkParent, forkChild, entryIrq, exitIrq;
+  // The bit of prev_state that says: it did not sleep, the core was taken from it.
+  int32_t preempted;
+
+  static constexpr size_t kCount = 25;
+  // What an event of each kind must have at least, so that no field lies outside of it.
+  bool isSound() const;
+};
+static_assert(sizeof(TracePlaces) == TracePlaces::kCount * sizeof(int32_t));
+
+// The events of one CPU in their order.
+class CpuEvents {
+ public:
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+  const int32_t cpu;
+  // When the event at hand was, in nanoseconds since `zero`; kNever when none is.
+  int64_t timeNs = kNever;
+  // The event at hand: its words, and how many.
+  const int32_t* event = nullptr;
+  uint32_t eventWords = 0;
+  // At hand is no event but a hole: what happened from `timeNs` until then was overwritten.
+  bool isHole = false;
+  int64_t holeUntilNs = 0;
+
+  CpuEvents(int32_t number, int fd, const TracePlaces& places, int64_t zeroNs)
+      : cpu(number), fd_(fd), places_(places), zeroNs_(zeroNs), page_(size_t(places.pageBytes) / 4) {}
+
+  // A new round: it may be asked again whether there is more.
+  void beginRound() {
+    isDry_ = false;
+    pages_ = 0;
+    if (timeNs == kNever) advance();
+  }
+  // Goes to the next event, or hole.
+  void advance();
+  int32_t pages() const { return pages_; }
+  // Of the last read that failed, or 0.
+  int error() const { return error_; }
+
+ private:
+  bool open();
+
+  const int fd_;
+  const TracePlaces& places_;
+  const int64_t zeroNs_;
+  std::vector<int32_t> page_;
+  size_t at_ = 0, end_ = 0;
+  int64_t clockNs_ = 0;
+  bool isHoleDue_ = false, isDry_ = true;
+  int32_t pages_ = 0;
+  int error_ = 0;
+};
+
+class KernelTrace {
+ public:
+  // For makeHandle.
+  KernelTrace** handle = nullptr;
+  void whenCollected() { delete this; }
+
+  KernelTrace(const TracePlaces& places, int64_t zeroNs) : places_(places), zeroNs_(zeroNs), names_(kNames) {}
+  ~KernelTrace() {
+    if (handle) *handle = nullptr;
+  }
+
+  void addCpu(int32_t cpu, int fd) { streams_.push_back(std::make_unique<CpuEvents>(cpu, fd, places_, zeroNs_)); }
+  // The number of a thread that is followed from now on, until it is dropped.
+  int32_t follow(int32_t tid, ThreadName name);
+  void drop(int32_t slot);
+  // Null for a number that nobody has.
+  FollowedThread* threadAt(int32_t slot) {
+    return slot >= 0 && size_t(slot) < threads_.size() ? threads_[size_t(slot)].get() : nullptr;
+  }
+
+  // What a round tells besides the threads' own figures, three words each.
+  enum class Note : int32_t { kExit, kFork };
+  struct Round {
+    // Words of `notes` that were written, and whether there was no room for more: then the round is to go on.
+    size_t notes = 0;
+    bool isCut = false;
+    // Most pages of one CPU, and whether there was a hole.
+    int32_t pages = 0;
+    bool hadHole = false;
+    // 0, or -errno of a read.
+    int error = 0;
+  };
+  // Takes the events up to `untilNs`. `isMore`: goes on with a round that was cut.
+  Round round(int64_t untilNs, int32_t* notes, size_t mostWords, bool isMore);
+
+  // Events of any kind, also of threads that are not followed.
+  uint64_t count = 0;
+
+ private:
+  static constexpr size_t kNames = 4096;
+
+  struct Named {
+    int32_t pid = -1;
+    ThreadName name;
+  };
+
+  void take(const CpuEvents& stream, Round& round, int32_t* notes);
+  void takeSwitch(const CpuEvents& stream);
+  void takeWaking(const CpuEvents& stream);
+  void takeInterrupt(const CpuEvents& stream, bool isEntry);
+  void note(Round& round, int32_t* notes, Note kind, int32_t first, int32_t second);
+  FollowedThread* threadOf(int32_t tid) const;
+  void index();
+  void learn(const SwitchSide& side) {
+    Named& known = names_[size_t(uint32_t(side.pid)) % kNames];
+    if (known.pid == side.pid && known.name == side.name) return;
+    known.pid = side.pid;
+    known.name = side.name;
+  }
+
+  const TracePlaces places_;
+  const int64_t zeroNs_;
+  std::vector<std::unique_ptr<CpuEvents>> streams_;
+  std::vector<std::unique_ptr<FollowedThread>> threads_;
+  // By number of the thread, with open places; four times as many as there are threads.
+  std::vector<FollowedThread*> byTid_ = std::vector<FollowedThread*>(16);
+  // Who ran last under a number, as far as it was seen; of two that share a place the last.
+  std::vector<Named> names_;
+  // CPUs in the handler of a device's interrupt, as far as that is seen.
+  std::unordered_set<int32_t> inHandler_;
+  int64_t blindUntilNs_ = std::numeric_limits<int64_t>::min();
+};
+
+}  // namespace percore

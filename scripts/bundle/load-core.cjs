@@ -1,0 +1,48 @@
+// Gives percore-core.cjs, which holds nearly all of the package: once a thread, whoever imports what.
+//
+// A reactor's thread is given the code that V8 has compiled for the thread that started it (`workerData.code`): reading
+// it takes a fifth of the time that compiling a megabyte of text takes, and ES modules know nothing like it before Node
+// 22. In a bundle of an application there is no such file, and it is a module among others; there `require` may be
+// missing for all but such modules.
+'use strict';
+const { existsSync, readFileSync } = process.getBuiltinModule('node:fs');
+const { join } = process.getBuiltinModule('node:path');
+const vm = process.getBuiltinModule('node:vm');
+const { isMainThread, workerData } = process.getBuiltinModule('node:worker_threads');
+
+/** Of the text of percore-core.cjs: code for another one would be taken for its own if that is as long. */
+const BUILD = 'THE_BUILD';
+
+const path = typeof __dirname === 'string' ? join(__dirname, 'percore-core.cjs') : '';
+const core = path !== '' && existsSync(path) ? run() : require('./percore-core.cjs');
+
+function run() {
+  const source = `(function (exports, require, module, __filename, __dirname, percoreCode, percoreImport) {${
+    readFileSync(path, 'utf8')}\n})`;
+  const code = takeCode();
+  const script = new vm.Script(source, {
+    filename: path,
+    ...(code === undefined ? {} : { cachedData: new Uint8Array(code) }),
+  });
+  const module = { exports: {} };
+  script.runInThisContext()(
+    module.exports, require, module, path, __dirname, { build: BUILD, script },
+    // A script that comes from compiled code cannot import by itself.
+    (name) => import(name),
+  );
+  // For whoever looks into a slow start.
+  const came = code === undefined ? 'compiled' : script.cachedDataRejected ? 'refused' : 'given';
+  Object.assign(module.exports.percoreModule, { build: BUILD, code: came });
+  return module.exports;
+}
+
+/** What the thread that started this one has compiled, if it is of this very text. V8 refuses what does not fit it. */
+function takeCode() {
+  const given = isMainThread ? undefined : workerData?.code;
+  if (given?.build !== BUILD) return undefined;
+  // The thread's own now: nobody else needs it.
+  delete workerData.code;
+  return given.data;
+}
+
+module.exports = core;

@@ -1,0 +1,157 @@
+// The package's few files. Nearly all of the code is in one script, and what users import are faces of it:
+//
+//     dist/percore/index.js           import core from './load.cjs'; export const { … } = core;
+//     dist/percore/load.cjs           runs the script once a thread, from compiled code where there is some
+//     dist/percore/percore-core.cjs   all that queues, timers, io, the reactor and what is above them consist of
+//     dist/percore/nats.js …          what is seldom needed, as modules that take from the core what it has
+//
+// So each class exists once in a thread, whoever imports it, by whatever entry.
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LOADER = join(dirname(fileURLToPath(import.meta.url)), 'load-core.cjs');
+const IMPORT = /^(?:import|export)\s+\{([^}]*)\}\s+from\s+['"](\.[^'"]+)['"];?$/gm;
+const IMPORT_ALL = /^export\s+\*\s+from\s+['"](\.[^'"]+)['"];?$/gm;
+/** Not in the text of programs that are given to threads. */
+const IMPORT_CALL = /(?<![`'"\w$.])import\(/g;
+const NAMESPACE = 'core';
+
+/**
+ * `core` are compiled files: they, and all that they import, are in the script. `faces` are entries of one file each,
+ * and `others` entries beside the script, each by the name of what is made. `options` are those of esbuild. Returns the
+ * metafiles.
+ */
+export async function bundle({ build, compiled, core, faces, others, outdir, options }) {
+  const inCore = await namesOf(build, core, { ...options, outdir }, compiled);
+  // What the entries export, and what the others take.
+  const used = new Map(core.map((path) => [path, inCore.get(path)]));
+  const use = (target, names) => {
+    if (inCore.has(target)) used.set(target, [...new Set([...(used.get(target) ?? []), ...names])]);
+  };
+  const entries = [...Object.values(faces), ...Object.values(others)];
+  const reached = await namesOf(build, entries, { ...options, outdir }, compiled);
+  for (const path of reached.keys()) {
+    if (inCore.has(path)) continue;
+    const text = readFileSync(path, 'utf8');
+    for (const [, list, from] of text.matchAll(IMPORT)) {
+      use(resolve(dirname(path), from), list.split(',').map((item) => item.trim().split(/\s+as\s+/)[0])
+        .filter((name) => name !== ''));
+    }
+    for (const [, from] of text.matchAll(IMPORT_ALL)) {
+      const target = resolve(dirname(path), from);
+      use(target, inCore.get(target) ?? []);
+    }
+  }
+  const numbers = new Map([...inCore.keys()].map((path, i) => [path, i]));
+  const prefixed = (path, name) => `m${numbers.get(path)}_${name}`;
+
+  const list = join(compiled, '..', 'core.js');
+  writeFileSync(list, [...used].map(([path, names]) =>
+    `export { ${names.map((name) => `${name} as ${prefixed(path, name)}`).join(', ')} } from `
+      + `${JSON.stringify(`./${relative(dirname(list), path)}`)};\n`).join(''));
+  const { metafile } = await build({
+    ...options, splitting: false, format: 'cjs', metafile: true,
+    entryPoints: [list], outfile: join(outdir, 'percore-core.cjs'),
+    define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
+    banner: { js: BANNER },
+    footer: { js: 'module.exports.percoreModule = percoreModule;' },
+  });
+  rmSync(list);
+  const text = asConstants(withoutRequire(readFileSync(join(outdir, 'percore-core.cjs'), 'utf8')));
+  writeFileSync(join(outdir, 'percore-core.cjs'), text);
+  const hash = createHash('sha256').update(text).digest('hex');
+  writeFileSync(join(outdir, 'load.cjs'), readFileSync(LOADER, 'utf8').replace('THE_BUILD', hash));
+
+  const fromCore = {
+    name: NAMESPACE,
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^percore:core$/ }, () => ({ path: 'the core', namespace: NAMESPACE }));
+      onResolve({ filter: /^\.\/load\.cjs$/ }, () => ({ path: './load.cjs', external: true }));
+      onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) => {
+        const target = resolve(resolveDir, path);
+        if (!inCore.has(target)) return undefined;
+        return { path: relative(compiled, target), namespace: NAMESPACE, pluginData: target };
+      });
+      onLoad({ filter: /./, namespace: NAMESPACE }, ({ pluginData: path }) => ({
+        resolveDir: compiled,
+        contents: path === undefined ? THE_CORE : `import core from 'percore:core';\n`
+          + `export const { ${used.get(path).map((name) => `${prefixed(path, name)}: ${name}`).join(', ')} } = core;\n`,
+      }));
+    },
+  };
+  const above = { ...options, metafile: true, outdir, plugins: [fromCore] };
+  const made = [metafile];
+  // What every thread loads is one file each; the others share what they have besides.
+  for (const [name, path] of Object.entries(faces)) {
+    made.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
+  }
+  made.push((await build({ ...above, entryPoints: others })).metafile);
+  return made;
+}
+
+/** In a bundle of an application the script does not know where it lies. */
+const THE_CORE = `import core from './load.cjs';
+core.percoreModule.url ??= import.meta.url;
+export default core;
+`;
+
+/** What stands for `import.meta.url` and for `import(…)`, which the script asks its loader for. */
+const BANNER = '"use strict";\n'
+  + 'var percoreModule = { '
+  + 'url: typeof __filename === "string" '
+  + '? process.getBuiltinModule("node:url").pathToFileURL(__filename).href : undefined };\n'
+  + 'var importModule = typeof percoreImport === "function" ? percoreImport : (name) => import(name);';
+
+/** Of Node's own modules those that few need, each of which costs a thread one to three milliseconds of its start. */
+const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|tty)"\));$/gm;
+
+/**
+ * The banner has the one `import` that stays. Node's own modules are had without `require`, which a bundle of an
+ * application that is an ES module does not have.
+ */
+function withoutRequire(text) {
+  const seldom = new Map();
+  return text.slice(0, BANNER.length) + text.slice(BANNER.length)
+    .replace(IMPORT_CALL, 'importModule(')
+    .replace(/(?<![\w$.])require\(("[\w:/]+")\)/g, (all, name) =>
+      (isBuiltin(JSON.parse(name)) ? `process.getBuiltinModule(${name})` : all))
+    .replace(SELDOM, (_all, name, loaded) => {
+      seldom.set(name, `(${loaded})`);
+      return '';
+    })
+    .replace(/\bimport_node_\w+(?=\.)/g, (name) => seldom.get(name) ?? name);
+}
+
+/**
+ * esbuild declares by `var` what the modules have as constants and classes. V8 takes a constant of an outer function
+ * into the code that it compiles, and reads a variable each time.
+ */
+function asConstants(text) {
+  const writes = (name) => {
+    const escaped = name.replaceAll('$', '\\$');
+    const written = new RegExp(
+      `(?<![\\w$.])(?:${escaped}\\s*(?:[-+*/%&|^]|\\*\\*|<<|>>>?|&&|\\|\\||\\?\\?)?=(?![=>])|${escaped}(?:\\+\\+|--)`
+        + `|(?:\\+\\+|--)${escaped}(?![\\w$]))`, 'g',
+    );
+    return (text.match(written) ?? []).length;
+  };
+  return text
+    .replace(/^var ([\w$]+) = /gm, (all, name) => (writes(name) === 1 ? `const ${name} = ` : all))
+    .replace(/^var \{ ([\w$:, ]+) \} = /gm, (all, list) => {
+      const names = list.split(',').map((item) => item.trim().split(/:\s*/).at(-1));
+      return names.every((name) => writes(name) === 0) ? `const${all.slice(3)}` : all;
+    });
+}
+
+/** The modules below `folder` that these files reach, themselves among them, each with the names that it exports. */
+async function namesOf(build, files, options, folder) {
+  const reached = await build({ ...options, entryPoints: files, write: false, metafile: true });
+  const modules = Object.keys(reached.metafile.inputs).map((path) => resolve(path))
+    .filter((path) => path.startsWith(folder));
+  const { metafile } = await build({ ...options, entryPoints: modules, write: false, metafile: true });
+  return new Map(Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint !== undefined)
+    .map(({ entryPoint, exports }) => [resolve(entryPoint), exports]));
+}

@@ -1,0 +1,74 @@
+/** The script that holds most of the package: one of it in a thread, and compiled code for the threads of reactors. */
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { root } from '../house/sources.mjs';
+import { run, scratchFolder, writeFiles } from './packages.mjs';
+
+// Each starts a process, and machines of CI are slow.
+vi.setConfig({ testTimeout: 120_000 });
+const { folder, remove } = scratchFolder();
+const built = join(root, 'dist', 'percore');
+const urlOf = (name) => JSON.stringify(pathToFileURL(join(built, name)).href);
+const node = (...args) => run(process.execPath, args, { cwd: folder });
+const printed = (stdout) => ({ status: 0, stdout, stderr: '' });
+
+/** Says where the code of this thread's script came from. */
+const CODE = `import { createRequire } from 'node:module';
+  const { percoreModule } = createRequire(import.meta.url)(${JSON.stringify(join(built, 'load.cjs'))});\n`;
+
+beforeAll(() => writeFiles(folder, {
+  'entry.mjs': `${CODE}import { workerData } from 'node:worker_threads';
+    import { PercoreError } from ${urlOf('index.js')};
+    import { create } from ${urlOf('queues.js')};
+    export default function start(reactor) {
+      reactor.handle('code', () => [percoreModule.code, 'code' in workerData]);
+      // Thrown by one face's class, known by another's.
+      reactor.handle('is one', () => {
+        try { create({ kind: 'none' }); } catch (error) { return error instanceof PercoreError; }
+      });
+      reactor.handle('imports', async () => typeof (await import('./imported.mjs')).default);
+      reactor.handle('die', () => setImmediate(() => { throw new Error('by intent'); }));
+    }\n`,
+  'imported.mjs': 'export default () => undefined;\n',
+  'main.mjs': `${CODE}import { createRuntime } from ${urlOf('index.js')};
+    const runtime = await createRuntime({
+      entry: new URL('./entry.mjs', import.meta.url), reactors: 2, restart: { most: 3, withinMs: 60_000 },
+    });
+    const ask = (name) => Promise.all([0, 1].map((reactor) => runtime.call(name, undefined, { reactor })));
+    const again = new Promise((resolve) => runtime.on('reactorRestarted', resolve));
+    runtime.on('reactorDied', () => undefined);
+    const said = [percoreModule.code, ...await ask('code'), ...await ask('is one'), ...await ask('imports')];
+    await runtime.call('die', undefined, { reactor: 1 }).catch(() => undefined);
+    await again;
+    said.push(await runtime.call('code', undefined, { reactor: 1 }));
+    await runtime.close();
+    console.log(JSON.stringify(said));\n`,
+}));
+afterAll(remove);
+
+it('is compiled once for all threads, also for one that is started again; each has one of it', async () => {
+  expect(await node('main.mjs')).toEqual(printed(`${JSON.stringify([
+    'compiled', ['given', false], ['given', false], true, true, 'function', 'function', ['given', false],
+  ])}\n`));
+});
+
+it('takes no code of another build, and none that V8 refuses', async () => {
+  writeFiles(folder, {
+    'thread.mjs': `${CODE}import { parentPort } from 'node:worker_threads';
+      parentPort.postMessage(percoreModule.code);\n`,
+    'given.mjs': `${CODE}import { once } from 'node:events';
+      import { Worker } from 'node:worker_threads';
+      const data = new SharedArrayBuffer(4096);
+      const said = [];
+      for (const workerData of [
+        undefined, null, 'text', { code: null }, { code: { build: 'another', data } },
+        { code: { build: percoreModule.build, data } },
+      ]) {
+        const worker = new Worker(new URL('./thread.mjs', import.meta.url), { workerData });
+        said.push((await once(worker, 'message'))[0]);
+      }
+      console.log(said.join());\n`,
+  });
+  expect(await node('given.mjs')).toEqual(printed('compiled,compiled,compiled,compiled,compiled,refused\n'));
+});
