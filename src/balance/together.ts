@@ -2,44 +2,44 @@
  * Questions that many have at a time, asked once for all of them: does everybody see that my slot moves, has all been
  * run that this one has sent? The answer must come from a question that was asked after the one who has it came.
  *
- *      ask --> joins the next question to that party --the one under way has ended--> asked, with what all of them need
+ *      ask --> joins the next question to that party --the one under way has ended--> asked, for all who have joined
  *
- * So each party is asked one question at a time, however many slots move: a call for each slot and each of 64 peers
+ * So each party is asked one such question at a time, however many slots move: a call for each slot and each of 64 peers
  * would be more than a party may have under way. One thread.
  */
-interface Next {
-  needs: number;
-  readonly answer: Promise<unknown>;
-}
+import { BANDS } from '../layout.js';
+
+/** More than all bits of lanes together. */
+const MOST_LANES = 2 ** BANDS;
 
 export class Together {
   private readonly underWay = new Map<number, Promise<unknown>>();
-  private readonly next = new Map<number, Next>();
+  private readonly next = new Map<number, Promise<unknown>>();
 
-  /** `put` asks party `to`; `needs` are the bits that those have who ask together. */
-  constructor(private readonly put: (to: number, needs: number) => Promise<unknown>) {}
+  /** `put` asks party `to` about `lanes`, bits that stand for lanes. */
+  constructor(private readonly put: (to: number, lanes: number) => Promise<unknown>) {}
 
-  /** What a question to `to` is answered or fails with that is put later than now. */
-  ask(to: number, needs = 0): Promise<unknown> {
-    const known = this.next.get(to);
-    if (known !== undefined) {
-      known.needs |= needs;
-      return known.answer;
-    }
-    const before = this.underWay.get(to) ?? Promise.resolve();
+  /**
+   * What a question to `to` about `lanes` is answered or fails with that is put later than now. Questions about others
+   * go beside it: a lane may be held until the answer about another one has come.
+   */
+  ask(to: number, lanes = 0): Promise<unknown> {
+    const key = to * MOST_LANES + lanes;
+    const known = this.next.get(key);
+    if (known !== undefined) return known;
+    const before = this.underWay.get(key) ?? Promise.resolve();
     // Whatever the one before has come to.
     const answer = before.then(() => undefined, () => undefined).then(() => {
-      this.next.delete(to);
-      const answered = this.put(to, next.needs);
-      this.underWay.set(to, answered);
+      this.next.delete(key);
+      const answered = this.put(to, lanes);
+      this.underWay.set(key, answered);
       const end = (): void => {
-        if (this.underWay.get(to) === answered) this.underWay.delete(to);
+        if (this.underWay.get(key) === answered) this.underWay.delete(key);
       };
       answered.then(end, end);
       return answered;
     });
-    const next: Next = { needs, answer };
-    this.next.set(to, next);
+    this.next.set(key, answer);
     return answer;
   }
 }

@@ -39,6 +39,9 @@ export function openSource(
   native: Native, { wanted }: SourceChoice, counters: Float64Array, open: OpenSource,
 ): OpenedSource {
   const memory = new IoMemory(native.sources, counters);
+  // Most of it is never used. The C library fills with zeros what it hands out a second time, so that all of it would
+  // be resident from about the third runtime of a process on (docs/decisions/2026-11-28-memory-of-lanes.md).
+  native.system.freshPages(memory.pool, 0);
   let refusal: string | undefined;
   let handle = open(wanted === 'io_uring', memory);
   if (typeof handle === 'number' && wanted === 'io_uring') {

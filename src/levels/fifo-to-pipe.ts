@@ -1,5 +1,5 @@
 /** A real-time FIFO as a named pipe, which `cat` can read: ordinary code writes each record on as a line. */
-import { checkFunction, checkOptions, PercoreError } from '../errors.js';
+import { checkFunction, checkOptions, checkText, PercoreError } from '../errors.js';
 import { closePipe, create, OK, pub, TOO_LARGE, type StructFields, type StructRecord } from '../queues/index.js';
 import { readRealtimeFifo, type RealtimeFifo, type RealtimeFifoReadOptions } from './realtime-fifo.js';
 
@@ -24,6 +24,8 @@ export async function fifoToPipe<Fields extends StructFields>(
   const { path, format = JSON.stringify, pollMs, signal } = checkOptions(
     'options', options, ['path', 'format', 'pollMs', 'signal'],
   );
+  // Without one it would be a pipe without a name, which nobody reads.
+  checkText('path', path);
   checkFunction('format', format);
   const pipe = create({ backend: 'pipe', path, framing: 'line' });
   const producer = pub(pipe);

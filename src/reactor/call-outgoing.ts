@@ -122,8 +122,13 @@ export class Outgoing implements Flushable {
     // The clock is read after 1, 2, 4, … values.
     if ((count & (count - 1)) !== 0) return undefined;
     const now = this.clock.nowNs();
-    if (count === 1) this.gatheredSinceNs = now;
-    else if (batch.isFull || now - this.gatheredSinceNs > GATHER_NS) this.sendGathered();
+    if (count === 1) {
+      this.gatheredSinceNs = now;
+    } else if (batch.isFull || now - this.gatheredSinceNs > GATHER_NS) {
+      this.sendGathered();
+      // The caller takes these while the next ones are made.
+      this.outlet.publishInTurn();
+    }
     return undefined;
   }
 

@@ -33,6 +33,17 @@ const CALLS_IN_FLIGHT = partyLayout.fields.callsInFlight.at >> 3;
  */
 const KEEPS_STACKS = process.env['PERCORE_CALL_STACKS'] === '1';
 
+/**
+ * What the promise that was made last is settled by. An executor of each promise's own would be a third of what a call
+ * leaves to the collector.
+ */
+let resolveNext!: (value: unknown) => void;
+let rejectNext!: (error: unknown) => void;
+const keepSettlers = (resolve: (value: unknown) => void, reject: (error: unknown) => void): void => {
+  resolveNext = resolve;
+  rejectNext = reject;
+};
+
 export class CallService {
   private readonly calls: Calls;
   private readonly codec = new ValueCodec();
@@ -62,9 +73,14 @@ export class CallService {
   call(
     name: string, argument: unknown, to: number, band: number, options: CallOptions, within?: AskedCall,
   ): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.begin(new PendingCall(name, to, band, resolve, reject), argument, options, within);
-    });
+    const promise = new Promise(keepSettlers);
+    const call = new PendingCall(name, to, band, resolveNext, rejectNext);
+    try {
+      this.begin(call, argument, options, within);
+    } catch (error) {
+      call.reject(error);
+    }
+    return promise;
   }
 
   /** The same for a streaming answer of which `credits` values may be under way. Throws what `call` rejects with. */
@@ -76,7 +92,11 @@ export class CallService {
     const call = new PendingCall(name, to, band, () => stream.end(), (error) => stream.fail(error));
     call.stream = stream;
     stream.host = {
-      grant: (values) => void this.tell(call, call.band, CREDIT, values),
+      grant: (values) => {
+        this.tell(call, call.band, CREDIT, values);
+        // The other side makes them while those are taken that have come.
+        this.intercore.outlet(to, RETURN_LANES + call.band).publishInTurn();
+      },
       leave: (dropped) => {
         this.drop(DROPPED_LATE_ANSWERS, dropped);
         if (!this.take(call)) return;

@@ -123,6 +123,8 @@ describe('a streaming answer', () => {
     await all(callStream(runtime, 'plainly', 6400, { ...of, credits: 6400 }));
     // The records of 6,400 numbers, the end, and what came beside.
     expect(runtime.status().main.received - before).toBeLessThan(3300);
+    await all(callStream(runtime, 'count', 6400, { ...of, credits: 6400 }));
+    expect(runtime.status().main.received - before, 'those that are promised share them as well').toBeLessThan(6600);
   });
 
   it('in batches ends as it does one by one: by an error behind the values, by leaving, by its limit', async () => {

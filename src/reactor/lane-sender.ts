@@ -124,6 +124,12 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.producer.flush();
   }
 
+  /** Publishes before the step ends, the higher bands to that party first: for who fills a lane while it is read. */
+  publishInTurn(): void {
+    this.turn.unpublished.publishAbove(this.band, this.to);
+    this.publish();
+  }
+
   /** What stands for `text` in this lane. Throws if it cannot be a name. */
   name(text: string): SentName {
     return this.names.of(text);
@@ -257,12 +263,6 @@ export class LaneSender implements RecordMemory, Room, Flushable {
       this.dirtySinceNs = now;
       this.publishInTurn();
     }
-  }
-
-  /** Publishes, the higher bands to that party first. */
-  private publishInTurn(): void {
-    this.turn.unpublished.publishAbove(this.band, this.to);
-    this.publish();
   }
 
   private refuse(code: number, needed: number, name?: SentName): number {

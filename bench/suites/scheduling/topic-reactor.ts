@@ -45,7 +45,8 @@ export default function start(reactor: Reactor<TopicProtocol>): void {
   if (reactor.id !== 0) return;
   const topic = createTopic(reactor, { name: 'tick', codec: tick });
   const message = { price: 101.5, number: 0 };
-  const task = reactor.spawn({ name: 'ticking', priority: 2 }, (messages): number => {
+  // In the band of its topic: a message that is above the step that sends it is published at once, one by one.
+  const task = reactor.spawn({ name: 'ticking' }, (messages): number => {
     for (let i = 0; i < BATCH && message.number < messages; i++) {
       const code = topic.publish(message);
       if (code !== 0) return code;
