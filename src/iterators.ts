@@ -1,4 +1,4 @@
-/** Iterators of others, of which nobody has checked what they answer. */
+/** Iterators of users, whose answers nobody has checked. */
 import { invalidArgument, type PercoreError } from './errors.js';
 
 type Walk = typeof Symbol.iterator | typeof Symbol.asyncIterator;
@@ -15,6 +15,6 @@ export function iteratorOf<I>(argument: string, iterable: object, walk: Walk): I
 /** True for what `next()` must answer, or promise. */
 export const isResult = (result: unknown): boolean => typeof result === 'object' && result !== null;
 
-/** What to throw where `next()` of `whose` has answered what is no result. */
+/** What to throw if `next()` of `whose` has returned something that is not a result. */
 export const notAResult = (whose: string, result: unknown): PercoreError =>
   invalidArgument(`what next() of ${whose} answers`, result, 'an object with value and done');

@@ -4,7 +4,7 @@ import type { Structure } from './layout-fields.js';
 /** Tasks that may wait or run on one pool. */
 export const MOST_OFFLOADED = 4096;
 
-/** What the threads of a pool are told of the tasks that they run. */
+/** What the threads of a pool are told about the tasks that they run. */
 export const offloadLayout = {
   name: 'Offload',
   bytes: 16384,

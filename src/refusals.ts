@@ -87,8 +87,8 @@ export function awaitPromised(
 }
 
 /**
- * For a simulator that runs one thread's code amid a step of another: nothing is noted from now on. The function
- * returned puts back what was.
+ * For a simulator that runs one thread's code in the middle of another's step: nothing is noted from now on. The
+ * function returned puts back what was.
  */
 export function setRefusalsAside(): () => void {
   const kept = { refusers: [...refusers], needs: [...needs], count, isInStep };

@@ -29,7 +29,7 @@ export class TopicRow {
     this.words = new Int32Array(memory, at, topicRowLayout.bytes >> 2);
   }
 
-  /** Nothing waits any more, and the next of this name may have the row. */
+  /** Nothing waits any more, and the next one of this name may have the row. */
   end(): void {
     this.numbers[LAG] = 0;
     // A statistic; its owner alone looks at it.

@@ -1,5 +1,5 @@
 /**
- * What becomes of an error that a user's callback has thrown and that no `onError` takes: an uncaught exception, as
+ * What happens to an error that a user's callback threw and that no `onError` takes: an uncaught exception, as
  * from setTimeout. That would end a whole reactor for one callback, so a reactor's thread says here, once, that it
  * counts and reports such errors ('stepError'): a callback then costs itself alone.
  */

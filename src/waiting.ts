@@ -6,7 +6,7 @@
  * | what happens, in this order    | what the promise does                                                       |
  * |--------------------------------|-----------------------------------------------------------------------------|
  * | the options are no options     | rejects with ERR_PERCORE_INVALID_ARGUMENT                                   |
- * | the signal has aborted already | rejects with `signal.reason` itself, even if what is waited for is there    |
+ * | the signal has already aborted | rejects with `signal.reason` itself, even if what is waited for is there    |
  * | what is waited for is there    | resolves if it is so still when the caller's turn is over, or after one     |
  * |                                | pass of the loop (loop-pass.ts)                                             |
  * | `timeoutMs` is 0               | rejects with ERR_PERCORE_TIMEOUT                                            |
@@ -15,7 +15,7 @@
  * | the signal aborts              | rejects with `signal.reason` itself                                         |
  *
  * Whatever ends a wait, nothing of it is left behind: no timer, no listener. What would have come is not lost, it
- * goes to the next who asks.
+ * goes to the next one that asks.
  *
  * Blocking waits (`…Sync`) freeze their thread, so no signal could abort in it: they take `timeoutMs` alone, answer
  * a result code when it is over, and are refused in a reactor.
@@ -29,7 +29,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * Gives up with ERR_PERCORE_TIMEOUT after so many milliseconds, 0 to 2^31 - 1; 0 gives up unless what is waited for
-   * is there already. Left out: waits for ever.
+   * is there already. Default: waits for ever.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -101,7 +101,7 @@ export function timedOut(missed: string, timeoutMs: number, reactorId?: number):
   });
 }
 
-/** Calls `then` after so many milliseconds; the function returned prevents it. */
+/** Calls `then` after this many milliseconds; the returned function prevents that. */
 export type StartTimeout = (timeoutMs: number, then: () => void) => () => void;
 
 const startNodeTimeout: StartTimeout = (timeoutMs, then) => {
@@ -111,7 +111,7 @@ const startNodeTimeout: StartTimeout = (timeoutMs, then) => {
 
 /**
  * Limits a wait for what is not there yet. Calls `giveUp` once, with what the promise is to be rejected with, when the
- * time is over or the signal aborts; the function returned ends both. Throws that reason when it is so already: the
+ * time is over or the signal aborts; the returned function ends both. Throws that reason if it is already so: the
  * signal has aborted, or `timeoutMs` is 0. `options` have been checked; `missed` and `reactorId` are as in `timedOut`.
  * `startTimeout` is for waits on another clock than Node's.
  */

@@ -254,7 +254,7 @@ it('after close, nothing can be opened any more, and nothing stays open of the a
     () => io.watchPath('/', {}, () => undefined), () => io.registerDescriptor(handle.eventFd, {}, () => undefined),
     () => io.onReadiness(handle, {}, () => undefined), () => createConsole(io, { port: 0 }),
   ])
-    expect(refusalOf(call)).toBe('ERR_PERCORE_CLOSED: this I/O is closed: nothing can be opened with it any more');
+    expect(refusalOf(call)).toBe('ERR_PERCORE_CLOSED: this I/O is closed: nothing more can be opened with it');
   expect(io.status().endpoints).toBe(0);
   closeReadiness(handle);
 });

@@ -243,7 +243,7 @@ export class Connection {
   }
 }
 
-/** What is behind a connection; undefined for what is none. */
+/** The inside of a connection; undefined if it is not a connection. */
 export function endpointOf(connection: unknown): ConnectionEndpoint | undefined {
   return typeof connection === 'object' && connection !== null ? open(connection) : undefined;
 }

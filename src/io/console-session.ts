@@ -2,7 +2,7 @@
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { LineReader } from './line-reader.js';
 
-/** Where lines come from, and who reads the answers. */
+/** The source of lines, and the reader of the answers. */
 export interface Terminal {
   readonly lineEnd: string;
   offer(text: string): number;
@@ -88,7 +88,7 @@ export class ConsoleSession {
     return [`error: a line of ${line.bytes} bytes is longer than ${this.reader.maxLineBytes}`];
   }
 
-  /** False when the terminal has closed. Waits for who reads slowly. */
+  /** False if the terminal has closed. Waits for a slow reader. */
   private async write(text: string): Promise<boolean> {
     for (;;) {
       const code = this.terminal.offer(text);

@@ -29,7 +29,7 @@ export interface ConsoleOptions {
   greeting?: string;
   /** Before each line. Default none. */
   prompt?: string;
-  /** Who connects when so many are there is told so and closed. 1 to 1024, default 16. */
+  /** Most users at a time: whoever connects beyond that is told so and disconnected. 1 to 1024, default 16. */
   maxSessions?: number;
   /** Bytes of the longest line: 1 to 65,536, default 4096. */
   maxLineBytes?: number;
@@ -38,7 +38,8 @@ export interface ConsoleOptions {
 }
 
 /**
- * Given the words behind the command's name and the whole line. What it returns is the answer; nothing or '' is none.
+ * Given the words behind the command's name and the whole line. What it returns is the answer; nothing or '' means
+ * none.
  */
 export type CommandHandler = (words: string[], line: string) => CommandAnswer | Promise<CommandAnswer>;
 

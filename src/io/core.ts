@@ -35,7 +35,7 @@ export interface IoHost {
   readonly open: OpenSource;
   /** The first endpoint is open (true), or the last has gone. */
   readonly keepAlive: (isNeeded: boolean) => void;
-  /** Another source was opened than the one that `auto` had decided for. Left out: nobody minds. */
+  /** Called when another source was opened than the one that `auto` had chosen. Optional. */
   readonly onOtherSource?: (granted: IoSource, decision: string) => void;
   /** Counts and reports what a handler threw that runs outside of its endpoint's step. */
   readonly report: (error: unknown, where: string) => void;
@@ -60,7 +60,7 @@ export class IoCore {
   /** The source that was asked for, and the one that is used, or will be with the first endpoint. */
   readonly asked: AskedIoSource;
   granted: IoSource;
-  /** Of `auto`: why it is that one. */
+  /** For `auto`: why it is that one. */
   decision: string | undefined;
   readonly refusals: string[] = [];
   /** When the events that are being handed out were collected. */
@@ -121,7 +121,7 @@ export class IoCore {
   private handOut(count: number): void {
     const { memory, memory: { block }, endpoints } = this;
     for (let at = EVENT, end = EVENT + count * 4; at < end; at += 4) {
-      // An endpoint that was closed meanwhile is not found any more.
+      // An endpoint that was closed meanwhile is no longer found.
       const endpoint = endpoints.find(block[at]!);
       const value = block[at + 2]!;
       switch (block[at + 1]!) {
@@ -200,7 +200,7 @@ export class IoCore {
     if (code < 0) throw notWatched(this.granted, this.native.system.errorName(-code), fd);
   }
 
-  /** No readiness any more; the descriptor stays the caller's. */
+  /** Reports no more readiness; the descriptor stays the caller's. */
   deregister(endpoint: Endpoint, fd: number): void {
     this.native.sources.remove(this.memory.handle, fd, endpoint.token);
     this.leave(endpoint);
@@ -286,10 +286,10 @@ export class IoCore {
     this.memory = memory;
   }
 
-  /** Throws ERR_PERCORE_CLOSED when nobody would tell an endpoint anything any more. */
+  /** Throws ERR_PERCORE_CLOSED if nobody would ever tell an endpoint anything. */
   checkOpen(): void {
     if (!this.isOver) return;
-    throw new PercoreError('ERR_PERCORE_CLOSED', 'this I/O is closed: nothing can be opened with it any more');
+    throw new PercoreError('ERR_PERCORE_CLOSED', 'this I/O is closed: nothing more can be opened with it');
   }
 
   /** Closes every endpoint, also when a handler throws; the first error is thrown afterwards. */

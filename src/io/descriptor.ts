@@ -64,7 +64,7 @@ export class Descriptor {
     this.#endpoint.reregister(interest);
   }
 
-  /** No readiness any more, not even what is on its way. The descriptor stays open: close it afterwards. */
+  /** Reports no more readiness, not even what is on its way. The descriptor stays open: close it afterwards. */
   close(): void {
     this.#endpoint.close();
   }

@@ -75,7 +75,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   private readonly refusals: string[] = [];
   private number = -1;
   private isGone = false;
-  /** Who waits until the descriptor is closed. */
+  /** Those who wait until the descriptor is closed. */
   private readonly closing = new Waiters<true>('the file was not closed');
 
   /**
@@ -130,7 +130,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   /** The descriptor is there; `sizeBytes` is what the file had when it was opened. */
   protected abstract whenOpen(sizeBytes: number): void;
   protected abstract whenClosed(): void;
-  /** Bytes that were taken and are lost, of which nobody who waited has been told. */
+  /** Bytes that were taken and are lost, about which nobody who waited was told. */
   protected lostBytes(): number {
     return 0;
   }
@@ -243,7 +243,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
 
   private tellGone(): void {
     this.onGone(this);
-    // Nobody asks any more, and what was taken with OK would be gone without a word.
+    // Nobody asks any more, and what was taken with OK would be lost silently.
     const isTold = this.closeHandler !== undefined || this.closing.count > 0;
     const lost = this.error === undefined || isTold ? 0 : this.lostBytes();
     if (lost > 0) this.core.report(this.error, `file ${this.path}, which lost ${lost} bytes`);

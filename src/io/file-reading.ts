@@ -43,7 +43,7 @@ export class ReadingFile extends FileEndpoint {
   private nextDeliver = 0;
   private nextRelease = 0;
   private hasEnded = false;
-  /** A chunk is the last: none behind it need be asked for. */
+  /** A chunk is the last: none after it need be asked for. */
   private isEndSeen = false;
   private sizeBytes = 0;
   /** The next chunk's waiter, of a loop over the file. */

@@ -21,7 +21,7 @@ const DEFAULT_DEPTH = 4;
 export class FileSet {
   private readonly files = new Set<FileEndpoint>();
   private readonly pool = new PoolTransfers();
-  /** The ring, or why there is none; asked for with the first file that wants it. */
+  /** The ring, or why there is none; opened with the first file that wants it. */
   private ring: RingTransfers | string | undefined;
 
   constructor(private readonly core: TimedIoCore) {}

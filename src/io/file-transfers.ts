@@ -157,7 +157,7 @@ export class RingTransfers implements Transfers, Endpoint {
     this.reap();
   }
 
-  /** Nothing is in flight afterwards; what was is told as cancelled. */
+  /** Nothing is in flight afterwards; what was is reported as cancelled. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;

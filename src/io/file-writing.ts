@@ -46,9 +46,9 @@ export class WritingFile extends FileEndpoint implements Refuser {
   /** Something came back: look again. What comes back within `submit` finds this file marked as ready still. */
   private mustLook = false;
   private isEnding = false;
-  /** Who waits until so many bytes are written. */
+  /** Those who wait until a number of bytes is written. */
   private readonly flushing = new Waiters<number>(NOT_FLUSHED);
-  /** Who waits until so much of the memory at most is used. */
+  /** Those who wait until no more than an amount of the memory is used. */
   private readonly waiters = createPendingWaiters();
   /** The thread winds down: nothing waits for more any longer. */
   private isPushed = false;

@@ -60,7 +60,7 @@ export class IoMemory {
   bufferBits = 0;
   /** Buffers that nobody used any more, so far. */
   givenBack = 0;
-  /** Of a backend that must be told of the first request, see NativeTurns. */
+  /** For a backend that must be told about the first request, see NativeTurns. */
   knock: (() => void) | undefined;
   private seenDrains = 0;
   /** Where the next bytes go, and the end of the half. */
@@ -167,7 +167,7 @@ export class IoMemory {
     this.counters[REFUSED]!++;
   }
 
-  /** A listener has closed so many connections at once. */
+  /** A listener has closed this many connections at once. */
   countShed(connections: number): void {
     this.counters[SHED]! += connections;
   }

@@ -32,7 +32,7 @@ export interface IoStatus extends IoCounters {
   readonly asked: AskedIoSource;
   /** The one that is used, or will be with the first endpoint. */
   readonly granted: IoSource;
-  /** Why it is that one, where 'auto' was asked for. */
+  /** Why it is that one, if 'auto' was asked for. */
   readonly decision: string | undefined;
   /** Why it is another, one line each. */
   readonly refusals: readonly string[];
@@ -172,7 +172,7 @@ export class Io {
   }
 }
 
-/** What is behind the I/O of a thread; undefined for what is none. */
+/** The inside of the I/O of a thread; undefined if it is not an Io. */
 export function coreOf(io: unknown): TimedIoCore | undefined {
   return typeof io === 'object' && io !== null ? open(io) : undefined;
 }

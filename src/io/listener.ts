@@ -26,7 +26,7 @@ export interface ListenerStatus {
   readonly accepted: number;
   /** Times that descriptors or memory ran out. */
   readonly shortages: number;
-  /** Connections that were closed at once because of it. */
+  /** How many connections were closed at once for this reason. */
   readonly shed: number;
 }
 

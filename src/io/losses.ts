@@ -7,7 +7,9 @@ export class Losses {
   /** The thread closes its endpoints: what they drop from now on nobody has chosen to drop. */
   isEnding = false;
 
-  /** An endpoint drops so many bytes. A close without an error is its user's decision, who knows what was pending. */
+  /**
+   * An endpoint drops this many bytes. Closing it without an error is the decision of its user, who knows what waits.
+   */
   note(bytes: number, error: PercoreError | undefined): void {
     if (error !== undefined || this.isEnding) this.bytes += bytes;
   }

@@ -56,7 +56,7 @@ class Polled implements Endpoint, Ready {
     this.core.schedule(this);
   }
 
-  /** What it was ready for; it is not any more. */
+  /** What it was ready for, and no longer is. */
   take(): number {
     const { readiness } = this;
     if (readiness !== 0) this.waiting.count--;
@@ -79,7 +79,7 @@ export interface PollerStatus {
   readonly asked: AskedIoSource;
   /** The one that is used. */
   readonly granted: IoSource;
-  /** Why it is that one, where 'auto' was asked for. */
+  /** Why it is that one, if 'auto' was asked for. */
   readonly decision: string | undefined;
   /** Why it is another, one line each. */
   readonly refusals: readonly string[];
@@ -150,13 +150,13 @@ export class Poller implements Disposable {
     return polled.token;
   }
 
-  /** Another interest from now on; what is ready already is told again. Arms a one-shot again. */
+  /** Has another interest from now on; what is already ready is reported again. Arms a one-shot again. */
   reregister(token: number, interest: number): void {
     const polled = this.#find('reregister', token);
     this.#core.reregister(polled, polled.fd, checkInterest(interest));
   }
 
-  /** No more of it, not even what is on its way. */
+  /** Reports nothing more of it, not even what is on its way. */
   deregister(token: number): void {
     const polled = this.#find('deregister', token);
     this.#polled.delete(token);

@@ -1,6 +1,6 @@
 /**
  * What a user's callback threw, in a step of its own: whoever runs steps counts and reports it, as it does what a step
- * throws. So a callback costs itself alone: not the one who happened to call it, nor what that one had still to do.
+ * throws. So a callback that throws affects neither its caller nor what the caller still had to do.
  */
 import type { Ready, Schedule } from '../scheduling/internal.js';
 

@@ -158,7 +158,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       );
       expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(name)} }, () => {})`)).toBe(
         `ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:@percore-test-${process.pid}: somebody has this path; `
-          + `choose another, or stop who has it`,
+          + `choose another, or stop that program`,
       );
     });
 
@@ -211,7 +211,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await once(server, 'listening');
       expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toBe(
         `ERR_PERCORE_ADDRESS_IN_USE: cannot listen on unix:${path}: somebody has this path; choose another, or stop `
-          + `who has it`,
+          + `that program`,
       );
       expect(await refusalOf(`reactor.io.unixDatagram({ path: ${JSON.stringify(path)} })`)).toMatch(
         /^ERR_PERCORE_ADDRESS_IN_USE/,

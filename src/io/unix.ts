@@ -35,7 +35,7 @@ export interface UnixDatagramOptions extends DatagramOptions {
   connect?: string;
 }
 
-/** Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM: ENOTSOCK for a file that is no socket. */
+/** Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM: ENOTSOCK for a file that is not a socket. */
 export function listenUnix(
   core: TimedIoCore, options: UnixListenOptions, onConnection: (connection: Connection) => void,
 ): Listener {
@@ -76,7 +76,7 @@ function unixSystem(call: () => number, what: string, path: string): number {
     const { code: errno, syscall } = cause as { code: string; syscall: string };
     const details = { errno, syscall, cause };
     if (errno === 'EADDRINUSE') {
-      const text = `cannot ${what} ${show(path)}: somebody has this path; choose another, or stop who has it`;
+      const text = `cannot ${what} ${show(path)}: somebody has this path; choose another, or stop that program`;
       throw new PercoreError('ERR_PERCORE_ADDRESS_IN_USE', text, details);
     }
     throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what} ${show(path)}: ${(cause as Error).message}`, details);

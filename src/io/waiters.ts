@@ -1,4 +1,4 @@
-/** Waiting until no more than so many bytes are pending: for room, or for everything to be sent. See waiting.ts. */
+/** Waits until no more than a number of bytes is pending: for room, or for everything to be sent. See waiting.ts. */
 import { isPassDue, nextPass } from '../loop-pass.js';
 import { checkWaitOptions, throwIfAborted, Waiters, type WaitOptions } from '../waiting.js';
 
@@ -6,7 +6,7 @@ import { checkWaitOptions, throwIfAborted, Waiters, type WaitOptions } from '../
 export const NO_ROOM = 'no room';
 export const NOT_FLUSHED = 'not everything was taken by the kernel';
 
-/** Those who wait; `settle(pending)` wakes who waits for no less. */
+/** Those who wait; `settle(pending)` wakes those who wait for no less. */
 export function createPendingWaiters(): Waiters<number> {
   return new Waiters<number>(NO_ROOM);
 }

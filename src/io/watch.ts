@@ -25,7 +25,7 @@ const EVENTS = {
   movedFrom: 0x40, movedTo: 0x80,
   created: 0x100, deleted: 0x200, deletedItself: 0x400, movedItself: 0x800,
 } as const;
-/** What is told without being asked. */
+/** What is reported without being asked for. */
 const UNMOUNTED = 0x2000, OVERFLOW = 0x4000, IGNORED = 0x8000, IS_DIRECTORY = 0x4000_0000;
 const ONLY_DIRECTORY = 0x100_0000, DO_NOT_FOLLOW = 0x200_0000, MASK_ADD = 0x2000_0000;
 const BUFFER_BYTES = 16_384;
@@ -58,7 +58,7 @@ export interface WatchEvent {
 }
 
 export interface WatchOptions {
-  /** Default: all but accessed, opened, closed, modified and attributes. */
+  /** Default: all except accessed, opened, closed, modified and attributes. */
   events?: readonly WatchKind[];
   /** Refuse anything but a folder. Default false. */
   onlyDirectory?: boolean;

@@ -1,5 +1,5 @@
 /**
- * Descriptors that are no sockets, or not known to be: who owns one, reading and writing without blocking, watched
+ * Descriptors that are not sockets, or not known to be: who owns one, reading and writing without blocking, watched
  * paths, and pipes between processes as queues.
  *
  * Required: `descriptors.close`, `own`, `disown`, since all I/O closes by them.
@@ -12,7 +12,7 @@ export interface NativeDescriptors {
   close(fd: number): void;
   /** From now on this thread's: closed with it. */
   own(fd: number): void;
-  /** Nobody's here any more. */
+  /** It belongs to nobody here any more. */
   disown(fd: number): void;
   /**
    * `own` for a number that a user has given, made non-blocking where that changes nothing for others. Returns `fd`.

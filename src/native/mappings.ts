@@ -25,9 +25,9 @@ export interface NativeMappings {
   wait(words: Int32Array, at: number, seen: number, timeoutMs: number): number;
   /** `then(token)` hears of what the next two wait for; it does not keep the loop alive. Once a thread. 0 or -errno. */
   open(then: (token: number) => void): number;
-  /** Tells `token` when the word is not `seen` any more, after `timeoutMs`, or when the file is cut. 0 or -errno. */
+  /** Reports `token` when the word is no longer `seen`, after `timeoutMs`, or when the file is cut. 0 or -errno. */
   waitLater(words: Int32Array, at: number, seen: number, timeoutMs: number, token: number): number;
-  /** Tells `token` when this process has ended. 0, -ESRCH when there is none, or -errno. */
+  /** Reports `token` when this process has ended. 0, -ESRCH if there is none, or -errno. */
   watchProcess(pid: number, token: number): number;
   /** 1 when no such process runs, also where it is a zombie; 0 when one does; or -errno. */
   hasExited(pid: number): number;

@@ -1,5 +1,5 @@
 /**
- * What a thread is to the system's scheduler, and memory that is there before it is needed.
+ * How the system's scheduler treats a thread, and memory that is present before it is needed.
  *
  * The whole group may be missing: every policy and every lock is then a refusal with ENOSYS, and threads run as the
  * system runs them.

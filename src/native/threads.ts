@@ -10,7 +10,7 @@
 
 /** What concerns no thread and no descriptor. */
 export interface NativeSystem {
-  /** "ECONNRESET" for a positive errno, "UNKNOWN" for a number that is none. */
+  /** "ECONNRESET" for a positive errno, "UNKNOWN" for any other number. */
   errorName(errno: number): string;
   /**
    * Gives the whole pages of `bytes` from byte `from` on back to the kernel: they read as zeros afterwards. Nobody may
@@ -29,9 +29,9 @@ export interface NativeThreads {
   setName(name: string): void;
   /** The CPUs on which the calling thread may run, ascending; at least one. */
   getAffinity(): number[];
-  /** Asks for these CPUs and returns those that were granted. Throws EINVAL when none of them is to be had. */
+  /** Asks for these CPUs and returns those that were granted. Throws EINVAL if none of them can be granted. */
   setAffinity(cpus: readonly number[]): number[];
-  /** CPUs of another thread of this process, by the system's number of it; none where there is no such thread. */
+  /** CPUs of another thread of this process, by the system's number of it; empty if there is no such thread. */
   getAffinityOf(tid: number): number[];
   /** Moves another thread of this process to these CPUs. 0 or -errno. */
   setAffinityOf(tid: number, cpus: readonly number[]): number;
@@ -64,6 +64,6 @@ export interface NativeWakers {
   create(): number;
   /** Wakes whoever sleeps on it, or whoever does so next: a wake is never lost, several may become one. */
   wake(eventFd: number): void;
-  /** Closes it, whichever thread has made it. Nothing happens when it is none. */
+  /** Closes it, whichever thread made it. Does nothing if there is none. */
   close(eventFd: number): void;
 }

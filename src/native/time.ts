@@ -30,7 +30,7 @@ export interface NativeTimersOptions {
   tickBits: number;
   expiriesPerTurn: number;
   originNs: number;
-  /** Called by this thread's loop when something is due. Left out: nobody turns the wheel but `poll`. */
+  /** Called by this thread's loop when something is due. Without it only `poll` turns the wheel. */
   deliver?: () => void;
 }
 

@@ -27,7 +27,7 @@ export interface TurnOptions {
 export interface NativeTurns {
   /** One a thread. It runs from the next pass of the thread's loop on. */
   create(options: TurnOptions): TurnHandle;
-  /** Calls nothing any more; its I/O source is gone with it. */
+  /** Calls nothing any more; its I/O source has gone with it. */
   stop(turn: TurnHandle): void;
   /** Whether the turn keeps this thread's loop going. */
   setReferenced(turn: TurnHandle, isReferenced: boolean): void;

@@ -194,7 +194,7 @@ describe('chains that could never move', () => {
     const queue = spmc();
     const message = (after: (string | number)[]): string => errorOf(() => sub(queue, { after })).message;
     expect(message([0]), 'it would be its own').toBe(
-      'after must be the place of a consumer that is there, or a declared one, not 0',
+      'after must be the place of a consumer that exists, or a declared one, not 0',
     );
     expect(message([4])).toBe('after must be a whole number from 0 to 3, not 4');
     expect(message(['parse'])).toBe('after must be a declared consumer: the queue has none, not "parse"');

@@ -45,7 +45,7 @@ export function copyBytes(record: Uint8Array, length: number, bytes: Uint8Array,
 const canGrow = (buffer: ArrayBufferLike & { growable?: boolean }): boolean => buffer.growable === true;
 
 /**
- * What becomes of a claim that cannot be: a whole number that is out of range never fits, and anything else is no
+ * What happens to an impossible claim: a whole number that is out of range never fits, and anything else is no
  * length at all.
  */
 export function refuseClaim(argument: string, value: unknown, least: number, most: number): typeof TOO_LARGE {

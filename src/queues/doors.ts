@@ -16,7 +16,7 @@ export const SHAPE: unique symbol = Symbol.for('percore.shape');
 export const WISH: unique symbol = Symbol.for('percore.wish');
 /** A consumer of one ring, for the wish of an end made of several: says that somebody sleeps. */
 export const ARM: unique symbol = Symbol.for('percore.arm');
-/** A producer, for `link`: to wait until nothing will be taken any more. */
+/** A producer, for `link`: waits until nothing more will be taken. */
 export const END_WISH: unique symbol = Symbol.for('percore.endWish');
 /** A consumer of one ring, for `link`: moves records to another queue. */
 export const MOVE_TO: unique symbol = Symbol.for('percore.moveTo');
@@ -24,7 +24,7 @@ export const MOVE_TO: unique symbol = Symbol.for('percore.moveTo');
 export const TAKES_ALL: unique symbol = Symbol.for('percore.takesAll');
 /** A producer, for `link`: claims room for one record. */
 export const CLAIM_FOR: unique symbol = Symbol.for('percore.claimFor');
-/** A producer, for who parks its thread: asks to be told of room. */
+/** A producer, for whoever parks its thread: asks to be told when there is room. */
 export const ASK_FOR_ROOM: unique symbol = Symbol.for('percore.askForRoom');
 /** A consumer, for who parks a producing thread: sets whom to call when there is room that was asked for. */
 export const ON_ROOM: unique symbol = Symbol.for('percore.onRoom');

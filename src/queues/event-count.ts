@@ -1,5 +1,5 @@
 /**
- * How one thread waits for another at a queue: by an event count. Who waits and who rings keep to one order:
+ * How one thread waits for another at a queue: by an event count. The waiting and the ringing side keep to one order:
  *
  *   who waits                            who publishes or releases
  *   1. seen = bell                       1. moves its cursor
@@ -37,7 +37,7 @@ export interface Wish {
 
 /** Wakes whoever sleeps at this bell. */
 export function ringBell(words: Int32Array, at: number): void {
-  // ring.bell: pairs with the load and the sleep of who waits. Grows first, so that who is about to sleep does not.
+  // ring.bell: pairs with the load and the sleep of the waiting side. Grows first, so that one about to sleep does not.
   Atomics.add(words, at, 1);
   const far = farBellsOf(words);
   if (far === null) Atomics.notify(words, at);

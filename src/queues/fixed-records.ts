@@ -1,6 +1,6 @@
 /**
  * Rings of fixed records: a record's place follows from its sequence, so there is no header and a batch is one run of
- * memory but for the wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
+ * memory except at the wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
  *
  * Ordering: see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or between
  * ring.publish and ring.free (consumer).

@@ -74,7 +74,7 @@ export function makeGroup(handle: GroupHandle, start: number): void {
   Atomics.store(words, fields.magic.at >> 2, GROUP_MAGIC);
 }
 
-/** The group behind a handle. Throws for memory that is no such group. */
+/** The group of a handle. Throws for memory that is not such a group. */
 export function openGroup(handle: GroupHandle): Group {
   checkHandle(handle);
   if (!isWhole(handle.rings, 1, MAX_PRODUCERS) || !isWhole(handle.groupPlaces, 1, MAX_CONSUMERS)) {
@@ -107,7 +107,7 @@ export const openRingOf = (group: Group, index: number, isLane: boolean): QueueM
 /** Takes a consumer's place in the group. Its number, or -1. */
 export function joinGroup(group: Group): number {
   for (let place = 0; place < group.places; place++) {
-    // One of those who want the place gets it. Pairs with leaveGroup(): who had it before has let go of its lanes.
+    // One of those who want the place gets it. Pairs with leaveGroup(): its previous owner has let go of its lanes.
     if (Atomics.compareExchange(group.words, PLACE_THREAD + place, 0, meIn(group.sharer)) === 0) return place;
   }
   return -1;

@@ -210,8 +210,8 @@ export interface LinkedValueOptions<T> extends Omit<LinkedOptions, 'codec'> {
 
 export interface PubOptions {
   /**
-   * Publish at the latest after so many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and at
-   * the end of the step. Call `flush` before you wait for an answer.
+   * Publish at the latest after this many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and
+   * at the end of the step. Call `flush` before you wait for an answer.
    */
   publishEvery?: { readonly records: number };
 }

@@ -74,7 +74,7 @@ export function propertiesInThread(queue: InThreadQueue<unknown>): QueueProperti
   return open(queue).properties();
 }
 
-/** The values of one queue and who is at work on them. */
+/** The values of one queue, and who works on them. */
 export abstract class InThreadStore<T> {
   published = 0;
   consumed = 0;
@@ -96,7 +96,7 @@ export abstract class InThreadStore<T> {
   abstract get depth(): number;
   /** Takes one in: OK, or BACK_PRESSURED or DROPPED and not taken. Counts what it drops. */
   protected abstract put(value: T): ResultCode;
-  /** Gives the oldest out and lets go of it. Only while `depth` is above 0. */
+  /** Returns the oldest and lets go of it. Call it only while `depth` is above 0. */
   protected abstract take(): T;
   /** True when an offer would not be answered BACK_PRESSURED. */
   abstract get hasRoom(): boolean;
@@ -119,14 +119,16 @@ export abstract class InThreadStore<T> {
     return value;
   }
 
-  /** No value will follow: who waits for one learns it. */
+  /** No value will follow: those who wait for one are told. */
   close(): void {
     this.isClosed = true;
     // With values left, nobody is waiting.
     for (const { readers } of this.consumers) readers.settle(CLOSED);
   }
 
-  /** Nobody will read: what is left is let go, and who waits for room learns that it will never matter. */
+  /**
+   * Nobody will read: what is left is let go, and those who wait for room are told that there is nobody to wait for.
+   */
   abandon(): void {
     this.isAbandoned = true;
     this.dropped.closed += this.depth;

@@ -229,7 +229,7 @@ export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}
 }
 
 /**
- * No producer may join any more; those that there are get CLOSED after their next publish at the latest, consumers when
+ * No producer may join any more; the present ones get CLOSED after their next publish at the latest, consumers when
  * they have drained. From any thread; blocks nobody. For queues made of rings: the ends of a deque or window close
  * themselves, for pipes see `closePipe`.
  */
@@ -255,7 +255,7 @@ export function recover(queue: Queue, worker?: number | WorkerLike): Recovered {
 
 /**
  * What the queue says of itself: kind, backend, depth, lag of each consumer, totals, drops by reason. Stops nobody;
- * allocates. From any thread, but for deque and window.
+ * allocates. From any thread, except for deque and window.
  */
 export function inspect(queue: Queue): RingsProperties;
 export function inspect(queue: AnyQueue): QueueProperties;

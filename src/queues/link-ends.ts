@@ -151,7 +151,7 @@ export function moveVariable(from: VariableSource, to: LinkTo, limit: number, co
 /** What a closing target did not take is counted there; the source is not released beyond what was taken. */
 const publish = (to: LinkTo, code: ResultCode): boolean => to.flush() !== CLOSED && code !== CLOSED;
 
-/** Up to so many bytes a loop over words is faster than making two views. */
+/** Up to this many bytes, a loop over words is faster than making two views. */
 const SMALL_BYTES = 256;
 
 function copy(bytes: Uint8Array, words: Int32Array, from: number, to: LinkTo, at: number, length: number): void {

@@ -80,7 +80,7 @@ export class Link {
     }
   }
 
-  /** Waits at one end, for room or for a record, and no longer than the other end is there: then CLOSED. */
+  /** Waits at one end, for room or for a record, and only as long as the other end exists: then CLOSED. */
   private async wait(isFull: boolean, signal: AbortSignal | undefined): Promise<ResultCode> {
     const { from, to } = this;
     const over = new AbortController();

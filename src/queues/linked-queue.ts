@@ -95,7 +95,7 @@ export class LinkedProducer extends VariableProducer {
   override tryClaim(length: number, type = 1): number {
     if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes)
       return this.refuse(length);
-    // A negative one would be taken for padding; one that is no int32 would arrive as another.
+    // A negative one would be taken for padding; one that is not an int32 would arrive as another.
     if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const at = this.next & this.mask;
     const units = this.unitsFor(length);

@@ -31,7 +31,7 @@ import { ringBell } from './event-count.js';
 
 /** Most bytes copied at once. */
 const SCRATCH_BYTES = 16 * 1024;
-/** Up to so many variable records their headers are looked at before they are copied. */
+/** For up to this many variable records, the headers are looked at before the records are copied. */
 const FEW = 64;
 
 /**

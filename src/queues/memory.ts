@@ -152,7 +152,7 @@ export function openRing(
   const words = new Int32Array(ring.buffer, ring.byteOffset, length >> 2);
   const get = (field: LayoutField): number => Atomics.load(words, field.at >> 2);
   const { fields } = queueLayout;
-  // Pairs with the stores in makeRing(): a complete header is seen behind its magic.
+  // Pairs with the stores in makeRing(): whoever sees the magic sees a complete header.
   const magic = get(fields.magic);
   const version = get(fields.version);
   if (magic !== QUEUE_MAGIC || version !== LAYOUT_VERSION) {

@@ -20,7 +20,7 @@ export function joinLane(group: Group): QueueMemory {
     if (Atomics.load(group.words, IS_CLOSING) === 0) return ring;
     // Nothing was sent by it. Carries nothing: pairs with the exchange in joinAsProducer().
     Atomics.store(ring.words, PRODUCER_THREAD, 0);
-    // Who waits for the end has perhaps seen us.
+    // Somebody who waits for the end may have seen us.
     announceLanes(group);
     throw new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
   }

@@ -101,7 +101,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     return valuesOf(this);
   }
 
-  /** OK when a whole record is there; EMPTY or CLOSED. Reads if need be. */
+  /** OK if a whole record is there, else EMPTY or CLOSED. Reads if necessary. */
   private look(): ResultCode {
     if (!this.frames.find() && !this.isOver) this.fill(this.readBudget());
     return this.frames.find() ? OK : this.isOver ? CLOSED : EMPTY;
@@ -169,8 +169,8 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   /**
-   * Nothing will come any more; at most a last line is left. Also found by a call of one that does not wait: those who
-   * do are told, since nothing is watched any more.
+   * Nothing more will come; at most a last line is left. Also found by a call of one that does not wait: those who
+   * do wait are told, since nothing is watched from then on.
    */
   private finish(): void {
     if (this.isOver) return;

@@ -13,9 +13,11 @@ import { copyBytes, isBytes, lengthOf } from './copy-bytes.js';
 export type Framing = 'line' | 'length';
 export type PipeValues = 'text' | 'bytes';
 
-/** POSIX promises that writes of up to so many bytes are not torn apart by other writers; 4,096 on every Linux. */
+/**
+ * POSIX promises that writes of up to this many bytes are not mixed with other writers' bytes; 4,096 on every Linux.
+ */
 export const PIPE_BUF = 4096;
-/** What one read takes at least, while it is there: a pipe's usual capacity. */
+/** The least that one read takes, if there is as much: a pipe's usual capacity. */
 export const READ_BYTES = 65_536;
 const LINE_FEED = 10;
 const LENGTH_BYTES = 4;

@@ -83,12 +83,12 @@ export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
   return { words: new Int32Array(shared), counts: new Float64Array(shared), bytes: new Uint8Array(shared) };
 }
 
-/** The words behind a handle. Throws for what is not the handle of a pipe of this layout. */
+/** The words of a handle. Throws if it is not the handle of a pipe of this layout. */
 export function memoryOf(queue: PipeQueue): PipeMemory {
   if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes)
     throw noHandle(queue);
   const memory = viewsOf(queue.shared);
-  // Pairs with the stores in createPipe(): a complete block is seen behind its magic.
+  // Pairs with the stores in createPipe(): whoever sees the magic sees a complete block.
   const [magic, version] = [Atomics.load(memory.words, MAGIC), Atomics.load(memory.words, VERSION)];
   if (magic !== PIPE_MAGIC || version !== LAYOUT_VERSION) {
     throw new PercoreError(

@@ -137,7 +137,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     else this.sendByItself();
   }
 
-  /** Hands `out` to the kernel as far as it takes it. OK when all of it is gone. */
+  /** Gives the kernel as much of `out` as it takes. OK when all of it has gone. */
   private push(): ResultCode {
     // Ends: each pass takes bytes away or leaves.
     while (this.sent < this.used) {

@@ -65,7 +65,7 @@ export interface PipeQueueOptions {
    * count it.
    */
   whenSlow?: 'wait' | 'drop-newest';
-  /** A FIFO in place of an anonymous pipe; made if nothing is there. Nobody removes it. */
+  /** A FIFO instead of an anonymous pipe; made if it does not exist. Nobody removes it. */
   path?: string;
   /** The permissions of a FIFO that is made, less the process's umask: 0 to 0o777, default 0o600. */
   mode?: number;

@@ -68,12 +68,12 @@ function checkDeclared(memory: QueueMemory, { place = -1, whenSlow, after = [] }
 }
 
 /**
- * Whoever reads behind another reads behind one that is there already: so there is no circle, and nobody reads behind
+ * Whoever reads after another reads after one that already exists, so there is no circle, and nobody reads behind
  * itself.
  */
 function checkIsThere(memory: QueueMemory, place: number): void {
   if (!isKept(memory, place) && Atomics.load(memory.words, placeAt(place) + THREAD) === 0)
-    throw invalidArgument('after', place, 'the place of a consumer that is there, or a declared one');
+    throw invalidArgument('after', place, 'the place of a consumer that exists, or a declared one');
   if (isLossyPlace(memory, place))
     throw invalidArgument(
       'after', place,
@@ -221,7 +221,7 @@ export const isLossyPlace = (memory: QueueMemory, place: number): boolean =>
   isLossy(Atomics.load(memory.words, placeAt(place) + POLICY));
 const isLossy = (policy: number): boolean => policy >= DROP_OLDEST;
 
-/** Who reads behind this place reads on without it. */
+/** Those that read after this place read on without it. */
 function letFollowersGo(memory: QueueMemory, place: number): void {
   if (isKept(memory, place)) return;
   for (let other = 0, at = placeAt(0); other < memory.places; other++, at += PLACE_WORDS) {

@@ -27,7 +27,7 @@ export interface QueueProducer<T> {
    * quicker; CLOSED when nothing will be any more, or this end closes. See WaitOptions for rejections.
    */
   room(options?: WaitOptions): Promise<ResultCode>;
-  /** Publishes what is committed; no record will follow. Twice is once. */
+  /** Publishes what is committed; no record will follow. A second call does nothing. */
   close(): void;
 }
 
@@ -50,7 +50,7 @@ export interface QueueConsumer<T> extends AsyncIterable<T> {
    * end closes. See WaitOptions for rejections.
    */
   ready(options?: WaitOptions): Promise<ResultCode>;
-  /** Nobody will read here any more. Twice is once. */
+  /** Nobody will read here any more. A second call does nothing. */
   close(): void;
 }
 

@@ -19,7 +19,7 @@ import { slowestOf } from './stages.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
-/** What every consumer can be asked, whatever lies behind it. */
+/** What every consumer can be asked, whatever kind it is. */
 export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
@@ -47,7 +47,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   private readonly bell: number;
   private highWater: number;
   private hasLeft = false;
-  /** Nothing is read by this end any more: it has left, or closed. */
+  /** This end reads nothing any more: it has left, or closed. */
   protected isOver = false;
   protected readonly memory: QueueMemory;
 
@@ -160,7 +160,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
 
   /**
    * Gives the place up. What is read is released; what is not stays for the next consumer of this place if it is
-   * declared or if nobody else reads, and is otherwise nobody's concern any more. Not to be used after; once more does
+   * declared or if nobody else reads, and is otherwise nobody's concern. Do not use it afterwards; a second call does
    * nothing.
    */
   leave(): void {
@@ -224,7 +224,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     return Atomics.load(words, PHASE) === OPEN ? EMPTY : this.lookAtEnd();
   }
 
-  /** More is unread than ever before; or the producer's cursor is no sequence that it can have published. */
+  /** More is unread than ever before; or the producer's cursor is not a sequence that it can have published. */
   private noteDepth(unread: number, seen: number): void {
     // One that may be lapped finds that out later.
     if (unread > this.capacity && !this.mayBeLapped()) {
@@ -252,7 +252,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     }
     // ring.publish: a sealed ring ends behind all that was published before it was sealed.
     const end = Atomics.load(words, phase >>> 0 < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
-    // Who joined after the end was found may stand behind it.
+    // A consumer that joined after the end was found may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
     if ((end - this.released) >>> 0 > this.capacity && !this.mayBeLapped())
       throw damagedCursor('producer', end, this.released, this.capacity);

@@ -25,7 +25,7 @@ const FIRST_PLACE = placeAt(0);
 export const MOST_ASKED: number = 2 ** 30;
 
 export abstract class RingProducer extends ProducerGate implements Refuser, LinkTo, LinkableTo {
-  /** Publish at the latest after so many committed records; 1 publishes each at once. */
+  /** Publish at the latest after this many committed records; 1 publishes each at once. */
   publishEvery: number;
   /** Records committed and not yet published. */
   unpublished = 0;
@@ -103,7 +103,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
 
   /**
    * Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used
-   * after; once more does nothing.
+   * afterwards; a second call does nothing.
    */
   leave(): void {
     // The place may have another owner by now.
@@ -126,7 +126,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   }
 
   /**
-   * To wait until nothing will be taken any more: this end has closed or left, the queue is closing, or its only
+   * For waiting until nothing more will be taken: this end has closed or left, the queue is closing, or its only
    * consumer has closed.
    */
   [END_WISH](): Wish {

@@ -34,9 +34,11 @@ import { cut, mappings, openFile, type Mapped } from './queue-file.js';
 
 const { fields } = sharerLayout;
 const VERSION = queueFileLayout.fields.sharersVersion.at >> 2;
-/** A frozen thread looks so often whether somebody has died, and whether it is to end: a worker's end waits for it. */
+/**
+ * How often a blocked thread looks whether somebody has died, and whether it is to end: a worker's end waits for it.
+ */
 const SLICE_MS = 10;
-/** Who joins waits so long for the lock, which others hold for some microseconds. */
+/** How long a joining thread waits for the lock, which others hold for some microseconds. */
 const LOCK_MS = 5000;
 
 /** A process as a Sharer names it. */
@@ -135,7 +137,7 @@ export class SharedFile implements FarBells {
       if (performance.now() >= deadlineMs)
         throw new PercoreError(
           'ERR_PERCORE_TIMEOUT',
-          `the lock of ${this.mapped.file.path} was not to be had within ${waitMs} ms: a process that holds it stands `
+          `the lock of ${this.mapped.file.path} could not be taken within ${waitMs} ms: a process that holds it stands `
             + `still. Look for one that is stopped (SIGSTOP, a debugger)`,
           { argument: 'queue' },
         );
@@ -202,7 +204,7 @@ export class SharedFile implements FarBells {
 
   /**
    * Finds who has died, and recovers what it had: at once where `isLocked`, which is so for whoever holds the lock.
-   * Otherwise watches who is new. Returns what was recovered.
+   * Otherwise watches new sharers. Returns what was recovered.
    */
   look(isLocked: boolean, isThorough = isLocked): Recovered {
     const done = { producers: 0, consumers: 0, taken: 0 };
@@ -221,7 +223,7 @@ export class SharedFile implements FarBells {
     return done;
   }
 
-  /** True when the kernel says that this process is no more. Watches it otherwise. */
+  /** True if the kernel says that this process has gone. Otherwise watches it. */
   private isDead(index: number, sharer: Sharer, isKnown: boolean): boolean {
     const { processId, startTicks, pidNamespace } = sharer;
     const own = self();

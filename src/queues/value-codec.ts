@@ -193,7 +193,7 @@ export class ValueCodec implements Codec<unknown> {
     const tag = memory.words[at >> 2];
     const bytes = memory.words[(at >> 2) + 1]!;
     if ((tag !== Tag.Serialized && tag !== Tag.WithErrors) || bytes < 0 || bytes > length - HEAD)
-      throw new RangeError('these bytes are no value');
+      throw new RangeError('these bytes are not a value');
     const serialized = memory.bytes.subarray(at + HEAD, at + HEAD + bytes);
     const reader = new ValueDeserializer(this.privately(serialized), memory, at + padded(HEAD + bytes), at + length);
     const value = reader.deserialize();

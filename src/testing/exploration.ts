@@ -1,4 +1,4 @@
-/** What is explored, what comes of it, and the check of what a user gave. */
+/** What is explored, the result, and the checks of what a user passes. */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { VirtualMemory, type ByteRange } from './virtual-memory.js';
 
@@ -50,11 +50,11 @@ export interface Exploration {
   readonly threads: readonly VirtualThread[];
   /** Checked in every state, with shared words and the threads' own fields in place. It fails by throwing. */
   invariant?(): void;
-  /** Checked where no thread can run any more. It fails by throwing. */
+  /** Checked when no thread can run any more. It fails by throwing. */
   atEnd?(end: { readonly dead: readonly string[]; readonly waiting: readonly string[] }): void;
-  /** Give up with a violation of kind 'limit' after so many states. Default one million. */
+  /** Give up with a violation of kind 'limit' after this many states. Default one million. */
   readonly maxStates?: number;
-  /** Stop after so many violations. Default 1. */
+  /** Stop after this many violations. Default 1. */
   readonly maxViolations?: number;
   /**
    * False: also the accesses that are no business of any other thread are steps of their own. Finds the same, slower.

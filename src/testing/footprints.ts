@@ -1,5 +1,5 @@
 /**
- * Who touches which word, learned while exploring: it says which accesses are no business of any other thread.
+ * Which thread touches which word, learned while exploring: it says which accesses do not concern any other thread.
  *
  *     a read of a word that no other thread will ever write    \  can be made at any time without anybody noticing:
  *     a write of a word that no other thread will ever touch   /  they happen together with the access before, and make

@@ -6,7 +6,7 @@ import type { VirtualMemory } from './virtual-memory.js';
 export interface Trail {
   readonly before: Trail | null;
   readonly thread: string;
-  /** Accesses made in one step; a word for what is none, such as a death. */
+  /** Accesses made in one step; a word for anything else, such as a death. */
   readonly happened: readonly Past[] | string;
 }
 

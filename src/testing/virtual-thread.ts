@@ -26,7 +26,7 @@ import {
 } from './thread-state.js';
 import { Ways, type Question } from './ways.js';
 
-/** What a thread must be told of the others. */
+/** What a thread must be told about the others. */
 export interface Company {
   /** An access is about to be made. True: it is nobody else's business, or touches the test's own words. */
   isAlone(thread: number, access: Access): boolean;

@@ -21,7 +21,7 @@ export interface DueBandHost {
   nowNs(): number;
   /** Runs the timer if it is due still; false if it is not. Throws what its callback throws. */
   runSlot(slot: number, nowNs: number): boolean;
-  /** What runSlot() has thrown. The timers behind it go on. */
+  /** What runSlot() has thrown. The timers after it go on. */
   noteThrown(error: unknown): void;
   /** Looks at what runSlot() will need, so that the memory brings it; returns anything. */
   touch(slot: number): number;
@@ -47,7 +47,7 @@ export class DueBand implements Ready {
     this.count++;
   }
 
-  /** Takes the first entry. Not when there is none. */
+  /** Takes the first entry; there must be one. */
   shift(): number {
     const slot = this.slots[this.first]!;
     this.first = (this.first + 1) & (this.slots.length - 1);

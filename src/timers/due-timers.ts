@@ -37,7 +37,7 @@ export interface TimersHost {
   mustYield?(band: number): boolean;
   /** Of a backend that must be told that something was requested, see NativeTurns. */
   readonly knock?: (() => void) | undefined;
-  /** The first timer is there (true), or the last has gone. */
+  /** The first timer has come (true), or the last has gone (false). */
   keepAlive?(isNeeded: boolean): void;
   /** Told what a callback threw, or what the promise that it returned was rejected with, and whose it was. */
   onError(error: unknown, where: string): void;
@@ -268,7 +268,7 @@ export class DueTimers implements DueBandHost {
     if (at === 0) this.host.knock?.();
   }
 
-  /** Ends a timer; false for one that is over. */
+  /** Ends a timer; false if it is already over. */
   cancel(id: TimerId): boolean {
     if (typeof id !== 'number') throw invalidId(id);
     const { table } = this;

@@ -28,7 +28,7 @@ export interface HandDrivenTimers {
 
 /** Turns in which a driven wheel may run what is due at one moment. */
 const MOST_TURNS = 1_000_000;
-/** So many expiries without the time moving are an endless loop of a follower, and no test. */
+/** This many expiries while time stands still are an endless loop of a follower, not a test. */
 const MOST_EXPIRIES = 10_000_000;
 
 /**

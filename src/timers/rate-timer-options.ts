@@ -1,4 +1,4 @@
-/** What a rate timer may be told when it is made, what it tells of itself, and what is refused. */
+/** The options of a rate timer, its figures, and how options are checked. */
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import type { RateBackend } from './alarm.js';
 import type { SystemClock } from './clock.js';

@@ -21,7 +21,7 @@ export interface QueueKind<Handle = unknown, Options = unknown, Producer = unkno
   close(queue: Handle): void;
   /** Frees the places of a thread that has exited; left out, of processes that have, where others share the queue. */
   recover(queue: Handle, worker?: number | WorkerLike): Recovered;
-  /** The same for a sharer of a queue in a file, by its number. Left out where no such queue can be. */
+  /** The same for a sharer of a queue in a file, by its number. Left out if there can be no such queue. */
   recoverSharer?(queue: Handle, dead: number): Recovered;
   inspect(queue: Handle): QueueProperties;
   /** True while the thread has a place in the queue that others may want. */

@@ -51,7 +51,7 @@ export function kindToMake(options: { readonly kind?: unknown; readonly backend?
   );
 }
 
-/** The kind of a handle. Throws for what is no handle; what its memory says is looked at by whoever opens it. */
+/** The kind of a handle. Throws if it is not a handle; whoever opens it checks what its memory says. */
 export function kindOfQueue(queue: unknown): AnyKind {
   const { kind, backend } = (typeof queue === 'object' && queue !== null ? queue : {}) as {
     kind?: unknown;

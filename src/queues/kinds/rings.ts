@@ -97,7 +97,7 @@ export function joinOptions(queue: Queue, options: AnySubOptions, traits: Traits
   };
 }
 
-/** Throws for `quantum` where there are no bands. */
+/** Throws for `quantum` if there are no bands. */
 export function refuseQuantum({ quantum }: AnySubOptions): void {
   if (quantum !== undefined) throw invalidArgument('quantum', quantum, "left out, unless kind is 'banded'");
 }
@@ -123,7 +123,7 @@ export function isHeldBy(
   return others.includes(threadId) || [...producers, ...consumers].some((end) => end.threadId === threadId);
 }
 
-/** The rings of a group behind the handle of its queue. */
+/** The rings of a group, by the handle of its queue. */
 export function groupOf(
   { buffer, byteOffset, capacity, recordBytes, maxConsumers, ...more }: Queue, rings: number,
 ): GroupHandle {
