@@ -14,7 +14,6 @@
  */
 import { PercoreError } from '../errors.js';
 import { TIMERS_PER_CHUNK, timerRecordLayout } from '../layout.js';
-import { native } from '../native.js';
 import { MAX_GENERATION, MAX_TIMERS } from './timer-id.js';
 
 const CHUNK_BITS = Math.log2(TIMERS_PER_CHUNK);
@@ -35,27 +34,15 @@ export const WALKS = 32;
 export const GENERATION_SHIFT = 6;
 const ONE_GENERATION = 1 << GENERATION_SHIFT;
 
-/**
- * From which chunk on so many share one buffer. Many timers fall due, or are cancelled, in an order that has nothing to
- * do with where they lie, and walking the page tables for each takes as long as the memory itself: so the kernel is
- * asked for huge pages, which lie in a row of 2 MiB.
- */
-const FIRST_SHARED = 4;
-const CHUNKS_PER_BUFFER = 16;
-const CHUNK_BYTES = TIMERS_PER_CHUNK * timerRecordLayout.bytes;
-
 export class Chunk {
   /** TimerRecords, shared with the wheel. */
   readonly records: Float64Array;
   /** The same memory by words, for `meta` alone. */
   readonly words: Int32Array;
 
-  constructor(
-    readonly size: number, readonly callbacks: unknown[] = new Array<unknown>(size).fill(undefined),
-    memory: ArrayBuffer = new ArrayBuffer(size * timerRecordLayout.bytes), at = 0,
-  ) {
-    this.records = new Float64Array(memory, at, (size * timerRecordLayout.bytes) >> 3);
-    this.words = new Int32Array(memory, at, (size * timerRecordLayout.bytes) >> 2);
+  constructor(readonly size: number, readonly callbacks: unknown[] = new Array<unknown>(size).fill(undefined)) {
+    this.records = new Float64Array((size * timerRecordLayout.bytes) >> 3);
+    this.words = new Int32Array(this.records.buffer);
   }
 
   doubled(): Chunk {
@@ -76,8 +63,6 @@ export class TimerTable {
   /** Slots that have ever been used: 0 to used - 1. */
   used = 0;
   private chunks: Chunk[] = [];
-  /** Of the last chunks. */
-  private buffer: ArrayBuffer | undefined;
   /** Meta of the slot that was taken last: its generation alone. */
   takenMeta = 0;
   /**
@@ -134,7 +119,6 @@ export class TimerTable {
   /** Forgets every timer, and that there ever was one: for a table that is not used again. */
   clear(): void {
     this.chunks = [];
-    this.buffer = undefined;
     this.count = this.used = this.freeWords = 0;
   }
 
@@ -149,23 +133,12 @@ export class TimerTable {
     }
     const at = slot >>> CHUNK_BITS;
     if (at === this.chunks.length) {
-      this.chunks.push(this.shared(at, this.chunkAt(at)));
+      this.chunks.push(this.shared(at, new Chunk(at === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK)));
     } else if (at === 0 && slot === this.chunks[0]!.size) this.chunks[0] = this.shared(at, this.chunks[0]!.doubled());
     this.chunks[at]!.words[metaAt(slot)] = this.takenMeta = ONE_GENERATION;
     this.used++;
     this.count++;
     return slot;
-  }
-
-  private chunkAt(index: number): Chunk {
-    if (index < FIRST_SHARED) return new Chunk(index === 0 ? FIRST_TIMERS : TIMERS_PER_CHUNK);
-    const place = (index - FIRST_SHARED) % CHUNKS_PER_BUFFER;
-    if (place === 0) {
-      this.buffer = new ArrayBuffer(CHUNKS_PER_BUFFER * CHUNK_BYTES);
-      // Refused, it is as slow as without.
-      native().realtime?.adviseHugePages(new Uint8Array(this.buffer), true);
-    }
-    return new Chunk(TIMERS_PER_CHUNK, undefined, this.buffer, place * CHUNK_BYTES);
   }
 
   private growFree(): void {
