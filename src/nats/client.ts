@@ -86,6 +86,9 @@ export interface ClientManager {
     find(subject: string): Promise<string>;
     add(config: object): Promise<StreamInfo>;
     update(name: string, config: object): Promise<StreamInfo>;
+    getMessage(
+      name: string, query: { readonly last_by_subj: string },
+    ): Promise<{ readonly data: Uint8Array; readonly seq: number } | null>;
   };
   readonly consumers: {
     info(stream: string, name: string): Promise<ConsumerInfo>;

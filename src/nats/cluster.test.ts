@@ -40,12 +40,14 @@ where(isLong)('loses nothing, and keeps the order of each key', { timeout: 900_0
       await goesOn();
       await broker.start();
       await goesOn();
+      await cluster.isWhole();
     }
     if (network !== undefined) {
       network.pull('y');
       await goesOn();
       network.plug('y');
       await goesOn();
+      await cluster.isWhole();
     }
     await load.end();
     expect(load.faults()).toEqual({ notOnce: [], notInOrder: [] });

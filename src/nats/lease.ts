@@ -5,13 +5,20 @@
 import type { OwnersTable } from './table.js';
 
 export class Lease {
+  /** How often it was over, and then held again. */
+  lapses = 0;
   private endsMs = 0;
   private beatMs = -Infinity;
   private isBeating = false;
+  private heardMs = 0;
   /** When each machine has given its last sign, as seen here. */
   private readonly seenMs = new Map<string, number>();
 
-  constructor(readonly machine: string, private readonly leaseMs: number, private readonly table: OwnersTable) {}
+  /** `onLapse`: it was over, and will hold again. */
+  constructor(
+    readonly machine: string, private readonly leaseMs: number, private readonly table: OwnersTable,
+    private readonly onLapse: () => void,
+  ) {}
 
   /** No other can have taken the ranges of this one yet. */
   get holds(): boolean {
@@ -24,7 +31,11 @@ export class Lease {
     try {
       await this.table.beat(this.machine);
       // The broker has taken no signs for a while, those of others neither.
-      if (!this.holds) this.forgive([]);
+      if (!this.holds) {
+        this.lapses++;
+        this.onLapse();
+        this.forgive([]);
+      }
       this.beatMs = sentMs;
       this.endsMs = sentMs + this.leaseMs;
     } finally {
@@ -36,12 +47,23 @@ export class Lease {
     return !this.isBeating && performance.now() - this.beatMs >= this.leaseMs / 4;
   }
 
+  /** Nothing was heard for a lease, its own signs neither: whoever watches the table has to begin anew. */
+  get isDeaf(): boolean {
+    return performance.now() - this.heardMs > this.leaseMs;
+  }
+
+  /** It begins to listen. */
+  listens(): void {
+    this.heardMs = performance.now();
+  }
+
   /** The next look gives a sign. */
   hurry(): void {
     this.beatMs = -Infinity;
   }
 
   note(machine: string, isThere: boolean): void {
+    this.heardMs = performance.now();
     if (isThere) this.seenMs.set(machine, performance.now());
     else this.seenMs.delete(machine);
   }

@@ -25,6 +25,7 @@ export class OwnedRange {
   private consumer: StreamConsumer | undefined;
   private hasEnded = false;
   private sure = true;
+  private onDoubt = (): void => undefined;
   /** Messages that wait until the lease holds again. */
   private readonly line: WaitingLine;
 
@@ -41,6 +42,7 @@ export class OwnedRange {
   set isSure(isSo: boolean) {
     this.sure = isSo;
     if (isSo) this.line.mayHaveRoom();
+    else this.onDoubt();
   }
 
   private mayRun(): boolean {
@@ -50,7 +52,7 @@ export class OwnedRange {
   private run(message: NatsMessage): StepResult {
     if (this.mayRun()) return this.host.step(message, this.range);
     // The lease may have ended while nobody looked.
-    this.sure = false;
+    this.isSure = false;
     noteRefusal(this.line, 1);
     return BACK_PRESSURED;
   }
@@ -99,10 +101,15 @@ export class OwnedRange {
     return { epoch: 0, floor: 0 };
   }
 
-  /** It is this reactor's now: runs what it was given, and reads nothing more. */
-  async finish(): Promise<void> {
+  /**
+   * It is this reactor's now: runs what it was given, and reads nothing more. False where that has become doubtful
+   * before it was done: what is left waits until the table has been asked again.
+   */
+  async finish(): Promise<boolean> {
     this.isSure = true;
-    await this.consumer?.drain();
+    const doubt = new Promise<void>((resolve) => (this.onDoubt = resolve));
+    await Promise.race([this.consumer?.drain(), doubt]);
+    return this.sure;
   }
 
   /** Stops reading. Returns how many messages it has acknowledged. */

@@ -51,7 +51,7 @@ export class Owners implements NatsOwners, LinkPart {
   ) {
     // One that is started again under the same name counts as another machine.
     this.machine = `${settings.machine}-${randomBytes(4).toString('hex')}`;
-    this.lease = new Lease(this.machine, settings.leaseMs, table);
+    this.lease = new Lease(this.machine, settings.leaseMs, table, () => this.doubt());
     this.entries = Array.from({ length: settings.ranges }, () => NO_ENTRY);
     link.parts.add(this);
     this.timer = setInterval(() => this.look(), settings.leaseMs / 8);
@@ -82,6 +82,8 @@ export class Owners implements NatsOwners, LinkPart {
     const now = performance.now();
     if (!lease.holds) this.doubt();
     if (lease.isBeatDue) lease.beat().catch((error: unknown) => this.note('give a sign of life', error));
+    // Its consumer was lost with a broker of a cluster, and the client has not noticed.
+    if (lease.holds && lease.isDeaf) this.watch();
     if (!this.isSynced || this.isLeaving || !lease.holds) return;
     // What it is not sure of, and what an answer that came too late has made its own.
     this.entries.forEach(({ owner }, range) => {
@@ -120,17 +122,17 @@ export class Owners implements NatsOwners, LinkPart {
     const before = this.held.get(range);
     const found = this.entries[range]!;
     const entry = before !== undefined && found.owner !== this.machine ? undefined
-      : await this.table.change(range, { ...found, owner: this.machine, epoch: found.epoch + 1 });
+      : await this.change(range, { ...found, owner: this.machine, epoch: found.epoch + 1 });
     if (entry === undefined) {
       if (before !== undefined) this.lose(before);
       return;
     }
-    this.entries[range] = entry;
+    const { lapses } = this.lease;
+    // What was given out here runs to its end; the next consumer begins where this one has stopped.
+    if (before !== undefined && !await before.finish()) return;
     const own = new OwnedRange(this, range, entry);
     try {
-      // What was given out here runs to its end; the next consumer begins where this one has stopped.
-      await before?.finish();
-      this.entries[range] = await own.open(this.table, found, before);
+      this.learn(range, await own.open(this.table, found, before));
     } catch (error) {
       own.end();
       if (before !== undefined) this.lose(before);
@@ -141,7 +143,8 @@ export class Owners implements NatsOwners, LinkPart {
     this.held.set(range, own);
     this.counts.acknowledged += before?.end() ?? 0;
     if (before === undefined) this.counts.taken++;
-    // It was lost while it was being opened.
+    // It was lost while it was being opened, or may have been.
+    if (lapses !== this.lease.lapses) own.isSure = false;
     if (this.entries[range]!.owner !== this.machine) this.lose(own);
   }
 
@@ -155,8 +158,7 @@ export class Owners implements NatsOwners, LinkPart {
   private async give(range: number): Promise<void> {
     const own = this.held.get(range);
     if (own === undefined) return this.release(range);
-    await own.finish();
-    if (this.held.get(range) !== own) return;
+    if (!await own.finish() || this.held.get(range) !== own) return;
     this.held.delete(range);
     this.counts.acknowledged += own.end();
     await this.settings.onRangeLeaves?.(own.range, false);
@@ -166,9 +168,20 @@ export class Owners implements NatsOwners, LinkPart {
 
   private async release(range: number): Promise<void> {
     const entry = this.entries[range]!;
-    if (entry.owner !== this.machine) return;
-    const changed = await this.table.change(range, { ...entry, owner: '' });
-    if (changed !== undefined) this.entries[range] = changed;
+    if (entry.owner === this.machine) await this.change(range, { ...entry, owner: '' });
+  }
+
+  /** Changes an entry that is as it is known here: the new one, or undefined. */
+  private async change(range: number, entry: RangeEntry): Promise<RangeEntry | undefined> {
+    const changed = await this.table.change(range, entry);
+    if (changed !== undefined) this.learn(range, changed);
+    // Another was quicker; or what was told here was lost with a broker of a cluster, and never became true.
+    else this.entries[range] = await this.table.ask(range);
+    return changed;
+  }
+
+  private learn(range: number, entry: RangeEntry): void {
+    if (entry.revision > this.entries[range]!.revision) this.entries[range] = entry;
   }
 
   private lose(own: OwnedRange): void {
@@ -184,6 +197,7 @@ export class Owners implements NatsOwners, LinkPart {
 
   private watch(): void {
     this.isSynced = false;
+    this.lease.listens();
     this.table.watch({
       onMachine: (machine, isThere) => this.lease.note(machine, isThere),
       onRange: (range, entry) => {

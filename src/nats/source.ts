@@ -27,8 +27,11 @@ export interface SourceHost {
 }
 
 const LOOK_AGAIN_MS = 500;
-/** So long one request for messages holds, and so often the broker says meanwhile that it has none. */
-const EXPIRES_MS = 30_000;
+/**
+ * So long one request for messages holds, and so often the broker says meanwhile that it has none. Where a consumer had
+ * no leader when it was asked for, the client waits as long before it asks again.
+ */
+const EXPIRES_MS = 5000;
 const HEARTBEAT_MS = 2000;
 
 export class StreamSource {

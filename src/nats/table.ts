@@ -39,7 +39,9 @@ export class OwnersTable {
   private watching: { stop(): void } | undefined;
   private watches = 0;
 
-  private constructor(private readonly table: ClientTable) {}
+  private constructor(
+    private readonly table: ClientTable, private readonly link: NatsLink, private readonly name: string,
+  ) {}
 
   static async open(link: NatsLink, name: string, ranges: number, replicas: number): Promise<OwnersTable> {
     let found: number;
@@ -52,7 +54,7 @@ export class OwnersTable {
       throw refusedBy(error, `open the table of owners "${name}"`);
     }
     if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, which all others of "${name}" have`);
-    return new OwnersTable(table);
+    return new OwnersTable(table, link, name);
   }
 
   /** Tells everything that is in the table, then what changes. A second call begins anew. */
@@ -81,8 +83,7 @@ export class OwnersTable {
       const isThere = operation === 'PUT';
       if (key.startsWith(MACHINE)) handlers.onMachine(key.slice(MACHINE.length), isThere);
       else if (key.startsWith(RANGE) && isThere) {
-        const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
-        handlers.onRange(Number(key.slice(RANGE.length)), { owner, epoch, start, revision });
+        handlers.onRange(Number(key.slice(RANGE.length)), entryOf(value, revision));
       }
       if (!isSynced && (delta ?? 0) === 0) {
         isSynced = true;
@@ -98,6 +99,13 @@ export class OwnersTable {
 
   async forget(machine: string): Promise<void> {
     await this.table.delete(`${MACHINE}${machine}`);
+  }
+
+  /** A range as the leader of the table has it, which alone knows. */
+  async ask(range: number): Promise<RangeEntry> {
+    const subject = `$KV.${this.name}.${RANGE}${range}`;
+    const found = await this.link.manager.streams.getMessage(`KV_${this.name}`, { last_by_subj: subject });
+    return found === null ? NO_ENTRY : entryOf(found.data, found.seq);
   }
 
   /** Changes a range. Returns undefined if another has changed it first. */
@@ -117,6 +125,11 @@ export class OwnersTable {
 }
 
 const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQUENCE;
+
+function entryOf(value: Uint8Array, revision: number): RangeEntry {
+  const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
+  return { owner, epoch, start, revision };
+}
 
 /** How many ranges there are: as whoever came first has it. */
 async function agreeOn(table: ClientTable, ranges: number): Promise<number> {
