@@ -334,13 +334,13 @@ static inline double percore_start_ticks(void) {
 /* Under the lock: this process's number among those who share the file, from 1 on. */
 static inline int percore_join_sharers(percore_queue *queue) {
   if (queue->sharer != 0) return PERCORE_OK;
-  struct stat namespace;
+  struct stat own_namespace;
   for (int32_t i = 0; i < PERCORE_MAX_SHARERS; i++) {
     const int32_t at = PERCORE_SHARERS_AT + i * PERCORE_SHARER_BYTES;
     if (percore_load(queue->base, at + PERCORE_SHARER_PROCESS_ID) != 0) continue;
     *percore_real(queue->base, at + PERCORE_SHARER_START_TICKS) = percore_start_ticks();
     *percore_real(queue->base, at + PERCORE_SHARER_PID_NAMESPACE) =
-        stat("/proc/self/ns/pid", &namespace) == 0 ? (double)namespace.st_ino : 0;
+        stat("/proc/self/ns/pid", &own_namespace) == 0 ? (double)own_namespace.st_ino : 0;
     percore_store(queue->base, at + PERCORE_SHARER_THREAD, 0);
     /* sharers.seen: last, with what is above. */
     percore_store(queue->base, at + PERCORE_SHARER_PROCESS_ID, (int32_t)getpid());

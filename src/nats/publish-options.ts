@@ -62,7 +62,9 @@ function add(headers: ClientHeaders, given: Readonly<Record<string, string>>): v
   for (const [name, text] of Object.entries(given)) {
     // A colon or an end of line would turn it into another header.
     if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw invalidArgument('headers', name, "names without ':' and spaces");
-    if (typeof text !== 'string' || /[\r\n]/.test(text)) throw invalidArgument(name, text, 'text in one line');
+    if (typeof text !== 'string' || /[\r\n]/.test(text)) {
+      throw invalidArgument(`headers.${name}`, text, 'text in one line');
+    }
     headers.set(name, text);
   }
 }

@@ -69,7 +69,7 @@ export function topicToSubject<T = unknown>(nats: Nats, options: TopicToSubjectO
  * subscribes will have it, if it lives. While a subscriber is slow, reading waits. Rejects as `createNatsConsumer`
  * does.
  *
- *     const orders = createTopic<Order>(reactor, { name: 'orders' });
+ *     const orders: Topic<Order> = createTopic(reactor, { name: 'orders' });
  *     await subjectToTopic(nats, { stream: 'ORDERS', name: 'books', topic: orders });
  */
 export async function subjectToTopic<T = unknown>(

@@ -66,7 +66,7 @@ export function checkMemoryGiven(given: MemoryGiven): { path: string; mode: numb
   const { path, name, mode, owner } = checkOptions('memory', given, ['path', 'name', 'mode', 'owner']);
   if ((path === undefined) === (name === undefined))
     throw invalidArgument('memory', given, '{ path } of a file or { name } of one in /dev/shm, one of the two');
-  if (name !== undefined && !/^[\w.-]{1,200}$/.test(checkText('memory.name', name)))
+  if (name !== undefined && !/^(?!\.+$)[\w.-]{1,200}$/.test(checkText('memory.name', name)))
     throw invalidArgument('memory.name', name, '1 to 200 letters, digits, dots, dashes and underscores');
   if (name === undefined && checkText('memory.path', path).includes('\0'))
     throw invalidArgument('memory.path', path, 'a path without NUL');

@@ -28,7 +28,8 @@ describe('idle', () => {
       await sleep(20);
       expect(await passes()).toBeLessThan(10);
       runtime.setIdleStrategy({ strategy: 'spin' }, 0);
-      expect(await passes(), 'at once, also from its sleep').toBeGreaterThan(200);
+      // One in 170 µs at least, where it has the CPU.
+      expect(await passes(), 'at once, also from its sleep').toBeGreaterThan(30);
       expect(runtime.status().reactors[0]!.idle.strategy).toBe('spin');
       runtime.setIdleStrategy({ strategy: 'park' });
       await sleep(20);

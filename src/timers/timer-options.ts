@@ -44,9 +44,18 @@ const RESCHEDULE_OPTIONS = ['delayNs', 'deadlineNs'];
 export const isWithin = (ns: unknown, least = 0): ns is number =>
   typeof ns === 'number' && ns >= least && ns <= MOST_NS;
 
-/** True when there is an option besides this one and the band. Allocates nothing. */
-export function hasOther(options: object, known: string): boolean {
-  for (const key in options) if (key !== known && key !== 'priority') return true;
+/**
+ * True when there is an option besides the delay and the band. Allocates nothing. A function of its own for each name:
+ * with a constant V8 knows the answer for an object literal, with a parameter it looks, which takes 7 to 10 ns.
+ */
+export function hasMoreThanDelay(options: object): boolean {
+  for (const key in options) if (key !== 'delayNs' && key !== 'priority') return true;
+  return false;
+}
+
+/** The same besides the deadline. */
+export function hasMoreThanDeadline(options: object): boolean {
+  for (const key in options) if (key !== 'deadlineNs' && key !== 'priority') return true;
   return false;
 }
 

@@ -13,7 +13,8 @@ import { checkOptions, invalidArgument } from '../errors.js';
 import { DueTimers, LAST_NS, type TimersHost } from './due-timers.js';
 import type { TimerId } from './timer-id.js';
 import {
-  AFTER_OPTIONS, AT_OPTIONS, checkBand, checkEvery, checkMove, checkWalk, hasOther, invalidTime, isWithin,
+  AFTER_OPTIONS, AT_OPTIONS, checkBand, checkEvery, checkMove, checkWalk, hasMoreThanDeadline,
+  hasMoreThanDelay, invalidTime, isWithin,
   type AfterOptions, type AtOptions, type EveryOptions, type TimerOptions, type WalkOptions,
 } from './timer-options.js';
 import { WALKS, indexOf, metaAt } from './timer-table.js';
@@ -70,7 +71,7 @@ export class Timers {
   after(options: AfterOptions, callback: TickCallback): TimerId {
     const delayNs = options?.delayNs;
     if (!isWithin(delayNs)) throw invalidTime('delayNs', options, AFTER_OPTIONS);
-    if (hasOther(options, 'delayNs')) checkOptions('options', options, AFTER_OPTIONS);
+    if (hasMoreThanDelay(options)) checkOptions('options', options, AFTER_OPTIONS);
     return this.due.add(laterNs(this.due.nowNs(), delayNs), checkBand(options.priority), callback, undefined);
   }
 
@@ -78,7 +79,7 @@ export class Timers {
   at(options: AtOptions, callback: TickCallback): TimerId {
     const deadlineNs = options?.deadlineNs;
     if (!isWithin(deadlineNs)) throw invalidTime('deadlineNs', options, AT_OPTIONS);
-    if (hasOther(options, 'deadlineNs')) checkOptions('options', options, AT_OPTIONS);
+    if (hasMoreThanDeadline(options)) checkOptions('options', options, AT_OPTIONS);
     return this.due.add(deadlineNs, checkBand(options.priority), callback, undefined);
   }
 

@@ -105,13 +105,13 @@ if (isStress) describe('with packages from the registry', () => {
       if (!existsSync(join(next, 'node_modules', name)))
         renameSync(join(home, 'node_modules', name), join(next, 'node_modules', name));
     const built = await run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], {
-      cwd: next, env, timeoutMs: 300_000,
+      cwd: next, env, timeoutMs: 800_000,
     });
     expect(built.status, built.stdout + built.stderr).toBe(0);
     for (const [cwd, ...command] of [
       [next, 'node_modules/next/dist/bin/next', 'start', '-p', '0'], [join(next, '.next', 'standalone'), 'server.js'],
     ]) expect(await askServer(command, { cwd, env: { ...process.env, ...env, PORT: '0' } })).toEqual({ sum: 3 });
-  }, 900_000);
+  }, 1_800_000);
 
   it('jest, with several files and several runtimes', async () => {
     const test = `import { createRuntime } from 'percore';

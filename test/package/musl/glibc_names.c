@@ -17,6 +17,11 @@
 #include <time.h>
 
 char __libc_single_threaded = 0;
+/* V8 asks for it only where pthread_getattr_np has failed. */
+void *__libc_stack_end = NULL;
+/* libgcc_s has these as hidden versions, which musl's loader does not find. All zero: no processor is known. */
+unsigned int __cpu_model[4];
+int __cpu_indicator_init(void) { return 0; }
 
 const char *gnu_get_libc_version(void) { return "2.28"; }
 int backtrace(void **buffer, int size) { (void)buffer; (void)size; return 0; }
@@ -96,7 +101,9 @@ static int look(struct dl_phdr_info *info, size_t size, void *data) {
   *asked->found = (struct found){.start = (void *)start, .end = (void *)end, .frames = (void *)frames};
   return 1;
 }
-int _dl_find_object(void *address, struct found *found) {
+/* By its name in the library alone: newer headers declare it with a type of theirs. */
+int find_object(void *address, struct found *found) __asm__("_dl_find_object");
+int find_object(void *address, struct found *found) {
   struct asked asked = {(uintptr_t)address, found};
   return dl_iterate_phdr(look, &asked) == 1 ? 0 : -1;
 }
