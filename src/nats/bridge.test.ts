@@ -171,6 +171,9 @@ describe('a bridge', () => {
     expect(() => createNatsPublisher(nats, { subject: 'a', ranges: 3 })).toThrow(/ranges must be a power of two/);
     const publisher = createNatsPublisher(nats, { subject: 'a' });
     expect(() => publisher.publish('', { bucket: 1024 })).toThrow(/bucket must be/);
+    for (const two of [{ key: 'a', bucket: 5 }, { key: 'a', below: 'eur' }, { bucket: 5, below: 'eur' }]) {
+      expect(() => publisher.publish('', two)).toThrow(/one of 'key', 'bucket' and 'below'/);
+    }
     expect(() => publisher.publish('', { id: 'a\nb' })).toThrow(/id must be/);
     expect(() => publisher.publish('', { headers: { 'a:b': '' } })).toThrow(/headers must be/);
     expect(() => publisher.publish('', { headers: { a: 'b\r\nc: d' } })).toThrow(/a must be/);

@@ -57,6 +57,24 @@ describe.each(FORMS)('three machines, with addresses of their own: %s', (isApart
       .rejects.toThrow('ranges must be 8, which all others of');
   });
 
+  it('refuse who would never get anything, and who has joined already', async () => {
+    const join = (options: { name: string; stream: string; subject: string }): Promise<unknown> =>
+      joinOwners(load.nats, { ranges: RANGES, leaseMs: LEASE_MS, ...options }, () => undefined);
+    await expect(join({ name: 'o', stream: 'NONE', subject: 'work' })).rejects.toMatchObject({
+      code: 'ERR_PERCORE_BROKER_REFUSED', message: expect.stringContaining('there is no stream "NONE"'),
+    });
+    await expect(join({ name: 'p', stream: 'WORK', subject: 'play' })).rejects.toMatchObject({
+      code: 'ERR_PERCORE_BROKER_REFUSED', argument: 'subject', message: expect.stringContaining('nothing of "play"'),
+    });
+    const first = await joinOwners(
+      load.nats, { name: 'twice', stream: 'WORK', subject: 'work', ranges: RANGES, leaseMs: LEASE_MS }, () => undefined,
+    );
+    await expect(join({ name: 'twice', stream: 'WORK', subject: 'work' })).rejects.toMatchObject({
+      code: 'ERR_PERCORE_NAME_TAKEN', argument: 'name', value: 'twice',
+    });
+    await first.leave();
+  });
+
   it('go on when one is killed, and when one comes', async () => {
     await until(() => new Set(load.results.map(({ machine }) => machine)).size === 3);
     await machines.shift()!.kill();

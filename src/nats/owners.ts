@@ -27,6 +27,7 @@ import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import type { NatsOwners, NatsOwnersStatus } from './owners-types.js';
 import { planShares } from './shares.js';
+import { checkTakes } from './streams.js';
 import { rangeOf } from './subjects.js';
 import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
 
@@ -279,8 +280,9 @@ export class Owners implements NatsOwners, LinkPart {
  *     const owners = await joinOwners(nats, { name: 'books', stream: 'ORDERS', subject: 'orders' },
  *       async (message) => results.stored(match(message), { key: symbolOf(message), id: `${message.id}-result` }));
  *
- * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED, _BROKER_UNAVAILABLE
- * (@nats-io/kv is missing), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by
+ * Resolves when it has joined; ranges come later. Rejects with ERR_PERCORE_BROKER_REFUSED (there is no such stream, or
+ * it takes no such subject), _BROKER_UNAVAILABLE (@nats-io/kv is missing), _NAME_TAKEN (this reactor has joined under
+ * the name already), _CLOSED, _INVALID_ARGUMENT. Source of the idea: leases (Gray and Cheriton), fenced by
  * epochs as in Chubby; cursors that begin at what was acknowledged, as in a consumer group of Kafka.
  */
 export async function joinOwners(
@@ -290,7 +292,10 @@ export async function joinOwners(
   const settings = checkOwners(options, link.party);
   checkFunction('step', step);
   if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed');
+  checkNotJoined(link, settings.name);
+  await checkTakes(link, settings.consumer.stream, settings.subject, `join "${settings.name}"`);
   const table = await OwnersTable.open(link, `${settings.name}-owners`, settings.ranges, settings.replicas);
+  checkNotJoined(link, settings.name);
   const owners = new Owners(link, settings, table, step);
   try {
     await owners.begin();
@@ -299,4 +304,13 @@ export async function joinOwners(
     throw error;
   }
   return owners;
+}
+
+function checkNotJoined(link: NatsLink, name: string): void {
+  for (const part of link.parts) {
+    if (part instanceof Owners && part.settings.name === name) {
+      const message = `this reactor has joined "${name}" already; leave() ends that, or choose another name`;
+      throw new PercoreError('ERR_PERCORE_NAME_TAKEN', message, { argument: 'name', value: name });
+    }
+  }
 }

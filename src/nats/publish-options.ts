@@ -35,6 +35,10 @@ export function checkPublish(
     throw invalidArgument('id', id, `1 to ${MOST_ID} letters of ASCII without spaces`);
   }
   let { subject } = subjects;
+  const places = [key, bucket, below].filter((place) => place !== undefined);
+  if (places.length > 1) {
+    throw invalidArgument('options', Object.keys(options).join(', '), "one of 'key', 'bucket' and 'below', not several");
+  }
   if (key !== undefined) {
     if (typeof key !== 'string') checkBytes('key', key);
     subject = subjects.of(bucketOfKey(key));

@@ -1,9 +1,10 @@
-/** Makes streams where there are none. */
-import { checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
+/** Makes streams where there are none, and looks what they take. */
+import { checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { Nats } from './bridge.js';
 import { jetStreamCode, refusedBy } from './failures.js';
+import type { NatsLink } from './link.js';
 import { linkOf } from './nats.js';
-import { checkBrokerName, checkFilter } from './subjects.js';
+import { checkBrokerName, checkFilter, mayTakeBuckets } from './subjects.js';
 
 /** Options of `ensureStream`. */
 export interface NatsStreamOptions {
@@ -77,4 +78,22 @@ export async function ensureStream(nats: Nats, options: NatsStreamOptions): Prom
   } catch (error) {
     throw refusedBy(error, `make stream "${name}"`, name);
   }
+}
+
+/**
+ * Rejects unless the stream is there and stores something of what publishers send below `subject`: otherwise nothing
+ * would ever come. A mirror of another stream has no subjects of its own, and is believed.
+ */
+export async function checkTakes(link: NatsLink, stream: string, subject: string, what: string): Promise<void> {
+  const { config } = await link.patiently(() => link.manager.streams.info(stream)).catch((error: unknown) => {
+    throw refusedBy(error, what, stream);
+  });
+  const { subjects = [] } = config;
+  if (subjects.length === 0 || subjects.some((filter) => mayTakeBuckets(filter, subject))) return;
+  throw new PercoreError(
+    'ERR_PERCORE_BROKER_REFUSED',
+    `cannot ${what}: stream "${stream}" stores ${subjects.join(', ')}, and so nothing of "${subject}"; add `
+      + `"${subject}.>" to its subjects by ensureStream(…)`,
+    { argument: 'subject', value: subject },
+  );
 }

@@ -68,6 +68,20 @@ export class BucketSubjects {
   }
 }
 
+/** Whether a filter of a stream, such as 'orders.>', takes any bucket below `subject`. */
+export function mayTakeBuckets(filter: string, subject: string): boolean {
+  const words = filter.split('.');
+  // Any range, and any bucket.
+  const asked = [...subject.split('.'), '*', '*'];
+  for (const [at, word] of words.entries()) {
+    const other = asked[at];
+    if (other === undefined) return false;
+    if (word === '>') return true;
+    if (word !== '*' && other !== '*' && word !== other) return false;
+  }
+  return words.length === asked.length;
+}
+
 /** The bucket that a subject names, or -1. */
 export function bucketIn(subject: string): number {
   const word = subject.slice(subject.lastIndexOf('.') + 1);

@@ -221,6 +221,11 @@ describe('bad arguments of a linked queue', () => {
       { buffer: new SharedArrayBuffer(8) },
       "buffer must be left out for the backend 'linked', not [object SharedArrayBuffer]",
     ],
+    [
+      { memory: { name: 'x' } },
+      "memory must be left out for the backend 'linked', whose memory grows: a queue in a file is made of rings, "
+        + 'without `backend`, not [object Object]',
+    ],
     [{ maxConsumers: 2 }, "maxConsumers must be 1 for the backend 'linked', not 2"],
     [{ maxProducers: 0 }, "maxProducers must be 1 for the backend 'linked', not 0"],
   ])('%o', (options, expected) => {

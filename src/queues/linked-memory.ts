@@ -75,6 +75,11 @@ export const slotOf = (memory: LinkedMemory, position: number): number =>
 /** Makes the memory of a new linked queue. See `create` in index.ts. */
 export function createLinked(options: LinkedOptions): LinkedQueue {
   const { capacityBytes, chunkBytes = DEFAULT_CHUNK_BYTES } = options;
+  if ((options as { memory?: unknown }).memory !== undefined)
+    throw invalidArgument(
+      'memory', (options as { memory?: unknown }).memory,
+      "left out for the backend 'linked', whose memory grows: a queue in a file is made of rings, without `backend`",
+    );
   refuse(options, ['recordBytes', 'capacity', 'consumers', 'buffer', 'byteOffset']);
   checkOptions('options', options, [
     'kind', 'backend', 'capacityBytes', 'chunkBytes', 'startSequence', 'maxProducers', 'maxConsumers', 'recordBytes',

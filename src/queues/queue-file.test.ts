@@ -113,6 +113,7 @@ describe('a queue in a file', () => {
     const path = newPath();
     const asked = { kind: 'spsc', memory: { path } } as const;
     expect(codeOf(() => open(asked))).toBe('ERR_PERCORE_SYSTEM');
+    expect(() => open(asked)).toThrow(/Its maker calls create/);
     create({ ...asked, capacity: 8, codec: RECORD });
     expect(() => create({ ...asked, capacity: 8, codec: RECORD })).toThrow(/already.*open\({ memory }\)/);
     expect(() => open({ ...asked, kind: 'mpsc', codec: RECORD })).toThrow(/kind must be 'spsc'/);

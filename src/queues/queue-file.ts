@@ -165,6 +165,8 @@ function writeHeader(
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 
+const isMissing = (error: unknown): boolean => error instanceof PercoreError && error.errno === 'ENOENT';
+
 /** Opens a file for reading and writing; the caller closes it. */
 export function openFile(path: string): { fd: number; stats: Stats } {
   const fd = systemCall(`open the queue in ${path}`, () =>
@@ -178,11 +180,26 @@ export function openFile(path: string): { fd: number; stats: Stats } {
   }
 }
 
+function openMade(path: string): { fd: number; stats: Stats } {
+  try {
+    return openFile(path);
+  } catch (cause) {
+    if (!isMissing(cause)) throw cause;
+    const { errno, syscall } = cause as PercoreError;
+    throw new PercoreError(
+      'ERR_PERCORE_SYSTEM',
+      `cannot open the queue in ${path}: there is no such file. Its maker calls create({ memory }) first; until then, `
+        + 'try again',
+      { cause, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }) },
+    );
+  }
+}
+
 /** Opens the file of a queue that somebody has made, maps it, and reads what it says of its queue. */
 export function openQueueFile(memory: MemoryGiven): { mapped: Mapped; described: Described } {
   const { path, mode, owner } = checkMemoryGiven(memory);
   mappings();
-  const { fd, stats } = openFile(path);
+  const { fd, stats } = openMade(path);
   try {
     if (!stats.isFile()) throw invalidArgument('memory', path, 'a file that create({ memory }) has made');
     if (stats.uid !== owner)
