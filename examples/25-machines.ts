@@ -1,19 +1,19 @@
 /**
  * Keyed work that two machines share over a broker: each owns half of the keys, and when one goes the other has all of
- * them. Here both are runtimes of one process; on two machines the same code runs twice. `node 25-machines.js
- * nats://127.0.0.1:4222` uses the broker there; without an address it starts one of its own.
+ * them. Here both are runtimes of one process; on two machines the same code runs twice. It starts a broker, or
+ * uses the one whose address it is given: `node 25-machines.js nats://127.0.0.1:4222`.
  */
 import { isMainThread } from 'node:worker_threads';
 import { createRuntime, type Reactor } from 'percore';
 import { createNatsConsumer, createNatsPublisher, ensureStream, joinOwners, openNats } from 'percore/nats';
+import { KeyedResults } from './keyed-results.js';
 import { findBroker, pause } from './own-broker.js';
 
 const COUNT = 2000;
+const KEYS = 100;
 const RANGES = 8;
 
-interface Machine {
-  calls: { ranges(): number };
-}
+type Machine = { calls: { ranges(): number } };
 type Data = Record<'servers' | 'name', string>;
 
 export default async function start(reactor: Reactor<Machine>, { servers, name }: Data): Promise<void> {
@@ -40,31 +40,16 @@ if (isMainThread) {
   while (await b.call('ranges', undefined) < RANGES / 2) await pause();
   await using nats = await openNats(a, { servers: broker.servers });
   const work = createNatsPublisher(nats, { subject: 'work', ranges: RANGES });
-  const seen: { worker: string; number: number }[] = [];
-  const epochs = new Map<string, number>();
-  const known = new Set<number>();
-  await createNatsConsumer(nats, { stream: 'results', name: 'results', isOnlyReader: true }, (message) => {
-    const range = message.header('range')!;
-    const epoch = Number(message.header('epoch'));
-    // Of an owner before, whose step has ended after the range had gone to another: that one has run it again.
-    if (epoch < (epochs.get(range) ?? 0)) return;
-    epochs.set(range, epoch);
-    const [worker, text] = message.text().split(' ');
-    const number = Number(text);
-    // Run again, since its acknowledgement did not arrive.
-    if (known.has(number)) return;
-    known.add(number);
-    seen.push({ worker: worker!, number });
-  });
+  const results = new KeyedResults(KEYS);
+  await createNatsConsumer(
+    nats, { stream: 'results', name: 'results', isOnlyReader: true }, (message) => results.take(message),
+  );
   for (let i = 0; i < COUNT; i++) {
-    await work.stored(`${i}`, { key: `key ${i % 100}` });
+    await work.stored(`${i}`, { key: `key ${i % KEYS}` });
     // Its ranges go to the other, with what is left of their messages.
     if (i === COUNT / 2) void b.close();
   }
-  while (seen.length < COUNT) await pause();
-  const isLate = (number: number, at: number): boolean =>
-    seen.slice(0, at).some(({ number: before }) => before > number && before % 100 === number % 100);
-  const late = seen.filter(({ number }, at) => isLate(number, at));
-  const names = [...new Set(seen.map(({ worker }) => worker))].sort().join(' and ');
-  console.log(`${seen.length} results of ${names}, ${late.length} out of the order of their keys`);
+  while (results.count < COUNT) await pause();
+  const workers = [...results.workers].sort().join(' and ');
+  console.log(`${results.count} results of ${workers}, ${results.late} out of the order of their keys`);
 }

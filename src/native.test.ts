@@ -23,7 +23,7 @@ function load(
 ): { code?: string; message?: string; value?: string; allowed?: string; cpus?: number } {
   const home = join(scratch, 'copy');
   const needed = readdirSync(join(root, 'dist', 'modules'), { recursive: true, encoding: 'utf8' }).filter((name) =>
-    /^(?:(?:native|addon-package|errors|errno|layout[a-z-]*)\.js|portable\/[a-z-]*\.js)$/.test(name),
+    /^(?:(?:native|addon-package|errors|byte-views|errno|layout[a-z-]*)\.js|portable\/[a-z-]*\.js)$/.test(name),
   );
   for (const file of needed) cpSync(join(root, 'dist', 'modules', file), join(home, 'dist', 'src', file));
   writeFileSync(join(home, 'package.json'), JSON.stringify({ name, type: 'module' }));

@@ -74,7 +74,7 @@ describe('a program that is watched from outside', () => {
     for (const args of [[], ['--once', 'x'], ['--once', '--table', 'x'], ['--once', '--sort', 'lag']])
       expect(top(...args).status).toBe(2);
     expect(top('--once', '--page', program)).toMatchObject({
-      status: 1, stderr: expect.stringContaining('no counters'),
+      status: 1, stderr: expect.stringContaining('is not a counters page'),
     });
   });
 

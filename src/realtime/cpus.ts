@@ -4,10 +4,9 @@
  * admin-guide/cgroup-v2 (cpu.max) and cgroup-v1 (cpu.cfs_quota_us).
  */
 import { join } from 'node:path';
-import { checkFunction } from '../errors.js';
 import { native } from '../native.js';
 import { cgroupsOf } from './cgroups.js';
-import { readSystemFile, type SystemFiles } from './system-files.js';
+import { checkFiles, readSystemFile, type SystemFiles } from './system-files.js';
 
 /** The CPUs that a process may use. */
 export interface CpuBudget {
@@ -27,12 +26,8 @@ export interface CpuBudget {
  *     const { count } = cpuBudget();      // 1 in a container with a quota of 1.5 CPUs
  */
 export function cpuBudget(files: SystemFiles = readSystemFile): CpuBudget {
-  checkFunction('files', files);
+  const quota = cgroupQuota(checkFiles(files));
   const allowed = native().threads.getAffinity();
-  const quota = cgroupQuota((path) => {
-    const text: unknown = files(path);
-    return typeof text === 'string' ? text : undefined;
-  });
   return { allowed, quota, count: Math.max(1, Math.min(allowed.length, Math.floor(quota))) };
 }
 

@@ -3,6 +3,7 @@
  * needs a privilege. It only reads files of the system, or, if the caller's thread may be used for that, tries.
  */
 import { release, version } from 'node:os';
+import { checkBoolean, checkOptions } from '../errors.js';
 import { native } from '../native.js';
 import { realtimeBudget } from './budget.js';
 import { CAP_SYS_NICE, hasCapability, isInUserNamespace } from './capabilities.js';
@@ -12,7 +13,7 @@ import { limitOf } from './limits.js';
 import { whyNotLocked } from './memory.js';
 import type { Policy } from './policies.js';
 import { explainRefusal } from './policy-refusals.js';
-import { formatList, readSystemFile, type SystemFiles } from './system-files.js';
+import { checkFiles, formatList, readSystemFile, type SystemFiles } from './system-files.js';
 import { policyOfThread, requestPolicy } from './thread-policy.js';
 import { cpuTopology, type CpuTopology } from './topology.js';
 
@@ -71,11 +72,14 @@ interface Look {
 
 /**
  * What this machine grants. Reads some hundred small files, and blocks for these; any thread may call it; allocates.
- * Never throws because something is refused.
+ * Never throws because something is refused; ERR_PERCORE_INVALID_ARGUMENT for wrong options.
  *
  *     for (const { name, isMet, fix } of inspectMachine().checks) if (!isMet) console.log(name, fix);
  */
-export function inspectMachine({ isTrying = false, files = readSystemFile }: InspectOptions = {}): MachineReport {
+export function inspectMachine(options: InspectOptions = {}): MachineReport {
+  const { isTrying = false, files: given = readSystemFile } = checkOptions('options', options, ['isTrying', 'files']);
+  checkBoolean('isTrying', isTrying);
+  const files = checkFiles(given);
   const throttling = throttlingOf(files);
   const topology = cpuTopology(files);
   const look = { read: files, isTrying, topology, throttling };

@@ -1,5 +1,6 @@
 /** The small text files in which Linux describes itself, and the lists in them. */
 import { readFileSync } from 'node:fs';
+import { checkFunction } from '../errors.js';
 
 /** Reads one file, or undefined where it does not exist or may not be read. */
 export type SystemFiles = (path: string) => string | undefined;
@@ -12,6 +13,15 @@ export const readSystemFile: SystemFiles = (path) => {
     return undefined;
   }
 };
+
+/** What a caller has given to read files by. Whatever it answers that is no text counts as a missing file. */
+export function checkFiles(files: unknown): SystemFiles {
+  checkFunction('files', files);
+  return (path) => {
+    const text = (files as (path: string) => unknown)(path);
+    return typeof text === 'string' ? text : undefined;
+  };
+}
 
 /**
  * "0-2,5

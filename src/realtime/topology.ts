@@ -8,10 +8,9 @@
  *      package 1 ── node 1 ── …                            memory of another node is further away
  */
 import { join } from 'node:path';
-import { checkFunction } from '../errors.js';
 import { cgroupsOf } from './cgroups.js';
 import { interruptsOf, type Interrupt } from './interrupts.js';
-import { parseList, readSystemFile, type SystemFiles } from './system-files.js';
+import { checkFiles, parseList, readSystemFile, type SystemFiles } from './system-files.js';
 
 /** One CPU as the scheduler knows it: a hardware thread. */
 export interface Cpu {
@@ -62,14 +61,14 @@ const NODES = '/sys/devices/system/node';
 
 /**
  * The CPUs of this machine. Reads some files of /sys and /proc for each, and blocks for these; any thread may call it;
- * allocates. What cannot be read is assumed to be the simplest: one package, no sibling, node 0. Tests pass `files`
- * instead. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * allocates. What cannot be read is assumed to be the simplest: one package, no sibling, node 0. Tests pass a
+ * function of their own instead. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const { cpus } = cpuTopology();
  *     console.log(cpus.filter(({ isIsolated }) => isIsolated).map(({ cpu }) => cpu));
  */
-export function cpuTopology(files: SystemFiles = readSystemFile): CpuTopology {
-  checkFunction('files', files);
+export function cpuTopology(given: SystemFiles = readSystemFile): CpuTopology {
+  const files = checkFiles(given);
   const allowed = parseList(/^Cpus_allowed_list:\s*(.*)$/m.exec(files('/proc/self/status') ?? '')?.[1]);
   const online = parseList(files(join(CPUS, 'online')));
   const numbers = online.length > 0 ? online : allowed;

@@ -86,19 +86,6 @@ it('declares nothing by packages that its users may not have', () => {
   expect(unknown).toEqual([]);
 });
 
-it('ships everything that the addon is built from', () => {
-  const native = packed.filter((path) => path.startsWith('native/'));
-  const binding = readFileSync(join(root, 'native/binding.gyp'), 'utf8');
-  const sources = [...binding.matchAll(/"([\w/]+\.cc)"/g)].map(([, source]) => `native/${source}`);
-  expect(sources.length).toBeGreaterThan(20);
-  expect(native).toEqual(expect.arrayContaining(['native/binding.gyp', 'native/layout.h', ...sources]));
-  for (const path of native.filter((name) => /\.(?:cc|h)$/.test(name))) {
-    for (const [, included] of readFileSync(join(root, path), 'utf8').matchAll(/^#include "([^"]+)"/gm)) {
-      const candidates = [normalize(join(path, '..', included)), `native/${included}`];
-      if (candidates.some((candidate) => existsSync(join(root, candidate))))
-        expect(
-          candidates.some((candidate) => native.includes(candidate)), `${included}, included by ${path}`,
-        ).toBe(true);
-    }
-  }
+it('leaves the text of the addon out, which comes compiled in packages of its own', () => {
+  expect(packed.filter((path) => path.startsWith('native/'))).toEqual([]);
 });
