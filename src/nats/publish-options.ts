@@ -37,7 +37,8 @@ export function checkPublish(
   let { subject } = subjects;
   const places = [key, bucket, below].filter((place) => place !== undefined);
   if (places.length > 1) {
-    throw invalidArgument('options', Object.keys(options).join(', '), "one of 'key', 'bucket' and 'below', not several");
+    const given = Object.keys(options).join(', ');
+    throw invalidArgument('options', given, "one of 'key', 'bucket' and 'below', not several");
   }
   if (key !== undefined) {
     if (typeof key !== 'string') checkBytes('key', key);

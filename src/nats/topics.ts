@@ -5,7 +5,7 @@
  *      topic --subscriber--> publisher --> subject, stream --> consumer --> topic
  *                 ^------- BACK_PRESSURED ---+   +---- refused, not given out ---+
  */
-import { checkFunction, checkOptions, checkText, invalidArgument } from '../errors.js';
+import { checkFunction, checkOptions, checkText, invalidArgument, messageOf, PercoreError } from '../errors.js';
 import { subscribe, type SubscribeOptions, type Subscription, type Topic, type TopicInfo } from '../bus/index.js';
 import type { Reactor, StepResult } from '../reactor/index.js';
 import type { Nats } from './bridge.js';
@@ -92,4 +92,12 @@ const toJson = (value: unknown): string => {
   if (text === undefined) throw invalidArgument('value', value, 'a value that JSON has, or give `encode`');
   return text;
 };
-const fromJson = (message: NatsMessage): unknown => JSON.parse(message.text()) as unknown;
+
+function fromJson(message: NatsMessage): unknown {
+  try {
+    return JSON.parse(message.text()) as unknown;
+  } catch (cause) {
+    const text = `a message of subject "${message.subject}" is not JSON (${messageOf(cause)}); give \`decode\` for others`;
+    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', text, { argument: 'decode', cause });
+  }
+}

@@ -31,17 +31,17 @@ export interface JoinOptions {
   after?: readonly number[];
 }
 
-let actingAs: number | undefined;
+let actingAs: (() => number) | undefined;
 
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
-export const me = (): number => (actingAs ?? threadId) + 1;
+export const me = (): number => (actingAs === undefined ? threadId : actingAs()) + 1;
 
 /** The same for one ring: in a file, of which other processes have ends too, it is a number of that file. */
 export const meIn = (sharer: number): number => (sharer === 0 ? me() : sharer);
 
-/** For a simulator, which runs several threads in one: from now on this is thread `id`; left out, it is itself. */
-export function actAs(id?: number): void {
-  actingAs = id;
+/** For a simulator, which runs several threads in one: says which it is at the moment; left out, it is itself. */
+export function actAs(who?: () => number): void {
+  actingAs = who;
 }
 
 /**

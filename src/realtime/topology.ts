@@ -61,22 +61,22 @@ const NODES = '/sys/devices/system/node';
 
 /**
  * The CPUs of this machine. Reads some files of /sys and /proc for each, and blocks for these; any thread may call it;
- * allocates. What cannot be read is assumed to be the simplest: one package, no sibling, node 0. Tests pass a
- * function of their own instead. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * allocates. What cannot be read is assumed to be the simplest: one package, no sibling, node 0. Tests pass `files`
+ * instead. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const { cpus } = cpuTopology();
  *     console.log(cpus.filter(({ isIsolated }) => isIsolated).map(({ cpu }) => cpu));
  */
-export function cpuTopology(given: SystemFiles = readSystemFile): CpuTopology {
-  const files = checkFiles(given);
-  const allowed = parseList(/^Cpus_allowed_list:\s*(.*)$/m.exec(files('/proc/self/status') ?? '')?.[1]);
-  const online = parseList(files(join(CPUS, 'online')));
+export function cpuTopology(files: SystemFiles = readSystemFile): CpuTopology {
+  const text = checkFiles(files);
+  const allowed = parseList(/^Cpus_allowed_list:\s*(.*)$/m.exec(text('/proc/self/status') ?? '')?.[1]);
+  const online = parseList(text(join(CPUS, 'online')));
   const numbers = online.length > 0 ? online : allowed;
-  const nodeOf = nodesOf(files);
-  const isolated = new Set(parseList(files(join(CPUS, 'isolated'))));
-  const nohzFull = new Set(parseList(files(join(CPUS, 'nohz_full'))));
+  const nodeOf = nodesOf(text);
+  const isolated = new Set(parseList(text(join(CPUS, 'isolated'))));
+  const nohzFull = new Set(parseList(text(join(CPUS, 'nohz_full'))));
   const cpus = numbers.map((cpu): Cpu => {
-    const read = (name: string) => files(join(CPUS, `cpu${cpu}`, name));
+    const read = (name: string) => text(join(CPUS, `cpu${cpu}`, name));
     const siblings = parseList(read('topology/core_cpus_list') ?? read('topology/thread_siblings_list'));
     return {
       cpu, package: whole(read('topology/physical_package_id'), 0), core: whole(read('topology/core_id'), cpu),
@@ -86,10 +86,10 @@ export function cpuTopology(given: SystemFiles = readSystemFile): CpuTopology {
       governor: read('cpufreq/scaling_governor')?.trim(),
     };
   });
-  const cpuset = cpusetOf(files);
+  const cpuset = cpusetOf(text);
   return {
     cpus, allowed: allowed.length > 0 ? allowed : numbers, cpuset: cpuset.length > 0 ? cpuset : numbers,
-    interrupts: interruptsOf(files),
+    interrupts: interruptsOf(text),
   };
 }
 

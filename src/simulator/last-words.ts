@@ -53,6 +53,7 @@ export function silence(party: Party, thread: { readonly isDying: boolean }): vo
   Object.assign(turn, { onError: dead });
   Object.assign(turn.steps, { run: dead, resume: dead });
   Object.assign(turn.waits, { look: dead, reportThrown: dead });
-  // What its promises send when they go on is not sent.
+  // What its promises send when they go on is not sent, and what they ask opens no lane and is never answered.
   party.peers.isClosed = true;
+  Object.assign(party.calls, { call: () => new Promise(() => undefined) });
 }

@@ -127,7 +127,7 @@ async function runSeed<P extends Protocol>(
   const restoreGlobals = replaceGlobals(world);
   const letCallbacks = stopCallbacks(() => world.checkAlive());
   isRunning = true;
-  actAs(main.threadId);
+  actAs(() => world.running.threadId);
   let simulation: Simulation<P> | undefined;
   try {
     const runtime = await world.drive(createRuntimeWith<P>(settings, options.main, threads));

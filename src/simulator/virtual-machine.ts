@@ -8,8 +8,8 @@
  *
  * In the middle of a pass, each access of shared memory is a moment at which another thread may have a pass of its own.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { PercoreError } from '../errors.js';
-import { actAs } from '../queues/internal.js';
 import { setRefusalsAside } from '../refusals.js';
 import { EventQueue, type Event } from './event-queue.js';
 import { DEAD } from './last-words.js';
@@ -54,9 +54,8 @@ export class World implements VirtualTime {
   /** Whether everything that was begun has come to its end. */
   isAtRest: () => boolean = () => true;
   private timeNs = 0;
-  private current: SimulatedThread;
-  /** The thread whose promises go on next. */
-  private last: SimulatedThread;
+  /** Whose code runs, also when a promise goes on later. Without a store it is that of `main`. */
+  private readonly whose = new AsyncLocalStorage<SimulatedThread>();
   private readonly queue = new EventQueue();
   private order = 0;
   private unwound: (() => void) | undefined;
@@ -67,7 +66,6 @@ export class World implements VirtualTime {
 
   /** Everything begins in the thread `main`. */
   constructor(readonly options: WorldOptions, readonly main: SimulatedThread) {
-    this.current = this.last = main;
     this.threads.push(main);
   }
 
@@ -88,7 +86,7 @@ export class World implements VirtualTime {
   }
 
   later(delayNs: number, run: () => void, isReferenced: boolean): ReturnType<VirtualTime['later']> {
-    return this.laterIn(this.current, delayNs, run, isReferenced);
+    return this.laterIn(this.running, delayNs, run, isReferenced);
   }
 
   laterIn(
@@ -110,31 +108,24 @@ export class World implements VirtualTime {
 
   /** Runs `run` as a thread does. */
   runAs<T>(thread: SimulatedThread, run: () => T): T {
-    const { current } = this;
-    this.current = thread;
-    actAs(thread.threadId);
-    try {
-      return run();
-    } finally {
-      this.current = current;
-      actAs(current.threadId);
-    }
+    return this.whose.run(thread, run);
   }
 
   /** Throws in a thread that has died. */
   checkAlive(): void {
-    if (this.current.isDying) throw DEAD;
+    if (this.running.isDying) throw DEAD;
   }
 
   /** The thread whose code runs. */
   get running(): SimulatedThread {
-    return this.current;
+    return this.whose.getStore() ?? this.main;
   }
 
   touch(): void {
     this.checkAlive();
-    const { loop } = this.current;
-    if (this.doomed?.thread === this.current && loop?.isInTurn === true && --this.doomed.touches === 0) this.die();
+    const { running } = this;
+    const { loop } = running;
+    if (this.doomed?.thread === running && loop?.isInTurn === true && --this.doomed.touches === 0) this.die();
     if (loop?.isRunning !== true || this.depth >= MOST_DEPTH || --this.untilOther > 0) return;
     this.untilOther = 1 + this.options.random.below(TOUCHES);
     const { stalls } = this.options;
@@ -168,7 +159,6 @@ export class World implements VirtualTime {
     this.lastProgressNs = this.timeNs;
     while (!isSettled) {
       if (this.resting.length > 0 && this.isAsleep() && this.isAtRest()) {
-        this.last = this.main;
         for (const resolve of this.resting.splice(0)) resolve();
       } else if (!this.step()) {
         continue;
@@ -229,7 +219,6 @@ export class World implements VirtualTime {
     }
     this.timeNs = event.atNs;
     event.run = undefined;
-    this.last = thread;
     this.runAs(thread, run);
     thread.freeAtNs = Math.max(thread.freeAtNs, this.timeNs);
     return true;
@@ -239,7 +228,6 @@ export class World implements VirtualTime {
     const { random, stalls } = this.options;
     this.onTurn(thread);
     if (thread.hasEnded) return true;
-    this.last = thread;
     const hasRun = this.runLoop(thread);
     this.timeNs += PASS_NS + random.below(PASS_VARIES_NS);
     if (stalls && random.oneIn(STALL_ONE_IN)) this.timeNs += random.below(MOST_STALL_NS);
@@ -265,10 +253,10 @@ export class World implements VirtualTime {
 
   /** The thread that runs stops here. */
   private die(): never {
-    const { current } = this;
+    const { running } = this;
     this.doomed = undefined;
-    this.unwound = this.onDeath(current);
-    current.isDying = true;
+    this.unwound = this.onDeath(running);
+    running.isDying = true;
     throw DEAD;
   }
 
@@ -278,14 +266,9 @@ export class World implements VirtualTime {
     if (this.trace.length > 60) this.trace.splice(0, 30);
   }
 
-  /** Promises of the thread that ran last go on, and then its loop comes by. */
+  /** Promises go on, each in its own thread, and then the loops come by. */
   private async settlePromises(): Promise<void> {
-    const { current } = this;
-    this.current = this.last;
-    actAs(this.last.threadId);
     await realImmediate();
-    this.current = current;
-    actAs(current.threadId);
     for (const { loop } of this.threads) if (loop?.isAsleep === true && !loop.hasEnded && loop.wantsPass()) loop.wake();
   }
 }

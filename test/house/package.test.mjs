@@ -1,6 +1,6 @@
 /** What `npm pack` would ship: all that users need, and nothing of ours. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { importsOf, resolveImport, root } from './sources.mjs';
