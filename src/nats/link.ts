@@ -59,6 +59,8 @@ export class NatsLink implements Nats {
   private lastError: PercoreError | undefined;
   private reportedMs = -Infinity;
   private closing: Promise<void> | undefined;
+  /** Those who wait for an answer in `flushed`: the client forgets them when the connection ends. */
+  private readonly awaiting = new Set<(error: PercoreError) => void>();
 
   constructor(
     /** What the bridge was opened for, and its inner object. */
@@ -110,7 +112,17 @@ export class NatsLink implements Nats {
     const given = checkWaitOptions(options);
     await new Promise<void>((resolve, reject) => {
       const stop = limitWait(given, 'no answer of the broker', reject);
-      this.connection.flush().then(resolve, (error: unknown) => reject(this.lost(error))).finally(stop);
+      const fail = (error: PercoreError): void => {
+        stop();
+        this.awaiting.delete(fail);
+        reject(error);
+      };
+      this.awaiting.add(fail);
+      this.connection.flush().then(() => {
+        stop();
+        this.awaiting.delete(fail);
+        resolve();
+      }, (error: unknown) => fail(this.lost(error)));
     });
   }
 
@@ -227,6 +239,9 @@ export class NatsLink implements Nats {
     this.forget();
     for (const part of this.parts) part.end();
     this.line.mayHaveRoom();
+    for (const fail of this.awaiting) {
+      fail(error ?? new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed'));
+    }
     if (error !== undefined) this.note(error, 'the connection to the broker');
     this.tellClosed(error);
   }

@@ -97,7 +97,10 @@ function fromJson(message: NatsMessage): unknown {
   try {
     return JSON.parse(message.text()) as unknown;
   } catch (cause) {
-    const text = `a message of subject "${message.subject}" is not JSON (${messageOf(cause)}); give \`decode\` for others`;
-    throw new PercoreError('ERR_PERCORE_INVALID_ARGUMENT', text, { argument: 'decode', cause });
+    throw new PercoreError(
+      'ERR_PERCORE_INVALID_ARGUMENT',
+      `a message of subject "${message.subject}" is not JSON (${messageOf(cause)}); give \`decode\` for others`,
+      { argument: 'decode', cause },
+    );
   }
 }
