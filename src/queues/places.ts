@@ -34,7 +34,7 @@ export interface JoinOptions {
 let actingAs: (() => number) | undefined;
 
 /** This thread, as it is written into places: never 0, never used again by another thread of the process. */
-export const me = (): number => (actingAs === undefined ? threadId : actingAs()) + 1;
+export const me = (): number => (actingAs?.() ?? threadId) + 1;
 
 /** The same for one ring: in a file, of which other processes have ends too, it is a number of that file. */
 export const meIn = (sharer: number): number => (sharer === 0 ? me() : sharer);
