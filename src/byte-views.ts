@@ -23,6 +23,13 @@ export const byteOffsetOf = (array: ArrayBufferView): number => arrayByteOffset.
 /** True for a Uint8Array or Buffer of any realm, and for nothing that only looks like one. */
 export const isUint8Array = (value: unknown): value is Uint8Array => arrayName.call(value) === 'Uint8Array';
 
+/**
+ * True for a Uint8Array of this realm, and not for a Proxy of one. Two tests that V8 takes into the caller, for where a
+ * message must cost nothing; `checkBytes` looks at what is none here.
+ */
+export const isBytes = (value: unknown): value is Uint8Array =>
+  ArrayBuffer.isView(value) && value instanceof Uint8Array;
+
 /** The bytes from `from` up to `to`, a range within them, in place. */
 export const partOf = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
   new Uint8Array(arrayBuffer.call(bytes), arrayByteOffset.call(bytes) + from, to - from);

@@ -1,5 +1,5 @@
 /** What streams of every kind are asked: connections, pipes, terminals. */
-import { isUint8Array, lengthOf } from '../byte-views.js';
+import { isBytes, isUint8Array, lengthOf } from '../byte-views.js';
 import { checkBytes, checkInteger, checkOptions } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
@@ -40,7 +40,7 @@ export function checkStreamOptions(
  */
 export function checkSpan(bytes: Uint8Array, offset: number, length: number): void {
   // A Proxy of an array is an instance of its class, and has no length.
-  const isRight = ArrayBuffer.isView(bytes) && bytes instanceof Uint8Array
+  const isRight = isBytes(bytes)
     && Number.isInteger(offset) && Number.isInteger(length)
     && offset >= 0 && length >= 0 && length <= MOST_OFFER_BYTES && offset + length <= lengthOf(bytes);
   if (isRight) return;

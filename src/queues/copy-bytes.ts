@@ -3,7 +3,7 @@
  * when it is copied than when room was claimed for it: another thread grows it meanwhile, above all while `offer`
  * stands still. Then it would be written over its neighbours.
  */
-import { bufferOf, lengthOf as elementsOf, partOf } from '../byte-views.js';
+import { bufferOf, isBytes, lengthOf as elementsOf, partOf } from '../byte-views.js';
 import { PercoreError, checkBytes, invalidArgument } from '../errors.js';
 import { TOO_LARGE } from '../result-codes.js';
 
@@ -12,12 +12,6 @@ import { TOO_LARGE } from '../result-codes.js';
  * hundred nanoseconds and more.
  */
 const FEW_BYTES = 64;
-
-/**
- * True for a Uint8Array of this realm. Others are looked at by checkBytes(). Two tests that V8 takes into the caller.
- */
-export const isBytes = (value: unknown): value is Uint8Array =>
-  ArrayBuffer.isView(value) && value instanceof Uint8Array;
 
 /**
  * Bytes of a record that was offered. Throws for what is no Uint8Array: text and other views would arrive as zeros or

@@ -1,6 +1,6 @@
 /** What other rooms of Percore may import from here besides index.ts. No user sees it. */
 export { describe, makeCodec } from './codecs.js';
-export { copyBytes, isBytes } from './copy-bytes.js';
+export { copyBytes } from './copy-bytes.js';
 export { ASK_FOR_ROOM, ON_ROOM, SERVE_LANE } from './doors.js';
 export { setLazyHost, type LazyHost } from './lazy.js';
 export { actAs } from './places.js';

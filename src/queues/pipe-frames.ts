@@ -7,8 +7,9 @@
  * The reader puts whole records together from pieces of any size, one byte at a time if need be, and looks at each byte
  * once. What is longer than it takes is skipped to its end, and counted, in bounded memory.
  */
+import { isBytes } from '../byte-views.js';
 import { PercoreError, invalidArgument } from '../errors.js';
-import { copyBytes, isBytes, lengthOf } from './copy-bytes.js';
+import { copyBytes, lengthOf } from './copy-bytes.js';
 
 export type Framing = 'line' | 'length';
 export type PipeValues = 'text' | 'bytes';

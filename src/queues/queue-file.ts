@@ -165,8 +165,6 @@ function writeHeader(
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 
-const isMissing = (error: unknown): boolean => error instanceof PercoreError && error.errno === 'ENOENT';
-
 /** Opens a file for reading and writing; the caller closes it. */
 export function openFile(path: string): { fd: number; stats: Stats } {
   const fd = systemCall(`open the queue in ${path}`, () =>
@@ -184,13 +182,12 @@ function openMade(path: string): { fd: number; stats: Stats } {
   try {
     return openFile(path);
   } catch (cause) {
-    if (!isMissing(cause)) throw cause;
-    const { errno, syscall } = cause as PercoreError;
+    if (!(cause instanceof PercoreError) || cause.errno !== 'ENOENT') throw cause;
     throw new PercoreError(
       'ERR_PERCORE_SYSTEM',
       `cannot open the queue in ${path}: there is no such file. Its maker calls create({ memory }) first; until then, `
         + 'try again',
-      { cause, ...(errno === undefined ? {} : { errno }), ...(syscall === undefined ? {} : { syscall }) },
+      { cause, errno: cause.errno, syscall: 'open' },
     );
   }
 }

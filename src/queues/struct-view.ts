@@ -20,6 +20,7 @@
  * times, for reasons not understood. An object literal with accessors takes 400 ns, because V8 keeps such objects as
  * dictionaries (docs/decisions).
  */
+import { isBytes } from '../byte-views.js';
 import { invalidArgument } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
 import type { RecordMemory } from './codec.js';
@@ -76,8 +77,7 @@ function place(layout: StructLayout, memoryGiven: StructMemory, canWrite: boolea
   const { words, bytes, view } = memoryGiven ?? {};
   if (!(
     words instanceof Int32Array
-    && ArrayBuffer.isView(bytes)
-    && bytes instanceof Uint8Array
+    && isBytes(bytes)
     && view instanceof DataView
   )) {
     throw invalidArgument('memory', memoryGiven, 'an end of a queue, or what recordMemory() returns');

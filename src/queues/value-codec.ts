@@ -15,7 +15,7 @@
  * a getter is read, and what stands under a symbol is left out; unlike it, two views of one buffer arrive as two, each
  * with bytes of its own.
  */
-import { lengthOf } from '../byte-views.js';
+import { isBytes, lengthOf } from '../byte-views.js';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { fillShell, type PackedError } from './value-errors.js';
@@ -211,9 +211,6 @@ export class ValueCodec implements Codec<unknown> {
     return this.scratch.subarray(0, bytes.length);
   }
 }
-
-/** Not a Proxy, whose `length` anything may answer. */
-const isBytes = (value: unknown): value is Uint8Array => ArrayBuffer.isView(value) && value instanceof Uint8Array;
 
 function isOrdinaryHere(value: object, bytes: number): boolean {
   try {

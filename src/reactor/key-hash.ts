@@ -11,7 +11,7 @@
  * It has no secret: whoever chooses the keys can aim all of them at one bucket. That slows one reactor and
  * corrupts nothing; a seed would stop it, and would also make runs and baselines differ.
  */
-import { isUint8Array, lengthOf } from '../byte-views.js';
+import { isBytes, isUint8Array, lengthOf } from '../byte-views.js';
 import { checkBytes, checkInteger } from '../errors.js';
 
 const WORD_MULTIPLIER = 0xcc9e2d51;
@@ -28,7 +28,7 @@ export function hashKey(
   bytes: Uint8Array, from = 0, to: number = isUint8Array(bytes) ? lengthOf(bytes) : 0,
 ): number {
   if (
-    !ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array) || typeof from !== 'number' || typeof to !== 'number'
+    !isBytes(bytes) || typeof from !== 'number' || typeof to !== 'number'
     || from !== from >>> 0 || to !== to >>> 0 || from > to || to > lengthOf(bytes)
   ) {
     checkRange(bytes, from, to);

@@ -7,8 +7,8 @@
 import {
   pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
 } from '../queues/index.js';
-import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes, isBytes } from '../queues/internal.js';
-import { lengthOf } from '../byte-views.js';
+import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
+import { isBytes, lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';

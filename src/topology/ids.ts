@@ -11,7 +11,7 @@
  * Source of the idea: Boundary's Flake, and Twitter's Snowflake before it. Neither hides a clock that was set back, and
  * this does not either: identifiers of the same times would come again.
  */
-import { lengthOf } from '../byte-views.js';
+import { isBytes, lengthOf } from '../byte-views.js';
 import { PercoreError, checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { ownOrigin } from './origin.js';
 
@@ -218,9 +218,7 @@ function checkOrigin(origin: unknown): bigint {
 }
 
 function checkPlace(bytes: Uint8Array, offset: number): void {
-  if (!ArrayBuffer.isView(bytes) || !(bytes instanceof Uint8Array)) {
-    throw invalidArgument('target', bytes, 'a Uint8Array');
-  }
+  if (!isBytes(bytes)) throw invalidArgument('target', bytes, 'a Uint8Array');
   if (lengthOf(bytes) < ID_BYTES) throw invalidArgument('target', bytes, `at least ${ID_BYTES} bytes long`);
   checkInteger('offset', offset, 0, lengthOf(bytes) - ID_BYTES);
 }
