@@ -48,9 +48,7 @@ export class Steps {
 
   /** OK if the message is taken; BACK_PRESSURED or AGAIN if it is to be kept. Never throws. */
   run<M>(task: Stepping<M>, message: M, from: number, band: number): number {
-    if (this.watch !== undefined) this.watch.step(task);
-    beginStep();
-    this.running = task;
+    this.begin(task);
     let code: number = OK;
     try {
       const result = task.unsettled < task.concurrency ? task.step(message, from, band) : waitForSettling(task);
@@ -58,8 +56,7 @@ export class Steps {
     } catch (error) {
       this.report(error, task);
     }
-    this.running = undefined;
-    endStep();
+    this.end();
     return code;
   }
 
@@ -68,9 +65,7 @@ export class Steps {
    * that a message costs each of them one call.
    */
   hand<M, I>(task: Stepping<never>, handler: (message: M, info: I) => StepResult, message: M, info: I): number {
-    if (this.watch !== undefined) this.watch.step(task);
-    beginStep();
-    this.running = task;
+    this.begin(task);
     let code: number = OK;
     try {
       const result = task.unsettled < task.concurrency ? handler(message, info) : waitForSettling(task);
@@ -78,20 +73,27 @@ export class Steps {
     } catch (error) {
       this.report(error, task);
     }
-    this.running = undefined;
-    endStep();
+    this.end();
     return code;
   }
 
   /** Runs a step of a body, which returns what other steps do, and never throws. */
   resume(task: Stepping<never>, body: { resume(): number }): number {
+    this.begin(task);
+    const code = body.resume();
+    this.end();
+    return code;
+  }
+
+  private begin(task: Stepping<never>): void {
     if (this.watch !== undefined) this.watch.step(task);
     beginStep();
     this.running = task;
-    const code = body.resume();
+  }
+
+  private end(): void {
     this.running = undefined;
     endStep();
-    return code;
   }
 
   isRunning(task: { readonly name: string }): boolean {
