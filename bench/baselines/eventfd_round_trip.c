@@ -10,7 +10,11 @@
 //
 // A round is timed with two calls of clock_gettime.
 //
-// Usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup>
+// Usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority>]
+//
+// With these two the asking thread computes for `pauseNs` before each question, so that the echoing one has gone to
+// sleep for as long as it would between real messages; with a priority above 0 both have SCHED_FIFO, the echoing one
+// with the next higher, so that on one CPU it preempts. What is printed is then the way there alone.
 // Exit code: 0, 1 when a payload is wrong or a wake-up is lost, 2 for bad arguments.
 //
 // Ordering table.
@@ -42,17 +46,31 @@ struct Bell {
   alignas(128) _Atomic uint64_t message;
   alignas(128) int eventFd;
   int epollFd;
-};
-
-struct EchoArguments {
-  struct Bell *own;
-  struct Bell *other;
-  uint64_t rounds;
+  int64_t wokeNs;  // when its owner had the last message; published by the answer
 };
 
 static void fail(const char *what) {
   fprintf(stderr, "eventfd_round_trip: %s: %s\n", what, strerror(errno));
   _exit(1);
+}
+
+struct EchoArguments {
+  struct Bell *own;
+  struct Bell *other;
+  uint64_t rounds;
+  int priority;
+};
+
+static void askForFifo(int priority) {
+  const struct sched_param parameter = {.sched_priority = priority};
+  errno = pthread_setschedparam(pthread_self(), SCHED_FIFO, &parameter);
+  if (errno != 0) fail("SCHED_FIFO");
+}
+
+static int64_t nowNs(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static void openBell(struct Bell *bell) {
@@ -90,10 +108,12 @@ static uint64_t questionOf(uint64_t round) { return (round + 1) * 0x9e3779b97f4a
 
 static void *echo(void *pointer) {
   const struct EchoArguments *arguments = pointer;
+  if (arguments->priority > 0) askForFifo(arguments->priority);
   for (uint64_t round = 0; round < arguments->rounds; ++round) {
     uint64_t question;
     // Silence ends this thread; the asking one then reports that no answer came.
     if (!sleepUntilRung(arguments->own, &question)) return NULL;
+    arguments->own->wokeNs = nowNs();
     ring(arguments->other, ~question);
   }
   return NULL;
@@ -103,12 +123,6 @@ static void *echo(void *pointer) {
 static bool wasRungExactly(const struct Bell *bell, uint64_t times) {
   uint64_t count = 0;
   return read(bell->eventFd, &count, sizeof count) == (ssize_t)sizeof count && count == times;
-}
-
-static int64_t nowNs(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 // Pins the calling thread and reads the mask back, since the kernel may grant less than was asked.
@@ -144,15 +158,17 @@ static int64_t percentile(const int64_t *sorted, size_t count, size_t perMille) 
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup>\n");
+  if (argc != 5 && argc != 7) {
+    fprintf(stderr, "usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority>]\n");
     return 2;
   }
-  long long cpuA, cpuB, rounds, warmup;
+  long long cpuA, cpuB, rounds, warmup, pauseNs = 0, priority = 0;
   if (!parseArgument("cpuA", argv[1], 0, CPU_SETSIZE - 1, &cpuA) ||
       !parseArgument("cpuB", argv[2], 0, CPU_SETSIZE - 1, &cpuB) ||
       !parseArgument("rounds", argv[3], 1, 10000000, &rounds) ||
-      !parseArgument("warmup", argv[4], 0, 10000000, &warmup)) {
+      !parseArgument("warmup", argv[4], 0, 10000000, &warmup) ||
+      (argc == 7 && (!parseArgument("pauseNs", argv[5], 0, 1000000000, &pauseNs) ||
+                     !parseArgument("priority", argv[6], 0, 98, &priority)))) {
     return 2;
   }
 
@@ -165,15 +181,20 @@ int main(int argc, char **argv) {
 
   // A thread inherits its creator's mask: the echoing thread never runs anywhere but on cpuB.
   if (!pinTo((int)cpuB)) return 2;
-  struct EchoArguments arguments = {.own = &bellB, .other = &bellA, .rounds = (uint64_t)(rounds + warmup)};
+  struct EchoArguments arguments = {.own = &bellB,
+                                    .other = &bellA,
+                                    .rounds = (uint64_t)(rounds + warmup),
+                                    .priority = priority == 0 ? 0 : (int)priority + 1};
   pthread_t echoing;
   errno = pthread_create(&echoing, NULL, echo, &arguments);
   if (errno != 0) fail("pthread_create");
   if (!pinTo((int)cpuA)) _exit(2);
+  if (priority > 0) askForFifo((int)priority);
 
   for (long long round = -warmup; round < rounds; ++round) {
     const uint64_t question = questionOf((uint64_t)(round + warmup));
     uint64_t answer = 0;
+    for (const int64_t untilNs = nowNs() + pauseNs; pauseNs > 0 && nowNs() < untilNs;) continue;
     const int64_t startNs = nowNs();
     ring(&bellB, question);
     const bool isAnswered = sleepUntilRung(&bellA, &answer);
@@ -183,7 +204,7 @@ int main(int argc, char **argv) {
               isAnswered ? "brought a wrong payload" : "got no answer");
       _exit(1);  // The echoing thread may still sleep; leave without waiting for it.
     }
-    if (round >= 0) samples[round] = endNs - startNs;
+    if (round >= 0) samples[round] = (argc == 7 ? bellB.wokeNs : endNs) - startNs;
   }
   pthread_join(echoing, NULL);
   if (!wasRungExactly(&bellA, arguments.rounds) || !wasRungExactly(&bellB, arguments.rounds)) {

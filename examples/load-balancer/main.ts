@@ -14,7 +14,7 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import {
-  PercoreError, cpuBudget, createBalancer, createRuntime, publishCounters, setSlo, type Runtime,
+  PercoreError, cpuBudget, createBalancer, createLoads, createRuntime, publishCounters, setSlo, type Runtime,
 } from 'percore';
 import { workSteps } from './arithmetic.js';
 import { JobCounters } from './counters.js';
@@ -47,11 +47,11 @@ async function main(): Promise<number> {
   await checkFile(options);
   const startedMs = performance.now();
   // Sized before the runtime says how many reactors 'auto' makes: a block that is not used costs no memory.
-  const counterMemory = JobCounters.allocate(
-    typeof options.reactors === 'number' ? options.reactors : cpuBudget().count,
-  );
+  const most = typeof options.reactors === 'number' ? options.reactors : cpuBudget().count;
+  const counterMemory = JobCounters.allocate(most);
   const data: JobData = {
     counters: counterMemory,
+    loads: createLoads(most),
     host: options.host,
     outputBacklogBytes: options.outputBacklogBytes,
     workSteps: workSteps(options.workUs),

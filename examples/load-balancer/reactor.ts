@@ -2,7 +2,7 @@
  * Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of
  * the outputs.
  */
-import { createBuckets, type Listener, type Reactor } from 'percore';
+import { createBuckets, createSteering, type Listener, type Reactor, type SteeredListenOptions } from 'percore';
 import type { BrokerEnds, BrokerPlaces } from './broker.js';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Feed } from './input.js';
@@ -13,6 +13,8 @@ import { Worker, type WorkerOptions } from './worker.js';
 
 export interface JobData extends WorkerOptions, LineSplitterOptions {
   readonly counters: SharedArrayBuffer;
+  /** How many connections each reactor has: inputs are divided evenly, also where there are only a few. */
+  readonly loads: SharedArrayBuffer;
   readonly host: string;
   readonly outputBacklogBytes: number;
   /** Which reactor dies, for trying out a death; -1 none. */
@@ -88,23 +90,28 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   reactor.spawnBytes({ name: 'lines' }, worker.step);
   reactor.spawnBytes({ name: 'results' }, outputs.step);
 
+  const reading = { priority: INPUT_BAND, readBytes: READ_BYTES };
+  // The kernel divides connections by a hash of their addresses, which is often three to one for four.
+  const steering = createSteering(reactor, { name: 'inputs', loads: data.loads, ...reading }, (connection) => {
+    // What is read after the stop would not be accepted.
+    if (whenStopped !== undefined) connection.close();
+    else {
+      const input = readConnection(connection, makeInput, () => isDone(input));
+    }
+  });
+
   reactor.handle('listen', ({ input, output }) => {
     const { host } = data;
-    const inputPort = input === undefined ? undefined : open(input, INPUT_BAND, undefined, (connection) => {
-      const reading = readConnection(connection, makeInput, () => isDone(reading));
-    });
-    const outputPort = open(
-      output,
-      OUTPUT_BAND,
-      Math.min(MOST_BACKLOG_BYTES, data.outputBacklogBytes + MOST_GATHERED_BYTES),
-      (connection) => outputs.add(connection),
+    const inputPort = input === undefined ? undefined : open(
+      input, (options) => steering.listen({ ...options, ...reading, firstBytes: 0 }, () => steering.leastLoaded()),
     );
+    const highWaterBytes = Math.min(MOST_BACKLOG_BYTES, data.outputBacklogBytes + MOST_GATHERED_BYTES);
+    const outputPort = open(output, (options) => reactor.io.listen(
+      { ...options, priority: OUTPUT_BAND, highWaterBytes }, (connection) => outputs.add(connection),
+    ));
     return { input: inputPort, output: outputPort };
 
-    function open(
-      port: number, priority: number, highWaterBytes: number | undefined,
-      onConnection: Parameters<typeof reactor.io.listen>[1],
-    ): number {
+    function open(port: number, listen: (options: SteeredListenOptions) => Listener): number {
       // Ports are shared between reactors; the first opens it alone for a moment, or another program of ours could be
       // sharing it.
       if (reactor.id === 0) {
@@ -112,17 +119,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
         port = probe.port;
         probe.close();
       }
-      const listener = reactor.io.listen(
-        {
-          host,
-          port,
-          reusePort: true,
-          priority,
-          readBytes: READ_BYTES,
-          ...(highWaterBytes === undefined ? {} : { highWaterBytes }),
-        },
-        onConnection,
-      );
+      const listener = listen({ host, port, reusePort: true });
       listeners.push(listener);
       return listener.port;
     }

@@ -110,4 +110,18 @@ describe('what is found on another machine', () => {
     expect(check(throttled('-1\n'), 'throttling').isMet).toBe(true);
     expect(check(twoPackages, 'throttling')).toMatchObject({ isMet: false, found: 'not told' });
   });
+
+  it('tells what the fair server of Linux 6.12 and later leaves to ordinary threads', () => {
+    const on = (kernel: string, runtime?: string) => check({
+      ...twoPackages, '/proc/sys/kernel/osrelease': `${kernel}\n`,
+      ...(runtime === undefined ? {} : { '/sys/kernel/debug/sched/fair_server/cpu7/runtime': runtime }),
+    }, 'fair_server');
+    expect(on('6.1.0-18-amd64')).toMatchObject({ isMet: true, found: expect.stringContaining('has none') });
+    expect(on('6.12.1', '50000000\n')).toMatchObject({
+      isMet: false, found: expect.stringContaining('have 50 ms of each period of CPU 7'),
+      fix: expect.stringContaining('echo 0 | sudo tee /sys/kernel/debug/sched/fair_server/cpu7/runtime'),
+    });
+    expect(on('6.12.1', '0\n')).toMatchObject({ isMet: true, found: 'off on CPU 7', fix: undefined });
+    expect(on('7.0.0')).toMatchObject({ isMet: false, found: expect.stringContaining('could not be read') });
+  });
 });

@@ -20,9 +20,10 @@ export interface ForgottenHost {
   areReactorsIdle(): Promise<boolean>;
 }
 
-const LOOK_MS = 1000;
+/** Seldom, since a look wakes a thread that may have nothing else to do for hours. */
+const LOOK_MS = 1250;
 /** How many looks in a row must have found the same. */
-const LOOKS = 5;
+const LOOKS = 4;
 
 export class ForgottenWatch {
   private readonly timer: NodeJS.Timeout;
@@ -42,11 +43,13 @@ export class ForgottenWatch {
     // The immediate was under way: nobody's hold is touched any more.
     if (this.quietLooks === -Infinity) return;
     const now = this.host.activity();
-    const isQuiet = now !== undefined && now === this.before && !isWatchedFor()
-      && !isHeldByOthers((isHeld) => this.host.hold(isHeld));
+    const isQuiet = now !== undefined && now === this.before;
     this.before = now;
-    this.quietLooks = isQuiet ? this.quietLooks + 1 : Math.min(this.quietLooks, 0);
-    if (this.quietLooks === LOOKS) void this.ask();
+    this.quietLooks = isQuiet ? this.quietLooks + 1 : 0;
+    if (this.quietLooks !== LOOKS) return;
+    // The dearer questions last: for who else would keep the loop alive, it must be let go of for a moment.
+    if (isWatchedFor() || isHeldByOthers((isHeld) => this.host.hold(isHeld))) this.quietLooks = 0;
+    else void this.ask();
   }
 
   private async ask(): Promise<void> {

@@ -399,3 +399,42 @@ describe('steering that was made before a reactor was added', () => {
     }
   });
 });
+
+describe('connections that come at once', () => {
+  it('are divided by what is on its way, and do not all follow the first', async () => {
+    const go = new SharedArrayBuffer(4);
+    const runtime = await remoteRuntime(3, { data: { loads: createLoads(3), go }, pin: false });
+    const sockets: Socket[] = [];
+    try {
+      let port = 0;
+      for (const id of [2, 1, 0]) port = await inside(runtime, id, (reactor, _argument, { data, createSteering }) => {
+        const steering = createSteering(reactor, { name: 'lines', loads: data.loads }, (connection) => {
+          connection.onData(() => void connection.offerText(String(reactor.id)));
+        });
+        return reactor.id === 0 ? steering.listen({ port: 0, firstBytes: 0 }, () => steering.leastLoaded()).port : 0;
+      });
+      // Reactor 0 accepts nothing until all are connected.
+      const isOver = inside(runtime, 0, (_reactor, _argument, { data }) => {
+        while (Atomics.load(new Int32Array(data['go'] as SharedArrayBuffer), 0) === 0);
+      });
+      for (let i = 0; i < 12; i++) {
+        sockets.push(netConnect({ port, host: '127.0.0.1' }).setEncoding('utf8').on('error', () => undefined));
+      }
+      await within(10_000, Promise.all(sockets.map((socket) => once(socket, 'connect'))), 'all are connected');
+      Atomics.store(new Int32Array(go), 0, 1);
+      await isOver;
+      const counts = [0, 0, 0];
+      await Promise.all(sockets.map(async (socket) => {
+        socket.write('x');
+        const [answer] = await within(10_000, once(socket, 'data'), 'an answer') as [string];
+        counts[Number(answer)]!++;
+      }));
+      // The listener of reactor 0 is one of its sources.
+      expect(counts.toSorted()).toEqual([4, 4, 4]);
+    } finally {
+      Atomics.store(new Int32Array(go), 0, 1);
+      for (const socket of sockets) socket.destroy();
+      await runtime.close({ drainMs: 0 });
+    }
+  });
+});

@@ -73,6 +73,8 @@ export class Steering {
   readonly #core: TimedIoCore;
   readonly #handover: Handover;
   readonly #loads: Int32Array | undefined;
+  /** Connections that are on their way to a reactor, which does not count them yet. */
+  readonly #underWay: number[] = [];
   readonly #timeoutMs: number;
   readonly #settings: Required<ConnectionOptions>;
   /** Reactors whose death an answer has revealed, until they are there again. */
@@ -167,16 +169,18 @@ export class Steering {
   }
 
   /**
-   * Of the reactors that take work, the one with the fewest open sources; this one if there is a tie. Needs `loads`.
+   * Of the reactors that take work, the one with the fewest open sources: for a connection that is open here, which is
+   * therefore not counted itself. Those that are on their way from here to a reactor count as there, so that many which
+   * come at once are divided and do not all follow the first. This reactor if there is a tie. Needs `loads`.
    */
   leastLoaded(): number {
     if (this.#loads === undefined) throw invalidArgument('loads', undefined, 'given to Steering, for leastLoaded()');
     // A statistic that each owner writes: it needs no order with anything else.
     let best = this.#host.id;
-    let fewest = Atomics.load(this.#loads, best * LOAD_STRIDE);
+    let fewest = Atomics.load(this.#loads, best * LOAD_STRIDE) - 1;
     for (let id = 0; id < this.#host.reactors; id++) {
       // As above.
-      const load = Atomics.load(this.#loads, id * LOAD_STRIDE);
+      const load = Atomics.load(this.#loads, id * LOAD_STRIDE) + (this.#underWay[id] ?? 0);
       if (load >= fewest || !this.#peers.isHere(id)) continue;
       best = id;
       fewest = load;
@@ -227,6 +231,7 @@ export class Steering {
 
   async #send(parcel: Parcel, reactor: number): Promise<Steered> {
     const counters = this.#counters;
+    this.#underWay[reactor] = (this.#underWay[reactor] ?? 0) + 1;
     try {
       const refusal = await this.#handover.call(this.#name, parcel, { reactor, timeoutMs: this.#timeoutMs });
       if (refusal !== '') return this.#stay(parcel, false);
@@ -251,6 +256,8 @@ export class Steering {
       }
       this.#core.native.descriptors.close(parcel.fd);
       return 'closed';
+    } finally {
+      this.#underWay[reactor]!--;
     }
   }
 

@@ -123,6 +123,25 @@ const CHECKS: Readonly<Record<string, (look: Look) => Finding>> = {
       : `real-time threads have ${throttling.runtimeUs} of each ${throttling.periodUs} µs, then others run`,
     'only with a CPU kept for the rest: sudo sysctl -w kernel.sched_rt_runtime_us=-1',
   ],
+  fair_server: ({ read, topology: { allowed } }) => {
+    const kernel = read('/proc/sys/kernel/osrelease')?.trim() ?? release();
+    const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10));
+    if (major < 6 || (major === 6 && minor < 12)) return [true, `Linux ${kernel} has none; see throttling`];
+    const cpu = allowed.at(-1) ?? 0;
+    const path = `/sys/kernel/debug/sched/fair_server/cpu${cpu}/runtime`;
+    const runtime = read(path);
+    const isOff = runtime !== undefined && Number(runtime) === 0;
+    return [
+      isOff,
+      isOff ? `off on CPU ${cpu}`
+        : runtime === undefined
+          ? 'ordinary threads have 50 of each 1,000 ms of a CPU that real-time threads keep busy (that it is as the '
+            + 'kernel comes is assumed: it could not be read)'
+          : `ordinary threads have ${Number(runtime) / 1e6} ms of each period of CPU ${cpu}, also where real-time `
+            + 'threads keep it busy',
+      `where levels keep a CPU busy, and nothing else must run there: echo 0 | sudo tee ${path}`,
+    ];
+  },
   realtime_kernel: ({ read }) => [
     isRealtimeKernel(read), isRealtimeKernel(read) ? 'PREEMPT_RT' : `${release()} without PREEMPT_RT`,
     'install a kernel with PREEMPT_RT (Debian: linux-image-rt-amd64), and boot it',

@@ -6,27 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import { OK } from 'percore';
 import { clearCore, defineApp, implementApp, startApp, takes } from 'percore/realtime';
+import { ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LOWEST, type LevelsWish } from './levels-wish.js';
 
-export interface LevelsWish {
-  readonly row: 'preempt' | 'spawn-above' | 'spawn-across' | 'lock' | 'lock-blocking' | 'main-liveness';
-  /** By core. */
-  readonly cpus: readonly [number, number];
-  readonly count: number;
-  readonly isPreemptive?: boolean;
-  /** Each busy step makes garbage as well. */
-  readonly makesGarbage?: boolean;
-}
-/** Nanoseconds; `isPreemptive` as it was granted. */
-export interface LevelsReport {
-  readonly p50: number;
-  readonly p99: number;
-  readonly max: number;
-  readonly count: number;
-  readonly isPreemptive: boolean;
-}
-
-/** At 80, as cyclictest in the rows beside it, is the higher of the two levels. */
-const LOWEST = 79;
 const PERIOD_NS = 1e6;
 
 export const app = defineApp({
@@ -91,8 +72,7 @@ export default implementApp(app, {
       if (left > 1) context.schedule('tick', context.scheduledNs + PERIOD_NS, left - 1);
     },
     ask({ spawn, nowNs }, { left, isAcross }) {
-      // So long that the other core has gone to sleep.
-      spin(nowNs, isAcross ? 200_000 : 5000);
+      spin(nowNs, isAcross ? ACROSS_PAUSE_NS : ABOVE_PAUSE_NS);
       // Refused while the last one still runs: its level has waited for something else, a collection for example.
       const isSent = spawn(isAcross ? 'across' : 'above', nowNs()) === OK;
       if (left > 1 || !isSent) spawn('ask', { left: isSent ? left - 1 : left, isAcross });

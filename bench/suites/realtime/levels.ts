@@ -1,10 +1,12 @@
 /** The rows about levels, each beside what the system itself does: one process a run. */
+import { spawn as spawnProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { cpuBudget } from 'percore';
 import { check, compare, type Bench, type Contender, type Figure, type Finding, type Target } from '../../harness.js';
 import { baselineProgram, runProgram } from '../../programs.js';
 import { cyclictest } from '../timers/lateness.js';
-import type { LevelsReport, LevelsWish } from './levels-process.js';
+import { ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LOWEST, type LevelsReport, type LevelsWish } from './levels-wish.js';
 
 type Name = 'p50' | 'p99' | 'max';
 
@@ -51,6 +53,27 @@ const cyclictestHere: Contender<Name> = {
   },
 };
 
+/**
+ * The same above a thread that keeps the CPU busy at the priority of our lower level, which is what ours has below it:
+ * what Linux gives to ordinary threads of a CPU that real-time threads saturate is taken from both alike.
+ */
+const cyclictestAboveBusy: Contender<Name> = {
+  name: 'cyclictest above a busy thread',
+  async run() {
+    // `timeout` itself is an ordinary process: at the priority of the loop it would never be given the CPU.
+    const busy = spawnProcess('timeout', [
+      '60', 'taskset', '-c', String(cpus()[0]), 'chrt', '-f', String(LOWEST), 'sh', '-c', 'while :; do :; done',
+    ], { stdio: 'ignore', detached: true });
+    try {
+      return await cyclictestHere.run();
+    } finally {
+      // `timeout` and the shell that it has started.
+      process.kill(-busy.pid!, 'SIGKILL');
+      await once(busy, 'close');
+    }
+  },
+};
+
 function figures(
   of: readonly Name[], unit: string, targets: Readonly<Record<string, Target>>, params = {},
 ): Figure<Name>[] {
@@ -69,10 +92,12 @@ export const preempt: Bench = {
         ours: levels('levels', { row: 'preempt', count: TICKS, makesGarbage }),
         baselines: [
           cyclictestHere,
+          cyclictestAboveBusy,
           levels('without levels', { row: 'preempt', count: TICKS, makesGarbage, isPreemptive: false }),
         ],
         figures: figures(['p50', 'p99', 'max'], 'us', {
-          cyclictest: { of: 'ratio', atMost: 1.5 }, 'without levels': { of: 'ratio', atMost: 0.05 },
+          cyclictest: { of: 'ratio', atMost: 1.5 }, 'cyclictest above a busy thread': { of: 'ratio', atMost: 1.5 },
+          'without levels': { of: 'ratio', atMost: 0.05 },
         }, { busy: makesGarbage ? 'garbage' : 'loop' }),
       }));
     }
@@ -89,16 +114,16 @@ export const spawn: Bench = {
       const eventfd: Contender<Name> = {
         name: 'C eventfd',
         async run() {
-          const report = await runProgram(await baselineProgram('eventfd_round_trip'), [
-            cpu, row === 'spawn-above' ? cpu : other, 20_000, 1000,
-          ]);
-          // There and back: half of it is one way.
-          const half = (name: string): number => {
+          // As ours: the same pause before each, and the same priorities where both are on one CPU.
+          const where = row === 'spawn-above' ? [cpu, 10_000, 500, ABOVE_PAUSE_NS, LOWEST]
+            : [other, 3000, 100, ACROSS_PAUSE_NS, 0];
+          const report = await runProgram(await baselineProgram('eventfd_round_trip'), [cpu, ...where]);
+          const oneWay = (name: string): number => {
             const ns = Number(report[`${name}Ns`]);
             check(ns > 0, `eventfd_round_trip says no ${name}`);
-            return ns / 2000;
+            return ns / 1000;
           };
-          return { p50: half('p50'), p99: half('p99'), max: half('p99') };
+          return { p50: oneWay('p50'), p99: oneWay('p99'), max: oneWay('p99') };
         },
       };
       findings.push(...await compare({
