@@ -3,10 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 /** What is timed, or counts wake-ups or memory of a machine that should have nothing else to do: one file at a time. */
 const alone = [
-  'dist/bench/suites/io/**/*.test.js', 'dist/src/io/weather-load.test.js', 'dist/src/monitor/stall.test.js',
-  'dist/src/queues/event-count.test.js',
-  'dist/src/reactor/{backpressure,dead-waker,discipline,idle,liveness,priority,shared-cpu}.test.js',
-  'dist/src/timers/{rate-timer,rate-timer.process,stopped.stress,timers-reactor}.test.js',
+  'dist/src/io/weather-load.test.js', 'dist/src/monitor/stall.test.js',
+  'dist/src/reactor/{dead-waker,discipline,idle,liveness,priority,shared-cpu}.test.js',
+  'dist/src/timers/stopped.stress.test.js',
 ];
 /**
  * Tests of plain objects, models and texts: they start no thread and no process, wait for nothing outside of
@@ -32,8 +31,17 @@ const plain = [
   'dist/src/timers/{timers,timers-arguments,timers-cancel}.test.js', 'dist/src/topology/dealer.test.js',
   'dist/test/explorer/*.test.js', 'dist/test/docs/pages.test.js',
   'test/house/{codes,fuzzed,imports,lines,references,surface,words}.test.mjs',
-  'dist/examples/load-balancer/{line-splitter,options,result-format}.test.js',
+  'dist/examples/load-balancer/{line-splitter,line-splitter-pushes,options,result-format}.test.js',
   'dist/examples/resp/{keyspace,parser,parser.fuzz,reply-parser,session,slab}.test.js',
+];
+/**
+ * Tests that end every thread and process that they have started, and look at nothing that a whole process has, such as
+ * its descriptors, its memory or its handlers. They share processes as well.
+ */
+const tidy = [
+  'dist/examples/load-balancer/{broker,ending,load-balancer,outputs,rebalance}.test.js',
+  'dist/src/reactor/{backpressure,scaling-ends}.test.js', 'dist/src/timers/timers-reactor.test.js',
+  'scripts/build.test.mjs',
 ];
 /** These take longest, longest first: begun early, they do not run on when all others are done. */
 const LONG = [
@@ -54,9 +62,11 @@ class LongFirst extends BaseSequencer {
       const at = list.findIndex((part) => moduleId.includes(part));
       return at < 0 ? list.length : at;
     };
-    const rank = (file) =>
-      file.project.name === 'plain' ? 1000 + rankIn(FIRST_PLAIN, file)
-        : rankIn(LONG, file) < LONG.length ? rankIn(LONG, file) : 2000;
+    const rank = (file) => {
+      if (file.project.name === 'plain') return 2000 + rankIn(FIRST_PLAIN, file);
+      const rankOfLong = rankIn(LONG, file);
+      return file.project.name === 'tidy' ? 1000 + rankOfLong : rankOfLong < LONG.length ? rankOfLong : 3000;
+    };
     return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
   }
 }
@@ -66,7 +76,7 @@ const lanes = Number(process.env.PERCORE_TEST_LANES ?? 4);
 const include = ['dist/**/*.test.js', 'scripts/**/*.test.mjs', 'test/**/*.test.mjs'];
 // Tests start worker threads of their own, so each file gets a process.
 const shared = {
-  pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000,
+  pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['scripts/test-cost.mjs'],
   // What was compiled is imported as it is: only the tests themselves go through Vite.
   server: { deps: { external: [/\/dist\/.*(?<!\.test)\.js$/] } },
 };
@@ -77,16 +87,16 @@ export default defineConfig({
     projects: [
       {
         test: {
-          ...shared, name: 'together', include, exclude: [...alone, ...plain], maxWorkers: lanes,
+          ...shared, name: 'together', include, exclude: [...alone, ...plain, ...tidy], maxWorkers: lanes,
           sequence: { groupOrder: 0, sequencer: LongFirst },
         },
       },
-      {
+      ...Object.entries({ tidy, plain }).map(([name, files]) => ({
         test: {
-          ...shared, name: 'plain', include: plain, isolate: false, maxWorkers: lanes,
+          ...shared, name, include: files, isolate: false, maxWorkers: lanes,
           sequence: { groupOrder: 0, sequencer: LongFirst },
         },
-      },
+      })),
       { test: { ...shared, name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },

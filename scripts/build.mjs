@@ -11,14 +11,14 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { bundle } from './bundle/main.mjs';
 import { noticesOf, packagesOf } from './notices.mjs';
-import { pack } from './pack.mjs';
+import { pack } from './pack/main.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(import.meta.url);
 const at = (...path) => join(root, ...path);
 const common = [
   at('package.json'), at('package-lock.json'),
-  ...['build.mjs', 'bundle', 'notices.mjs', 'pack.mjs'].map((name) => at('scripts', name)),
+  ...['build.mjs', 'bundle', 'notices.mjs', 'pack'].map((name) => at('scripts', name)),
 ];
 
 await step({
@@ -114,7 +114,7 @@ async function buildTypeScript() {
   };
   const { index, queues, timers, io, ...seldom } = libraries;
   const { 'worker-main': workerMain, ...otherPrograms } = programs;
-  const metafiles = await bundle({
+  const { metafiles } = await bundle({
     build, compiled, options, outdir: at('dist', 'percore'), core: [index, queues, timers, io],
     faces: { index, queues, timers, io, 'worker-main': workerMain },
     others: {
@@ -139,6 +139,7 @@ async function buildTypeScript() {
   await pack({
     build, dist: at('dist'), libraries: Object.values(libraries), programs: Object.values(programs), options,
   });
+  run('compiled code for tests', process.execPath, [at('scripts', 'pack', 'keep-code.mjs')]);
   run('layout header', process.execPath, [at('native', 'generate-layout.mjs')]);
 }
 

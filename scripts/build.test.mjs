@@ -30,11 +30,10 @@ const hasBuilt = () => {
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'percore-build-'));
   symlinkSync(join(project, 'node_modules'), at('node_modules'));
-  const scripts = ['build.mjs', 'bundle/main.mjs', 'bundle/load-core.cjs', 'notices.mjs', 'pack.mjs']
-    .map((name) => `scripts/${name}`);
+  const scripts = ['build.mjs', 'bundle', 'notices.mjs', 'pack'].map((name) => `scripts/${name}`);
   for (const name of [
     'package.json', 'package-lock.json', 'tsconfig.json', 'src/monitor/web-page.html', ...scripts,
-  ]) cpSync(join(project, name), at(name));
+  ]) cpSync(join(project, name), at(name), { recursive: true });
   // The files that the build bundles, as it says itself.
   const entries = readFileSync(at('scripts/build.mjs'), 'utf8').matchAll(/join\(compiled, ([^)]*)\.js'\)/g);
   for (const name of [...entries].map(([, path]) => path.replaceAll(/'|\s/g, '').replaceAll(',', '/'))) {

@@ -38,13 +38,13 @@ const chosen = mutants
 const scratch = mkdtempSync(join(tmpdir(), 'percore-mutants-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 cpSync(join(root, 'dist'), join(scratch, 'dist'), { recursive: true });
-// Each module in its place again, where tests import the packed ones (scripts/pack.mjs).
+// Each module in its place again, where tests import the packed ones (scripts/pack/).
 cpSync(join(scratch, 'dist', 'modules'), join(scratch, 'dist', 'src'), { recursive: true });
 // The addon too is a copy: a build meanwhile may give it another layout.
 cpSync(
   join(root, 'native', 'build', 'Release', 'percore.node'), join(scratch, 'native', 'build', 'Release', 'percore.node'),
 );
-for (const shared of ['node_modules', 'package.json', 'vitest.config.mjs', 'src'])
+for (const shared of ['node_modules', 'package.json', 'vitest.config.mjs', 'scripts', 'src'])
   symlinkSync(join(root, shared), join(scratch, shared));
 mkdirSync(join(scratch, 'reports'));
 

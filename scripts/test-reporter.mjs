@@ -8,6 +8,7 @@ export default class TestReporter {
       files: modules.map((module) => ({
         path: module.moduleId,
         durationMs: module.diagnostic().duration,
+        cpuMs: module.meta().cpuMs ?? 0,
         // Not to be cured by another attempt: the file did not load, its process ended, or something was thrown where
         // no test could catch it.
         broken: brokenBy(module, unhandled),

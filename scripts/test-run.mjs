@@ -68,9 +68,12 @@ export async function runTests({ root, args, env = process.env, say, output = 'i
     failed++;
     say(`FAILED: Vitest ended with ${status}`);
   }
-  const longest = report.files.toSorted((a, b) => b.durationMs - a.durationMs).slice(0, 10);
-  const lasted = longest.map(({ path, durationMs }) => `${nameOf(path)} ${(durationMs / 1000).toFixed(0)}`);
-  say(`longest, in s: ${lasted.join(', ')}`);
+  const seconds = (file, figure) => `${nameOf(file.path)} ${(file[figure] / 1000).toFixed(0)}`;
+  const most = (figure) => report.files.toSorted((a, b) => b[figure] - a[figure]).slice(0, 10)
+    .map((file) => seconds(file, figure)).join(', ');
+  const cpuMs = report.files.reduce((sum, file) => sum + file.cpuMs, 0);
+  say(`longest, in s: ${most('durationMs')}`);
+  say(`dearest, in s of CPU, of ${(cpuMs / 1000).toFixed(0)} in all: ${most('cpuMs')}`);
   return { passed, failed };
 }
 

@@ -21,10 +21,11 @@ const NAMESPACE = 'core';
 
 /**
  * `core` are compiled files: they, and all that they import, are in the script. `faces` are entries of one file each,
- * and `others` entries beside the script, each by the name of what is made. `options` are those of esbuild. Returns the
- * metafiles.
+ * and `others` entries beside the script, each by the name of what is made. `loader` is the file that runs the script.
+ * `options` are those of esbuild. Returns the metafiles, and of each module in the script what is exported of it, each
+ * by its own name and by that in the script.
  */
-export async function bundle({ build, compiled, core, faces, others, outdir, options }) {
+export async function bundle({ build, compiled, core, faces, others, outdir, options, loader = LOADER }) {
   const inCore = await namesOf(build, core, { ...options, outdir }, compiled);
   // What the entries export, and what the others take.
   const used = new Map(core.map((path) => [path, inCore.get(path)]));
@@ -46,11 +47,12 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
     }
   }
   const numbers = new Map([...inCore.keys()].map((path, i) => [path, i]));
-  const prefixed = (path, name) => `m${numbers.get(path)}_${name}`;
+  const namesIn = new Map([...used].map(([path, names]) =>
+    [path, names.map((name) => ({ name, inScript: `m${numbers.get(path)}_${name}` }))]));
 
   const list = join(compiled, '..', 'core.js');
-  writeFileSync(list, [...used].map(([path, names]) =>
-    `export { ${names.map((name) => `${name} as ${prefixed(path, name)}`).join(', ')} } from `
+  writeFileSync(list, [...namesIn].map(([path, names]) =>
+    `export { ${names.map(({ name, inScript }) => `${name} as ${inScript}`).join(', ')} } from `
       + `${JSON.stringify(`./${relative(dirname(list), path)}`)};\n`).join(''));
   const { metafile } = await build({
     ...options, splitting: false, format: 'cjs', metafile: true,
@@ -63,7 +65,7 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
   const text = asConstants(withoutRequire(readFileSync(join(outdir, 'percore-core.cjs'), 'utf8')));
   writeFileSync(join(outdir, 'percore-core.cjs'), text);
   const hash = createHash('sha256').update(text).digest('hex');
-  writeFileSync(join(outdir, 'load.cjs'), readFileSync(LOADER, 'utf8').replace('THE_BUILD', hash));
+  writeFileSync(join(outdir, 'load.cjs'), readFileSync(loader, 'utf8').replace('THE_BUILD', hash));
 
   const fromCore = {
     name: NAMESPACE,
@@ -78,7 +80,7 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
       onLoad({ filter: /./, namespace: NAMESPACE }, ({ pluginData: path }) => ({
         resolveDir: compiled,
         contents: path === undefined ? THE_CORE : `import core from 'percore:core';\n`
-          + `export const { ${used.get(path).map((name) => `${prefixed(path, name)}: ${name}`).join(', ')} } = core;\n`,
+          + `export const ${taken(namesIn.get(path))} = core;\n`,
       }));
     },
   };
@@ -88,9 +90,12 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
   for (const [name, path] of Object.entries(faces)) {
     made.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
   }
-  made.push((await build({ ...above, entryPoints: others })).metafile);
-  return made;
+  if (Object.keys(others).length > 0) made.push((await build({ ...above, entryPoints: others })).metafile);
+  return { metafiles: made, namesIn };
 }
+
+/** The pattern that takes these names from the script. */
+export const taken = (names) => `{ ${names.map(({ name, inScript }) => `${inScript}: ${name}`).join(', ')} }`;
 
 /** In a bundle of an application the script does not know where it lies. */
 const THE_CORE = `import core from './load.cjs';
@@ -147,7 +152,7 @@ function asConstants(text) {
 }
 
 /** The modules below `folder` that these files reach, themselves among them, each with the names that it exports. */
-async function namesOf(build, files, options, folder) {
+export async function namesOf(build, files, options, folder) {
   const reached = await build({ ...options, entryPoints: files, write: false, metafile: true });
   const modules = Object.keys(reached.metafile.inputs).map((path) => resolve(path))
     .filter((path) => path.startsWith(folder));

@@ -27,7 +27,7 @@ export class ReactorRows {
     const { controller, written } = this;
     for (let id = 0; id < controller.shared.reactors; id++) {
       const member = controller.members[id];
-      const row = member === undefined ? { ...NOBODY, party: id } : rowOf(controller.statusOf(member));
+      const row = member === undefined ? { ...NOBODY, party: id } : rowOf(controller.figures.statusOf(member));
       const text = JSON.stringify(row);
       if (written[id] === text) continue;
       written[id] = text;
@@ -46,7 +46,7 @@ const NOBODY: Row = {
   idle: '', source: '',
 };
 
-function rowOf(status: ReturnType<Controller['statusOf']>): Row {
+function rowOf(status: ReturnType<Controller['figures']['statusOf']>): Row {
   const { id, generation, restarts, tid = 0, cpuGranted, refusals, timerSlackNs = 0, state, policy, idle, io } = status;
   return {
     party: id, generation, restarts, tid, cpu: cpuGranted.length === 1 ? cpuGranted[0]! : -1, refusals: refusals.length,

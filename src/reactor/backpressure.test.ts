@@ -5,18 +5,20 @@ import { inside, sleep, until, withRuntime } from './fixtures/inside.js';
 
 describe('backpressure', () => {
   it('is BACK_PRESSURED while the receiver is busy; nothing taken is lost or out of order, in any band', async () => {
-    await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
+    // The receiver says that it is busy, and is until it is told.
+    const phase = new Int32Array(new SharedArrayBuffer(4));
+    await withRuntime(1, { laneBytes: 4096, data: phase }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['seen'] = Array.from({ length: 8 }, () => []);
         reactor.spawn(
           { name: 'count' }, (message: number, _from, priority) => void state['seen'][priority].push(message),
         );
       });
-      const busy = inside(runtime, 0, () => {
-        const end = performance.now() + 150;
-        while (performance.now() < end);
+      const busy = inside(runtime, 0, (_reactor, _argument, { data }) => {
+        Atomics.store(data as Int32Array, 0, 1);
+        while (Atomics.load(data as Int32Array, 0) !== 2);
       });
-      await sleep(20);
+      await until(() => Atomics.load(phase, 0) === 1, 'it is busy');
       const taken: number[][] = Array.from({ length: 8 }, () => []);
       const fill = () => {
         for (let band = 0; band < 8; band++) {
@@ -33,6 +35,7 @@ describe('backpressure', () => {
       fill();
       for (const list of taken) expect(list.length, '4 KiB of 32-byte records').toBeGreaterThan(50);
       for (const list of taken) expect(list.length).toBeLessThanOrEqual(128);
+      Atomics.store(phase, 0, 2);
       await busy;
       for (let round = 0; round < 20; round++) {
         fill();

@@ -33,7 +33,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   controller.deaths.restarts.hurry();
   const isQuiet = await untilAllQuiet(controller, drainMs);
   // Includes what was accepted and not even sent, because its bucket moves.
-  const undelivered = controller.inFlight() + controller.held();
+  const undelivered = controller.figures.inFlight() + controller.figures.held();
   controller.tellAll(words.stop.LEAVE);
   await untilExits(members, LEAVE_MS);
   const late = members.filter(({ isDead }) => !isDead);
@@ -72,11 +72,11 @@ async function untilAllQuiet(controller: Controller, drainMs: number): Promise<b
   const endMs = performance.now() + drainMs;
   let before = '';
   for (;;) {
-    const living = members.filter(({ isDead }) => !isDead).map((member) => controller.statusOf(member));
+    const living = members.filter(({ isDead }) => !isDead).map((member) => controller.figures.statusOf(member));
     if (living.length === 0) return false;
     // A reactor in the middle of a long quantum still shows what it showed before it: what it was sent must have been
     // taken too. What was sent to a dead one is never taken.
-    const isTaken = living.length < members.length || controller.inFlight() === 0;
+    const isTaken = living.length < members.length || controller.figures.inFlight() === 0;
     const isQuiet = isTaken && living.every(({ state }) => state === 'quiet') && main.isQuiet();
     const now = isQuiet ? living.map(({ sent, received }) => `${sent}/${received}`).join() : '';
     if (now !== '' && now === before) return true;

@@ -5,54 +5,46 @@
  *      starting --all ready--> running --close--> draining --all quiet, or drainMs over--> leaving --exits--> closed
  *      (starting.ts)                              (closing.ts)
  *
- * deaths.ts has what follows a death; roster.ts and scaling.ts add and remove reactors.
+ * deaths.ts has what follows a death; roster.ts and scaling.ts add and remove reactors; controller-figures.ts has what
+ * it tells.
  */
 import { channel } from 'node:diagnostics_channel';
 import type { EventEmitter } from 'node:events';
-import { capabilities } from '../capabilities.js';
-import { BANDS, bucketsLayout, partyLayout, words } from '../layout.js';
+import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { SloViolation } from '../observe/index.js';
 import type { Policy } from '../realtime/index.js';
 import type { DisciplineOptions } from '../scheduling/internal.js';
+import { ControllerFigures } from './controller-figures.js';
 import { Deaths, type DeathHost } from './deaths.js';
-import { nameOf } from './disciplines.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
 import { KeptNames } from './kept-names.js';
 import { clearParty } from './lane-repair.js';
-import { interruptsOfThread, machineStatus } from './machine-status.js';
 import { Member, type MemberHost } from './member.js';
 import { summon } from './parking.js';
-import { memoryStatus, prepareMemory, STACK_BYTES } from './memory-options.js';
+import { prepareMemory, STACK_BYTES } from './memory-options.js';
 import { Party } from './party.js';
 import { roomOf } from './room-channel.js';
 import type { CloseResult, RuntimeEvents } from './runtime-events.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { Roster } from './roster.js';
-import { partyCounters, partyWords, type SharedRuntime } from './shared.js';
+import { partyWords, type SharedRuntime } from './shared.js';
 import { Spares } from './spares.js';
 import { Stalls } from './stalls.js';
-import { mainStatus, reactorStatus, type MainStatus, type ReactorStatus, type RuntimeStatus } from './status.js';
 import { workers, type SpareThread, type ThreadMaker } from './threads.js';
 
 /** For those who listen to all runtimes of the process. */
 const slo = channel('percore:slo');
-
-const SENT = partyLayout.fields.sent.at >> 3;
-const RECEIVED = partyLayout.fields.received.at >> 3;
-const LOST = partyLayout.fields.lost.at >> 3;
-const STEPS = partyLayout.fields.steps.at >> 3;
-const STEP_ERRORS = partyLayout.fields.stepErrors.at >> 3;
-const PHASE = partyLayout.fields.phase.at >> 2;
-const HELD_NOW = bucketsLayout.fields.waiting.at;
 
 export class Controller implements MemberHost, DeathHost {
   /** The thread that runs in each reactor's place, or the last that did. */
   readonly members: Member[] = [];
   readonly deaths: Deaths;
   readonly roster: Roster;
+  /** What it tells of itself and its parties. */
+  readonly figures: ControllerFigures;
   readonly spares: Spares;
   readonly shared: SharedRuntime;
   /** Undefined if nobody watches for stalls. */
@@ -75,8 +67,6 @@ export class Controller implements MemberHost, DeathHost {
   onProgress: (() => void) | undefined;
   private isHeld = true;
   private forgotten: ForgottenWatch | undefined;
-  /** Why what was asked of memory was not granted. */
-  private readonly memoryRefusals: readonly string[];
   events!: EventEmitter<RuntimeEvents>;
   private readonly names: KeptNames[] = [];
 
@@ -94,7 +84,7 @@ export class Controller implements MemberHost, DeathHost {
     this.spares = new Spares(threads, restart?.spare === true, settings.resourceLimits);
     this.deaths = new Deaths(this, restart, startTimeoutMs);
     this.discipline = discipline;
-    this.memoryRefusals = prepareMemory(settings.memory, shared);
+    this.figures = new ControllerFigures(this, prepareMemory(settings.memory, shared));
     const { reactors: id } = shared;
     this.roster = new Roster(settings, shared, () => {
       for (const peer of shared.inboxes.keys()) this.summon(peer);
@@ -219,68 +209,7 @@ export class Controller implements MemberHost, DeathHost {
     return member;
   }
 
-  // ---- What it tells and is told ------------------------------------------------------------------------------------
-
-  status(): RuntimeStatus {
-    const { cpus, asked, decisions } = this.settings;
-    return {
-      capabilities: capabilities(),
-      cpus,
-      machine: machineStatus(),
-      memory: memoryStatus(this.settings.memory, this.memoryRefusals),
-      discipline: nameOf(this.discipline),
-      reactorsAsked: asked,
-      decisions: [...decisions],
-      reactors: this.members.map((member) => {
-        const status = this.statusOf(member);
-        return { ...status, interrupts: interruptsOfThread(status.cpuGranted) };
-      }),
-      main: this.statusOfMain(),
-      stall: this.stalls?.status(),
-      sharedBytes: this.shared.runtime.byteLength + this.shared.topics.byteLength + this.shared.inboxes.reduce(
-        (sum, inbox) => sum + inbox.byteLength, 0,
-      ),
-      node: process.version,
-    };
-  }
-
-  statusOf(member: Member): Omit<ReactorStatus, 'interrupts'> {
-    const { id, isDead, grants, policy, messages, threadId, discipline } = member;
-    const isRestarting = this.deaths.isRestarting(member);
-    return reactorStatus(this.shared, id, {
-      isDead: isDead && !isRestarting,
-      isDrained: this.roster.isDrained(id),
-      isRestarting,
-      generation: this.roster.generation(id),
-      restarts: this.deaths.restartsOf(id),
-      grants, policy, messages, threadId,
-      whyNoSpin: this.roster.whyNoSpin(id),
-      pinRefusal: this.settings.pinRefusals[id],
-      scheduling: { discipline: discipline.inForce, classes: this.settings.classes },
-    });
-  }
-
-  private statusOfMain(): MainStatus {
-    return mainStatus(this.shared, {
-      discipline: this.main.turn.disciplines.inForce, classes: this.settings.classes,
-    });
-  }
-
-  /** Messages that are committed and not yet taken, over all parties. */
-  inFlight(): number {
-    let count = 0;
-    for (const inbox of this.shared.inboxes) {
-      const counters = partyCounters(inbox);
-      count += counters[SENT]! - counters[LOST]! - counters[RECEIVED]!;
-    }
-    return Math.max(0, count);
-  }
-
-  /** Messages that senders hold because their bucket moves: those of one party, or of all. */
-  held(id?: number): number {
-    const memories = id === undefined ? this.shared.buckets : [this.shared.buckets[id]!];
-    return memories.reduce((sum, memory) => sum + new Float64Array(memory, HELD_NOW, 1)[0]!, 0);
-  }
+  // ---- What it is told ----------------------------------------------------------------------------------------------
 
   setIdleStrategy(id: number, options: IdleOptions): void {
     setIdleStrategy(partyWords(this.shared.inboxes[id]!), options);
@@ -318,7 +247,7 @@ export class Controller implements MemberHost, DeathHost {
   watch(): void {
     if (!this.isHeld) return;
     this.forgotten = new ForgottenWatch({
-      activity: () => this.activity(),
+      activity: () => this.figures.activity(),
       hold: (isHeld) => this.hold(isHeld),
       areReactorsIdle: async () => (await Promise.all(this.members.map((member) => member.isIdle()))).every(Boolean),
     });
@@ -326,28 +255,6 @@ export class Controller implements MemberHost, DeathHost {
 
   stopWatching(): void {
     this.forgotten?.stop();
-  }
-
-  /** Reads counters alone: it is asked each second, and the whole status costs an idle program a millisecond. */
-  private activity(): string | undefined {
-    const isAsleep = this.closing === undefined && this.inFlight() === 0 && this.main.isQuiet()
-      && this.members.every((member) => this.isAtWork(member));
-    if (!isAsleep) return undefined;
-    const figures = this.members.flatMap(({ id, messages }) => {
-      const counters = partyCounters(this.shared.inboxes[id]!);
-      return [
-        counters[SENT], counters[RECEIVED], counters[STEP_ERRORS], messages, ...counters.subarray(STEPS, STEPS + BANDS),
-      ];
-    });
-    const main = partyCounters(this.shared.inboxes[this.main.id]!);
-    return [main[SENT], main[RECEIVED], ...figures].join();
-  }
-
-  /** It is ready, and may be drained. */
-  private isAtWork(member: Member): boolean {
-    // Pairs with setPhase(); any recent value is right.
-    const phase = Atomics.load(partyWords(this.shared.inboxes[member.id]!), PHASE);
-    return phase === words.phase.READY && !member.isDead && !this.deaths.isRestarting(member);
   }
 
   private hold(isHeld: boolean): void {

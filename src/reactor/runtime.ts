@@ -180,7 +180,7 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
    * and disturbs nobody; allocates.
    */
   status(): RuntimeStatus {
-    return this.#controller.status();
+    return this.#controller.figures.status();
   }
 
   /**

@@ -175,7 +175,7 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   // Pairs with setPhase().
   while (!member.isDead && Atomics.load(party, PHASE) !== words.phase.QUIET && !isOver()) await sleep(LOOK_MS);
   checkOpen(controller, `scale(${id})`);
-  const held = controller.held(id);
+  const held = controller.figures.held(id);
   controller.tell(id, words.stop.LEAVE);
   await untilExits([member], LEAVE_MS);
   if (!member.isDead) member.terminate();
@@ -212,7 +212,7 @@ async function untilReactorQuiet(controller: Controller, id: number, isOver: () 
     if (member.isReady && !member.isDead) void member.isQuiet().then((is) => (isQuiet = is));
     else isQuiet = false;
     while (isQuiet === undefined && !isOver()) await sleep(LOOK_MS);
-    const { sent, received, generation, lanes } = controller.statusOf(controller.members[id] ?? member);
+    const { sent, received, generation, lanes } = controller.figures.statusOf(controller.members[id] ?? member);
     const now = isQuiet === true && lanes.backlogBytes === 0 ? `${generation}: ${sent}/${received}` : '';
     if (now !== '' && now === before) return;
     before = now;

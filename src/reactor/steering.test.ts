@@ -1,7 +1,7 @@
 import { connect as netConnect, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { descriptors, inside, remoteRuntime, sleep, until, within } from './fixtures/inside.js';
 import { controllerOf, type Runtime } from './runtime.js';
 import { sources } from '../io/fixtures/sources.js';
@@ -9,20 +9,36 @@ import { createLoads } from './steering.js';
 
 for (const source of sources) {
   describe(`on ${source}`, () => {
+    /** Of all tests that leave its reactors as they are; the others ask for one of their own. */
+    let common: Runtime;
     let runtime: Runtime;
     let errors: string[] = [];
+    /** Each test takes part under a name of its own. */
+    let name = '';
+    let names = 0;
     const sockets = new Set<Socket>();
 
-    beforeEach(async () => {
+    const start = async (): Promise<Runtime> => {
+      const started = await remoteRuntime(3, { data: { loads: createLoads(3) }, io: { source } });
+      return started.on('stepError', ({ error }) => void errors.push(error.message)).on('reactorDied', () => undefined);
+    };
+    const ownRuntime = async (): Promise<void> => {
+      runtime = await start();
+    };
+    beforeAll(async () => {
+      common = await start();
+    });
+    beforeEach(() => {
       errors = [];
-      runtime = await remoteRuntime(3, { data: { loads: createLoads(3) }, io: { source } });
-      runtime.on('stepError', ({ error }) => void errors.push(error.message)).on('reactorDied', () => undefined);
+      runtime = common;
+      name = `lines ${names++}`;
     });
     afterEach(async () => {
       for (const socket of sockets) socket.destroy();
       sockets.clear();
-      await runtime.close({ drainMs: 0 });
+      if (runtime !== common) await runtime.close({ drainMs: 0 });
     });
+    afterAll(() => common?.close({ drainMs: 0 }));
 
     /**
      * Each reactor answers a line with its number and the line; 'key:N' lines belong to reactor N. Reactor 0 listens.
@@ -35,11 +51,12 @@ for (const source of sources) {
         port = await inside(
           runtime,
           id,
-          (reactor, given: typeof options, { state, data, createSteering }) => {
+          (reactor, given: typeof options & { name: string }, { state, data, createSteering }) => {
+            state['mustThrow'] = false;
             if (given.without === reactor.id) return 0;
             const steering = (state['steering'] = createSteering(
               reactor,
-              { name: 'lines', loads: data.loads, timeoutMs: 2000 },
+              { name: given.name, loads: data.loads, timeoutMs: 2000 },
               (connection, from) => {
                 let text = '';
                 if (state['mustThrow'] === true) throw new Error('not this one');
@@ -65,7 +82,7 @@ for (const source of sources) {
               },
             ).port;
           },
-          options,
+          { ...options, name },
         );
       }
       return port;
@@ -142,6 +159,7 @@ for (const source of sources) {
 
     describe('steering by load', () => {
       it('gives each new connection to the reactor with the fewest, also after some have closed', async () => {
+        await ownRuntime();
         const port = await serve({ policy: 'load' });
         const answered: { who: number; socket: Socket }[] = [];
         const add = async (): Promise<void> => {
@@ -165,6 +183,7 @@ for (const source of sources) {
 
     describe('a connection on its way', () => {
       it('to a reactor that is dead is closed and counted; later ones stay; nothing leaks', async () => {
+        await ownRuntime();
         const before = sockets_();
         const port = await serve();
         await controllerOf(runtime).members[1]!.worker.terminate();
@@ -183,6 +202,7 @@ for (const source of sources) {
       });
 
       it('to a reactor that dies at any moment is closed on both sides, or handed over and dead with it', async () => {
+        await ownRuntime();
         const port = await serve();
         const peers: Awaited<ReturnType<typeof peer>>[] = [];
         const before = sockets_();
@@ -272,6 +292,7 @@ for (const source of sources) {
     });
 
     it('handOver while its reactor closes ends, and so does each connection: nothing hangs', async () => {
+      await ownRuntime();
       await serve();
       const before = sockets_();
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
@@ -309,13 +330,14 @@ for (const source of sources) {
         { fd: 0, cookie: 1 },
       ]) {
         await expect(
-          runtime.call('lines', parcel as never, { reactor: 1 }), JSON.stringify(parcel),
+          runtime.call(name, parcel as never, { reactor: 1 }), JSON.stringify(parcel),
         ).rejects.toMatchObject({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
       }
       expect(descriptors()).toEqual(before);
     });
 
     it('a choice that is no reactor closes the connection, is reported, and leaves nothing open', async () => {
+      await ownRuntime();
       await serve();
       const port = await inside(
         runtime,

@@ -43,10 +43,10 @@ async function byteTo(said: string, stdin: NodeJS.WritableStream): Promise<() =>
 }
 
 describe(`a process that is stopped for ${STOP_MS / 1000} s while 100,000 timers fall due`, () => {
-  it(
+  it.concurrent(
     'fires each once, over many turns, and serves I/O within two of them: timers alone',
     () => stopFor('alone', 100_000, STOP_MS),
     120_000,
   );
-  it('the same in a reactor', () => stopFor('reactor', 100_000, STOP_MS), 120_000);
+  it.concurrent('the same in a reactor', () => stopFor('reactor', 100_000, STOP_MS), 120_000);
 });

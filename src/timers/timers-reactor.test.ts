@@ -1,6 +1,6 @@
 /** Timers of a real reactor: their order, their lateness, and what they cost. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inside, remoteRuntime, sleep } from '../reactor/fixtures/inside.js';
+import { inside, remoteRuntime, sleep, until } from '../reactor/fixtures/inside.js';
 import type { Runtime } from '../reactor/runtime.js';
 
 describe('timers of a real reactor', () => {
@@ -61,14 +61,15 @@ describe('timers of a real reactor', () => {
     const before = runtime.status().reactors[0]!;
     await inside(runtime, 0, (reactor, _argument, { state }) => {
       state['ran'] = 0;
-      reactor.timers.after({ delayNs: 200e6 }, (tick) => void (state['ran'] = tick.latenessNs));
+      reactor.timers.after({ delayNs: 600e6 }, (tick) => void (state['ran'] = tick.latenessNs));
     });
     await sleep(100);
     const asleep = runtime.status().reactors[0]!;
     expect(asleep.parks).toBeGreaterThan(before.parks);
     await sleep(50);
     expect(runtime.status().reactors[0]!.turns, 'asleep').toBe(asleep.turns);
-    await sleep(150);
+    await until(() => runtime.status().reactors[0]!.turns > asleep.turns, 'the timer');
+    await until(() => runtime.status().reactors[0]!.parks > asleep.parks, 'it sleeps again');
     expect(runtime.status().reactors[0]!.turns, 'one turn for the timer').toBe(asleep.turns + 1);
     expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['ran'] as number)).toBeGreaterThan(0);
   });
