@@ -12,6 +12,9 @@ const { isMainThread, workerData } = process.getBuiltinModule('node:worker_threa
 
 /** Of the text of percore-core.cjs: code for another one would be taken for its own if that is as long. */
 const BUILD = 'THE_BUILD';
+/** A word of own-code.ts: the code can be read. */
+const THERE = 1;
+const LONGEST_WAIT_MS = 50;
 
 const path = typeof __dirname === 'string' ? join(__dirname, 'percore-core.cjs') : '';
 const core = path !== '' && existsSync(path) ? run() : require('./percore-core.cjs');
@@ -22,7 +25,7 @@ function run() {
   const code = takeCode();
   const script = new vm.Script(source, {
     filename: path,
-    ...(code === undefined ? {} : { cachedData: new Uint8Array(code) }),
+    ...(code === undefined ? {} : { cachedData: code }),
   });
   const module = { exports: {} };
   script.runInThisContext()(
@@ -36,13 +39,20 @@ function run() {
   return module.exports;
 }
 
-/** What the thread that started this one has compiled, if it is of this very text. V8 refuses what does not fit it. */
+/**
+ * What the thread that started this one has compiled, if it is of this very text; it may still be at it. V8 refuses what
+ * does not fit it.
+ */
 function takeCode() {
   const given = isMainThread ? undefined : workerData?.code;
   if (given?.build !== BUILD) return undefined;
   // The thread's own now: nobody else needs it.
   delete workerData.code;
-  return given.data;
+  const state = new Int32Array(given.state);
+  // Pairs with the store in own-code.ts. That thread may be busy with something else: to compile is not so dear that it
+  // should be waited for long.
+  Atomics.wait(state, 0, 0, LONGEST_WAIT_MS);
+  return Atomics.load(state, 0) === THERE ? new Uint8Array(given.data, 0, state[1]) : undefined;
 }
 
 module.exports = core;
