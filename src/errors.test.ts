@@ -1,6 +1,7 @@
+import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { checkBytes, checkOneOf, checkOptions, checkText } from './errors.js';
+import { PercoreError, checkBytes, checkOneOf, checkOptions, checkText, messageOf } from './errors.js';
 
 describe('checks of arguments', () => {
   it('names the option that was probably meant', () => {
@@ -12,7 +13,7 @@ describe('checks of arguments', () => {
     );
   });
 
-  it('refuses what has no options, and what cannot be read, in its own words', () => {
+  it('refuses values that cannot have options or cannot be read, with a message of its own', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     for (const value of [[], new Uint8Array(4), proxy, 'text', null]) {
@@ -22,7 +23,15 @@ describe('checks of arguments', () => {
     expect(() => checkText('name', proxy)).toThrow('not a Proxy that cannot be read');
   });
 
-  it('guesses the nearest name, not the first that is near', () => {
+  it('shows a function by its kind and not by its text, and does not call it', () => {
+    const long = Object.assign(() => 'a'.repeat(1000), { toString: () => expect.unreachable() });
+    expect(() => checkText('name', long)).toThrow('name must be a string that is not empty, not [object Function]');
+    const { proxy, revoke } = Proxy.revocable(() => undefined, {});
+    revoke();
+    expect(() => checkText('name', proxy)).toThrow('not a Proxy that cannot be read');
+  });
+
+  it('guesses the nearest name and not the first one that is near', () => {
     const guess = (key: string, known: string[]): string => {
       try {
         checkOptions('options', { [key]: 1 }, known);
@@ -41,7 +50,7 @@ describe('checks of arguments', () => {
     expect(guess('port8', ['port', '8'])).toBe('port');
   });
 
-  it('reads a left-out object of options as an empty one, and refuses what is no object', () => {
+  it('takes undefined as an empty object of options, and refuses anything else that is no object', () => {
     expect(checkOptions('options', undefined, ['signal'])).toEqual({});
     for (const wrong of [null, 5, 'park', true])
       expect(() => checkOptions('idle', wrong as never, ['strategy'])).toThrow('idle must be an object with strategy');
@@ -54,7 +63,7 @@ describe('checks of arguments', () => {
       expect(() => checkBytes('payload', wrong)).toThrow('payload must be a Uint8Array');
   });
 
-  it('says which words it takes', () => {
+  it('lists the words that it takes', () => {
     expect(() => checkOneOf('source', 'kqueue', ['epoll', 'io_uring'])).toThrow(
       "source must be 'epoll' or 'io_uring', not \"kqueue\"",
     );
@@ -62,5 +71,20 @@ describe('checks of arguments', () => {
       "whenSlow must be 'wait', 'block' or 'drop-oldest', not \"drop-oldset\"; did you mean 'drop-oldest'?",
     );
     expect(() => checkText('name', '')).toThrow('name must be a string that is not empty');
+  });
+});
+
+describe('an error', () => {
+  it('has only the fields that have a value, so that no others are printed', () => {
+    const error = new PercoreError('ERR_PERCORE_CLOSED', 'it is closed', { argument: 'queue' });
+    expect(Object.keys(error).toSorted()).toEqual(['argument', 'code', 'name']);
+    expect(inspect(error)).not.toContain('undefined');
+  });
+
+  it('has a message for anything that can be thrown', () => {
+    expect(messageOf(new Error('out of order'))).toBe('out of order');
+    expect(messageOf(Object.assign(new Error(), { message: Symbol('odd') }))).toBe('Symbol(odd)');
+    expect(messageOf(Object.create(null))).toBe('[object Object]');
+    expect(messageOf('text')).toBe('text');
   });
 });

@@ -1,9 +1,11 @@
 /**
- * Caller's mistakes and lost parties. Expected outcomes (full, empty, closed) are result codes, not errors:
- * see result-codes.ts.
+ * Errors, and the checks of arguments that throw them. An error stands for a caller's mistake, a refusal of the system
+ * or a party that has died. Outcomes that are to be expected (full, empty, closed) are result codes instead: see
+ * result-codes.ts.
  */
 import { isUint8Array } from './byte-views.js';
 
+/** The values of `PercoreError.code`. `docs/guide/errors.md` says what each means and what to do about it. */
 export type PercoreErrorCode =
   | 'ERR_PERCORE_INVALID_ARGUMENT'
   | 'ERR_PERCORE_NATIVE_UNAVAILABLE'
@@ -51,25 +53,28 @@ export type PercoreErrorCode =
   | 'ERR_PERCORE_BROKER_UNAVAILABLE'
   | 'ERR_PERCORE_BROKER_REFUSED';
 
-/** What a caller can read off an error besides its message. */
+/** What an error carries besides its code and message, so that programs need not parse the text. */
 export interface PercoreErrorDetails {
-  /** The argument at fault, as the caller wrote it. */
+  /** The argument at fault, as the caller writes it: 'options.capacity'. */
   argument?: string;
-  /** The value it had. */
+  /** The value that the argument had. */
   value?: unknown;
-  /** What would have been accepted. */
+  /** What would have been accepted, in words. */
   allowed?: string;
-  /** The reactor concerned. */
+  /** The reactor that the error is about. */
   reactorId?: number;
-  /** errno's name and the system call, for ERR_PERCORE_SYSTEM. */
+  /** For ERR_PERCORE_SYSTEM: the name of the system's error, such as 'ENOSPC'. */
   errno?: string;
+  /** For ERR_PERCORE_SYSTEM: the system call that failed. */
   syscall?: string;
+  /** The error that led to this one. */
   cause?: unknown;
 }
 
 /**
- * What is thrown, or rejected with, for a mistake of the caller, a refusal of the system and a party that is lost. What
- * is to be expected (full, empty, closed) is a result code and never thrown. `code` is stable; texts may change.
+ * Thrown, or the reason of a rejected promise, when the caller has made a mistake, the system has refused something, or
+ * a party has died. Outcomes that are to be expected (full, empty, closed) are result codes and are never thrown.
+ * `code` is stable; the text of a message may change.
  *
  *     try {
  *       await runtime.call('sum', [1, 2], { timeoutMs: 100 });
@@ -78,20 +83,21 @@ export interface PercoreErrorDetails {
  *     }
  */
 export class PercoreError extends Error {
-  /** What went wrong, for programs: `docs/guide/errors.md` has all of them. */
+  /** What went wrong, for programs to act on: `docs/guide/errors.md` lists all codes. */
   readonly code: PercoreErrorCode;
-  /** What was wrong, as the caller writes it: 'options.capacity'. */
-  readonly argument?: string;
-  /** What that was. */
-  readonly value?: unknown;
+  // Fields below are declared and not defined, so that those without a value do not exist and are not printed.
+  /** The argument at fault, as the caller writes it: 'options.capacity'. */
+  declare readonly argument?: string;
+  /** The value that the argument had. */
+  declare readonly value?: unknown;
   /** What would have been accepted, in words. */
-  readonly allowed?: string;
-  /** The reactor that it is about. */
-  readonly reactorId?: number;
-  /** The name of the system's error, 'ENOSPC' for example. */
-  readonly errno?: string;
-  /** The call that the system has refused. */
-  readonly syscall?: string;
+  declare readonly allowed?: string;
+  /** The reactor that the error is about. */
+  declare readonly reactorId?: number;
+  /** The name of the system's error, such as 'ENOSPC'. */
+  declare readonly errno?: string;
+  /** The system call that failed. */
+  declare readonly syscall?: string;
 
   constructor(code: PercoreErrorCode, message: string, details: PercoreErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -102,20 +108,23 @@ export class PercoreError extends Error {
   }
 }
 
-/** What was thrown, in words, whatever it is: an object without a prototype has no text of its own. Never throws. */
+/**
+ * A text for whatever was thrown: the message of an error, or else the value itself. Never throws, although some values
+ * cannot be turned into text, such as an object without a prototype.
+ */
 export function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? error.message : String(error);
+    return String(error instanceof Error ? error.message : error);
   } catch {
     return show(error);
   }
 }
 
-/** A value as messages have it: text in quotes and not too long, objects by their kind. */
+/** A value as it is written in messages: text in quotes and cut after 80 characters, objects by their kind. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
-  if (typeof value === 'object' && value !== null) return kindOf(value);
-  // `must be a whole number, not 5` would not say what is wrong.
+  if ((typeof value === 'object' || typeof value === 'function') && value !== null) return kindOf(value);
+  // Without the n, `must be a whole number, not 5` would not say what is wrong.
   if (typeof value === 'bigint') return `${value}n`;
   return String(value);
 }
@@ -128,7 +137,7 @@ function kindOf(value: object): string {
   }
 }
 
-/** The own keys of an object, or undefined for what has no options: an array, bytes, or a Proxy that cannot be read. */
+/** The own keys of an object; undefined for an array, a view of bytes, or a Proxy that cannot be read. */
 export function keysOf(value: object): string[] | undefined {
   try {
     return Array.isArray(value) || ArrayBuffer.isView(value) ? undefined : Object.keys(value);
@@ -137,7 +146,7 @@ export function keysOf(value: object): string[] | undefined {
   }
 }
 
-/** "capacity must be a power of two from 2 to 1073741824, not 3" */
+/** Makes an error such as "capacity must be a power of two from 2 to 1073741824, not 3". */
 export function invalidArgument(
   argument: string, value: unknown, allowed: string, code: PercoreErrorCode = 'ERR_PERCORE_INVALID_ARGUMENT',
 ): PercoreError {
@@ -153,8 +162,8 @@ export function checkInteger(argument: string, value: unknown, least: number, mo
 }
 
 /**
- * Calls what throws Node-style system errors, and throws them as ERR_PERCORE_SYSTEM: "cannot make timers: EMFILE: Too
- * many open files, timerfd_create".
+ * Calls a function that throws Node's system errors, and throws ERR_PERCORE_SYSTEM in place of such an error: "cannot
+ * make timers: EMFILE: Too many open files, timerfd_create".
  */
 export function systemCall<T>(what: string, call: () => T): T {
   try {
@@ -184,7 +193,7 @@ export function checkBoolean(argument: string, value: unknown): boolean {
   return value;
 }
 
-/** Throws unless `value` is one of these words, and says which was probably meant. */
+/** Throws unless `value` is one of the words in `allowed`. The message names the word that was probably meant. */
 export function checkOneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
   const words = allowed.map((each) => `'${each}'`);
@@ -199,7 +208,7 @@ export function checkOneOf<T extends string>(argument: string, value: unknown, a
 
 /** Throws unless `value` is a Uint8Array, of this realm or of another. A Buffer is one. */
 export function checkBytes(argument: string, value: unknown): Uint8Array {
-  // A Proxy of one is none: it has no bytes.
+  // A Proxy of a Uint8Array is refused, since it has no bytes of its own.
   if (isUint8Array(value)) return value;
   throw invalidArgument(
     argument, value,
@@ -209,8 +218,9 @@ export function checkBytes(argument: string, value: unknown): Uint8Array {
 }
 
 /**
- * Throws unless `value` is undefined or an object with no keys but the known ones: a misspelt option would be ignored
- * without a word. Returns it, or an empty object, so that fields can be read at once. Not for hot paths.
+ * Throws unless `value` is undefined or an object that has no keys but the known ones. Without this check a misspelt
+ * option would be ignored silently. Returns the object, or an empty one for undefined, so that its fields can be read
+ * at once. Too slow for hot paths.
  */
 export function checkOptions<T extends object>(argument: string, value: T | undefined, known: readonly string[]): T {
   if (value === undefined) return {} as T;
@@ -219,10 +229,10 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
   for (const key of keys) {
     if (known.includes(key)) continue;
     const meant = nearest(key, known);
-    const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    const hint = meant === undefined ? '.' : `; did you mean "${meant}"?`;
     throw new PercoreError(
       'ERR_PERCORE_INVALID_ARGUMENT',
-      `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`.replace('" It', '". It'),
+      `${argument} has no option "${key}"${hint} It takes ${known.join(', ') || 'none'}`,
       { argument: `${argument}.${key}`, value: (value as Record<string, unknown>)[key], allowed: known.join(', ') },
     );
   }
@@ -230,11 +240,11 @@ export function checkOptions<T extends object>(argument: string, value: T | unde
 }
 
 /**
- * The word that was probably meant: the one that takes the fewest edits, if two are enough and change no more than half
- * of it, or else one that begins with the other.
+ * The known word that was probably meant by `word`, if any. The one that takes the fewest edits wins, if it takes no
+ * more than two and they change at most half of the word; otherwise one of the two may be the beginning of the other.
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
-  // Any number is near any other.
+  // One number is as near to another as any, so a guess would say nothing.
   if (/^\d+$/.test(word)) return undefined;
   let meant: string | undefined;
   let least = MOST_EDITS + 1;
@@ -242,7 +252,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     const [x, y] = [each.toLowerCase(), word.toLowerCase()];
     const isBeginning = y !== '' && (x.startsWith(y) || y.startsWith(x));
     let edits = editsBetween(x, y);
-    // Two edits make any short word of any other.
+    // Two edits turn any short word into any other.
     if (edits * 2 > Math.max(x.length, y.length)) edits = Infinity;
     if (edits > MOST_EDITS && isBeginning) edits = MOST_EDITS + 0.5;
     if (edits >= least) continue;
@@ -254,7 +264,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 
 const MOST_EDITS = 2;
 
-/** Letters put in, left out or replaced to make one word of the other. */
+/** How many letters must be inserted, removed or replaced to turn one word into the other. */
 function editsBetween(x: string, y: string): number {
   let row = Array.from({ length: y.length + 1 }, (_, j) => j);
   for (let i = 1; i <= x.length; i++) {

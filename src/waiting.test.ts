@@ -8,7 +8,7 @@ import {
 } from './waiting.js';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-/** What a promise has become after a pass of the loop: its value, its reason, or that it still waits. */
+/** What has become of a promise after 5 ms: its value, the reason of its rejection, or 'waits'. */
 async function fateOf(wait: Promise<unknown>): Promise<unknown> {
   return Promise.race([wait.catch((reason: unknown) => ({ rejected: reason })), pause(5).then(() => 'waits')]);
 }
@@ -38,7 +38,7 @@ describe('the options of a wait', () => {
     expect(() => checkWaitOptions({ signal: 'now' as never })).toThrow('signal must be an AbortSignal, not "now"');
   });
 
-  it('have no signal where the thread freezes', () => {
+  it('have no signal if the thread freezes', () => {
     expect(checkSyncWaitOptions({ timeoutMs: 7 })).toEqual({ timeoutMs: 7 });
     expect(() => checkSyncWaitOptions({ signal: new AbortController().signal } as object)).toThrow(
       'options has no option "signal"',
@@ -47,7 +47,7 @@ describe('the options of a wait', () => {
 });
 
 describe('a limited wait', () => {
-  it('that cannot even begin throws what it would be rejected with', () => {
+  it('that must not even begin throws the reason for which it would be rejected', () => {
     const reason = { any: 'value' };
     const given: unknown[] = [];
     for (const limit of [
@@ -68,7 +68,7 @@ describe('a limited wait', () => {
     });
   });
 
-  it('gives up once, by whichever comes first, and leaves neither timer nor listener', () => {
+  it('gives up once, for whichever reason comes first, and leaves neither timer nor listener', () => {
     const { signal } = new AbortController();
     const ends: string[] = [];
     const timers = new Set<() => void>();
@@ -93,13 +93,30 @@ describe('a limited wait', () => {
     expect([timers.size, listeners(signal)]).toEqual([0, 0]);
   });
 
-  it('of no options costs nothing and never ends', () => {
+  it('leaves no timer behind when its signal cannot be listened to', () => {
+    const signal = {
+      aborted: false, removeEventListener: () => undefined, addEventListener: () => {
+        throw new Error('no listeners here');
+      },
+    };
+    let timers = 0;
+    const startTimeout: StartTimeout = () => {
+      timers++;
+      return () => timers--;
+    };
+    const wait = (): unknown =>
+      limitWait({ signal: signal as never, timeoutMs: 10 }, 'no bus', () => undefined, startTimeout);
+    expect(wait).toThrow('no listeners here');
+    expect(timers).toBe(0);
+  });
+
+  it('without options costs nothing and never ends', () => {
     expect(limitWait({}, 'no bus', () => expect.unreachable())()).toBeUndefined();
   });
 });
 
-describe('those who wait for one event', () => {
-  it('all get it, in order, and nothing of it happens in the call that makes it', async () => {
+describe('waits for one event', () => {
+  it('are all resolved, in order, and not within the call that settles them', async () => {
     const buses = new Waiters<number>('no bus');
     const seen: string[] = [];
     const waits = ['a', 'b'].map((name) => buses.wait().then((bus) => void seen.push(name + bus)));
@@ -109,10 +126,10 @@ describe('those who wait for one event', () => {
     await Promise.all(waits);
     expect(seen).toEqual(['a7', 'b7']);
     buses.settle(8);
-    expect(await fateOf(buses.wait()), 'an event that was is not kept').toBe('waits');
+    expect(await fateOf(buses.wait()), 'an event that has passed is not kept').toBe('waits');
   });
 
-  it('wait on for what they do not accept, also by another text', async () => {
+  it('go on while what comes is not what they accept, and may have a text of their own', async () => {
     const pending = new Waiters<number>('no room');
     const few = pending.wait({ timeoutMs: 20 }, (bytes) => bytes <= 10, 'not all was sent');
     const many = pending.wait(undefined, (bytes) => bytes <= 100);
@@ -122,7 +139,7 @@ describe('those who wait for one event', () => {
     expect(pending.count).toBe(0);
   });
 
-  it('each end as the table of waiting.ts says', async () => {
+  it('end as the table in waiting.ts says', async () => {
     const buses = new Waiters<number>('no bus');
     const reason = Symbol('any value');
     const abort = new AbortController();
@@ -149,7 +166,7 @@ describe('those who wait for one event', () => {
     expect(await fateOf(failed)).toEqual({ rejected: 'a flat tyre' });
   });
 
-  it('are known to whoever watches only while somebody waits', async () => {
+  it('call onChange whenever their number changes, except when they are settled', async () => {
     const counts: number[] = [];
     const buses: Waiters<number> = new Waiters<number>('no bus', () => void counts.push(buses.count));
     const abort = new AbortController();
@@ -161,7 +178,7 @@ describe('those who wait for one event', () => {
     expect(counts).toEqual([1, 2, 3, 2, 1]);
   });
 
-  it('are rejected, and leave nothing, when what they wait for cannot be watched', async () => {
+  it('are rejected, and leave nothing behind, when onChange throws', async () => {
     const { signal } = new AbortController();
     const buses = new Waiters<number>('no bus', () => {
       throw new Error('no stop here');
@@ -170,7 +187,7 @@ describe('those who wait for one event', () => {
     expect([buses.count, listeners(signal)]).toEqual([0, 0]);
   });
 
-  it('leave the loop to others, though what they ask for is always there', async () => {
+  it('let the event loop make passes, although what they ask for is always there', async () => {
     const buses = new Waiters<number>('no bus');
     let passes = 0;
     const timer = setInterval(() => passes++, 0);
@@ -182,7 +199,7 @@ describe('those who wait for one event', () => {
 });
 
 describe('a thread', () => {
-  it('may freeze until it says that it may not', async () => {
+  it('may block until it has called forbidBlocking()', async () => {
     expect(() => checkMayBlock('Await it')).not.toThrow();
     const worker = new Worker(
       `const { workerData, parentPort } = require('node:worker_threads');
@@ -202,7 +219,7 @@ describe('a thread', () => {
 });
 
 describe('a signal', () => {
-  it('is told by what it does, so that one of another realm or library is taken', () => {
+  it('is recognized by its methods, so that one of another realm or library is accepted', () => {
     const { signal } = new AbortController();
     const foreign = { aborted: false, addEventListener: () => undefined, removeEventListener: () => undefined };
     for (const good of [undefined, signal, AbortSignal.timeout(1), foreign])
@@ -214,7 +231,7 @@ describe('a signal', () => {
     }
   });
 
-  it('has one listener, however many wait by it, and none when none does', () => {
+  it('has one listener, however many waits use it, and none when no wait does', () => {
     const { signal } = new AbortController();
     const stops = Array.from({ length: 100 }, () => whenAborted(signal, () => undefined));
     expect(getEventListeners(signal, 'abort').length).toBe(1);
@@ -225,10 +242,10 @@ describe('a signal', () => {
     expect(getEventListeners(signal, 'abort').length).toBe(0);
     whenAborted(signal, () => undefined);
     stops[0]!();
-    expect(getEventListeners(signal, 'abort').length, 'a stop of before ends nothing of now').toBe(1);
+    expect(getEventListeners(signal, 'abort').length, 'an old stop function has no effect on a new wait').toBe(1);
   });
 
-  it('calls each once, in order, but for those that have left, also in the middle', () => {
+  it('calls each callback once, in order, and leaves out those that were removed, even during the calls', () => {
     const controller = new AbortController();
     const called: number[] = [];
     const stops = [0, 1, 2, 3].map((number) => whenAborted(controller.signal, () => {
@@ -241,7 +258,7 @@ describe('a signal', () => {
     expect(called).toEqual([0, 3]);
   });
 
-  it('calls the others when one throws, which is reported as that of a listener is', async () => {
+  it('calls the others when one throws, and reports that error as one of a listener', async () => {
     const controller = new AbortController();
     const called: number[] = [];
     const before = process.listeners('uncaughtException');
@@ -254,6 +271,23 @@ describe('a signal', () => {
     controller.abort();
     expect(called).toEqual([1]);
     expect(await thrown).toMatchObject({ message: 'out of order' });
+    for (const listener of before) process.on('uncaughtException', listener);
+  });
+
+  it('that cannot be left does not keep other waits from ending, and its error is reported', async () => {
+    const signal = {
+      aborted: false, addEventListener: () => undefined, removeEventListener: () => {
+        throw new Error('no way out');
+      },
+    };
+    const before = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const thrown = new Promise((resolve) => process.once('uncaughtException', resolve));
+    const buses = new Waiters<number>('no bus');
+    const waits = [buses.wait({ signal: signal as never }), buses.wait()];
+    buses.settle(5);
+    expect(await Promise.all(waits)).toEqual([5, 5]);
+    expect(await thrown).toMatchObject({ message: 'no way out' });
     for (const listener of before) process.on('uncaughtException', listener);
   });
 });

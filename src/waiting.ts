@@ -3,52 +3,52 @@
  *
  *     await consumer.ready({ timeoutMs: 500, signal });
  *
- * | what happens, in this order    | what the promise does                                                       |
- * |--------------------------------|-----------------------------------------------------------------------------|
- * | the options are no options     | rejects with ERR_PERCORE_INVALID_ARGUMENT                                   |
- * | the signal has already aborted | rejects with `signal.reason` itself, even if what is waited for is there    |
- * | what is waited for is there    | resolves if it is so still when the caller's turn is over, or after one     |
- * |                                | pass of the loop (loop-pass.ts)                                             |
- * | `timeoutMs` is 0               | rejects with ERR_PERCORE_TIMEOUT                                            |
- * | it comes                       | resolves                                                                    |
- * | `timeoutMs` are over           | rejects with ERR_PERCORE_TIMEOUT, which says what did not come and how long |
- * | the signal aborts              | rejects with `signal.reason` itself                                         |
+ * | what is the case, in this order   | what the promise does                                                       |
+ * |-----------------------------------|-----------------------------------------------------------------------------|
+ * | the options are invalid           | rejects with ERR_PERCORE_INVALID_ARGUMENT                                   |
+ * | the signal has already aborted    | rejects with `signal.reason` itself, even if what is waited for is there    |
+ * | what is waited for is there       | resolves, if it is still there when the caller's own code has run, or after |
+ * |                                   | one pass of the loop (loop-pass.ts)                                         |
+ * | `timeoutMs` is 0                  | rejects with ERR_PERCORE_TIMEOUT                                            |
+ * | what is waited for comes          | resolves                                                                    |
+ * | `timeoutMs` milliseconds are over | rejects with ERR_PERCORE_TIMEOUT, which says what did not come and when     |
+ * | the signal aborts                 | rejects with `signal.reason` itself                                         |
  *
- * Whatever ends a wait, nothing of it is left behind: no timer, no listener. What would have come is not lost, it
- * goes to the next one that asks.
+ * However a wait ends, it leaves no timer and no listener behind. What comes after it has ended is not lost: the next
+ * caller gets it.
  *
- * Blocking waits (`…Sync`) freeze their thread, so no signal could abort in it: they take `timeoutMs` alone, answer
- * a result code when it is over, and are refused in a reactor.
+ * Blocking waits (`…Sync`) freeze their thread, so a signal could never abort in it. They therefore take only
+ * `timeoutMs`, answer a result code when it is over, and are refused in a reactor.
  */
 import { PercoreError, checkOptions, invalidArgument } from './errors.js';
 import { isPassDue, nextPass } from './loop-pass.js';
 
-/** How long a promise may wait. */
+/** The options of every call that returns a promise and waits for something. */
 export interface WaitOptions {
-  /** Gives up when it aborts: the promise rejects with `signal.reason` itself. */
+  /** Ends the wait when it aborts: the promise then rejects with `signal.reason` itself. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Gives up with ERR_PERCORE_TIMEOUT after so many milliseconds, 0 to 2^31 - 1; 0 gives up unless what is waited for
-   * is there already. Default: waits for ever.
+   * Ends the wait after this many milliseconds, 0 to 2^31 - 1: the promise then rejects with ERR_PERCORE_TIMEOUT. With
+   * 0 it rejects unless what is waited for is already there. Default: the wait has no limit.
    */
   readonly timeoutMs?: number | undefined;
 }
 
-/** How long a call that freezes its thread may wait. */
+/** The options of every call that waits by freezing its thread. */
 export type SyncWaitOptions = Pick<WaitOptions, 'timeoutMs'>;
 
-/** The longest time-out that a timer of Node takes, 24 days; longer ones would fire at once. */
+/** The longest time-out that a timer of Node can have, 24 days; a longer one would fire at once. */
 export const MAX_TIMEOUT_MS: number = 2 ** 31 - 1;
 
 const NO_OPTIONS: WaitOptions = Object.freeze({});
 
-/** The options of a wait, or none. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
+/** Checks the options of a wait, which may be left out. Throws ERR_PERCORE_INVALID_ARGUMENT for anything else. */
 export function checkWaitOptions(given: WaitOptions | undefined): WaitOptions {
   if (given === undefined) return NO_OPTIONS;
   const { signal, timeoutMs } = checkOptions('options', given, ['signal', 'timeoutMs']);
   if (timeoutMs !== undefined) checkTimeoutMs(timeoutMs);
   checkSignal(signal);
-  // What was checked, and not what a getter says the next time.
+  // Return the values that were checked: a getter might answer something else the next time.
   return { signal, timeoutMs };
 }
 
@@ -60,7 +60,7 @@ export function checkSyncWaitOptions(given: SyncWaitOptions | undefined): SyncWa
   return { timeoutMs };
 }
 
-/** Throws unless `value` is a time-out. */
+/** Throws unless `value` is a number of milliseconds from 0 to MAX_TIMEOUT_MS. */
 export function checkTimeoutMs(value: unknown): void {
   if (typeof value === 'number' && value >= 0 && value <= MAX_TIMEOUT_MS) return;
   const allowed = `a number of milliseconds from 0 to ${MAX_TIMEOUT_MS}, or left out to wait for ever`;
@@ -68,7 +68,7 @@ export function checkTimeoutMs(value: unknown): void {
 }
 
 /**
- * Throws unless `signal` is undefined or an AbortSignal: of this realm, of another, or of a library that has its own.
+ * Throws unless `signal` is undefined or an AbortSignal, be it of this realm, of another, or of a library with its own.
  */
 export function checkSignal(signal: unknown): void {
   if (signal !== undefined && !isSignal(signal)) throw invalidArgument('signal', signal, 'an AbortSignal');
@@ -81,19 +81,19 @@ function isSignal(value: unknown): boolean {
     return typeof signal.aborted === 'boolean' && typeof signal.addEventListener === 'function'
       && typeof signal.removeEventListener === 'function';
   } catch {
-    // A Proxy of a signal, or an object that has only its prototype, throws at every question.
+    // A Proxy of a signal, or an object that merely inherits from its prototype, throws whatever property is read.
     return false;
   }
 }
 
-/** Throws the reason of a signal that has aborted. */
+/** Throws `signal.reason` if the signal has aborted. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw signal.reason;
 }
 
 /**
- * The error of a time-out. `missed` says what did not come: 'no tick' becomes "no tick within 500 ms". `reactorId`: who
- * was to answer, if it was a reactor.
+ * The error for a time-out. `missed` says what did not come: 'no tick' becomes "no tick within 500 ms". `reactorId` is
+ * the reactor that should have answered, if it was one.
  */
 export function timedOut(missed: string, timeoutMs: number, reactorId?: number): PercoreError {
   return new PercoreError('ERR_PERCORE_TIMEOUT', `${missed} within ${timeoutMs} ms`, {
@@ -101,7 +101,7 @@ export function timedOut(missed: string, timeoutMs: number, reactorId?: number):
   });
 }
 
-/** Calls `then` after this many milliseconds; the returned function prevents that. */
+/** Calls `then` after `timeoutMs` milliseconds, unless the returned function is called before that. */
 export type StartTimeout = (timeoutMs: number, then: () => void) => () => void;
 
 const startNodeTimeout: StartTimeout = (timeoutMs, then) => {
@@ -110,10 +110,10 @@ const startNodeTimeout: StartTimeout = (timeoutMs, then) => {
 };
 
 /**
- * Limits a wait for what is not there yet. Calls `giveUp` once, with what the promise is to be rejected with, when the
- * time is over or the signal aborts; the returned function ends both. Throws that reason if it is already so: the
- * signal has aborted, or `timeoutMs` is 0. `options` have been checked; `missed` and `reactorId` are as in `timedOut`.
- * `startTimeout` is for waits on another clock than Node's.
+ * Limits a wait for something that is not there yet. When the time is over or the signal aborts, `giveUp` is called
+ * once with the reason for which the promise is to be rejected; the returned function stops both limits. If the signal
+ * has already aborted or `timeoutMs` is 0, that reason is thrown at once. `options` must have been checked; `missed`
+ * and `reactorId` are as in `timedOut`. `startTimeout` serves waits by another clock than Node's.
  */
 export function limitWait(
   options: WaitOptions, missed: string, giveUp: (reason: unknown) => void,
@@ -122,6 +122,8 @@ export function limitWait(
   const { signal, timeoutMs } = options;
   if (signal === undefined && timeoutMs === undefined) return nothing;
   throwIfOver(options, missed, reactorId);
+  let stopListening: (() => void) | undefined;
+  let stopTimeout: (() => void) | undefined;
   const stop = (): void => {
     stopTimeout?.();
     stopListening?.();
@@ -130,13 +132,14 @@ export function limitWait(
     stop();
     giveUp(reason);
   };
-  const stopTimeout = timeoutMs === undefined ? undefined
-    : startTimeout(timeoutMs, () => end(timedOut(missed, timeoutMs, reactorId)));
-  const stopListening = signal === undefined ? undefined : whenAborted(signal, () => end(signal.reason));
+  // First, since a signal of another library may throw, and then no timer must be left behind.
+  if (signal !== undefined) stopListening = whenAborted(signal, () => end(signal.reason));
+  if (timeoutMs !== undefined)
+    stopTimeout = startTimeout(timeoutMs, () => end(timedOut(missed, timeoutMs, reactorId)));
   return stop;
 }
 
-/** Throws what a wait ends with that cannot even begin: the signal has aborted, or `timeoutMs` is 0. */
+/** For a wait that would have to begin now: throws if the signal has already aborted or `timeoutMs` is 0. */
 export function throwIfOver({ signal, timeoutMs }: WaitOptions, missed: string, reactorId?: number): void {
   throwIfAborted(signal);
   if (timeoutMs === 0) throw timedOut(missed, timeoutMs, reactorId);
@@ -153,9 +156,9 @@ interface Waiter<T> {
 }
 
 /**
- * The promises of one thing that wait for the same event: records to read, room, a tick. Whoever makes it happen
- * settles all of them: the first to look takes what has come, the others look again and wait again. To wake only one
- * would lose the event whenever that one has lost interest. One thread.
+ * The promises that wait for one event of one object: records to read, room, a tick. Whoever makes the event happen
+ * settles all of them: the first caller to look takes what has come, and the others look and wait again. If only one
+ * were woken, the event would be lost whenever that one is no longer interested. To be used by one thread.
  *
  *     const readers = new Waiters<ResultCode>('no record');
  *     ready(options) { return readers.waitUnless(() => (this.depth > 0 ? OK : undefined), options); }
@@ -165,8 +168,8 @@ export class Waiters<T> {
   private waiting: Waiter<T>[] = [];
 
   /**
-   * `missed` is as in `timedOut`. `onChange` is called after a wait has begun, has timed out or was aborted, so that a
-   * source is watched only while somebody waits; what it throws when a wait begins rejects that wait.
+   * `missed` is as in `timedOut`. `onChange` is called after a wait has begun, timed out or been aborted, so that a
+   * source needs to be watched only while somebody waits. If it throws when a wait begins, that wait is rejected.
    */
   constructor(
     private readonly missed: string,
@@ -174,14 +177,14 @@ export class Waiters<T> {
     private readonly startTimeout: StartTimeout = startNodeTimeout,
   ) {}
 
-  /** Promises that wait now. */
+  /** How many promises are waiting. */
   get count(): number {
     return this.waiting.length;
   }
 
   /**
-   * Resolves with the next value settled that `accepts` says yes to. For what is known not to be there; rejects as the
-   * table above says.
+   * Resolves with the next value given to `settle` for which `accepts` returns true. Call it when it is known that what
+   * is waited for is not there. Rejects as the table above says.
    */
   wait(given?: WaitOptions, accepts: (value: T) => boolean = always, missed: string = this.missed): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -204,8 +207,8 @@ export class Waiters<T> {
   }
 
   /**
-   * As `wait`, but resolves with what `look` says if that is a value, when the caller's own turn is over, or after one
-   * pass of this thread's loop if that is due. It is looked at once more then: the caller may have closed it.
+   * Like `wait`, but if `look` returns a value, it resolves with that once the caller's own code has run, or after one
+   * pass of this thread's loop if that is due. It calls `look` again then, since the caller may have closed the object.
    */
   async waitUnless(look: () => T | undefined, given?: WaitOptions): Promise<T> {
     const options = checkWaitOptions(given);
@@ -219,7 +222,7 @@ export class Waiters<T> {
     }
   }
 
-  /** Resolves all waits that accept `value`. What waits for them runs later, so nothing of it happens in this call. */
+  /** Resolves all waits that accept `value`. Code that awaits them runs later, and not within this call. */
   settle(value: T): void {
     if (this.waiting.length === 0) return;
     const { waiting } = this;
@@ -234,7 +237,7 @@ export class Waiters<T> {
     }
   }
 
-  /** Rejects all waits. */
+  /** Rejects all waits with `reason`. */
   fail(reason: unknown): void {
     const { waiting } = this;
     this.waiting = [];
@@ -259,9 +262,10 @@ interface Listening {
 const listening = new WeakMap<AbortSignal, Listening>();
 
 /**
- * Calls `then` when the signal aborts; the function returned prevents that. A program gives one signal, such as that
- * of its own end, to thousands of waits: with a listener for each, Node warns of a leak from the eleventh on, and to
- * take one away means a search through all. So each signal has one listener, however many wait by it.
+ * Calls `then` when the signal aborts, unless the returned function is called before that. A program may give one
+ * signal, such as one for its own end, to thousands of waits. If each of them added a listener, Node would warn of a
+ * leak from the eleventh on, and removing one would mean a search through all. So each signal gets one listener,
+ * however many waits use it.
  */
 export function whenAborted(signal: AbortSignal, then: () => void): () => void {
   let mine = listening.get(signal);
@@ -270,13 +274,18 @@ export function whenAborted(signal: AbortSignal, then: () => void): () => void {
     listening.set(signal, mine);
   }
   const { callbacks, listener } = mine;
-  // Two waits may give the same function.
+  // Two waits may pass the same function, and a Set holds it only once.
   const callback = (): void => then();
   callbacks.add(callback);
   return () => {
     if (!callbacks.delete(callback) || callbacks.size > 0 || listening.get(signal)?.callbacks !== callbacks) return;
     listening.delete(signal);
-    signal.removeEventListener('abort', listener);
+    try {
+      signal.removeEventListener('abort', listener);
+    } catch (error) {
+      // A signal of another library. Whoever ends a wait must be able to go on with the next one.
+      throwLater(error);
+    }
   };
 }
 
@@ -288,10 +297,8 @@ function listenTo(signal: AbortSignal): Listening {
       try {
         callback();
       } catch (error) {
-        // As with a listener of its own: the others are called all the same.
-        process.nextTick(() => {
-          throw error;
-        });
+        // As if each had a listener of its own: the others are still called.
+        throwLater(error);
       }
     }
   };
@@ -299,16 +306,25 @@ function listenTo(signal: AbortSignal): Listening {
   return { callbacks, listener };
 }
 
+/** Throws an error outside of the present call, as Node does with that of a listener. */
+function throwLater(error: unknown): void {
+  process.nextTick(() => {
+    throw error;
+  });
+}
+
 // ---- Blocking waits -------------------------------------------------------------------------------------------------
 
 let mayBlock = true;
 
-/** From now on no call may freeze this thread. A reactor says so of its own, whose sockets and timers would stop. */
+/**
+ * Forbids calls that freeze this thread. A reactor calls it for its own thread, whose sockets and timers would stop.
+ */
 export function forbidBlocking(): void {
   mayBlock = false;
 }
 
-/** Throws ERR_PERCORE_WOULD_BLOCK in a thread that may not stand still. `instead` says what its code can do. */
+/** Throws ERR_PERCORE_WOULD_BLOCK in a thread that must not block. `instead` says what its code can do instead. */
 export function checkMayBlock(instead: string): void {
   if (mayBlock) return;
   const why = 'a reactor may not stand still: its sockets and timers would';
