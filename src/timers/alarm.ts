@@ -1,11 +1,12 @@
 /**
- * What a rate timer sleeps on: one deadline at a time. Four backends, all behind `Alarm`:
+ * What a rate timer sleeps on. An alarm has one deadline at a time. There are four backends, all behind `Alarm`:
  *
- *   timerfd    the kernel's timer in libuv's loop, set a little early by as much as waking takes. 'auto' takes it:
- *              io_uring is not better here (bench, row `seed-table`)
- *   io_uring   a timeout on a ring of its own; where it is refused (Docker, a sysctl) timerfd takes its place, and the
- *              status says so
- *   spin       timerfd to `spinNs` before the deadline, then a native loop: microseconds of lateness for so much CPU
+ *   timerfd    the kernel's timer in libuv's loop, set early by about the time that waking takes. 'auto' chooses it,
+ *              since io_uring is no better here (bench row `seed-table`)
+ *   io_uring   a time-out on a ring of its own. Where io_uring is refused (by Docker or a sysctl), timerfd takes its
+ *              place, and the status says so
+ *   spin       timerfd until `spinNs` before the deadline, then a native loop: only microseconds late, but it uses the
+ *              CPU for as long as it spins
  *   manual     a ManualClock, which a test moves
  */
 import { invalidArgument, PercoreError, systemCall } from '../errors.js';
@@ -13,23 +14,27 @@ import { native, type RateTimerHandle } from '../native.js';
 import { SystemClock, type Clock } from './clock.js';
 import { ManualClock, type ClockFollower } from './manual-clock.js';
 
+/** What a rate timer sleeps on: see `RateTimerOptions.backend`. */
 export type RateBackend = 'timerfd' | 'io_uring' | 'spin' | 'manual';
 const BACKENDS: readonly string[] = ['timerfd', 'io_uring', 'spin', 'manual', 'auto'];
 
+/** One deadline at a time, by one of the backends above. */
 export interface Alarm {
   /**
-   * Fires at this time of the clock, and once; Infinity for never. Replaces what was armed. Past times fire in the next
-   * pass of the loop.
+   * Fires once, at this time of the clock; Infinity for never. Replaces the deadline that was armed before. A deadline
+   * in the past fires in the next pass of the loop.
    */
   arm(deadlineNs: number): void;
   /** Whether an armed alarm keeps its thread alive. */
   setRef(isReferenced: boolean): void;
-  /** Ends it: nothing fires after this. It may be called while it fires, and twice. */
+  /** Ends the alarm: it never fires again. May be called while it fires, and more than once. */
   close(): void;
 }
+
 /**
- * Called with the time at which it fired, and before that with -Infinity, for practice: it then does as when it is too
- * early. What it throws is an uncaught exception, or thrown by what moves a manual clock.
+ * Called with the time at which the alarm fired. Before that it may be called with -Infinity as a rehearsal, and then
+ * does the same as when an alarm fires too early. If it throws, that is an uncaught exception, or with a manual clock
+ * it is thrown by the call that moves the clock.
  */
 export type OnExpire = (firedNs: number) => void;
 
@@ -37,13 +42,13 @@ export interface OpenedAlarm {
   readonly alarm: Alarm;
   readonly asked: RateBackend | 'auto';
   readonly granted: RateBackend;
-  /** Why something else was granted than was asked. */
+  /** Why the granted backend is not the one that was asked for; left out if it is. */
   readonly why?: string;
 }
 
 /**
- * Opens an alarm by the asked backend. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM when the system gives
- * not even a timerfd.
+ * Opens an alarm with the backend that was asked for. Throws ERR_PERCORE_INVALID_ARGUMENT, or ERR_PERCORE_SYSTEM if the
+ * system does not even give a timerfd.
  */
 export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefined, onExpire: OnExpire): OpenedAlarm {
   const isManual = clock instanceof ManualClock;
@@ -73,7 +78,7 @@ export function openAlarm(asked: unknown, clock: Clock, spinNs: number | undefin
     try {
       return { alarm: new NativeAlarm('io_uring', clock, spinNs, onExpire), asked: backend, granted: 'io_uring' };
     } catch (error) {
-      // Refusals are ordinary: the caller has a timer all the same and finds the reason in status().
+      // io_uring is often refused. The caller gets a timer nevertheless, and finds the reason in status().
       const why = (error as Error).message;
       return { alarm: openTimerfd('timerfd', clock, spinNs, onExpire), asked: backend, granted: 'timerfd', why };
     }
@@ -89,12 +94,12 @@ function openTimerfd(
 }
 
 /**
- * For a backend that sleeps, the most that it may wake before the deadline; for spin, what it does. Covers nearly every
- * wake-up there.
+ * The default of `spinNs`. A backend that sleeps may wake at most this long before the deadline; 'spin' always does. It
+ * is enough for nearly every wake-up on the machines where it was measured.
  */
 const DEFAULT_SPIN_NS = { timerfd: 50_000, io_uring: 50_000, spin: 200_000 } as const;
 
-/** Words of the state shared with native/rate_timer.cc, in its order. */
+/** The words of the state that is shared with native/rate_timer.cc, in the order that it uses. */
 const DEADLINE_NS = 0;
 const FIRED_NS = 1;
 const IS_FIRING = 2;
@@ -124,7 +129,7 @@ class NativeAlarm implements Alarm {
 
   arm(deadlineNs: number): void {
     this.state[DEADLINE_NS] = deadlineNs;
-    // While it fires, native looks at the deadline when all callbacks and promises have run.
+    // While the alarm fires, native code reads the deadline after all callbacks and promises have run.
     if (this.state[IS_FIRING] !== 0) return;
     const result = this.alarms.arm(this.handle);
     if (result < 0) {
@@ -142,7 +147,7 @@ class NativeAlarm implements Alarm {
   }
 }
 
-/** An alarm of a manual clock. Also for time-outs that are counted on one. */
+/** An alarm by a manual clock. It also serves time-outs that run by one. */
 export class ManualAlarm implements Alarm, ClockFollower {
   private deadlineNs = Infinity;
   private readonly unfollow: () => void;
@@ -165,7 +170,7 @@ export class ManualAlarm implements Alarm, ClockFollower {
   }
 
   setRef(): void {
-    // A manual clock keeps nothing alive.
+    // Nothing to do: a manual clock keeps no thread alive.
   }
 
   close(): void {

@@ -4,7 +4,7 @@ import { remoteRuntime, inside } from '../reactor/fixtures/inside.js';
 import { SystemClock, createClock, monotonicClock } from './clock.js';
 
 describe('system clocks', () => {
-  it('run forward, and by the kernel clock they name', () => {
+  it('run forward, and show the time of the kernel clock that they name', () => {
     const monotonic = monotonicClock();
     const before = Number(process.hrtime.bigint());
     const now = monotonic.nowNs();
@@ -13,7 +13,7 @@ describe('system clocks', () => {
     expect(now).toBeLessThanOrEqual(after);
     expect(monotonicClock()).toBe(monotonic);
 
-    // Suspended time counts, so it is never behind the monotonic clock.
+    // The boot-time clock counts suspended time too, so it is never behind the monotonic clock.
     expect(new SystemClock({ kind: 'boottime' }).nowNs()).toBeGreaterThanOrEqual(now);
     const wallBefore = Date.now();
     const wallMs = new SystemClock({ kind: 'realtime' }).nowNs() / 1e6;
@@ -21,21 +21,21 @@ describe('system clocks', () => {
     expect(wallMs).toBeLessThanOrEqual(Date.now() + 1);
   });
 
-  it('count from their origin, exactly', () => {
+  it('count exactly from their origin', () => {
     const originNs = monotonicClock().nowNs();
     const since = new SystemClock({ originNs });
     const [a, direct, b] = [since.nowNs(), monotonicClock().nowNs() - originNs, since.nowNs()];
     expect(a).toBeGreaterThanOrEqual(0);
     expect(direct).toBeGreaterThanOrEqual(a);
     expect(b).toBeGreaterThanOrEqual(direct);
-    // The wall clock without an origin is too large for single nanoseconds; with one it is not.
+    // Without an origin the wall clock is too large for single nanoseconds; with an origin it is not.
     const wall = new SystemClock({ kind: 'realtime', originNs: Date.now() * 1e6 });
     const readings = Array.from({ length: 50 }, () => wall.nowNs());
     expect(readings.some((ns) => ns % 256 !== 0)).toBe(true);
     expect(createClock(originNs)()).toBeGreaterThanOrEqual(b);
   });
 
-  it('tell one time in all threads', async () => {
+  it('show the same time in all threads', async () => {
     const url = JSON.stringify(new URL('./clock.js', import.meta.url).href);
     const code = `import(${url}).then(({ monotonicClock }) => {
       require('node:worker_threads').parentPort.postMessage(monotonicClock().nowNs());
@@ -48,7 +48,7 @@ describe('system clocks', () => {
     await worker.terminate();
   });
 
-  it('refuse what is no clock', () => {
+  it('refuse unknown kinds and origins out of range', () => {
     expect(() => new SystemClock({ kind: 'tai' as never })).toThrow(
       /^kind must be one of realtime, monotonic, boottime, not "tai"$/,
     );
@@ -61,7 +61,7 @@ describe('system clocks', () => {
 });
 
 describe('the clock of a reactor', () => {
-  it('is the same by each of its names, and stands still within a turn', async () => {
+  it('is the same by each of its names, and turnNs stands still within a turn', async () => {
     const runtime = await remoteRuntime(1);
     const [a, b, c, turn, again] = await inside(runtime, 0, (reactor) => {
       const first = reactor.turnNs;

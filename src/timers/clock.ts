@@ -1,41 +1,47 @@
 /**
- * Clocks of the kernel, in nanoseconds as plain numbers. Source: clock_gettime(2).
+ * The clocks of the kernel, in nanoseconds as plain numbers. Source: clock_gettime(2).
  *
- *   monotonic   what everything here runs by: never set, does not count time that the machine was suspended
- *   boottime    the same, suspended time included
- *   realtime    the wall clock; it may be set, forward and back, so no timer runs by it
+ *   monotonic   the clock by which everything here runs: nobody can set it, and it stands still while the machine is
+ *               suspended
+ *   boottime    the same, except that it goes on while the machine is suspended
+ *   realtime    the wall clock; it may be set forward and back, so no timer runs by it
  *
- * All threads that read one kind with one origin see one time. A number is exact for 104 days from its origin (2^53
- * ns) and then in steps of 2 ns, 4 ns, …; the wall clock without an origin of its own is 1970's and moves in steps of
- * 256 ns.
+ * All threads that read the same kind of clock with the same origin see the same time. Numbers are exact to the
+ * nanosecond for 104 days from the origin (2^53 ns); after that they move in steps of 2 ns, 4 ns and so on. The wall
+ * clock counts from 1970 unless it is given another origin, so it moves in steps of 256 ns.
  */
 import { checkOptions, invalidArgument } from '../errors.js';
 import { native } from '../native.js';
 
-/** What anything that needs the time asks. A manual one stands still between two steps of a test: see ManualClock. */
+/** A source of the time. See SystemClock, and ManualClock for one that stands still between two steps of a test. */
 export interface Clock {
   /** Nanoseconds since the clock's origin. */
   nowNs(): number;
 }
 
+/** Which clock of the kernel: see the head of clock.ts, or `SystemClock`. */
 export type ClockKind = 'monotonic' | 'boottime' | 'realtime';
 
+/** The options of a SystemClock. */
 export interface SystemClockOptions {
-  /** Default 'monotonic'. */
+  /**
+   * 'monotonic' (the default) stands still while the machine is suspended, 'boottime' goes on, and 'realtime' is the
+   * wall clock, which may be set forward and back.
+   */
   kind?: ClockKind;
   /**
-   * Time of the kernel's clock that this one calls 0. Default 0: the kernel's own beginning, for 'monotonic' that of
-   * `process.hrtime`.
+   * The time of the kernel's clock at which this clock shows 0. Default 0: it then shows the kernel's own time, which
+   * for 'monotonic' is that of `process.hrtime`.
    */
   originNs?: number;
 }
 
-/** clockid_t of Linux. */
+/** The values of Linux's clockid_t. */
 const CLOCK_IDS: Readonly<Record<ClockKind, number>> = { realtime: 0, monotonic: 1, boottime: 7 };
 
 /**
- * A function that returns the nanoseconds since `originNs` (a time of the kernel's clock). About 40 ns a call,
- * allocates nothing that outlives it; for the thread that made it alone.
+ * Makes a function that returns the nanoseconds since `originNs`, which is a time of the kernel's clock. A call takes
+ * about 40 ns and allocates nothing that outlives it. Only the thread that made the function may call it.
  */
 export function createClock(originNs: number, kind: ClockKind = 'monotonic'): () => number {
   const out = new Float64Array(1);
@@ -52,15 +58,15 @@ export function createClock(originNs: number, kind: ClockKind = 'monotonic'): ()
  *     const clock = new SystemClock({ kind: 'boottime' });
  *     const startNs = clock.nowNs();
  *
- * Only the thread that made it may use it; another thread makes one of the same kind and origin and reads the same
- * time. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Only the thread that made a clock may use it. Another thread that makes one of the same kind and origin reads the
+ * same time. The constructor throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export class SystemClock implements Clock {
-  /** Which of the system's clocks it is. */
+  /** Which clock of the kernel it is. */
   readonly kind: ClockKind;
-  /** The system's time at which this clock shows 0. */
+  /** The time of the kernel's clock at which this clock shows 0. */
   readonly originNs: number;
-  /** Nanoseconds since `originNs`. About 40 ns; allocates nothing. */
+  /** Nanoseconds since `originNs`. Takes about 40 ns and allocates nothing. */
   readonly nowNs: () => number;
 
   constructor(options: SystemClockOptions = {}) {
@@ -76,7 +82,7 @@ export class SystemClock implements Clock {
     this.nowNs = createClock(this.originNs, this.kind);
   }
 
-  /** For the timers: the clock's number in the kernel. */
+  /** The clock's number in the kernel, which rate timers need. */
   get kernelClock(): number {
     return CLOCK_IDS[this.kind];
   }
@@ -85,7 +91,7 @@ export class SystemClock implements Clock {
 let shared: SystemClock | undefined;
 
 /**
- * This thread's monotonic clock without an origin of its own: the same time in every thread and process, and in
+ * This thread's clock with the kernel's monotonic time, which is the same in every thread and process and in
  * `process.hrtime`.
  */
 export function monotonicClock(): SystemClock {

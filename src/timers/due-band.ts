@@ -1,42 +1,43 @@
 /**
- * The timers of one band whose deadline has come, in the order of their deadlines. One Ready for all of them: it runs a
- * few, then lets other tasks of its band run.
+ * The timers of one band that are due, in the order of their deadlines. All of them together are one Ready, which runs
+ * a few of them and then lets other tasks of its band run.
  *
- * Slots wait here, not timers: one that was cancelled meanwhile is passed over when it comes to the front, which keeps
- * cancelling constant.
+ * The queue holds slots and not timers. The slot of a timer that was cancelled meanwhile is skipped when it comes to
+ * the front, so cancelling takes constant time.
  */
 import type { Ready } from '../scheduling/internal.js';
 
-/** Timers run before other tasks of the band may run, and nanoseconds after which no further one begins. */
+/** A quantum ends after so many timers, and begins no further timer after so many nanoseconds. */
 const QUANTUM = 16;
 const QUANTUM_NS = 5000;
-/** Entries looked at for a quantum: most may be of timers that were cancelled. */
+/** The most entries that a quantum looks at, since many of them may belong to timers that were cancelled. */
 const QUANTUM_ENTRIES = 256;
-/** With fewer waiting, looking ahead gains nothing. */
+/** With no more entries than this, looking ahead gains nothing. */
 const FEW = 4;
 const FIRST_ENTRIES = 16;
 const KEPT_ENTRIES = 4096;
 
+/** What a band of due timers needs of its thread. */
 export interface DueBandHost {
   nowNs(): number;
-  /** Runs the timer if it is due still; false if it is not. Throws what its callback throws. */
+  /** Runs the timer of a slot if it is still due; false if it is not. Throws what its callback throws. */
   runSlot(slot: number, nowNs: number): boolean;
-  /** What runSlot() has thrown. The timers after it go on. */
+  /** Takes an error that runSlot() has thrown. The timers after it still run. */
   noteThrown(error: unknown): void;
-  /** Looks at what runSlot() will need, so that the memory brings it; returns anything. */
+  /** Reads what runSlot() will need, so that it is in the cache by then. What it returns has no meaning. */
   touch(slot: number): number;
-  /** True when something above `band` is ready. */
+  /** True if something above `band` is ready. */
   mustYield(band: number): boolean;
 }
 
 export class DueBand implements Ready {
   isReady = false;
-  /** Entries, those of cancelled timers included. */
+  /** The number of entries, including those of cancelled timers. */
   count = 0;
   /** A growable ring; its length is a power of two. */
   private slots = new Int32Array(FIRST_ENTRIES);
   private first = 0;
-  /** Keeps what touch() answered, so that no compiler removes the calls. Nothing reads it. */
+  /** Holds what touch() returned, so that no compiler removes the calls. Nothing reads it. */
   touched = 0;
 
   constructor(private readonly host: DueBandHost, readonly band: number) {}
@@ -47,12 +48,12 @@ export class DueBand implements Ready {
     this.count++;
   }
 
-  /** Takes the first entry; there must be one. */
+  /** Removes the first entry and returns it; there must be one. */
   shift(): number {
     const slot = this.slots[this.first]!;
     this.first = (this.first + 1) & (this.slots.length - 1);
     this.count--;
-    // After a burst: what a million took is given back.
+    // After a burst, give back the memory that a million entries took.
     if (this.count === 0 && this.slots.length > KEPT_ENTRIES) this.clear();
     return slot;
   }
@@ -77,9 +78,9 @@ export class DueBand implements Ready {
   }
 
   /**
-   * Touches the timers of this quantum, one after the other without waiting for any: the memory answers after 200 ns,
-   * but a dozen such answers can be under way at once. Running them one by one would wait for each: with 10^6 timers
-   * due, half of the time.
+   * Reads the records of all timers of this quantum before the first one runs. Memory answers after 200 ns, but a dozen
+   * such reads can be under way at once. Otherwise each timer would wait for its own read, which takes half of the time
+   * when 10^6 timers are due.
    */
   private lookAhead(): void {
     const entries = Math.min(this.count, QUANTUM);

@@ -1,11 +1,11 @@
 /**
- * What is due, and how it is run: the inner half of `Timers`. It keeps the table, tells the wheel, and hands what the
- * wheel says is due to the bands.
+ * The inner half of `Timers`: which timers are due, and how they are run. It keeps the table of timers, sends requests
+ * to the wheel, and puts the timers that the wheel reports as due into their bands.
  *
  *     add, arm --request--> wheel --poll, when due--> DueBand --runSlot--> callback
  *
- * The table here is the truth. A slot that the wheel hands over is only a hint: whether its timer is due is decided by
- * the deadline in the table, so it does no harm that a slot was given to a younger timer meanwhile.
+ * The table decides. A slot that the wheel reports is only a hint: its timer is due if the deadline in the table says
+ * so. It therefore does no harm if the slot was given to a younger timer meanwhile.
  */
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import { deliveryLayout, timerCountersLayout, timerRequestsLayout, BANDS } from '../layout.js';
@@ -17,29 +17,34 @@ import {
 } from './timer-table.js';
 import type { Tick, TickCallback, Walk } from './walk.js';
 
-/** What timers need of their thread. */
+/** What timers need of their thread: a reactor, or a wheel with a thread's own loop. */
 export interface TimersHost {
+  /** Puts what has become ready into its band. */
   readonly schedule: Schedule;
-  /** The thread's time in nanoseconds, never falling. */
+  /** The thread's time in nanoseconds; it never goes back. */
   nowNs(): number;
+  /** Where the wheel reports expired timers: a Delivery, see layout.ts. */
   readonly delivery: Int32Array;
+  /** Where requests to the wheel are gathered: TimerRequests, see layout.ts. */
   readonly timerRequests: Float64Array;
-  /** Where they count: a TimerCounters, see layout.ts. Left out: in memory of their own. */
+  /** Where the timers count: TimerCounters, see layout.ts. Left out: in memory of their own. */
   readonly counters?: Float64Array;
-  /** Hands the gathered requests to the wheel now; when the array is full. */
+  /** Hands the gathered requests to the wheel at once. Called when the array is full. */
   drainTimerRequests(): void;
   /**
-   * Tells the wheel where the records of slots index * TIMERS_PER_CHUNK and on lie, from now on. Left out by a wheel of
-   * another kind.
+   * Tells the wheel in which memory the records of slots from index * TIMERS_PER_CHUNK on lie from now on. Left out by
+   * a wheel that does not share the records.
    */
   shareTimerRecords?(index: number, records: Float64Array): void;
-  /** True when something above `band` is ready: a quantum of timers ends. Left out: it does not. */
+  /** True if something above `band` is ready, so that a quantum of timers has to end. Left out: it never has to. */
   mustYield?(band: number): boolean;
-  /** Of a backend that must be told that something was requested, see NativeTurns. */
+  /** For a backend that must be told when something was requested: see NativeTurns. */
   readonly knock?: (() => void) | undefined;
-  /** The first timer has come (true), or the last has gone (false). */
+  /** Called with true when there is a first timer, and with false when the last one has gone. */
   keepAlive?(isNeeded: boolean): void;
-  /** Told what a callback threw, or what the promise that it returned was rejected with, and whose it was. */
+  /**
+   * Gets what a callback threw, or the reason for which its promise was rejected, and a text that names the callback.
+   */
   onError(error: unknown, where: string): void;
 }
 
@@ -50,12 +55,12 @@ const TIMERS = deliveryLayout.fields.timers.at >> 2;
 const FIRED = timerCountersLayout.fields.fired.at >> 3;
 const LATE = timerCountersLayout.fields.late.at >> 3;
 const MISSED = timerCountersLayout.fields.missed.at >> 3;
-/** A callback that runs this long after its deadline counts as late. */
+/** A callback that runs so long after its deadline is counted as late. */
 const LATE_NS = 1_000_000;
-/** Nothing is later: the last number before the wheel's own end, 292 years after the start. */
+/** The latest deadline: the last number that the wheel can hold, 292 years after the start. */
 export const LAST_NS: number = 2 ** 63 - 1024;
 
-/** What a timer of one tick tells its callback; one object for all of them. */
+/** What a timer with a single tick tells its callback. All such timers share one object. */
 class OnceTick implements Tick {
   readonly sequence = 0;
   readonly missed = 0;
@@ -68,9 +73,9 @@ export class DueTimers implements DueBandHost {
   readonly table: TimerTable;
   readonly bands: readonly DueBand[] = Array.from({ length: BANDS }, (_, band) => new DueBand(this, band));
   isClosed = false;
-  /** Callbacks so far that threw or whose promise was rejected. */
+  /** How many callbacks have thrown, or returned a promise that was rejected. */
   errors = 0;
-  /** The callback that runs, or ran last, and its band: whose an error is. */
+  /** The callback that is running or ran last, and its band: an error belongs to it. */
   private running: TickCallback = ignore;
   private runningBand = 0;
   private readonly once = new OnceTick();
@@ -85,7 +90,7 @@ export class DueTimers implements DueBandHost {
     this.table = new TimerTable((index, records) => host.shareTimerRecords?.(index, records));
   }
 
-  /** Callbacks run so far. */
+  /** How many callbacks have run. */
   get fired(): number {
     return this.counters[FIRED]!;
   }
@@ -94,12 +99,12 @@ export class DueTimers implements DueBandHost {
     return this.host.nowNs();
   }
 
-  /** Puts what the wheel has expired into its bands; returns how many. Runs nothing. */
+  /** Puts the timers that the wheel has expired into their bands; returns how many. Runs nothing. */
   poll(): number {
     const delivery = this.delivery;
     const expired = delivery[TIMERS]!;
     if (expired === 0) return 0;
-    // Taken: asking again in the same turn finds nothing twice.
+    // So that a second call in the same turn does not find them again.
     delivery[TIMERS] = 0;
     const nowNs = this.host.nowNs();
     let due = 0;
@@ -109,7 +114,7 @@ export class DueTimers implements DueBandHost {
       const chunk = this.table.chunkOf(slot);
       const at = metaAt(slot);
       const meta = chunk.words[at]!;
-      // The slot may be free by now, or hold a younger timer: one whose deadline has not come is not meant.
+      // The slot may be free by now, or hold a younger timer, which is not due yet.
       if ((meta & ARMED) === 0 || chunk.records[deadlineAt(slot)]! > nowNs) continue;
       chunk.words[at] = meta ^ (ARMED | DUE);
       const band = meta & BAND_BITS;
@@ -125,7 +130,7 @@ export class DueTimers implements DueBandHost {
   select(): TimerId {
     for (let band = BANDS - 1; band >= 0; band--) {
       const queue = this.bands[band]!;
-      // Cancelled ones are passed over, each once.
+      // This skips the entries of cancelled timers, each once.
       while (queue.count !== 0) {
         const slot = queue.shift();
         const meta = slot < this.table.used ? this.table.chunkOf(slot).words[metaAt(slot)]! : 0;
@@ -135,7 +140,7 @@ export class DueTimers implements DueBandHost {
     return noTimer;
   }
 
-  /** Runs the timer of a slot if it is due still. */
+  /** Runs the timer of a slot if it is still due. */
   runSlot(slot: number, nowNs: number): boolean {
     if (slot >= this.table.used) return false;
     const chunk = this.table.chunkOf(slot);
@@ -153,7 +158,7 @@ export class DueTimers implements DueBandHost {
     tick.actualNs = nowNs;
     tick.latenessNs = nowNs - tick.expectedNs;
     if (tick.latenessNs >= LATE_NS) this.counters[LATE]!++;
-    // Over before it runs: its callback may throw, or make a timer that takes its slot.
+    // The timer is over before its callback runs: that may throw, or make a timer that takes this slot.
     this.release(slot);
     this.call(callback as TickCallback, tick);
     return true;
@@ -175,13 +180,13 @@ export class DueTimers implements DueBandHost {
 
   private call(callback: TickCallback, tick: Tick): void {
     this.running = callback;
-    // An asynchronous callback is as good as any other, and so is its rejection.
+    // A callback may be asynchronous, and its rejection counts as an error like any other.
     const result: unknown = callback(tick);
     if (typeof result === 'object' && result !== null) this.follow(result, callback, this.runningBand);
   }
 
   private follow(result: object, callback: TickCallback, band: number): void {
-    // Also of an object that only says that it is a promise, and throws when it is asked.
+    // Promise.resolve also copes with an object that only looks like a promise and throws when `then` is read.
     Promise.resolve(result).then(undefined, (error: unknown) => this.report(error, callback, band));
   }
 
@@ -203,7 +208,7 @@ export class DueTimers implements DueBandHost {
     try {
       this.call(walk.callback, walk);
     } finally {
-      // Also when the callback throws: a timer of more ticks goes on, unless it was cancelled, or everything closed.
+      // A timer with more ticks goes on even if its callback throws, unless it was cancelled or all timers were closed.
       const meta = slot < this.table.used ? this.table.chunkOf(slot).words[metaAt(slot)]! : 0;
       if (meta >>> GENERATION_SHIFT === generation) {
         const hasMoved = (meta & ARMED) !== 0;
@@ -222,7 +227,8 @@ export class DueTimers implements DueBandHost {
     const slot = table.take();
     const chunk = table.chunkOf(slot);
     const meta = table.takenMeta;
-    // The wheel counts whole nanoseconds: rounded down, it would tell poll() before the time, and once only.
+    // The wheel counts whole nanoseconds. Rounded down, it would report the timer too early, and it reports it only
+    // once.
     const wholeNs = Math.ceil(deadlineNs);
     chunk.records[deadlineAt(slot)] = wholeNs;
     chunk.words[metaAt(slot)] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
@@ -246,7 +252,7 @@ export class DueTimers implements DueBandHost {
     if (this.table.count === 0) this.host.keepAlive?.(false);
   }
 
-  /** The slot of a timer that is not over, or -1. */
+  /** The slot of a timer that is not over yet; otherwise -1. */
   slotOfLive(id: TimerId): number {
     if (typeof id !== 'number') throw invalidId(id);
     const slot = slotOf(id);
@@ -268,7 +274,7 @@ export class DueTimers implements DueBandHost {
     if (at === 0) this.host.knock?.();
   }
 
-  /** Ends a timer; false if it is already over. */
+  /** Ends a timer; false if it was already over. */
   cancel(id: TimerId): boolean {
     if (typeof id !== 'number') throw invalidId(id);
     const { table } = this;
@@ -283,7 +289,7 @@ export class DueTimers implements DueBandHost {
     return true;
   }
 
-  /** Ends every timer, also those that are due. */
+  /** Ends all timers, including those that are due. */
   close(): void {
     this.isClosed = true;
     this.table.clear();
@@ -294,7 +300,7 @@ export class DueTimers implements DueBandHost {
 
 const ignore = (): void => undefined;
 
-/** "timer callback "expireSessions"": how errors say whose they are. */
+/** How errors name a callback: `timer callback "expireSessions"`. */
 function nameOf(callback: TickCallback): string {
   const name: unknown = Object.getOwnPropertyDescriptor(callback, 'name')?.value;
   return typeof name === 'string' && name !== '' ? `timer callback "${name}"` : 'a timer';

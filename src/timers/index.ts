@@ -1,6 +1,6 @@
 /**
- * `percore/timers`: timers by the million, of a reactor (`reactor.timers`) or of any thread (`create`); rate timers
- * that do not drift, clocks, jitter, rate control.
+ * `percore/timers`: millions of cheap timers, in a reactor (`reactor.timers`) or in any other thread (`create`); rate
+ * timers that do not drift; clocks, the measuring of jitter, and rate control.
  */
 export { create, LocalTimers, type LocalTimersOptions, type TimersClock } from './timer-wheel.js';
 export { Timers } from './timers.js';

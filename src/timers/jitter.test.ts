@@ -6,7 +6,7 @@ import {
 
 const SHARES = { p50Ns: 0.5, p95Ns: 0.95, p99Ns: 0.99, p999Ns: 0.999 } as const;
 
-/** Nearest rank over a sorted list: what every summary is held against. */
+/** Percentiles by nearest rank over a sorted list, with which every summary is compared. */
 function byRank(values: readonly number[]): Percentiles {
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.max(1, Math.ceil(share * sorted.length)) - 1]!;
@@ -26,7 +26,7 @@ const jitters = fc.array(
 );
 
 describe('jitter measurement', () => {
-  it('is late above 0 and early below, and within a tolerance at its very edge', () => {
+  it('is above 0 if late and below 0 if early, and a jitter of exactly the tolerance is within it', () => {
     const late = new JitterMeasurement(1000, 1500, 7);
     const early = new JitterMeasurement(1000, 400, 8);
     expect([late.jitterNs, late.absoluteJitterNs, late.timestampNs]).toEqual([500, 500, 7]);
@@ -37,18 +37,18 @@ describe('jitter measurement', () => {
     ]).toEqual([true, false, true, false]);
   });
 
-  it('is of the interval between two ticks: a late one makes the next seem early', () => {
+  it('is that of the interval between two ticks, so after a late tick the next one seems early', () => {
     const clock = new ManualClock();
     const measured: number[] = [];
     createRateTimer({ intervalNs: 1000, clock }, (tick) => measured.push(JitterMeasurement.of(tick).jitterNs));
     for (const ns of [1000, 2300, 3000, 6100, 7000]) clock.setNs(ns);
-    // 6100 has missed those of 4000 and 5000: its interval should have been 3000.
+    // The tick at 6100 missed those at 4000 and 5000, so its interval should have been 3000.
     expect(measured).toEqual([0, 300, -300, 100, -100]);
   });
 });
 
 describe('jitter statistics', () => {
-  it('are exact up to the bound, signed and absolute', () => {
+  it('are exact up to exactSamples values, signed and absolute', () => {
     fc.assert(fc.property(jitters, fc.integer({ min: 0, max: 3_000_000 }), (values, toleranceNs) => {
       const stats = JitterStats.from(values.map((ns) => new JitterMeasurement(0, ns, 0)), { toleranceNs });
       expect(plain(stats)).toEqual(byRank(values.map(Math.abs)));
@@ -61,7 +61,7 @@ describe('jitter statistics', () => {
     }));
   });
 
-  it('beyond it are told to within a step, never too small, at the right rank; extremes and counts stay exact', () => {
+  it('are within a histogram step beyond that, and never too small; extremes and counts stay exact', () => {
     fc.assert(
       fc.property(jitters, fc.integer({ min: 0, max: 299 }), (values, exactSamples) => {
         fc.pre(exactSamples < values.length);
@@ -73,7 +73,7 @@ describe('jitter statistics', () => {
         for (const name of Object.keys(SHARES) as (keyof typeof SHARES)[]) {
           expect(stats[name]).toBeGreaterThanOrEqual(absolute[name]);
           expect(stats[name]).toBeLessThanOrEqual(Math.max(absolute[name] * 1.0323, absolute[name]));
-          // Away from zero by less than a step, to the side it is on.
+          // It may be further from zero by less than a step, on the same side.
           const [told, exact] = [stats.signed[name], signed[name]];
           expect(Math.sign(told)).toBe(Math.sign(exact));
           expect(Math.abs(told)).toBeGreaterThanOrEqual(Math.abs(exact));
@@ -92,13 +92,13 @@ describe('jitter statistics', () => {
     );
   });
 
-  it('count what is at the edge of the tolerance, on either side', () => {
+  it('count a value of exactly the tolerance as within it, early or late', () => {
     const recorder = new JitterRecorder({ toleranceNs: 10 });
     for (const ns of [-11, -10, -9, 0, 9, 10, 11, 10.5]) recorder.record(ns);
     expect(recorder.stats()).toMatchObject({ withinTolerance: 5, shareWithinTolerance: 5 / 8, toleranceNs: 10 });
   });
 
-  it('of nothing are nothing, also after a reset', () => {
+  it('are all 0 if nothing was recorded, also after a reset', () => {
     const none = { p50Ns: 0, p95Ns: 0, p99Ns: 0, p999Ns: 0, minNs: 0, maxNs: 0 };
     const empty = {
       ...none, signed: none, meanNs: 0, count: 0, withinTolerance: 0, shareWithinTolerance: 1, toleranceNs: 2_000_000,
@@ -114,13 +114,13 @@ describe('jitter statistics', () => {
     expect(recorder.stats()).toMatchObject({ p50Ns: 7, maxNs: 7, signed: { minNs: -7, p999Ns: -7 }, count: 1 });
     for (let i = 0; i < 5; i++) recorder.record(3);
     expect(recorder.stats()).toMatchObject({ p50Ns: 3, p999Ns: 7, minNs: 3, count: 6, isExact: false });
-    // Longer than the histogram tells apart.
+    // A value beyond the range of the histogram.
     const far = new JitterRecorder({ exactSamples: 0 });
     far.record(2 ** 50);
     expect(far.stats()).toMatchObject({ p50Ns: 2 ** 50, minNs: 2 ** 50, signed: { p50Ns: 2 ** 50 } });
   });
 
-  it('take a million values in the memory they had at first', () => {
+  it('take a million values without allocating', () => {
     const recorder = new JitterRecorder();
     for (let i = 1; i <= 1_000_000; i++) recorder.record(i);
     const stats = recorder.stats();
@@ -132,7 +132,7 @@ describe('jitter statistics', () => {
     }
   });
 
-  it('refuse what is no jitter', () => {
+  it('refuse values that are not finite numbers, and options out of range', () => {
     const recorder = new JitterRecorder();
     for (const ns of [NaN, Infinity, '1' as never]) {
       expect(() => recorder.record(ns)).toThrow(

@@ -1,23 +1,34 @@
 /**
- * Jitter: by how much what happened differs from what should have. Measured one by one, summed up in constant memory.
+ * Jitter: by how much an interval differs from what it should have been. Values are recorded one by one and summarized
+ * in constant memory.
  *
- *      record(jitter) ──> the first `exactSamples`, as they are ────┐ up to so many: exact
- *                    └──> late, early: log-linear histograms ───────┴ beyond: to within 3.2 %, rather too large
+ *      record(jitter) ──> the first `exactSamples` values ──────────┐ up to this number the summary is exact,
+ *                    └──> log-linear histograms of late and early ──┴ beyond it within 3.2 %, and never too small
  *
- * Percentiles are by nearest rank: the smallest value that this share of all values does not exceed; so each is a value
- * that has occurred (or the upper end of its step). *Signed* they go from the earliest to the latest, *absolute* they
- * ask only how far off. Linear interpolation, as some do, gives values between two modes that never occur.
+ * Percentiles are by nearest rank: the smallest value that this share of all values does not exceed. So each percentile
+ * is a value that has occurred, or the upper end of its histogram step. *Signed* percentiles go from the earliest to
+ * the latest, *absolute* ones only say how far off. Linear interpolation, which others use, can give values between two
+ * modes that never occur.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import type { RateTick } from './tick-grid.js';
 
-/** One interval as it should have been and as it was. */
+/**
+ * One interval: how long it should have been, and how long it was.
+ *
+ *     const timer = createRateTimer({ rateHz: 100 }, (tick) => {
+ *       if (!JitterMeasurement.of(tick).isWithinTolerance(500_000)) console.log('off by more than half a millisecond');
+ *     });
+ */
 export class JitterMeasurement {
-  /** actual less expected: + late, - early. */
+  /** The actual interval minus the expected one, in nanoseconds: above 0 is late, below 0 early. */
   readonly jitterNs: number;
 
-  /** Intervals in nanoseconds; `timestampNs` is when it ended. */
+  /**
+   * Intervals are in nanoseconds; `timestampNs` is the time at which the interval ended. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for anything but finite numbers.
+   */
   constructor(readonly expectedIntervalNs: number, readonly actualIntervalNs: number, readonly timestampNs: number) {
     checkFinite('expectedIntervalNs', expectedIntervalNs);
     checkFinite('actualIntervalNs', actualIntervalNs);
@@ -25,81 +36,85 @@ export class JitterMeasurement {
     this.jitterNs = actualIntervalNs - expectedIntervalNs;
   }
 
-  /** From the last tick to this one. */
+  /** The interval from the tick before `tick` to this one. */
   static of(tick: RateTick): JitterMeasurement {
     if (typeof tick !== 'object' || tick === null) throw invalidArgument('tick', tick, 'a tick of a rate timer');
     return new JitterMeasurement(tick.expectedIntervalNs, tick.actualIntervalNs, tick.actualNs);
   }
 
-  /** The jitter without its sign. */
+  /** The jitter without its sign, in nanoseconds. */
   get absoluteJitterNs(): number {
     return Math.abs(this.jitterNs);
   }
 
-  /** Early or late by at most this, inclusive. */
+  /** True if the interval was early or late by `toleranceNs` at most. */
   isWithinTolerance(toleranceNs: number): boolean {
     return this.absoluteJitterNs <= checkTolerance(toleranceNs);
   }
 }
 
-/** Nanoseconds each, 0 when nothing was recorded. */
+/** Percentiles in nanoseconds; all are 0 if nothing was recorded. */
 export interface Percentiles {
-  /** The median, in nanoseconds. */
+  /** The median. */
   readonly p50Ns: number;
-  /** What 95 of 100 did not exceed. */
+  /** The value that 95 % do not exceed. */
   readonly p95Ns: number;
-  /** What 99 of 100 did not exceed. */
+  /** The value that 99 % do not exceed. */
   readonly p99Ns: number;
-  /** What 999 of 1,000 did not exceed. */
+  /** The value that 99.9 % do not exceed. */
   readonly p999Ns: number;
-  /** The smallest. */
+  /** The smallest value. */
   readonly minNs: number;
-  /** The largest. */
+  /** The largest value. */
   readonly maxNs: number;
 }
 
-/** A summary. Its own percentiles are of the absolute jitter, `signed` tells early from late. */
+/**
+ * A summary of jitter values. Its own percentiles are those of the absolute jitter; those in `signed` tell early from
+ * late.
+ */
 export interface JitterStats extends Percentiles {
-  /** With its sign: below 0 is early. */
+  /** Percentiles of the jitter with its sign: below 0 is early. */
   readonly signed: Percentiles;
-  /** Of the signed jitter: what a clock that runs fast or slow would show. */
+  /** The mean of the signed jitter in nanoseconds. It is not near 0 if a clock runs too fast or too slow. */
   readonly meanNs: number;
-  /** Ticks that it is made of. */
+  /** How many values were recorded. */
   readonly count: number;
-  /** How many, and which share of all, were off by at most the tolerance; the share of none is 1. */
+  /** How many values were early or late by `toleranceNs` at most. */
   readonly withinTolerance: number;
-  /** The part of them, 0 to 1, that was no further off than `toleranceNs`. */
+  /** The share of such values, 0 to 1; it is 1 if nothing was recorded. */
   readonly shareWithinTolerance: number;
-  /** What it was compared with. */
+  /** The tolerance with which values were compared, in nanoseconds. */
   readonly toleranceNs: number;
   /**
-   * False beyond the bound: percentiles are then told to within 3.2 %. Minimum, maximum, mean and counts are always
-   * exact.
+   * True while no more than `exactSamples` values were recorded. Beyond that, percentiles are within 3.2 %; minimum,
+   * maximum, mean and counts are always exact.
    */
   readonly isExact: boolean;
 }
 
+/** The options of a JitterRecorder. */
 export interface JitterOptions {
-  /** Nanoseconds, inclusive. Default 2,000,000. */
+  /** The largest jitter that counts as within tolerance, in nanoseconds. Default 2,000,000. */
   toleranceNs?: number;
-  /** Values kept as they are: 0 to 2^20, eight bytes each. Default 4,096. */
+  /** How many values are kept for exact percentiles: 0 to 2^20, at eight bytes each. Default 4,096. */
   exactSamples?: number;
 }
 
 export const DEFAULT_TOLERANCE_NS = 2_000_000;
 
 /**
- * Takes jitter values one by one and sums them up.
+ * Records jitter values one by one and summarizes them.
  *
  *     const jitter = new JitterRecorder({ toleranceNs: 500_000 });
  *     const timer = createRateTimer({ rateHz: 1000 }, (tick) => jitter.record(tick.latenessNs));
  *     // Later:
  *     const { p50Ns, p99Ns, maxNs, shareWithinTolerance } = jitter.stats();
  *
- * Allocates at construction (some 50 KiB), not when it records. Only one thread may use it.
+ * It allocates about 50 KiB when it is made, and nothing when it records. Only one thread may use it.
  */
 export class JitterRecorder {
-  /** What each tick is compared with. */
+  /** The tolerance with which each value is compared, in nanoseconds. */
   readonly toleranceNs: number;
   private readonly exact: Float64Array;
   private readonly lateWords = new Uint32Array(HISTOGRAM_WORDS);
@@ -120,13 +135,14 @@ export class JitterRecorder {
     this.exact = new Float64Array(checkInteger('exactSamples', options.exactSamples ?? 4096, 0, 2 ** 20));
   }
 
-  /** Values recorded since the last reset. */
+  /** How many values were recorded since the last reset. */
   get count(): number {
     return this.samples;
   }
 
   /**
-   * Adds a signed jitter in nanoseconds. About 20 ns; does not allocate. Not a number is a caller's mistake and throws.
+   * Adds a signed jitter in nanoseconds. Takes about 20 ns and does not allocate. Throws ERR_PERCORE_INVALID_ARGUMENT
+   * for anything but a finite number.
    */
   record(jitterNs: number): void {
     if (!Number.isFinite(jitterNs)) checkFinite('jitterNs', jitterNs);
@@ -146,7 +162,7 @@ export class JitterRecorder {
     }
   }
 
-  /** Forgets everything. Allocates nothing. */
+  /** Forgets all values. Allocates nothing. */
   reset(): void {
     this.samples = this.earlySamples = this.sumNs = this.within = 0;
     this.leastNs = this.leastAbsoluteNs = Infinity;
@@ -156,8 +172,8 @@ export class JitterRecorder {
   }
 
   /**
-   * Sums up what was recorded since the last reset. Allocates and sorts (up to the bound): not in a tick that must be
-   * punctual.
+   * Summarizes the values since the last reset. It allocates, and sorts up to `exactSamples` values, so do not call it
+   * in a tick that must be punctual.
    */
   stats(): JitterStats {
     const count = this.samples;
@@ -194,8 +210,8 @@ export class JitterRecorder {
     const lateSamples = this.samples - this.earlySamples;
     const at = (share: number): number => {
       const rank = nearestRank(share, this.samples);
-      // The early ones come first, the earliest of them, which is the largest of its histogram, before all. A rank is
-      // asked for by its middle, so that the quotient's rounding cannot make it the next one.
+      // Early values have the lowest ranks, and the earliest of them, which is the largest in its histogram, has rank
+      // 1. Asking for the middle of a rank keeps the rounding of the quotient from reaching the next rank.
       if (rank <= this.earlySamples) {
         return -this.early.percentile((this.earlySamples - rank + 0.5) / this.earlySamples);
       }
@@ -205,9 +221,9 @@ export class JitterRecorder {
   }
 }
 
-/** Makes such a summary, of measurements that are kept elsewhere. */
+/** Makes a summary of measurements that are kept elsewhere. */
 export const JitterStats = {
-  /** A summary of measurements that exist already. */
+  /** Summarizes these measurements. Throws ERR_PERCORE_INVALID_ARGUMENT if they are not iterable. */
   from(measurements: Iterable<JitterMeasurement>, options: JitterOptions = {}): JitterStats {
     const recorder = new JitterRecorder(options);
     if (!isIterable(measurements)) {
@@ -229,14 +245,14 @@ function percentiles(at: (share: number) => number, minNs: number, maxNs: number
   return { p50Ns: at(0.5), p95Ns: at(0.95), p99Ns: at(0.99), p999Ns: at(0.999), minNs, maxNs };
 }
 
-/** 1 to count. */
+/** The rank of a percentile, from 1 to `count`. */
 const nearestRank = (share: number, count: number): number => Math.max(1, Math.ceil(share * count));
 
 function checkFinite(argument: string, value: unknown): void {
   if (!Number.isFinite(value)) throw invalidArgument(argument, value, 'a finite number of nanoseconds');
 }
 
-/** Not a typed array, which holds no measurements. */
+/** True for iterable objects other than typed arrays, which cannot hold measurements. */
 const isIterable = (value: unknown): boolean =>
   typeof value === 'object' &&
   value !== null &&

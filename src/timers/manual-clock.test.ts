@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock } from './manual-clock.js';
 
-/** Deadlines in order, each run once. */
+/** A follower with a list of deadlines, each of which it runs once. */
 function follower(
   clock: ManualClock,
   deadlines: number[],
@@ -29,7 +29,7 @@ describe('manual clock', () => {
     expect(new ManualClock().nowNs()).toBe(0);
   });
 
-  it('stops at each deadline on its way, in order over all followers', () => {
+  it('stops at each deadline on its way, in one order for all followers', () => {
     const clock = new ManualClock();
     const order: string[] = [];
     follower(clock, [10, 30, 99], (ns) => order.push(`a${ns}@${clock.nowNs()}`));
@@ -40,18 +40,18 @@ describe('manual clock', () => {
     expect(clock.nextDeadlineNs()).toBe(100);
   });
 
-  it('leaps over deadlines, which then run late', () => {
+  it('can leap over deadlines, which then run late', () => {
     const clock = new ManualClock();
     const { ran } = follower(clock, [10, 20, 51]);
     clock.setNs(50);
     expect(ran).toEqual([[10, 50], [20, 50]]);
   });
 
-  it('drives what is run by hand, turn after turn until nothing is due', () => {
+  it('drives timers that are run by hand, turn after turn until nothing is due', () => {
     const clock = new ManualClock();
     const due = [10, 10, 10, 20, 45];
     const ran: number[] = [];
-    // Two at most a turn, as a wheel with a budget.
+    // At most two run in a turn, as in a wheel with a budget.
     const stop = clock.drive({
       nextDeadlineNs: () => due[0] ?? Infinity,
       turn() {
@@ -93,7 +93,7 @@ describe('manual clock', () => {
     expect(clock.nowNs()).toBe(35);
   });
 
-  it('may be moved from inside what it runs, never back', () => {
+  it('may be moved by what it runs, but never back', () => {
     const clock = new ManualClock();
     const { ran } = follower(clock, [10, 12, 40], (ns) => {
       if (ns === 10) clock.advance(25);
@@ -103,7 +103,7 @@ describe('manual clock', () => {
     expect(clock.nowNs()).toBe(35);
   });
 
-  it('hands on what a follower threw, when all others have run', () => {
+  it('throws what a follower threw after all others have run', () => {
     const clock = new ManualClock();
     const errors = [new Error('first'), new Error('second')];
     follower(clock, [10, 20], () => {
@@ -124,20 +124,34 @@ describe('manual clock', () => {
     expect(clock.nowNs()).toBe(40);
   });
 
-  it('is left by a follower that does not follow any more', () => {
+  it('does so with passes of the event loop in between as well', async () => {
+    const clock = new ManualClock();
+    follower(clock, [10, 20], (ns) => {
+      throw new Error(String(ns));
+    });
+    const { ran } = follower(clock, [15, 25]);
+    await expect(clock.advanceAsync(30)).rejects.toThrow(
+      expect.objectContaining({
+        errors: [expect.objectContaining({ message: '10' }), expect.objectContaining({ message: '20' })],
+      }),
+    );
+    expect([ran, clock.nowNs()]).toEqual([[[15, 15], [25, 25]], 30]);
+  });
+
+  it('no longer runs a follower that has stopped following it', () => {
     const clock = new ManualClock();
     const unfollow = clock.follow({ nextDeadlineNs: () => 1, expire: () => expect.unreachable() });
     unfollow();
     clock.advance(10);
   });
 
-  it('says so when a follower does not move on', { timeout: 60_000 }, () => {
+  it('throws when a follower does not move on', { timeout: 60_000 }, () => {
     const clock = new ManualClock();
     clock.follow({ nextDeadlineNs: () => 1, expire: () => undefined });
     expect(() => clock.advance(1)).toThrow(/a follower does not move on/);
   });
 
-  it('refuses to stand still wrongly', () => {
+  it('refuses to move back, or by anything but a finite number', () => {
     const clock = new ManualClock(50);
     for (const ns of [-1, NaN, Infinity, '1' as never]) {
       expect(() => clock.advance(ns)).toThrow(

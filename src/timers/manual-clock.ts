@@ -1,46 +1,48 @@
 /**
- * A clock that moves only when a test says so, and takes along everything that follows it: no sleeping, no chance.
+ * A clock that moves only when a test says so, and that runs whatever is due as it moves. Tests with it neither sleep
+ * nor depend on chance.
  *
- *      advance(5 ms)       now ──> deadline A ──> deadline B ──> now + 5 ms     each runs at its deadline: the ideal
- *      setNs(now + 5 ms)   now ─────────────────────────────────> A, B          each runs late: a stall
+ *      advance(5 ms)       now ──> deadline A ──> deadline B ──> now + 5 ms     each runs at its deadline, as is ideal
+ *      setNs(now + 5 ms)   now ─────────────────────────────────> A, B          each runs late, as after a stall
  *
- * Rate timers made with it follow it by themselves. Timers of a wheel with this clock are driven by it after
- * `drive(timers)`, anything else that has deadlines after `follow`. One thread.
+ * Rate timers that are made with the clock follow it by themselves. Timers of a wheel with this clock follow it after
+ * `drive(timers)`, and anything else that has deadlines after `follow`. To be used by one thread.
  */
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
 import type { Clock } from './clock.js';
 
-/** Something with deadlines that `follow` binds to the clock. */
+/** Something with deadlines, which `follow` binds to a manual clock. */
 export interface ClockFollower {
-  /** When something is due next, on this clock; Infinity for nothing, and then it is not called. */
+  /** The time of the clock at which something is due next; Infinity if nothing is. */
   nextDeadlineNs(): number;
-  /** Runs what is due. Called while nextDeadlineNs() is not after now; it must move on by that. */
+  /** Runs what is due. It is called again as long as nextDeadlineNs() is not after now, so it must change that. */
   expire(): void;
 }
 
-/** Timers that are run by hand, as `create({ clock })` makes them. */
+/** Timers that are run by hand, such as those that `create({ clock })` makes. */
 export interface HandDrivenTimers {
-  /** Infinity when nothing is armed. */
+  /** The earliest deadline; Infinity if nothing is armed. */
   nextDeadlineNs(): number;
   /** Runs what is due, or a part of it; returns how many ran. */
   turn(): number;
 }
 
-/** Turns in which a driven wheel may run what is due at one moment. */
+/** The most turns that a driven wheel may take for what is due at one moment. */
 const MOST_TURNS = 1_000_000;
-/** This many expiries while time stands still are an endless loop of a follower, not a test. */
+/** So many expiries in one step of the clock mean that a follower loops for ever. */
 const MOST_EXPIRIES = 10_000_000;
 
 /**
- * A clock for tests: time stands still until it is told to move, and what is due runs in the call that moves it.
+ * A clock for tests. Its time stands still until a call moves it, and whatever is due runs within that call.
  *
  *     const clock = new ManualClock();
  *     const timer = createRateTimer({ rateHz: 1000, clock }, (tick) => console.log(tick.sequence));
- *     clock.advance(3_000_000);                                       // 0, 1, 2: each at its own deadline
- *     clock.setNs(10_000_000);                                        // one tick more, late, with six missed
+ *     clock.advance(3_000_000);                                       // ticks 0, 1, 2, each at its deadline
+ *     clock.setNs(10_000_000);                                        // one more tick, late, after six missed ones
  *
- * Times are nanoseconds. Only the thread that made it may use it. What a follower throws is thrown by the call that
- * moves the clock, after all have run; callbacks of timers in a reactor are counted and reported there instead.
+ * Times are nanoseconds. Only the thread that made the clock may use it. If a follower throws, the call that moves the
+ * clock throws that error after all others have run. Errors of timer callbacks in a reactor are counted and reported
+ * there instead.
  */
 export class ManualClock implements Clock {
   private timeNs: number;
@@ -50,12 +52,12 @@ export class ManualClock implements Clock {
     this.timeNs = checkTime('startNs', startNs, -Infinity);
   }
 
-  /** The time to which it was moved last. */
+  /** The time to which the clock was last moved. */
   nowNs(): number {
     return this.timeNs;
   }
 
-  /** The earliest deadline of all followers; Infinity when there is none. */
+  /** The earliest deadline of all followers; Infinity if there is none. */
   nextDeadlineNs(): number {
     let next = Infinity;
     for (const follower of this.followers) next = Math.min(next, deadlineOf(follower));
@@ -63,35 +65,42 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves on by `ns`, stopping at each deadline on the way to run what is due then. Promises that this settles run
-   * after it has returned; where they have to run between two deadlines, use `advanceAsync`. Throws what a follower
-   * threw, after all have run (an AggregateError when there was more than one).
+   * Moves the clock on by `ns` and stops at each deadline on the way to run what is due then. Code that awaits promises
+   * settled by this runs after it has returned; if such code has to run between two deadlines, use `advanceAsync`.
+   * After everything has run, it throws what a follower threw, or an AggregateError if there was more than one error.
    */
   advance(ns: number): void {
     this.run(this.timeNs + checkTime('ns', ns, 0), true);
   }
 
-  /** The same, with a pass of the event loop after each deadline, so that `await timer.tick()` goes on in time. */
+  /**
+   * Does the same, with a pass of the event loop after each deadline, so that code after `await timer.tick()` runs at
+   * the time of its tick.
+   */
   async advanceAsync(ns: number): Promise<void> {
     const endNs = this.timeNs + checkTime('ns', ns, 0);
-    // What awaits now may be about to ask for its first deadline.
+    const errors: unknown[] = [];
+    // Code that has just been resumed may be about to ask for its first deadline.
     await eventLoopPass();
     for (let expiries = 0; ; expiries++) {
       const nextNs = this.nextDeadlineNs();
       if (nextNs > endNs) break;
       checkProgress(expiries);
-      this.run(Math.max(this.timeNs, nextNs), true);
+      this.expireUntil(Math.max(this.timeNs, nextNs), errors);
       await eventLoopPass();
     }
     this.timeNs = Math.max(this.timeNs, endNs);
+    throwAll(errors);
   }
 
-  /** Leaps to `ns`, not before now, and runs what has become due, late. Throws as `advance` does. */
+  /**
+   * Leaps to the time `ns`, which must not be before now, and then runs what is due, late. Throws as `advance` does.
+   */
   setNs(ns: number): void {
     this.run(checkTime('ns', ns, this.timeNs), false);
   }
 
-  /** Lets something follow this clock until the returned function is called. */
+  /** Lets `follower` follow this clock until the returned function is called. */
   follow(follower: ClockFollower): () => void {
     checkFunction('follower.nextDeadlineNs', follower?.nextDeadlineNs);
     checkFunction('follower.expire', follower.expire);
@@ -100,7 +109,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Runs timers that have this clock whenever it comes to a deadline of theirs, until the returned function is called.
+   * Runs `timers`, which must have this clock, whenever it reaches one of their deadlines, until the returned function
+   * is called.
    */
   drive(timers: HandDrivenTimers): () => void {
     checkFunction('timers.nextDeadlineNs', timers?.nextDeadlineNs);
@@ -108,7 +118,7 @@ export class ManualClock implements Clock {
     return this.follow({
       nextDeadlineNs: () => timers.nextDeadlineNs(),
       expire() {
-        // A turn has a budget: what it leaves is due all the same.
+        // A turn has a budget, and what it leaves over is due now as well.
         for (let turns = 0; timers.turn() !== 0; turns++) checkProgress(turns, MOST_TURNS);
       },
     });
@@ -117,11 +127,17 @@ export class ManualClock implements Clock {
   private run(endNs: number, isStepwise: boolean): void {
     const errors: unknown[] = [];
     if (!isStepwise) this.timeNs = endNs;
+    this.expireUntil(endNs, errors);
+    throwAll(errors);
+  }
+
+  /** Moves on to `endNs` and runs what is due on the way. Adds what followers throw to `errors`. */
+  private expireUntil(endNs: number, errors: unknown[]): void {
     for (let expiries = 0; ; expiries++) {
       const next = this.earliest();
       if (next === undefined || deadlineOf(next) > endNs) break;
       checkProgress(expiries);
-      // Not back: a deadline may lie in the past, and a callback may have moved the clock itself.
+      // Never back: a deadline may lie in the past, and a callback may have moved the clock itself.
       this.timeNs = Math.max(this.timeNs, deadlineOf(next));
       try {
         next.expire();
@@ -130,8 +146,6 @@ export class ManualClock implements Clock {
       }
     }
     this.timeNs = Math.max(this.timeNs, endNs);
-    if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, `${errors.length} callbacks threw while the clock moved`);
   }
 
   private earliest(): ClockFollower | undefined {
@@ -141,6 +155,11 @@ export class ManualClock implements Clock {
     }
     return earliest;
   }
+}
+
+function throwAll(errors: readonly unknown[]): void {
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} callbacks threw while the clock moved`);
 }
 
 function deadlineOf(follower: ClockFollower): number {
@@ -157,7 +176,7 @@ function checkProgress(count: number, most = MOST_EXPIRIES): void {
   if (count === most) {
     throw new PercoreError(
       'ERR_PERCORE_INVALID_ARGUMENT',
-      `${most} deadlines have come in one step of the manual clock, and the next is already due: ` +
+      `${most} deadlines came in one step of the manual clock, and the next one is already due: ` +
         'a follower does not move on, or the step is too long',
     );
   }

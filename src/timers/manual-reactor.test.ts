@@ -19,12 +19,13 @@ describe('a reactor with a manual clock', () => {
     expect(await runtime.call('advance', 999_999)).toEqual([]);
     const second = await runtime.call('advance', 1e9);
     expect(second.length).toBe(1000 + 667);
-    // The rate timer is outside of the wheel; the other one ran three times before, and once a millisecond since.
+    // The rate timer is not in the wheel. The other timer ran three times before that, and once in each millisecond
+    // since.
     expect(runtime.status().reactors[0]!.timers).toMatchObject({ fired: 1003, late: 0, missed: 0 });
     expect(await runtime.close()).toMatchObject({ drained: true, undelivered: 0 });
   });
 
-  it('is refused as anything else', async () => {
+  it('is refused with any other clock', async () => {
     await expect(
       createRuntime({
         entry: new URL('./fixtures/manual-reactor.js', import.meta.url),

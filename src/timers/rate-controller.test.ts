@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
-  ManualClock, RateController, RateSurface, type JitterWarning, type RateControllerOptions, type RateStats,
+  ManualClock, RateController, RateSurface, createRateState,
+  type JitterWarning, type RateControllerOptions, type RateStats,
 } from './index.js';
 
 const surface = () => new RateSurface({ targetHz: 2, minimumHz: 0.5, maximumHz: 5 });
 
-/** A controller on a manual clock, and what it emitted with the time of each. */
+/** A controller by a manual clock, and what it has emitted, with the time of each token. */
 function start(options: Partial<RateControllerOptions<number>> = {}) {
   const clock = new ManualClock();
   const emitted: [number, number][] = [];
@@ -23,7 +24,7 @@ function start(options: Partial<RateControllerOptions<number>> = {}) {
 }
 
 describe('rate surface', () => {
-  it('grants the nearest rate within its ends', () => {
+  it('grants the nearest rate within its limits', () => {
     const rates = surface();
     expect([rates.rateHz, rates.set(3), rates.rateHz]).toEqual([2, 3, 3]);
     expect([rates.set(100), rates.set(0.1), rates.adjust(3), rates.adjust(100), rates.adjust(0.001)]).toEqual([
@@ -34,7 +35,7 @@ describe('rate surface', () => {
     expect([fixed.minimumHz, fixed.maximumHz, fixed.set(9)]).toEqual([7, 7, 7]);
   });
 
-  it('refuses what is no surface', () => {
+  it('refuses rates out of range and limits on the wrong side of the target', () => {
     const invalid = (argument: string) => expect.objectContaining({ code: 'ERR_PERCORE_TIMER_INVALID_RATE', argument });
     for (const targetHz of [0, -1, NaN, Infinity]) {
       expect(() => new RateSurface({ targetHz })).toThrow(invalid('targetHz'));
@@ -53,7 +54,7 @@ describe('rate surface', () => {
 });
 
 describe('rate controller', () => {
-  it('emits a token a tick, in order, at the rate', () => {
+  it('emits one token in each tick, in order, at the rate', () => {
     const { clock, emitted } = start();
     clock.advance(2e9);
     expect(emitted).toEqual([[0, 5e8], [1, 1e9], [2, 1.5e9], [3, 2e9]]);
@@ -77,7 +78,7 @@ describe('rate controller', () => {
     expect(emitted.length).toBe(7);
   });
 
-  it('tells its statistics each 100 ticks', () => {
+  it('tells its statistics every 100 ticks', () => {
     const { clock, controller, stats, warnings } = start();
     clock.advance(99.5 * 5e8);
     expect(stats).toEqual([]);
@@ -95,9 +96,9 @@ describe('rate controller', () => {
     expect(controller.stats()).toMatchObject({ count: 300, p999Ns: 0 });
   });
 
-  it('warns when the p99 of such a stretch is past the tolerance, and of no other', () => {
+  it('warns when the p99 of the last ticks exceeds the tolerance, and at no other time', () => {
     const { clock, controller, stats, warnings } = start({ statsEvery: 10, toleranceNs: 1e6 });
-    // One tick of ten late by more than the tolerance; the one after it seems early by as much.
+    // One tick of ten is late by more than the tolerance, and the one after it seems early by as much.
     for (let i = 1; i <= 20; i++) clock.setNs(i * 5e8 + (i === 5 ? 1_000_001 : i === 15 ? 1_000_000 : 0));
     expect(stats.length).toBe(2);
     expect(warnings).toEqual([
@@ -114,14 +115,14 @@ describe('rate controller', () => {
     expect(controller.status().warnings).toBe(1);
   });
 
-  it('tells what it left out', () => {
+  it('tells how many ticks it left out', () => {
     const { clock, emitted, stats } = start({ statsEvery: 3 });
     for (const ns of [5e8, 2.6e9, 3e9, 3.5e9, 4e9, 5.1e9]) clock.setNs(ns);
     expect(emitted.map(([token]) => token)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(stats.map(({ missed }) => missed)).toEqual([3, 1]);
   });
 
-  it('ends at the tick that finds no token', async () => {
+  it('ends at the first tick that finds no token', async () => {
     const { clock, controller, emitted } = start({ tokens: [7, 8] });
     const ended = controller.ended;
     clock.advance(1e9);
@@ -134,7 +135,7 @@ describe('rate controller', () => {
     expect(clock.nextDeadlineNs()).toBe(Infinity);
   });
 
-  it('is closed from inside a token, tells its tokens, and ends once', () => {
+  it('can be closed within emit, closes its iterator, and ends once', () => {
     let returned = 0;
     function* endless(): Generator<number> {
       try {
@@ -157,7 +158,7 @@ describe('rate controller', () => {
     expect([emitted.length, returned, ends, controller.stats().count]).toEqual([3, 1, 1, 3]);
   });
 
-  it('goes on after a token that throws, and says so by an event', () => {
+  it('goes on after emit has thrown, and tells that by an event', () => {
     const errors: unknown[] = [];
     const { clock, controller, emitted } = start({
       emit: (token) => {
@@ -173,7 +174,7 @@ describe('rate controller', () => {
     expect(errors).toEqual([]);
   });
 
-  it('goes on after listeners that throw: each costs itself alone', () => {
+  it('goes on after listeners that throw: only the one that throws is affected', () => {
     const { clock, controller, emitted, warnings } = start({ statsEvery: 2, toleranceNs: 0 });
     const errors: unknown[] = [];
     controller.on('error', (error) => errors.push((error as Error).message));
@@ -189,7 +190,7 @@ describe('rate controller', () => {
     expect(controller.stats().count).toBe(3);
   });
 
-  it('takes an endless text on a real clock, too', async () => {
+  it('runs by a real clock too', async () => {
     const seen: string[] = [];
     const controller = new RateController<string>({
       surface: new RateSurface({ targetHz: 1000 }),
@@ -206,7 +207,7 @@ describe('rate controller', () => {
     await controller[Symbol.asyncDispose]();
   });
 
-  it('refuses what it cannot run with', () => {
+  it('refuses options with which it cannot run', () => {
     const make = (options: unknown) => () => new RateController(options as RateControllerOptions<number>);
     const emit = () => undefined;
     expect(make(undefined)).toThrow(/^options must be/);
@@ -215,5 +216,8 @@ describe('rate controller', () => {
     expect(make({ surface: surface(), tokens: [] })).toThrow(/^emit must be a function/);
     expect(make({ surface: surface(), tokens: [], emit, statsEvery: 0 })).toThrow(/^statsEvery must be a whole number/);
     expect(make({ surface: surface(), tokens: [], emit, toleranceNs: -1 })).toThrow(/^toleranceNs must be/);
+    const withState = { surface: surface(), tokens: [], emit, state: createRateState() };
+    expect(make({ ...withState, clock: {} })).toThrow(expect.objectContaining({ argument: 'clock' }));
+    expect(make({ ...withState, state: new Float64Array(5) })).toThrow(/^state must be what createRateState\(\)/);
   });
 });

@@ -1,13 +1,14 @@
 /**
- * Emits tokens at a rate that can change while it runs, and keeps an eye on its own timing.
+ * Emits tokens at a rate that can change while it runs, and watches its own timing.
  *
- *      tick ──> next token ──> emit(token, tick) ──> jitter recorded ──> each 100 ticks 'stats', perhaps 'warning'
+ *      tick ──> next token ──> emit(token, tick) ──> jitter recorded ──> every 100 ticks 'stats', perhaps 'warning'
  *
- * A token that is late is a number in the statistics or an event, never an error: whether it matters is the caller's to
- * say. The jitter is of intervals: from one emission to the next, against what the rate asks (`JitterMeasurement`).
+ * A late token is a number in the statistics or an event but never an error, since only the caller knows whether it
+ * matters. The jitter is that of intervals, from one emission to the next, compared with the rate
+ * (`JitterMeasurement`).
  */
 import { EventEmitter } from 'node:events';
-import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkFunction, checkInteger, checkOptions, invalidArgument, messageOf, PercoreError } from '../errors.js';
 import { native } from '../native.js';
 import { tellError } from '../uncaught.js';
 import { monotonicClock } from './clock.js';
@@ -18,72 +19,76 @@ import type { RateTimerOptions, RateTimerStatus } from './rate-timer-options.js'
 import { createRateTimer, type RateTimer } from './rate-timer.js';
 import type { RateTick } from './tick-grid.js';
 
+/** The options of a RateController. Those of its timer are described in `RateTimerOptions`. */
 export interface RateControllerOptions<T> extends Pick<
   RateTimerOptions,
   'backend' | 'catchUp' | 'clock' | 'spinNs' | 'firstNs'
 > {
-  /** The rates it may run at. */
+  /** The rates at which it may run. */
   surface: RateSurface;
-  /** Where tokens come from; one is taken each tick, not before. The controller ends at the tick that finds none. */
+  /** The source of the tokens. One is taken in each tick. The controller ends at the first tick that finds no token. */
   tokens: Iterable<T>;
   /**
-   * Gets each token in its tick. The tick is written again for the next one. What it throws is an 'error' event, and
-   * the next token comes all the same. See RateController for what happens when nobody listens to 'error'.
+   * Gets each token in its tick. The object `tick` is reused for the next tick. If this throws, that is an 'error'
+   * event, and the next token is emitted nevertheless. RateController says what happens when nobody listens to 'error'.
    */
   emit: (token: T, tick: RateTick) => unknown;
-  /** Where it shows its timing to others: what `createRateState` has made. */
+  /** Memory from `createRateState` in which the controller shows its timing to others. Left out: it shows nothing. */
   state?: Float64Array;
-  /** Nanoseconds, inclusive; a p99 beyond it is worth a warning. Default 2,000,000. */
+  /** If the p99 of the jitter exceeds this, there is a 'warning' event. In nanoseconds; default 2,000,000. */
   toleranceNs?: number;
-  /** Ticks from one 'stats' event to the next: 1 to 2^20, default 100. */
+  /** How many ticks there are from one 'stats' event to the next: 1 to 2^20, default 100. */
   statsEvery?: number;
 }
 
-/** Of the last `statsEvery` ticks. */
+/** Statistics of the last `statsEvery` ticks: what a 'stats' event tells. */
 export interface RateStats {
-  /** The rate that it is set to. */
+  /** The present rate in ticks a second. */
   readonly rateHz: number;
-  /** How evenly its ticks came. */
+  /** The jitter of the intervals between the ticks. */
   readonly jitter: JitterStats;
-  /** Tokens left out in this time because their ticks were over ('skip' alone). */
+  /** How many ticks, and so tokens, were left out because they were over; always 0 unless `catchUp` is 'skip'. */
   readonly missed: number;
 }
-/** The tolerance was not kept. */
+
+/** What a 'warning' event tells: the p99 of the jitter has exceeded the tolerance. */
 export interface JitterWarning extends RateStats {
-  /** What 99 of 100 ticks did not exceed, in nanoseconds. */
+  /** The absolute jitter that 99 % of the ticks did not exceed, in nanoseconds. */
   readonly p99Ns: number;
-  /** What that is above. */
+  /** The tolerance that it exceeds, in nanoseconds. */
   readonly toleranceNs: number;
 }
+
 interface RateControllerEvents {
   stats: [RateStats];
   warning: [JitterWarning];
-  /** The tokens are all emitted, or the controller was closed. */
+  /** All tokens were emitted, or the controller was closed. */
   end: [];
   error: [unknown];
 }
 
+/** What `RateController.status()` returns. */
 export interface RateControllerStatus extends RateTimerStatus {
-  /** Least, target and most rate. */
+  /** The rates at which the controller may run, in ticks a second. */
   readonly surface: { readonly minimumHz: number; readonly targetHz: number; readonly maximumHz: number };
-  /** Ticks so far. */
+  /** How many tokens were emitted. */
   readonly emitted: number;
-  /** Events 'jitterWarning' so far. */
+  /** How many 'warning' events there were. */
   readonly warnings: number;
 }
 
 /**
- * Emits the tokens of an iterable, one a tick, at a rate that its surface allows.
+ * Emits the tokens of an iterable, one in each tick, at a rate that its surface allows.
  *
  *     const surface = new RateSurface({ targetHz: 30, minimumHz: 10, maximumHz: 60 });
  *     const controller = new RateController({ surface, tokens: frames(), emit: (frame) => show(frame) });
  *     controller.on('warning', ({ p99Ns }) => console.log(`p99 jitter is ${p99Ns} ns`));
- *     controller.setRate(100);                                    // 60: what the surface grants
+ *     controller.setRate(100);                                    // returns 60, the most that the surface allows
  *     await controller.ended;
  *
- * Starts when it is made and keeps its thread alive until the tokens or the controller end. Only the thread that made
- * it may call it; nothing blocks. It allocates for each 'stats' event and for nothing else. Events: 'stats', 'warning',
- * 'end', 'error'. What `emit`, the tokens or a listener throws in a tick is an 'error' event, and the ticks go on. When
+ * It starts when it is made, and keeps its thread alive until the tokens end or it is closed. Only the thread that made
+ * it may call it. Nothing blocks, and it allocates only for 'stats' events. The events are 'stats', 'warning', 'end'
+ * and 'error'. If `emit`, the tokens or a listener throws in a tick, that is an 'error' event, and the ticks go on. If
  * nobody listens to 'error', a reactor counts and reports it as 'stepError'; in other threads it is an uncaught
  * exception.
  */
@@ -96,7 +101,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   private readonly total: JitterRecorder;
   private readonly statsEvery: number;
   private readonly state: Float64Array | undefined;
-  /** What turns its clock's time into CLOCK_MONOTONIC. */
+  /** CLOCK_MONOTONIC minus the time of the controller's clock. */
   private readonly originNs: number;
   private emitted = 0;
   private warnings = 0;
@@ -104,7 +109,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   private missedInWindow = 0;
   private hasEnded = false;
 
-  /** Starts at once, at the surface's rate. Throws what createRateTimer throws. */
+  /** Starts at once, at the present rate of the surface. Throws what `createRateTimer` throws. */
   constructor(options: RateControllerOptions<T>) {
     super();
     if (typeof options !== 'object' || options === null) {
@@ -129,7 +134,6 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     this.total = new JitterRecorder({ toleranceNs });
     this.tokens = iteratorOf(options.tokens);
     const { backend, catchUp, clock, spinNs, firstNs } = options;
-    this.originNs = options.state === undefined ? 0 : native().clock.nowNs() - (clock ?? monotonicClock()).nowNs();
     this.timer = createRateTimer(
       {
         rateHz: this.surface.rateHz,
@@ -142,24 +146,29 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
       },
       (tick) => this.onTick(tick),
     );
+    // Only now, since createRateTimer has checked the clock.
+    this.originNs = options.state === undefined ? 0 : native().clock.nowNs() - (clock ?? monotonicClock()).nowNs();
   }
 
-  /** Asks for another rate from the next token on; returns the one that the surface grants. */
+  /**
+   * Asks for another rate, in ticks a second, from the next token on. Returns the rate that the surface grants. Throws
+   * ERR_PERCORE_TIMER_INVALID_RATE.
+   */
   setRate(rateHz: number): number {
     return this.apply(this.surface.set(rateHz));
   }
 
-  /** Faster (above 1) or slower (below 1) by a factor; returns the granted rate. */
+  /** Multiplies the rate by `factor`, which must be above 0. Returns the rate that the surface grants. */
   adjust(factor: number): number {
     return this.apply(this.surface.adjust(factor));
   }
 
-  /** Since the start. Allocates and sorts. */
+  /** Statistics of all ticks since the start. Allocates and sorts. */
   stats(): JitterStats {
     return this.total.stats();
   }
 
-  /** The timer's status, the surface, and what was emitted. Allocates. */
+  /** The figures of the controller and of its timer. Allocates. */
   status(): RateControllerStatus {
     const { minimumHz, targetHz, maximumHz } = this.surface;
     const timer = this.timer.status();
@@ -172,18 +181,21 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     };
   }
 
-  /** Resolves when the last token has been emitted, or the controller was closed. */
+  /** Resolves when the tokens have ended or the controller is closed. */
   get ended(): Promise<void> {
     return this.hasEnded ? Promise.resolve() : new Promise((resolve) => this.once('end', () => resolve()));
   }
 
-  /** Lets its thread end although tokens are left. */
+  /** Lets the thread end although there may be tokens left. */
   unref(): this {
     this.timer.unref();
     return this;
   }
 
-  /** No token comes after this. Also from inside `emit`; twice is once. */
+  /**
+   * Ends the controller: no further token is emitted. May be called within `emit`, and more than once. Throws what the
+   * iterator's `return()` throws.
+   */
   close(): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
@@ -191,11 +203,12 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     try {
       this.tokens.return?.();
     } finally {
-      // The 'end' event comes even when the tokens' own clearing up throws.
+      // The 'end' event must come even if the iterator throws when it is closed.
       this.emit('end');
     }
   }
 
+  /** Closes the controller, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
@@ -203,7 +216,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
   private onTick(tick: RateTick): unknown {
-    // Read now: the tick is the timer's own.
+    // Read both now: the timer reuses the tick.
     const jitterNs = tick.actualIntervalNs - tick.expectedIntervalNs;
     const nextNs = tick.expectedNs + tick.expectedIntervalNs;
     if (this.state !== undefined) showTick(this.state, this.surface.rateHz, this.originNs, tick.actualNs, nextNs);
@@ -212,7 +225,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     if (typeof next !== 'object' || next === null) {
       throw new PercoreError(
         'ERR_PERCORE_INVALID_ARGUMENT',
-        'the iterator of tokens gave something else than { value, done }',
+        'next() of the iterator of tokens must return an object with value and done',
         { argument: 'tokens', value: next },
       );
     }
@@ -222,10 +235,10 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     }
     this.emitted++;
     try {
-      // A promise goes to the timer, which looks after its rejection.
+      // If this is a promise, the timer handles its rejection.
       return this.emitToken(next.value, tick);
     } finally {
-      // After the token: nothing stands between the tick and it. Also when it throws.
+      // After the token, so that this does not delay it; and also if emit() throws.
       this.record(jitterNs);
     }
   }
@@ -246,7 +259,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     if (isPast) this.notify('warning', () => this.emit('warning', { ...stats, p99Ns, toleranceNs }));
   }
 
-  /** What a listener throws costs neither the token nor the next event. */
+  /** Calls listeners. If one throws, the token and the next event are not affected. */
   private notify(name: string, tell: () => void): void {
     try {
       tell();
@@ -256,7 +269,7 @@ export class RateController<T> extends EventEmitter<RateControllerEvents> implem
     }
   }
 
-  /** An 'error' event; what nobody listens to goes the way of all errors of this thread. */
+  /** Emits an 'error' event; if nobody listens to it, the error is reported as any error in this thread. */
   private fail(error: unknown, what: string): void {
     const onError = this.listenerCount('error') === 0 ? undefined : () => void this.emit('error', error);
     tellError(onError, error, `${what} of a rate controller at ${this.surface.rateHz} Hz`);
@@ -274,12 +287,12 @@ function iteratorOf<T>(tokens: Iterable<T>): Iterator<T> {
     iterator = tokens[Symbol.iterator]();
   } catch (cause) {
     throw new PercoreError(
-      'ERR_PERCORE_INVALID_ARGUMENT', `tokens cannot be walked: ${(cause as Error | undefined)?.message}`,
+      'ERR_PERCORE_INVALID_ARGUMENT', `tokens cannot be iterated: ${messageOf(cause)}`,
       { argument: 'tokens', value: tokens, cause },
     );
   }
   if (typeof iterator?.next !== 'function') {
-    throw invalidArgument('tokens', tokens, 'iterable: its [Symbol.iterator]() returns an iterator');
+    throw invalidArgument('tokens', tokens, 'iterable: its [Symbol.iterator]() must return an iterator');
   }
   return iterator;
 }

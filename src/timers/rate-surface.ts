@@ -1,37 +1,39 @@
 /**
- * The rates that a controller may run at: it stands at the target and gives way between minimum and maximum.
+ * The rates at which a controller may run: it begins at the target and may be moved between minimum and maximum.
  *
  *      minimumHz ───────── targetHz ───────────────── maximumHz
- *                   adjust, set: never past either end
+ *                   adjust and set never go past either end
  */
 import { checkOptions, invalidArgument } from '../errors.js';
 import { checkRateHz } from './rate.js';
 
+/** The options of a RateSurface. All rates are ticks a second. */
 export interface RateSurfaceOptions {
-  /** Where it starts and returns to. Ticks a second. */
+  /** The rate at which it begins, and to which `reset` returns. */
   targetHz: number;
-  /** At most the target; the target if left out. */
+  /** The lowest rate; not above the target. Default: the target. */
   minimumHz?: number;
-  /** At least the target; the target if left out. */
+  /** The highest rate; not below the target. Default: the target. */
   maximumHz?: number;
 }
 
 /**
- * The rate that is asked for, and what is granted of it.
+ * A rate that may be moved within limits: one asks for a rate, and is told which one is granted.
  *
  *     const surface = new RateSurface({ targetHz: 2, minimumHz: 0.5, maximumHz: 5 });
  *     surface.set(50);                  // 5
  *     surface.adjust(0.5);              // 2.5
  *     surface.reset();                  // 2
  *
- * Rates are ticks a second, from once a century to 1,000,000. Nothing blocks or allocates. Only one thread may use it.
+ * Rates are ticks a second, from one in a century to 1,000,000. Nothing blocks or allocates. Only one thread may use
+ * it.
  */
 export class RateSurface {
-  /** It does not go below, in ticks a second. */
+  /** The lowest rate, in ticks a second. */
   readonly minimumHz: number;
-  /** Where it begins. */
+  /** The rate at which it begins, in ticks a second. */
   readonly targetHz: number;
-  /** It does not go above. */
+  /** The highest rate, in ticks a second. */
   readonly maximumHz: number;
   private presentHz: number;
 
@@ -63,20 +65,20 @@ export class RateSurface {
     this.presentHz = this.targetHz;
   }
 
-  /** The rate now. */
+  /** The present rate in ticks a second. */
   get rateHz(): number {
     return this.presentHz;
   }
 
   /**
-   * Asks for a rate and returns the one that is granted: the nearest within the surface. Throws for what is no rate at
-   * all.
+   * Asks for a rate and returns the one that is granted, which is the nearest one within the limits. Throws
+   * ERR_PERCORE_TIMER_INVALID_RATE for a rate that no timer can have.
    */
   set(rateHz: number): number {
     return (this.presentHz = Math.min(Math.max(checkRateHz(rateHz), this.minimumHz), this.maximumHz));
   }
 
-  /** Faster (above 1) or slower (below 1) by a factor; returns the granted rate. */
+  /** Multiplies the rate by `factor`, which must be above 0, and returns the rate that is granted. */
   adjust(factor: number): number {
     if (typeof factor !== 'number' || !(factor > 0) || factor === Infinity) {
       throw invalidArgument('factor', factor, 'a finite number above 0');
@@ -84,7 +86,7 @@ export class RateSurface {
     return (this.presentHz = Math.min(Math.max(this.presentHz * factor, this.minimumHz), this.maximumHz));
   }
 
-  /** Back to the target; returns it. */
+  /** Returns to the target, and returns its rate. */
   reset(): number {
     return (this.presentHz = this.targetHz);
   }

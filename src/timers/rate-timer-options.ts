@@ -1,4 +1,4 @@
-/** The options of a rate timer, its figures, and how options are checked. */
+/** The options of a rate timer and their checks, and its status. */
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import type { RateBackend } from './alarm.js';
 import type { SystemClock } from './clock.js';
@@ -6,61 +6,71 @@ import type { ManualClock } from './manual-clock.js';
 import { checkIntervalNs, exactIntervalNs, MOST_INTERVAL_NS } from './rate.js';
 import { checkCatchUp, type CatchUp, type RateTick } from './tick-grid.js';
 
+/** The options of a rate timer. Either `rateHz` or `intervalNs` must be given. */
 export interface RateTimerOptions {
-  /** Ticks a second, 3.2e-10 to 1,000,000. Either this or `intervalNs`. */
+  /** Ticks a second: 3.2e-10 (one in a century) to 1,000,000. */
   rateHz?: number;
-  /** Nanoseconds between ticks, 1,000 to a century; may have a fraction. */
+  /** Nanoseconds between two ticks: 1,000 to a century; may have a fraction. */
   intervalNs?: number;
-  /** Nanoseconds from now to the first tick, 0 to a century; one interval if left out. */
+  /** Nanoseconds from now to the first tick: 0 to a century. Default: one interval. */
   firstNs?: number;
-  /** Default 'auto': timerfd, or manual with a manual clock. What was granted is in `status()`. */
+  /**
+   * What the timer sleeps on. 'timerfd' is the kernel's timer; 'io_uring' is a time-out on a ring, for which timerfd
+   * stands in where it is refused; 'spin' keeps a CPU busy before each tick to be punctual to microseconds; 'manual'
+   * needs a ManualClock as its clock. Default 'auto': 'manual' with a ManualClock, otherwise 'timerfd'. `status()` says
+   * which backend was granted.
+   */
   backend?: RateBackend | 'auto';
-  /** About ticks that are over before they could run. Default 'skip'. */
+  /** What to do about ticks that are over before they could run: see CatchUp. Default 'skip'. */
   catchUp?: CatchUp;
   /**
-   * By what it runs. Default: this thread's monotonic clock. In a reactor, `reactor.clock` makes its times those of
-   * `reactor.nowNs()`.
+   * The clock by which it runs. Default: this thread's monotonic clock. In a reactor, pass `reactor.clock` if the times
+   * of ticks should be comparable to `reactor.nowNs()`.
    */
   clock?: SystemClock | ManualClock;
   /**
-   * Nanoseconds before a deadline from which on the thread does nothing else, 0 to 10^7. For 'spin' that much each time
-   * (default 200,000), for 'timerfd' and 'io_uring' as much as waking takes here, and this at most (default 50,000; 0:
-   * they wake at the deadline).
+   * For how many nanoseconds before a deadline the thread may be kept busy, 0 to 10^7, so that the tick comes in time.
+   * 'spin' uses all of it each time (default 200,000). 'timerfd' and 'io_uring' use as much as waking takes on this
+   * machine, but not more than this (default 50,000); with 0 they wake at the deadline.
    */
   spinNs?: number;
   /**
-   * Gets what the callback throws, or what the promise that it returns is rejected with, and words for whose it was.
-   * Without it a reactor counts and reports it as 'stepError'; in other threads it is an uncaught exception, as from
-   * setInterval. Each is counted in `status().errors`, and the timer goes on.
+   * Gets what the callback throws, or the reason for which its promise is rejected, and a text that names the callback.
+   * Without it a reactor counts and reports the error as 'stepError'; in other threads it is an uncaught exception, as
+   * with setInterval. Every error is counted in `status().errors`, and the timer goes on.
    */
   onError?: (error: unknown, where: string) => void;
 }
+
+/** Called for each tick of a rate timer. It may return a promise; the object `tick` is reused for the next tick. */
 export type RateTickCallback = (tick: RateTick) => void;
 
+/** What `RateTimer.status()` returns. */
 export interface RateTimerStatus {
-  /** What was asked and what is used; `why` where they differ. */
+  /** The backend that was asked for, the one that is used, and if the system refused the first one, why. */
   readonly backend: { readonly asked: RateBackend | 'auto'; readonly granted: RateBackend; readonly why?: string };
+  /** The clock by which it runs. */
   readonly clock: 'monotonic' | 'boottime' | 'manual';
-  /** Ticks a second. */
+  /** The present rate in ticks a second. */
   readonly rateHz: number;
-  /** Time between two ticks, in nanoseconds. */
+  /** The present interval between two ticks in nanoseconds, with its fraction. */
   readonly intervalNs: number;
-  /** What becomes of ticks that were missed. */
+  /** What is done about ticks that are over before they could run. */
   readonly catchUp: CatchUp;
-  /** Ticks delivered, and ticks left out. */
+  /** How many ticks were delivered. */
   readonly ticks: number;
-  /** Ticks that came due while an earlier one could not run. */
+  /** How many ticks were left out, since they were over before they could run. */
   readonly missed: number;
-  /** Callbacks that threw, or whose promise was rejected. */
+  /** How many callbacks threw, or returned a promise that was rejected. */
   readonly errors: number;
-  /** No tick comes any more. */
+  /** True when the timer was closed: no tick comes after that. */
   readonly isClosed: boolean;
 }
 
 const OPTIONS = ['rateHz', 'intervalNs', 'firstNs', 'backend', 'catchUp', 'clock', 'spinNs', 'onError'];
 const MOST_SPIN_NS = 10_000_000;
 
-/** Checks all of them. The times are with what was left out. */
+/** Checks all options except `backend` and `clock`, which `openAlarm` checks. Fills in the defaults of the times. */
 export function checkRateOptions(options: RateTimerOptions): { intervalNs: number; firstNs: number; catchUp: CatchUp } {
   if (typeof options !== 'object' || options === null) {
     throw invalidArgument('options', options, 'an object with rateHz or intervalNs');

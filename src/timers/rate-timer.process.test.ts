@@ -1,6 +1,6 @@
 /**
- * Rate timers where a process must be stopped, refused something, ended, or crash: each in a process or thread of its
- * own.
+ * Rate timers in processes that are stopped, are refused something, end or crash. Each runs in a process or thread of
+ * its own.
  */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -56,17 +56,17 @@ async function stall(backend: string, catchUp: string): Promise<Stall> {
 }
 
 describe.each(backends)('a process stopped for half a second: %s', (backend) => {
-  it('skips what is over, and says how much that is', async () => {
+  it('skips ticks that are over, and tells how many those were', async () => {
     const result = await stall(backend, 'skip');
     expect(result.mostMissed).toBeGreaterThan(450);
     expect(result.isSequenceWhole).toBe(true);
-    // The tick that follows is a present one.
+    // The tick after that is in time again.
     expect(result.mostLatenessNs).toBeLessThan(1e6);
     expect(result.leastLatenessNs).toBeGreaterThanOrEqual(0);
     expect(result.ticks).toBeLessThan(result.elapsedNs / 1e6 - 400);
   });
 
-  it('makes up for all of it in a burst, and serves others between two ticks', async () => {
+  it('makes up for all of them in a burst, and lets others run between two ticks', async () => {
     const result = await stall(backend, 'burst');
     expect(result.missed).toBe(0);
     expect(result.isSequenceWhole).toBe(true);
@@ -74,11 +74,11 @@ describe.each(backends)('a process stopped for half a second: %s', (backend) => 
     expect(result.mostLatenessNs).toBeGreaterThan(450e6);
     expect(result.ticks).toBe(Math.round(result.elapsedNs / 1e6) + 1);
     expect(result.longestStepNs).toBe(1e6);
-    // Each tick of the burst is a pass of the event loop of its own.
+    // Each tick of the burst takes a pass of the event loop.
     expect(result.immediatesAfterLate).toBeGreaterThanOrEqual(result.late - 2);
   });
 
-  it('delays the grid', async () => {
+  it('begins a new grid with delay', async () => {
     const result = await stall(backend, 'delay');
     expect(result.missed).toBe(0);
     expect(result.late).toBeGreaterThanOrEqual(1);
@@ -89,7 +89,7 @@ describe.each(backends)('a process stopped for half a second: %s', (backend) => 
 });
 
 describe.each(backends)('a callback that throws: %s', (backend) => {
-  it('is an uncaught exception each time, and stops neither its own timer nor another', async () => {
+  it('is an uncaught exception each time, and stops neither its own timer nor another one', async () => {
     expect(await run('uncaught', backend)).toEqual({
       healthy: expect.any(Number),
       errors: expect.any(Number),
@@ -98,18 +98,18 @@ describe.each(backends)('a callback that throws: %s', (backend) => {
     });
   });
 
-  it('goes to onError where there is one', async () => {
+  it('goes to onError if there is one', async () => {
     expect(await run('rejected', backend)).toEqual({ errors: 5, last: 'from the callback' });
   });
 
-  it('keeps no process alive that has unreferenced it, or waits for nothing', async () => {
+  it('does not keep a process alive after unref(), or without a callback or a wait', async () => {
     expect(await run('unref', backend)).toBe(true);
   });
 });
 
 describe('what the system refuses', () => {
-  it('is told, and timerfd takes the place of io_uring', async () => {
-    // A filter like Docker's: io_uring_setup, _enter and _register answer EPERM.
+  it('is told in the status, and timerfd takes the place of io_uring', async () => {
+    // With a filter like Docker's, io_uring_setup, _enter and _register answer EPERM.
     const filter = `
 import ctypes, os, struct, sys
 calls = (425, 426, 427)
@@ -134,7 +134,7 @@ os.execv(sys.argv[1], sys.argv[1:])`;
     });
   });
 
-  it('is an error where not even a timerfd is to be had', () => {
+  it('is an error if not even a timerfd can be made', () => {
     const code = `
       const { createRateTimer } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)});
       const timers = [];
@@ -199,7 +199,7 @@ describe('threads that end', () => {
     });`;
   const url = new URL('./index.js', import.meta.url).href;
 
-  it.each(backends)('leave nothing behind, terminated or by their own exit: %s', async (backend) => {
+  it.each(backends)('leave nothing behind, be they terminated or exit by themselves: %s', async (backend) => {
     const liveAndEnd = async (close: boolean): Promise<void> => {
       const worker = new Worker(code, { eval: true, workerData: { url, backend, close } });
       const exited = once(worker, 'exit');
@@ -216,7 +216,7 @@ describe('threads that end', () => {
     expect(descriptors()).toBe(before);
   });
 
-  it.each(backends)('include reactors, which tick by the runtime\'s clock and leave when told: %s', async (backend) => {
+  it.each(backends)('may be reactors, which tick by the runtime\'s clock and leave when told: %s', async (backend) => {
     const runtime = await createRuntime<{ calls: TickingServices }>({
       entry: new URL('./fixtures/ticking-reactor.js', import.meta.url),
       reactors: 1,

@@ -1,4 +1,4 @@
-/** One suite on every backend; what only a manual clock can show is below it. */
+/** One suite for every backend; tests that need a manual clock follow it. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { PercoreError } from '../errors.js';
 import { setErrorReporter } from '../uncaught.js';
@@ -11,7 +11,7 @@ const MS = 1e6;
 const backends: RateBackend[] = ['timerfd', 'io_uring', 'spin', 'manual'];
 const code = (name: string) => expect.objectContaining({ code: `ERR_PERCORE_${name}` });
 
-/** Time for one backend: the manual clock is moved while something is waited for, the others move by themselves. */
+/** Lets time pass for one backend. A manual clock is moved while a test waits; the others move by themselves. */
 class World {
   readonly clock: ManualClock | SystemClock;
   private readonly timers: RateTimer[] = [];
@@ -38,7 +38,7 @@ class World {
     return new Promise((resolve) => setTimeout(resolve, ns / MS));
   }
 
-  /** The thread is busy: nothing runs. */
+  /** Keeps the thread busy, so that nothing else runs. */
   stall(ns: number): void {
     const endNs = this.clock.nowNs() + ns;
     if (this.clock instanceof ManualClock) this.clock.setNs(endNs);
@@ -55,7 +55,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
   const start = (): World => (world = new World(backend));
   afterEach(() => world.closeAll());
 
-  it('ticks on its grid, in order, never early', async () => {
+  it('ticks on its grid, in order and never early', async () => {
     const { clock } = start();
     const startNs = clock.nowNs();
     const timer = world.timer({ rateHz: 700 });
@@ -82,12 +82,12 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     });
   });
 
-  it('says what was asked and what was granted', () => {
+  it('tells what was asked for and what was granted', () => {
     start();
     const { backend: told, clock } = world.timer({ rateHz: 1 }).status();
     expect(told.asked).toBe(backend);
     if (told.granted === backend) expect(told.why).toBeUndefined();
-    // A machine that refuses io_uring says why; the rest of this suite then runs on what took its place.
+    // On a machine that refuses io_uring the status says why, and this suite runs on the backend that took its place.
     else
       expect([backend, told]).toEqual([
         'io_uring',
@@ -100,7 +100,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(clock).toBe(backend === 'manual' ? 'manual' : 'monotonic');
   });
 
-  it('calls back until it is closed, also from inside a tick', async () => {
+  it('calls back until it is closed, which may be within a tick', async () => {
     start();
     const ticks: RateTick[] = [];
     const seen: number[] = [];
@@ -118,11 +118,11 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     await world.pass(10 * MS);
     expect(seen.length).toBe(5);
     expect(seen).toEqual(seen.toSorted((a, b) => a - b));
-    // The tick is the timer's own.
+    // The timer reuses the object.
     expect(new Set(ticks).size).toBe(1);
   });
 
-  it('gives everybody who waits the same tick, and callbacks and promises of one timer alike', async () => {
+  it('gives the same tick to all that wait and to the callback', async () => {
     start();
     const called: number[] = [];
     const timer = world.timer({ intervalNs: MS }, (tick) => called.push(tick.sequence));
@@ -134,7 +134,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(next.sequence).toBeGreaterThan(a.sequence);
   });
 
-  it('is looped over until it is closed; leaving the loop does not close it', async () => {
+  it('can be looped over until it is closed; leaving the loop does not close it', async () => {
     start();
     const timer = world.timer({ intervalNs: MS });
     const seen: number[] = [];
@@ -149,7 +149,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     })();
     expect(await world.wait(rest)).toBe(3);
     expect(timer.status().isClosed).toBe(true);
-    // A loop that is waiting ends as well.
+    // A loop that is waiting for a tick ends as well.
     const long = world.timer({ intervalNs: 3600e9 });
     const looping = (async () => {
       for await (const _tick of long) expect.unreachable();
@@ -159,7 +159,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     await looping;
   });
 
-  it('rejects who waits when it is closed, out of time, or aborted; the tick is then the next one\'s', async () => {
+  it('rejects waits that time out or are aborted, and when it is closed; the next wait gets the tick', async () => {
     start();
     // Not before the other two are over, on a busy machine either.
     const timer = world.timer({ intervalNs: 60 * MS, firstNs: 250 * MS });
@@ -187,7 +187,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(typeof (timer as unknown as Record<symbol, unknown>)[Symbol.asyncDispose]).toBe('function');
   });
 
-  it('changes its rate while it runs, and begins anew', async () => {
+  it('can change its rate while it runs, and be reset', async () => {
     start();
     const timer = world.timer({ intervalNs: 3600e9 });
     const waiting = timer.tick();
@@ -208,7 +208,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(third.expectedNs).toBeGreaterThan(resetNs);
   });
 
-  it('may have its first tick at once', async () => {
+  it('can have its first tick at once', async () => {
     start();
     const now = world.clock.nowNs();
     const tick = await world.wait(world.timer({ intervalNs: 3600e9, firstNs: 0 }).tick());
@@ -216,8 +216,8 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(tick).toMatchObject({ sequence: 0, missed: 0, expectedIntervalNs: 0 });
   });
 
-  // The clock of a real backend goes on while the test looks, so the bounds are wide and the stall long.
-  it('skips what a busy thread let pass', async () => {
+  // The clock of a real backend goes on during the test, so the bounds are wide and the stall is long.
+  it('skips the ticks that a busy thread has missed', async () => {
     start();
     const timer = world.timer({ intervalNs: 2 * MS });
     const before = await world.wait(timer.tick());
@@ -230,7 +230,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(next.expectedNs - late.expectedNs).toBe((1 + next.missed) * 2 * MS);
   });
 
-  it('makes up for it in a burst', async () => {
+  it('makes up for them in a burst', async () => {
     start();
     const timer = world.timer({ intervalNs: 2 * MS, catchUp: 'burst' });
     const first = await world.wait(timer.tick());
@@ -244,21 +244,21 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(ticks[0]!.latenessNs).toBeGreaterThanOrEqual(18 * MS);
   });
 
-  it('delays the grid by it', async () => {
+  it('begins a new grid with delay', async () => {
     start();
     const timer = world.timer({ intervalNs: 2 * MS, catchUp: 'delay' });
     const first = await world.wait(timer.tick());
     world.stall(21 * MS);
     const late = await world.wait(timer.tick());
     const next = await world.wait(timer.tick());
-    // On a busy machine the first tick may have been late by an interval itself.
+    // On a busy machine the first tick may itself have been late by an interval.
     const dueNs = (first.latenessNs >= 2 * MS ? first.actualNs : first.expectedNs) + 2 * MS;
     expect([late.sequence, late.missed, late.expectedNs]).toEqual([first.sequence + 1, 0, dueNs]);
     expect(late.latenessNs).toBeGreaterThanOrEqual(18 * MS);
     expect(next.expectedNs).toBe(late.actualNs + 2 * MS);
   });
 
-  it('does not starve others where it can never keep up', async () => {
+  it('does not starve others if it can never keep up', async () => {
     if (start().clock instanceof ManualClock) return;
     const timer = world.timer({ intervalNs: 1000, catchUp: 'burst' });
     let passes = 0;
@@ -276,7 +276,7 @@ describe.each(backends)('a rate timer on %s', (backend) => {
     expect(passes).toBeGreaterThanOrEqual(190);
   });
 
-  it('closes, changes and makes others inside a tick', async () => {
+  it('can close itself, change itself and make others within a tick', async () => {
     start();
     const seen: string[] = [];
     const doomed = world.timer({ intervalNs: MS, firstNs: 300 * MS }, () => seen.push('doomed'));
@@ -299,13 +299,13 @@ describe.each(backends)('a rate timer on %s', (backend) => {
 });
 
 describe('a rate timer on a manual clock', () => {
-  it('has not drifted after a million ticks, with a rate whose interval is no whole number', async () => {
+  it('has not drifted after a million ticks, although its interval is not a whole number', async () => {
     const clock = new ManualClock(123);
     const timer = createRateTimer({ rateHz: 30, clock });
     let tick: RateTick | undefined;
     for (let i = 0; i < 1_000_000; i++) {
       const waiting = timer.tick();
-      // Late by up to a third of the interval, differently each time.
+      // Late by up to a third of the interval, and by another amount each time.
       clock.setNs(clock.nextDeadlineNs() + ((i * 7919) % 11_000_000));
       tick = await waiting;
       if (tick.sequence !== i || tick.missed !== 0) expect.fail(`tick ${i}: ${JSON.stringify(tick)}`);
@@ -313,7 +313,7 @@ describe('a rate timer on a manual clock', () => {
     expect(tick!.expectedNs).toBe(Math.ceil(123 + 1e9 / 30 + 999_999 * (1e9 / 30)));
   });
 
-  it('has ideal ticks where the clock is advanced, whatever else moves with it', async () => {
+  it('has ideal ticks when the clock is advanced, whatever else follows the clock', async () => {
     const clock = new ManualClock();
     const ticks: string[] = [];
     for (const rateHz of [2, 10, 30]) {
@@ -327,7 +327,7 @@ describe('a rate timer on a manual clock', () => {
     expect(clock.nextDeadlineNs()).toBe(Math.ceil(31e9 / 30));
   });
 
-  it('throws where the clock is moved what its callback throws, and goes on', () => {
+  it('makes the call that moves the clock throw what its callback throws, and goes on', () => {
     const clock = new ManualClock();
     let others = 0;
     createRateTimer({ intervalNs: 1000, clock }, (tick) => {
@@ -349,7 +349,7 @@ describe('a rate timer on a manual clock', () => {
     expect(errors).toEqual(['text']);
   });
 
-  it('says to onError whose the error was, and throws what onError throws', () => {
+  it('tells onError which callback has failed, and throws what onError throws', () => {
     const clock = new ManualClock();
     const told: [unknown, string][] = [];
     const onError = (error: unknown, where: string) => void told.push([error, where]);
@@ -369,7 +369,7 @@ describe('a rate timer on a manual clock', () => {
     expect(() => other.advance(1e9)).toThrow('by onError');
   });
 
-  it('gives to the reporter of its thread what nobody else takes, and what onError throws', () => {
+  it('gives errors without an onError, and those of onError, to the reporter of its thread', () => {
     const told: [unknown, string][] = [];
     setErrorReporter((error, where) => void told.push([error, where]));
     try {
@@ -389,7 +389,7 @@ describe('a rate timer on a manual clock', () => {
     expect(told).toEqual([[1, where], [1, where], [3, 'onError of a rate timer at 1 Hz']]);
   });
 
-  it('counts time-outs on the same clock', async () => {
+  it('runs time-outs by the same clock', async () => {
     const clock = new ManualClock();
     const timer = createRateTimer({ rateHz: 1, clock });
     const waiting = timer.tick({ timeoutMs: 300 });
@@ -399,7 +399,7 @@ describe('a rate timer on a manual clock', () => {
     expect(clock.nextDeadlineNs()).toBe(Infinity);
   });
 
-  it('has points to the end of the span', () => {
+  it('has ticks up to the end of the span', () => {
     const clock = new ManualClock();
     const seen: number[] = [];
     const timer = createRateTimer({ intervalNs: 36_525 * 86_400e9, clock }, (tick) => seen.push(tick.expectedNs));
@@ -409,7 +409,7 @@ describe('a rate timer on a manual clock', () => {
   });
 });
 
-describe('what is no rate timer', () => {
+describe('an invalid argument', () => {
   const make = (options: unknown, onTick?: unknown) => () =>
     createRateTimer(options as RateTimerOptions, onTick as never);
 
@@ -452,7 +452,7 @@ describe('what is no rate timer', () => {
     expect(make({ rateHz: 0 })).toThrow(PercoreError);
   });
 
-  it('is no tick either', async () => {
+  it('is refused by tick() and the setters, too', async () => {
     const timer = createRateTimer({ rateHz: 1, clock: new ManualClock() });
     await expect(timer.tick({ timeoutMs: 0 })).rejects.toThrow(/^no tick within 0 ms$/);
     await expect(timer.tick({ timeoutMs: -1 })).rejects.toThrow(/^timeoutMs must be a number of milliseconds from 0 /);
@@ -463,8 +463,8 @@ describe('what is no rate timer', () => {
   });
 });
 
-describe('other clocks', () => {
-  it('tick by the boot-time clock on each backend that sleeps', async () => {
+describe('the clock of a rate timer', () => {
+  it('can be the boot-time clock, with each backend that sleeps', async () => {
     const clock = new SystemClock({ kind: 'boottime', originNs: 1000 });
     for (const backend of ['timerfd', 'io_uring', 'spin'] as const) {
       const timer = createRateTimer({ rateHz: 1000, clock, backend });
@@ -476,7 +476,7 @@ describe('other clocks', () => {
     }
   });
 
-  it('take the best backend by themselves', () => {
+  it('get the best backend by default', () => {
     const real = createRateTimer({ rateHz: 1 });
     expect(real.status().backend).toEqual({ asked: 'auto', granted: 'timerfd' });
     real.close();

@@ -1,19 +1,19 @@
 /**
- * A timer that ticks at a rate, by absolute deadlines: it does not drift, says how late each tick was, and what was
- * missed.
+ * A timer that ticks at a rate, by absolute deadlines. It does not drift, and it says how late each tick was and how
+ * many ticks were missed.
  *
- *      createRateTimer({ rateHz: 30 }, (tick) => { … })        a callback: the alarm is always armed
- *      await timer.tick()                                  a promise: armed while somebody waits
+ *      createRateTimer({ rateHz: 30 }, (tick) => { … })    with a callback, the alarm is always armed
+ *      await timer.tick()                                  without one, it is armed while somebody waits
  *      for await (const tick of timer) { … }               the same, again and again
  *
  *      grid (deadlines) ── next ──> alarm (timerfd, io_uring, spin, manual) ── fired ──> tick ──> promises, callback
  *
- * A tick that is over already when it is asked for comes in the next pass of the event loop, never at once. Otherwise a
- * loop that cannot keep up would keep everything else of its thread from running.
+ * A tick that is already over when it is asked for comes in the next pass of the event loop and never at once.
+ * Otherwise a loop that cannot keep up would keep everything else in its thread from running.
  *
- * A timer of its own descriptor each, for the few things that must be punctual; millions belong in the wheel. Works in
- * any thread: the main one, a worker, a reactor. Not setInterval, which drifts, and ticks in milliseconds, by decision
- * of its maintainers.
+ * Each of these timers has a descriptor of its own, so they are meant for the few things that must be punctual;
+ * millions of timers belong in the wheel. They work in any thread: the main thread, a worker, a reactor. setInterval
+ * would not do: it drifts and counts milliseconds, which its maintainers have decided to keep.
  */
 import { checkFunction, PercoreError } from '../errors.js';
 import { tellError, type ErrorReporter } from '../uncaught.js';
@@ -28,11 +28,12 @@ import { checkIntervalNs, exactIntervalNs, intervalNsToRate } from './rate.js';
 import { newTick, TickGrid, type RateTick } from './tick-grid.js';
 
 /**
- * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed (or `unref`),
- * without one only while a tick is awaited. The tick handed to the callback is written again for the next one; promises
- * get one of their own. The callback runs outside of bands, whatever the thread's turn is doing next; what it throws
- * costs itself alone (see `onError`). Throws ERR_PERCORE_TIMER_INVALID_RATE, _TIMER_INVALID_INTERVAL,
- * _INVALID_ARGUMENT, _SYSTEM (the system has no descriptor left).
+ * Makes a timer that ticks from now on. With a callback it keeps its thread alive until it is closed, or until
+ * `unref()` is called; without one, only while a tick is awaited. The object given to the callback is reused for the
+ * next tick; promises resolve with an object of their own. The callback does not run in a band but as soon as the event
+ * loop gets to it. If it throws, nothing else is affected (see `onError`). Throws ERR_PERCORE_TIMER_INVALID_RATE,
+ * ERR_PERCORE_TIMER_INVALID_INTERVAL, ERR_PERCORE_INVALID_ARGUMENT, and ERR_PERCORE_SYSTEM, such as when there is no
+ * descriptor left.
  */
 export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCallback): RateTimer {
   return new RateTimer(options, onTick);
@@ -48,10 +49,10 @@ export function createRateTimer(options: RateTimerOptions, onTick?: RateTickCall
  *
  *     for await (const tick of createRateTimer({ intervalNs: 5_000_000 })) poll(tick.latenessNs);
  *
- * Only the thread that made it may call it. Nothing blocks, except that a timer with `spinNs` keeps its thread busy for
- * as much before each tick. What a callback throws, or the promise that it returns is rejected with, goes to `onError`.
- * Without it a reactor counts and reports it as 'stepError', and goes on; in other threads it is an uncaught exception
- * (with a manual clock, it is thrown by what moves the clock). The timer goes on in each case.
+ * Only the thread that made it may call it. Nothing blocks, except that the timer keeps its thread busy for up to
+ * `spinNs` before a tick. If a callback throws, or returns a promise that is rejected, the error goes to `onError`.
+ * Without that, a reactor counts and reports it as 'stepError'; in other threads it is an uncaught exception, or with a
+ * manual clock it is thrown by the call that moves the clock. The timer goes on in each case.
  */
 export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly clock: Clock;
@@ -63,14 +64,14 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   private readonly onTick: RateTickCallback | undefined;
   private readonly onError: ErrorReporter | undefined;
   private readonly waiters: Waiters<RateTick>;
-  /** Without a callback the alarm is armed only while somebody waits. */
+  /** True while somebody waits. Without a callback, the alarm is armed only then. */
   private isAwaited = false;
   private tickCount = 0;
   private missedCount = 0;
   private errorCount = 0;
   private isClosed = false;
 
-  /** `createRateTimer` does the same. */
+  /** Does what `createRateTimer` does. */
   constructor(options: RateTimerOptions, onTick?: RateTickCallback) {
     const { intervalNs, firstNs, catchUp } = checkRateOptions(options);
     if (onTick !== undefined) checkFunction('onTick', onTick);
@@ -96,19 +97,19 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * Changes the rate: the next tick comes one new interval after the last one, or now if that is over. This thread;
-   * does not block.
+   * Changes the rate. The next tick comes one new interval after the last one, or now if that time is over. Throws
+   * ERR_PERCORE_TIMER_INVALID_RATE.
    */
   setRate(rateHz: number): void {
     this.change(exactIntervalNs(rateHz));
   }
 
-  /** The same by the interval. */
+  /** Does the same, by the interval. Throws ERR_PERCORE_TIMER_INVALID_INTERVAL. */
   setIntervalNs(intervalNs: number): void {
     this.change(checkIntervalNs(intervalNs));
   }
 
-  /** Begins anew: the next tick comes one interval from now. */
+  /** Starts again: the next tick comes one interval from now. */
   reset(): void {
     const now = this.clock.nowNs();
     this.grid.restart(now, now + this.grid.intervalNs);
@@ -116,25 +117,29 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * Promises the next tick; all callers that wait get the same one. Rejects with ERR_PERCORE_CLOSED, _TIMEOUT,
-   * _INVALID_ARGUMENT, or the signal's reason; then the tick is not lost, but the next call's. Allocates the promise
-   * and the tick.
+   * Resolves at the next tick; all callers that wait get the same one. Rejects with ERR_PERCORE_CLOSED,
+   * ERR_PERCORE_TIMEOUT, ERR_PERCORE_INVALID_ARGUMENT or the signal's reason; the tick is not lost then, since the next
+   * call gets it. Allocates the promise and the tick.
    */
   tick(options?: WaitOptions): Promise<RateTick> {
     return this.waiters.wait(options);
   }
 
-  /** Tick after tick, until the timer is closed. Leaving the loop does not close it. */
+  /**
+   * All ticks one after the other, until the timer is closed. Leaving the loop does not close the timer. `options`
+   * limits the wait for each tick.
+   */
   ticks(options: WaitOptions = {}): AsyncIterable<RateTick> {
     checkWaitOptions(options);
     return { [Symbol.asyncIterator]: () => ({ next: () => this.next(options) }) };
   }
 
+  /** The same as `ticks()`, for `for await (const tick of timer)`. */
   [Symbol.asyncIterator](): AsyncIterator<RateTick> {
     return { next: () => this.next({}) };
   }
 
-  /** Asked, granted, and what has happened so far. */
+  /** What was asked for, what was granted, and the counts so far. Allocates. */
   status(): RateTimerStatus {
     const { asked, granted, why } = this.opened;
     return {
@@ -151,21 +156,21 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     };
   }
 
-  /** Lets its thread end although the timer is armed. */
+  /** Lets the thread end although the timer is armed. */
   unref(): this {
     this.opened.alarm.setRef(false);
     return this;
   }
 
-  /** Keeps its thread alive while it is armed, as it does at first. */
+  /** Keeps the thread alive while the timer is armed, as it does at first. */
   ref(): this {
     this.opened.alarm.setRef(true);
     return this;
   }
 
   /**
-   * Ends the timer: no tick comes after this. Those who wait are rejected with ERR_PERCORE_CLOSED, loops end. Also from
-   * inside a tick; twice is once.
+   * Ends the timer: no tick comes after this. Waits are rejected with ERR_PERCORE_CLOSED, and loops end. May be called
+   * within a tick, and more than once.
    */
   close(): void {
     if (this.isClosed) return;
@@ -174,6 +179,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     this.waiters.fail(closed());
   }
 
+  /** Closes the timer, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
   }
@@ -187,15 +193,15 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     this.grid.take(firedNs, tick);
     this.tickCount++;
     this.missedCount += tick.missed;
-    // One copy for all who wait: `tick` is written again for the next.
+    // One copy for all that wait, since `tick` is reused for the next one.
     if (this.waiters.count !== 0) this.waiters.settle({ ...tick });
     if (this.onTick === undefined) {
-      // Those who were waiting run now, and arm it if they want more.
+      // Those that were waiting run after this, and arm the alarm if they want another tick.
       this.isAwaited = false;
       this.opened.alarm.arm(Infinity);
       return;
     }
-    // Before the callback: it goes on when that throws.
+    // Before the callback, so that the timer goes on even if that throws.
     this.arm();
     let result: unknown;
     try {
@@ -207,7 +213,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
     if (typeof result === 'object' && result !== null) this.follow(result);
   }
 
-  /** An asynchronous callback, or an object that only says that it is a promise. */
+  /** Follows the promise of an asynchronous callback, or an object that only looks like a promise. */
   private follow(result: object): void {
     Promise.resolve(result).then(undefined, (error: unknown) => this.noteThrown(error));
   }
@@ -220,8 +226,8 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 
   /**
-   * The alarm came too early: for practice, or since the grid was moved while it was on its way. After a sleep the
-   * caches hold nothing of what a tick runs, so it is run here on a grid that does not count.
+   * Called when the alarm fires too early: as a rehearsal, or because the grid was moved meanwhile. After a sleep the
+   * caches hold nothing of the code that a tick runs, so it is run here, on a grid that does not count.
    */
   private rehearse(): void {
     this.clock.nowNs();
@@ -263,7 +269,7 @@ export class RateTimer implements AsyncIterable<RateTick>, AsyncDisposable {
   }
 }
 
-/** Time-outs by the timer's own clock; those of a clock that runs by itself are Node's. */
+/** How time-outs run: by the manual clock if the timer has one, and otherwise by Node. */
 function timeoutBy(clock: Clock): StartTimeout | undefined {
   if (!(clock instanceof ManualClock)) return undefined;
   return (timeoutMs, then) => {

@@ -4,7 +4,7 @@ import { PercoreError } from '../errors.js';
 import { intervalNsToRate, rateToIntervalNs, LEAST_RATE_HZ, MOST_INTERVAL_NS } from './rate.js';
 
 describe('rate and interval', () => {
-  it('are each other\'s inverse', () => {
+  it('convert to each other', () => {
     expect([1, 2, 10].map(rateToIntervalNs)).toEqual([1e9, 5e8, 1e8]);
     expect([1e9, 5e8, 1e8].map(intervalNsToRate)).toEqual([1, 2, 10]);
     expect(rateToIntervalNs(30)).toBe(33_333_333);
@@ -13,7 +13,7 @@ describe('rate and interval', () => {
     }
   });
 
-  it('come back over the whole range, but for the fraction of a nanosecond', () => {
+  it('convert back to the same value over the whole range, except for the fraction of a nanosecond', () => {
     fc.assert(fc.property(fc.double({ min: LEAST_RATE_HZ, max: 1e6, noNaN: true }), (rate) => {
       const interval = rateToIntervalNs(rate);
       expect(Number.isInteger(interval)).toBe(true);
@@ -23,7 +23,7 @@ describe('rate and interval', () => {
     }));
   });
 
-  it('refuse what is none, with the value and the range', () => {
+  it('refuse values out of range, with the value and the range', () => {
     for (const rate of [
       0, -0, -1, NaN, Infinity, -Infinity, 1_000_001, LEAST_RATE_HZ * 0.99, '10', undefined, null, 10n,
     ]) {

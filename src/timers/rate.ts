@@ -1,43 +1,45 @@
 /**
- * Rates and intervals: interval = 10^9 / rate, in nanoseconds, both ways; and what is allowed of either.
+ * Converts rates to intervals and back (interval in nanoseconds = 10^9 / rate), and checks both.
  *
- * An interval of a timer is from a microsecond, below which a tick costs more than it lasts, to a century.
+ * An interval is at least a microsecond, since with a shorter one a tick would take longer than that, and at most a
+ * century.
  */
 import { invalidArgument } from '../errors.js';
 
-/** 10^9. */
+/** Nanoseconds in a second: 10^9. */
 export const NANOS_PER_SECOND = 1_000_000_000;
-/** 1,000,000 Hz. */
+/** The shortest interval: a microsecond. */
 export const LEAST_INTERVAL_NS = 1000;
-/** A century of 365.25 days a year. */
+/** The longest interval: a century with 365.25 days in a year. */
 export const MOST_INTERVAL_NS: number = 36_525 * 86_400 * NANOS_PER_SECOND;
-/** A tick each microsecond: 1,000,000. */
+/** The highest rate: a tick in each microsecond, which is 1,000,000 Hz. */
 export const MOST_RATE_HZ: number = NANOS_PER_SECOND / LEAST_INTERVAL_NS;
-/** A tick in a century: about 3.2 * 10^-10. */
+/** The lowest rate: one tick in a century, about 3.2 * 10^-10 Hz. */
 export const LEAST_RATE_HZ: number = NANOS_PER_SECOND / MOST_INTERVAL_NS;
 
 /**
- * Whole nanoseconds between two ticks at this rate, rounded down: 30 Hz are 33,333,333. Throws
+ * The whole nanoseconds between two ticks at this rate, rounded down: 33,333,333 for 30 Hz. Throws
  * ERR_PERCORE_TIMER_INVALID_RATE.
  */
 export function rateToIntervalNs(rateHz: number): number {
   return Math.floor(exactIntervalNs(rateHz));
 }
 
-/** Ticks a second at this interval. Throws ERR_PERCORE_TIMER_INVALID_INTERVAL. */
+/** The ticks in a second at this interval. Throws ERR_PERCORE_TIMER_INVALID_INTERVAL. */
 export function intervalNsToRate(intervalNs: number): number {
   return NANOS_PER_SECOND / checkIntervalNs(intervalNs);
 }
 
 /**
- * The interval with its fraction: what a timer runs by, since a rounded one would drift from the rate by up to a
- * nanosecond a tick.
+ * The interval at a rate, with its fraction. Timers run by this one, since a rounded interval would drift from the rate
+ * by up to a nanosecond with each tick.
  */
 export function exactIntervalNs(rateHz: number, argument = 'rateHz'): number {
-  // At the ends of the range the quotient may round to just outside.
+  // At the ends of the range, the quotient may be rounded to just outside of it.
   return Math.min(Math.max(NANOS_PER_SECOND / checkRateHz(rateHz, argument), LEAST_INTERVAL_NS), MOST_INTERVAL_NS);
 }
 
+/** Throws ERR_PERCORE_TIMER_INVALID_RATE unless `value` is a rate that a timer can have. */
 export function checkRateHz(value: unknown, argument = 'rateHz'): number {
   if (typeof value === 'number' && value >= LEAST_RATE_HZ && value <= MOST_RATE_HZ) return value;
   throw invalidArgument(
@@ -46,6 +48,7 @@ export function checkRateHz(value: unknown, argument = 'rateHz'): number {
   );
 }
 
+/** Throws ERR_PERCORE_TIMER_INVALID_INTERVAL unless `value` is an interval that a timer can have. */
 export function checkIntervalNs(value: unknown, argument = 'intervalNs'): number {
   if (typeof value === 'number' && value >= LEAST_INTERVAL_NS && value <= MOST_INTERVAL_NS) return value;
   throw invalidArgument(

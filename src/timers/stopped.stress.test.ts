@@ -1,6 +1,6 @@
 /**
- * A process that is stopped while its timers fall due and a byte comes in: what must be true of it afterwards. 1 s in
- * CI; `PERCORE_STRESS=1` stops it for 10 s.
+ * A process is stopped while its timers fall due and a byte comes in. These tests say what must be true afterwards. In
+ * CI the process is stopped for 1 s, with `PERCORE_STRESS=1` for 10 s.
  */
 import { createConnection } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -11,9 +11,9 @@ const STOP_MS = process.env['PERCORE_STRESS'] === '1' ? 10_000 : 1000;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Stops the process for `stopMs` while `timers` timers fall due in it and a byte comes in. */
+/** Stops a process for `stopMs` while `timers` of its timers fall due and a byte comes in. */
 async function stopFor(how: 'alone' | 'reactor', timers: number, stopMs: number): Promise<void> {
-  // All of them are due within the stop, the first not before it has begun.
+  // All of them are due while the process is stopped, and none before that.
   const startMs = 1000;
   const running = start('stopped-process', [how, String(timers), String(startMs), String(startMs + stopMs * 0.8)]);
   const said = await running.says('armed');
@@ -25,14 +25,14 @@ async function stopFor(how: 'alone' | 'reactor', timers: number, stopMs: number)
   await sleep(20);
   running.child.kill('SIGCONT');
   const { once, notOnce, early, turns, mostInTurn, turnsBeforeByte, mostMissed } = await resultOf<Stopped>(running);
-  expect({ once, notOnce, early }, 'each fired once, none early').toEqual({ once: timers, notOnce: 0, early: 0 });
+  expect({ once, notOnce, early }, 'each fired once, and none early').toEqual({ once: timers, notOnce: 0, early: 0 });
   expect(turns, 'over many turns').toBeGreaterThanOrEqual(timers / 256);
-  expect(mostInTurn, 'a bounded number in each').toBeLessThanOrEqual(1024);
+  expect(mostInTurn, 'a bounded number in each turn').toBeLessThanOrEqual(1024);
   expect(turnsBeforeByte, 'turns before the byte was served').toBeLessThanOrEqual(2);
-  expect(mostMissed, 'an interval skips what is over at once').toBeGreaterThan(stopMs * 0.9);
+  expect(mostMissed, 'the interval skips all ticks that are over at once').toBeGreaterThan(stopMs * 0.9);
 }
 
-/** A function that sends one byte: to the port that was said, or to stdin. */
+/** Makes a function that sends one byte, to the port that the process has named or to its stdin. */
 async function byteTo(said: string, stdin: NodeJS.WritableStream): Promise<() => void> {
   const port = /^port (\d+)$/m.exec(said)?.[1];
   if (port === undefined) return () => void stdin.write('x');

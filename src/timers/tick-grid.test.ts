@@ -9,19 +9,19 @@ const take = (grid: TickGrid, nowNs: number) => {
 };
 
 describe('tick grid', () => {
-  it('has its points where the rate says, a million ticks on, whatever the lateness', () => {
+  it('still has its points where the rate puts them after a million ticks, however late those were', () => {
     const interval = 1e9 / 30;
     const grid = new TickGrid(0, interval, interval, 'skip');
     const tick = newTick();
     for (let n = 0; n < 1_000_000; n++) {
-      // Late by something below the interval, never the same.
+      // Late by less than an interval, and by another amount each time.
       grid.take(grid.nextNs + ((n * 7919) % 33_000_000), tick);
       if (tick.sequence !== n || tick.missed !== 0) expect.fail(`tick ${n}: ${JSON.stringify(tick)}`);
     }
     expect(tick.expectedNs).toBe(Math.ceil(1_000_000 * interval));
   });
 
-  it('skips to the last point that is due, and says how many it left out', () => {
+  it('skips to the last point that is due, and tells how many it left out', () => {
     const grid = new TickGrid(0, 100, 100, 'skip');
     expect(take(grid, 130)).toEqual({
       sequence: 0, expectedNs: 100, actualNs: 130, latenessNs: 30, missed: 0, expectedIntervalNs: 100,
@@ -37,7 +37,7 @@ describe('tick grid', () => {
     });
   });
 
-  it('makes up for every point in a burst', () => {
+  it('makes up for all points in a burst', () => {
     const grid = new TickGrid(0, 100, 100, 'burst');
     const ticks = [450, 451, 452, 453, 500].map((now) => take(grid, now));
     expect(ticks.map(({ sequence, expectedNs, missed }) => [sequence, expectedNs, missed])).toEqual([
@@ -46,7 +46,7 @@ describe('tick grid', () => {
     expect(ticks.map(({ latenessNs }) => latenessNs)).toEqual([350, 251, 152, 53, 0]);
   });
 
-  it('delays the grid after a tick that is late by an interval, and by no less', () => {
+  it('moves the grid after a tick that is late by an interval or more, but not for less', () => {
     const grid = new TickGrid(0, 100, 100, 'delay');
     expect(take(grid, 199).expectedNs).toBe(100);
     expect(grid.nextNs).toBe(200);
@@ -57,7 +57,7 @@ describe('tick grid', () => {
     });
   });
 
-  it('goes on from the last tick when the interval changes, or from now where that is over', () => {
+  it('goes on from the last tick when the interval changes, or from now if that time is over', () => {
     const grid = new TickGrid(0, 100, 100, 'skip');
     take(grid, 105);
     grid.setInterval(50, 110);
@@ -91,7 +91,7 @@ describe('tick grid', () => {
             expect(tick.actualIntervalNs).toBe(now - lastActual);
             expect(tick.sequence).toBe(sequence + tick.missed);
             if (catchUp === 'skip') {
-              // The latest point that is not after now; the one after it is.
+              // The last point that is not after now: the one after it is.
               expect(grid.nextNs).toBeGreaterThan(now);
               expect(tick.latenessNs).toBeLessThanOrEqual(Math.ceil(interval));
               expect(Math.abs(tick.expectedNs - (start + (tick.sequence + 1) * interval))).toBeLessThanOrEqual(2);

@@ -1,38 +1,44 @@
 /**
- * The deadlines of a rate timer, and what becomes of those that have passed unseen. Arithmetic alone: it knows no
- * clock.
+ * The deadlines of a rate timer, and what is done about those that have already passed. This is pure arithmetic without
+ * a clock.
  *
- * Deadline n is base + n × interval, from the same base each time, so nothing adds up: not lateness, and not the
- * fraction that an interval of 1/30 s has. Deadlines are rounded up to whole nanoseconds, so that nothing is early.
+ * Deadline n is base + n × interval, always from the same base. So neither lateness adds up, nor the fraction of an
+ * interval such as 1/30 s. Deadlines are rounded up to whole nanoseconds, so that no tick is early.
  *
  *                     due   1    2    3    4    5    6          the thread was away from 1 to just after 4
- *      skip                                 4    5    6          the latest one that is due; 3 are told as missed
- *      burst                            1 2 3 4  5    6          all of them, as fast as they can be had
- *      delay                            1     2     3            none is lost: the grid begins anew at the late tick
+ *      skip                                 4    5    6          the latest one that is due; 3 are counted as missed
+ *      burst                            1 2 3 4  5    6          all of them, as fast as they can run
+ *      delay                            1     2     3            none is lost: a new grid begins at the late tick
  */
 import { invalidArgument } from '../errors.js';
 
-/** What to do about deadlines that have passed: leave them out, make up for them, or shift the grid. */
+/**
+ * What to do about ticks whose deadlines have already passed. 'skip' leaves them out, counts them as missed, and keeps
+ * the grid. 'burst' delivers all of them, one after the other without pause. 'delay' begins a new grid at the late
+ * tick, so that none is lost and none comes early.
+ */
 export type CatchUp = 'skip' | 'burst' | 'delay';
 const POLICIES: readonly CatchUp[] = ['skip', 'burst', 'delay'];
 
-/** One tick. Times are nanoseconds of the timer's clock. */
+/** One tick of a rate timer. Times are nanoseconds of the timer's clock. */
 export interface RateTick {
-  /** 0 for the first, growing by one a tick, missed ones included. */
+  /** The number of the tick, from 0; ticks that were missed have numbers too. */
   readonly sequence: number;
-  /** When it was due: a point of the grid. */
+  /** When it was due. */
   readonly expectedNs: number;
-  /** When it fired, just before anybody was told. */
+  /** When it fired, just before the callback or a promise was told. */
   readonly actualNs: number;
-  /** actual less expected: + late, - early; a timer of a running clock is never early. */
+  /** `actualNs` minus `expectedNs`: how late it was. Never below 0. */
   readonly latenessNs: number;
-  /** Ticks left out since the last one: `skip` alone leaves out any. */
+  /** How many ticks were left out since the last one; always 0 unless `catchUp` is 'skip'. */
   readonly missed: number;
-  /** From the last tick to this one (for the first: from the start), as it should have been and as it was. */
+  /** How long the interval since the last tick should have been; for the first tick, since the start. */
   readonly expectedIntervalNs: number;
-  /** Time since the tick before, in nanoseconds. */
+  /** How long that interval was. */
   readonly actualIntervalNs: number;
 }
+
+/** The same for whoever writes it. */
 export type WritableTick = { -readonly [K in keyof RateTick]: RateTick[K] };
 
 export const newTick = (): WritableTick => ({
@@ -44,22 +50,23 @@ export function checkCatchUp(value: unknown): CatchUp {
   return value as CatchUp;
 }
 
+/** The deadlines of one rate timer. */
 export class TickGrid {
-  /** When the next tick is due, whole nanoseconds. */
+  /** When the next tick is due, in whole nanoseconds. */
   nextNs = 0;
   private baseNs = 0;
-  /** The next tick's number on the present grid. */
+  /** The number of the next tick on the present grid. */
   private index = 0;
   private sequence = 0;
   private lastExpectedNs = 0;
   private lastActualNs = 0;
 
-  /** The first tick is due at `firstNs`; its interval is counted from `startNs`. */
+  /** The first tick is due at `firstNs`, and its interval counts from `startNs`. */
   constructor(startNs: number, firstNs: number, public intervalNs: number, readonly catchUp: CatchUp) {
     this.restart(startNs, firstNs);
   }
 
-  /** Begins a new grid. Sequence numbers go on. */
+  /** Begins a new grid. Sequence numbers continue. */
   restart(startNs: number, firstNs: number): void {
     this.baseNs = firstNs;
     this.index = 0;
@@ -67,7 +74,7 @@ export class TickGrid {
     this.lastExpectedNs = this.lastActualNs = startNs;
   }
 
-  /** From the last tick on, ticks are this far apart. One that would be over by now is due now. */
+  /** Changes the interval, counted from the last tick. If the next tick would be over by now, it is due now. */
   setInterval(intervalNs: number, nowNs: number): void {
     this.intervalNs = intervalNs;
     this.baseNs = Math.max(this.lastExpectedNs + intervalNs, nowNs);
@@ -76,8 +83,8 @@ export class TickGrid {
   }
 
   /**
-   * Takes the tick that is due at `nowNs`, which must not be before `nextNs`, and moves on to the next. Does not
-   * allocate.
+   * Writes the tick that is due at `nowNs` into `tick`, and moves on to the next one. `nowNs` must not be before
+   * `nextNs`. Does not allocate.
    */
   take(nowNs: number, tick: WritableTick): void {
     tick.missed = this.catchUp === 'skip' ? this.skipTo(nowNs) : 0;
@@ -93,7 +100,8 @@ export class TickGrid {
     this.lastActualNs = nowNs;
     this.index++;
     if (this.catchUp === 'delay' && this.at(this.index) <= nowNs) {
-      // Late by an interval or more. Less than that leaves the grid alone, or it would drift with every tick.
+      // It is late by an interval or more. A smaller lateness must not move the grid, or it would drift with every
+      // tick.
       this.baseNs = nowNs;
       this.index = 1;
       this.lastExpectedNs = nowNs;
@@ -101,12 +109,12 @@ export class TickGrid {
     this.nextNs = this.at(this.index);
   }
 
-  /** Moves `index` to the last deadline that is not after now; returns by how many. */
+  /** Moves `index` on to the last deadline that is not after `nowNs`; returns how many deadlines that skips. */
   private skipTo(nowNs: number): number {
     const from = this.index;
     const late = Math.floor((nowNs - this.nextNs) / this.intervalNs);
     this.index = from + late;
-    // The quotient may be off by one where it is rounded.
+    // The quotient may be off by one because of rounding.
     while (this.index > from && this.at(this.index) > nowNs) this.index--;
     while (this.at(this.index + 1) <= nowNs) this.index++;
     this.nextNs = this.at(this.index);

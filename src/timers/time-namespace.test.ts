@@ -1,5 +1,5 @@
 /**
- * Timers by a monotonic clock that is a year ahead, in a time namespace of the kernel. A clock that stands still:
+ * Timers in a time namespace of the kernel, whose monotonic clock is a year ahead. For a clock that stands still see
  * stopped.stress.test.ts.
  */
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import type { Shifted } from './fixtures/shifted-process.js';
 
 const YEAR_S = 31_536_000;
 
-/** The same timers in a namespace whose clock is `seconds` ahead. Needs root: elsewhere it says so, and is not run. */
+/** Runs timers in a namespace whose clock is `seconds` ahead. This needs root; without, it says so and runs nothing. */
 async function inShiftedTime(how: 'alone' | 'reactor', seconds: number): Promise<void> {
   if (process.getuid?.() !== 0) {
     process.stderr.write('time namespaces: NOT RUN, unshare(CLONE_NEWTIME) needs root\n');
@@ -28,15 +28,15 @@ async function inShiftedTime(how: 'alone' | 'reactor', seconds: number): Promise
   expect(shifted.early).toBe(0);
   expect(shifted.disordered).toBe(0);
   expect(shifted.ticks + shifted.missed, 'of an interval of 1 ms').toBeGreaterThanOrEqual(20);
-  // A clock that is not the wheel's own would be off by the shift: a year late, or never.
+  // If any part used another clock, timers would be off by the shift: a year late, or never.
   expect(shifted.elapsedMs).toBeGreaterThanOrEqual(20);
   expect(shifted.elapsedMs).toBeLessThan(10_000);
 }
 
 describe('a monotonic clock that is shifted', () => {
-  it('by a year ahead: timers alone', () => inShiftedTime('alone', YEAR_S));
-  it('by a year ahead: in a reactor', () => inShiftedTime('reactor', YEAR_S));
-  // As far back as it can be: a clock below zero is refused by the kernel.
+  it('forward by a year: timers alone', () => inShiftedTime('alone', YEAR_S));
+  it('forward by a year: in a reactor', () => inShiftedTime('reactor', YEAR_S));
+  // This is as far back as it can go, since the kernel refuses a clock below zero.
   it('back to shortly after boot: timers alone', () =>
     inShiftedTime('alone', -Math.floor(native().clock.nowNs() / 2e9)));
 });

@@ -1,35 +1,49 @@
-/** What a timer may be told when it is made or moved, and what is refused. */
+/** The options with which timers are made and moved, and their checks. */
 import { checkOptions, invalidArgument, type PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
 
+/** The option that all timers have. */
 export interface BandOption {
-  /** Band of the callback, 0 low to 7 high. Default 3. */
+  /** The band in which the callback runs, from 0 (low) to 7 (high). Default 3. */
   priority?: number;
 }
+/** The options of `timers.after`. */
 export interface AfterOptions extends BandOption {
   /** Nanoseconds from now: 0 to 2^62. */
   delayNs: number;
 }
+/** The options of `timers.at`. */
 export interface AtOptions extends BandOption {
-  /** Nanoseconds since the runtime's start: 0 to 2^62. One that is over runs in the next turn. */
+  /**
+   * Nanoseconds since the start of the runtime, or of the timers: 0 to 2^62. If it is over, the timer runs in the next
+   * turn.
+   */
   deadlineNs: number;
 }
+/** The options of `timers.every`. */
 export interface EveryOptions extends BandOption {
-  /** Nanoseconds between ticks: 1,000 (a microsecond) to 2^62. */
+  /** Nanoseconds between two ticks: 1,000 (a microsecond) to 2^62. */
   intervalNs: number;
-  /** Nanoseconds from now to the first tick; one interval if left out. */
+  /** Nanoseconds from now to the first tick, 0 to 2^62. Default: one interval. */
   firstNs?: number;
 }
+/** The options of `timers.walk`. */
 export interface WalkOptions extends BandOption {
-  /** 1 to 4,096 intervals of 1,000 to 2^62 nanoseconds: the first from now to the first tick, and so on. */
+  /**
+   * 1 to 4,096 intervals of 1,000 to 2^62 nanoseconds each. The first is the time from now to the first tick, the
+   * second from there to the second tick, and so on.
+   */
   intervalsNs: readonly number[];
-  /** 'round-robin': over and over. 'linear': once in their order; the last tick is the timer's end. */
+  /**
+   * 'round-robin' goes through the intervals again and again. 'linear' goes through them once; then the timer is over.
+   */
   order: 'round-robin' | 'linear';
 }
+/** The options of `timers.create`. */
 export type TimerOptions = AfterOptions | AtOptions | EveryOptions | WalkOptions;
 
-/** A century and more. */
+/** The largest delay, interval or deadline: 146 years. */
 const MOST_NS = 2 ** 62;
 const LEAST_INTERVAL_NS = 1000;
 const MOST_INTERVALS = 4096;
@@ -40,26 +54,27 @@ const EVERY_OPTIONS = ['intervalNs', 'firstNs', 'priority'];
 const WALK_OPTIONS = ['intervalsNs', 'order', 'priority'];
 const RESCHEDULE_OPTIONS = ['delayNs', 'deadlineNs'];
 
-/** True for a time that may be asked for. */
+/** True if `ns` is a time from `least` to the largest that is allowed. */
 export const isWithin = (ns: unknown, least = 0): ns is number =>
   typeof ns === 'number' && ns >= least && ns <= MOST_NS;
 
 /**
- * True when there is an option besides the delay and the band. Allocates nothing. A function of its own for each name:
- * with a constant V8 knows the answer for an object literal, with a parameter it looks, which takes 7 to 10 ns.
+ * True if there is any option other than the delay and the band. Allocates nothing. There is a function for each name
+ * because with a constant name V8 knows the answer for an object literal; with a parameter it has to look, which takes
+ * 7 to 10 ns.
  */
 export function hasMoreThanDelay(options: object): boolean {
   for (const key in options) if (key !== 'delayNs' && key !== 'priority') return true;
   return false;
 }
 
-/** The same besides the deadline. */
+/** True if there is any option other than the deadline and the band. */
 export function hasMoreThanDeadline(options: object): boolean {
   for (const key in options) if (key !== 'deadlineNs' && key !== 'priority') return true;
   return false;
 }
 
-/** The band of a callback. */
+/** The band of a callback: `priority` if it is valid, or the default if it is left out. */
 export function checkBand(priority: number | undefined): number {
   if (priority === undefined) return DEFAULT_BAND;
   if (!Number.isInteger(priority) || priority < 0 || priority >= BANDS) {
@@ -68,7 +83,7 @@ export function checkBand(priority: number | undefined): number {
   return priority;
 }
 
-/** Of `every`: the interval and the delay of the first tick. */
+/** Checks the options of `every`: the interval, and the delay of the first tick. */
 export function checkEvery(options: EveryOptions): { intervalNs: number; firstNs: number } {
   const { intervalNs, firstNs = intervalNs } = checkOptions('options', options, EVERY_OPTIONS);
   if (!isWithin(intervalNs, LEAST_INTERVAL_NS)) throw invalidInterval('intervalNs', intervalNs);
@@ -76,13 +91,13 @@ export function checkEvery(options: EveryOptions): { intervalNs: number; firstNs
   return { intervalNs, firstNs };
 }
 
-/** Of `walk`: the intervals, which are a copy, and whether they come again. */
+/** Checks the options of `walk`. Returns a copy of the intervals, and whether they are repeated. */
 export function checkWalk(options: WalkOptions): { intervals: number[]; isCyclic: boolean } {
   const { intervalsNs, order } = checkOptions('options', options, WALK_OPTIONS);
   if (!Array.isArray(intervalsNs) || intervalsNs.length === 0 || intervalsNs.length > MOST_INTERVALS) {
     throw invalidArgument('intervalsNs', intervalsNs, `an array of 1 to ${MOST_INTERVALS} intervals`);
   }
-  // A copy first: what was checked is what is used. A hole is undefined in it, and refused as that.
+  // Copy first, so that what is used is what was checked. A hole in the array becomes undefined, which is refused.
   const intervals = Array.from(intervalsNs as readonly number[]);
   intervals.forEach((interval, at) => {
     if (!isWithin(interval, LEAST_INTERVAL_NS)) throw invalidInterval(`intervalsNs[${at}]`, interval);
@@ -93,7 +108,7 @@ export function checkWalk(options: WalkOptions): { intervals: number[]; isCyclic
   return { intervals, isCyclic: order === 'round-robin' };
 }
 
-/** Of `reschedule`: either a delay or a deadline. */
+/** Checks the options of `reschedule`: either a delay or a deadline. */
 export function checkMove(options: { delayNs: number } | { deadlineNs: number }): { ns: number; isDelay: boolean } {
   checkOptions('options', options ?? null, RESCHEDULE_OPTIONS);
   const argument = 'delayNs' in options ? 'delayNs' : 'deadlineNs';
@@ -106,8 +121,8 @@ export function checkMove(options: { delayNs: number } | { deadlineNs: number })
 }
 
 /**
- * A time that cannot be: most often the options are something else, or it is misspelt (delayMs), which says more than
- * that it is missing.
+ * The error for a time that is not valid. Often the options are not an object, or the name is misspelt (delayMs). It is
+ * more helpful to say that than to say that the time is missing.
  */
 export function invalidTime(
   argument: 'delayNs' | 'deadlineNs',

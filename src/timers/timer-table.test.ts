@@ -7,7 +7,7 @@ const generation = (table: TimerTable, slot: number): number =>
   table.chunkOf(slot).words[metaAt(slot)]! >>> GENERATION_SHIFT;
 
 describe('a timer\'s number', () => {
-  it('holds slot and generation, at both ends of both', () => {
+  it('holds slot and generation, at both ends of both ranges', () => {
     for (const slot of [0, 1, 2 ** 24 - 1]) {
       for (const age of [1, 2, MAX_GENERATION]) {
         const id = timerId(slot, age);
@@ -19,18 +19,18 @@ describe('a timer\'s number', () => {
 });
 
 describe('a table of timers', () => {
-  it('gives a slot that comes back another generation', () => {
+  it('gives a slot that is used again another generation', () => {
     const table = new TimerTable(() => undefined);
     const slot = table.take();
     expect(generation(table, slot)).toBe(1);
     table.release(slot);
     expect(table.count).toBe(0);
-    // Nobody's, until it is taken: a number that somebody makes up for the next one means nothing.
+    // A free slot has no generation, so a number that somebody makes up for the next timer is invalid.
     expect(generation(table, slot)).toBe(0);
     expect([table.take(), table.takenMeta >>> GENERATION_SHIFT]).toEqual([slot, 2]);
   });
 
-  it('does not give a slot again whose generations are used up', () => {
+  it('does not use a slot again when its generations are used up', () => {
     const table = new TimerTable(() => undefined);
     const slot = table.take();
     table.chunkOf(slot).words[metaAt(slot)] = MAX_GENERATION << GENERATION_SHIFT;
@@ -40,7 +40,7 @@ describe('a table of timers', () => {
     expect(generation(table, slot), 'which nobody has').toBe(0);
   });
 
-  it('lets go of the callback', () => {
+  it('drops the reference to a callback when its slot is released', () => {
     const table = new TimerTable(() => undefined);
     const slot = table.take();
     table.chunkOf(slot).callbacks[indexOf(slot)] = () => undefined;
@@ -48,7 +48,7 @@ describe('a table of timers', () => {
     expect(table.chunkOf(slot).callbacks[indexOf(slot)]).toBeUndefined();
   });
 
-  it('keeps what it holds while it grows, and tells where the records are', () => {
+  it('keeps its timers when it grows, and tells where their records are', () => {
     const shared = new Map<number, Float64Array>();
     const table = new TimerTable((index, records) => void shared.set(index, records));
     const count = 2 * TIMERS_PER_CHUNK + 10;

@@ -1,16 +1,15 @@
 /**
- * Where the timers of one thread are kept: 40 bytes each, and nothing for the garbage collector to walk but the
- * callback. An object a timer would be five times that.
+ * Where the timers of one thread are kept. Each takes 40 bytes, of which the garbage collector has to look only at the
+ * callback. An object for each timer would take five times as much.
  *
  *     chunk   | the wheel's links and deadline | meta i32 | deadline f64 |  ...      32 bytes, TimerRecord in layout.ts
  *             | callback |  ...                                                       8 bytes
  *
  *     meta      | generation, 26 bits | WALKS | DUE | ARMED | band, 3 bits |
- *     deadline  of a free slot: the next free one
  *
- * The wheel and this table share the record: cancelling a timer out of a million waits for its line of memory once, not
- * twice, and for that of its callback. A table grows by whole chunks, so that growing never copies a million timers;
- * only the first begins small. What it has held at a time it keeps, for the next timers.
+ * The wheel and this table share the record. So cancelling one timer of a million waits for memory only twice: for the
+ * line of the record and for that of the callback. The table grows by whole chunks, so that growing never copies a
+ * million timers; only the first chunk begins small. The table never shrinks, but keeps its memory for later timers.
  */
 import { PercoreError } from '../errors.js';
 import { TIMERS_PER_CHUNK, timerRecordLayout } from '../layout.js';
@@ -25,19 +24,20 @@ const DEADLINE = timerRecordLayout.fields.deadlineNs.at >> 3;
 const META = timerRecordLayout.fields.meta.at >> 2;
 
 export const BAND_BITS = 7;
-/** The wheel has it, or will have with the next requests. */
+/** The wheel has the timer, or will have it after the next requests. */
 export const ARMED = 8;
-/** Its deadline has come; it waits in its band. */
+/** The timer is due and waits in its band. */
 export const DUE = 16;
-/** What stands in place of its callback is a Walk: it has more than one tick. */
+/** The timer has more than one tick: a Walk lies in the place of its callback. */
 export const WALKS = 32;
 export const GENERATION_SHIFT = 6;
 const ONE_GENERATION = 1 << GENERATION_SHIFT;
 
+/** The records and callbacks of `size` timers. */
 export class Chunk {
-  /** TimerRecords, shared with the wheel. */
+  /** The TimerRecords, which the wheel shares. */
   readonly records: Float64Array;
-  /** The same memory by words, for `meta` alone. */
+  /** The same memory as words, to read and write `meta`. */
   readonly words: Int32Array;
 
   constructor(readonly size: number, readonly callbacks: unknown[] = new Array<unknown>(size).fill(undefined)) {
@@ -45,6 +45,7 @@ export class Chunk {
     this.words = new Int32Array(this.records.buffer);
   }
 
+  /** A chunk of twice the size with the same timers. */
   doubled(): Chunk {
     const larger = new Chunk(this.size * 2, this.callbacks.concat(new Array<unknown>(this.size).fill(undefined)));
     larger.records.set(this.records);
@@ -52,40 +53,43 @@ export class Chunk {
   }
 }
 
-/** Index of a slot in its chunk's `callbacks`, of its deadline in `records`, and of its meta in `words`. */
+/**
+ * Where a slot lies in its chunk: its index in `callbacks`, that of its meta in `words`, of its deadline in `records`.
+ */
 export const indexOf = (slot: number): number => slot & SLOT_MASK;
 export const metaAt = (slot: number): number => ((slot & SLOT_MASK) << (NUMBERS_BITS + 1)) + META;
 export const deadlineAt = (slot: number): number => ((slot & SLOT_MASK) << NUMBERS_BITS) + DEADLINE;
 
+/** All timers of one thread, by their slots. */
 export class TimerTable {
-  /** Slots in use. */
+  /** How many slots are in use. */
   count = 0;
-  /** Slots that have ever been used: 0 to used - 1. */
+  /** How many slots have ever been used: those from 0 to used - 1. */
   used = 0;
   private chunks: Chunk[] = [];
-  /** Meta of the slot that was taken last: its generation alone. */
+  /** The meta of the slot that was last taken, which has only its generation yet. */
   takenMeta = 0;
   /**
-   * A stack of free slots, each with its next meta: taking a slot need not wait for its memory, which may have left the
-   * caches long ago.
+   * A stack of free slots, each with the meta that it will have next. So taking a slot need not wait for its record,
+   * which may have left the caches long ago.
    */
   private free = new Int32Array(2 * FIRST_FREE);
-  /** Words of it in use, two a slot. */
+  /** How many words of the stack are in use, two for each slot. */
   private freeWords = 0;
 
-  /** `share` gets the records of each chunk. */
+  /** `share` is called with the records of each new chunk. */
   constructor(private readonly share: (index: number, records: Float64Array) => void) {}
 
   chunkOf(slot: number): Chunk {
     return this.chunks[slot >>> CHUNK_BITS]!;
   }
 
-  /** Whether a number is that of a slot that has ever been used; NaN and fractions are none. */
+  /** True if `slot` is the number of a slot that has ever been used; false for NaN and fractions. */
   isUsed(slot: number): boolean {
     return (slot | 0) === slot && slot < this.used && slot >= 0;
   }
 
-  /** A slot for a new timer; see `takenMeta`. Throws when 2^24 are in use. */
+  /** Takes a slot for a new timer and sets `takenMeta`. Throws ERR_PERCORE_TOO_LARGE if 2^24 slots are in use. */
   take(): number {
     if (this.freeWords === 0) return this.extend();
     this.count++;
@@ -94,19 +98,19 @@ export class TimerTable {
     return this.free[this.freeWords]!;
   }
 
-  /** Gives a slot back: its number means nothing from here on, and its callback may be collected. */
+  /** Gives a slot back: the timer's number is invalid from now on, and its callback can be collected. */
   release(slot: number): void {
     const chunk = this.chunkOf(slot);
     this.releaseFrom(chunk, slot, chunk.words[metaAt(slot)]!);
   }
 
-  /** The same for a caller that has its chunk and meta. */
+  /** Does the same for a caller that already has the chunk and the meta of the slot. */
   releaseFrom(chunk: Chunk, slot: number, meta: number): void {
     const generation = meta >>> GENERATION_SHIFT;
     chunk.callbacks[indexOf(slot)] = undefined;
     this.count--;
-    // No timer has generation 0, so a number that was made up cannot name a timer to come. A slot whose generations are
-    // used up is not used again.
+    // No timer has generation 0, so a number that somebody makes up cannot name a timer that is yet to be made. A slot
+    // whose generations are used up is not used again.
     chunk.words[metaAt(slot)] = 0;
     if (generation === MAX_GENERATION) return;
     const next = (generation + 1) << GENERATION_SHIFT;
@@ -116,7 +120,7 @@ export class TimerTable {
     this.freeWords += 2;
   }
 
-  /** Forgets every timer, and that there ever was one: for a table that is not used again. */
+  /** Forgets all timers and frees their memory. The table must not be used after that. */
   clear(): void {
     this.chunks = [];
     this.count = this.used = this.freeWords = 0;

@@ -1,8 +1,8 @@
-/** Timers by hand: run, made, moved and walked by a clock that stands still. */
+/** Timers that are driven by hand, with a clock that stands still: how they run, are made, moved and walked. */
 import { describe, expect, it } from 'vitest';
 import { create, noTimer, type LocalTimersOptions, type LocalTimers, type TimerId } from './index.js';
 
-/** Timers by a clock that stands still until it is told. */
+/** Timers with a clock that stands still until a test moves it. */
 function byHand(options: LocalTimersOptions = {}): {
   timers: LocalTimers;
   advance(byNs: number): number;
@@ -21,7 +21,7 @@ function byHand(options: LocalTimersOptions = {}): {
 }
 
 describe('timers by hand', () => {
-  it('run when they are told to, by the clock they are given, and not a nanosecond before', () => {
+  it('run only when told to, by the clock that they were given, and not a nanosecond early', () => {
     const { timers, advance } = byHand();
     const ran: number[] = [];
     timers.after({ delayNs: 1000 }, (tick) => ran.push(tick.expectedNs));
@@ -31,7 +31,7 @@ describe('timers by hand', () => {
     expect([timers.nextDeadlineNs(), timers.count]).toEqual([Infinity, 0]);
   });
 
-  it('are polled, selected by band and deadline, and run one by one', () => {
+  it('can be polled, selected by band and deadline, and run one by one', () => {
     let ns = 0;
     const timers = create({ clock: { nowNs: () => ns } });
     const ran: string[] = [];
@@ -46,7 +46,7 @@ describe('timers by hand', () => {
     }
     expect([timers.poll(), timers.select()]).toEqual([0, noTimer]);
     ns = 10;
-    expect([timers.poll(), timers.poll()], 'each expires once').toEqual([4, 0]);
+    expect([timers.poll(), timers.poll()], 'each expires only once').toEqual([4, 0]);
     for (const name of ['high', 'early', 'late', 'low']) {
       const id = timers.select();
       expect(id).toBe(ids.get(name));
@@ -55,7 +55,7 @@ describe('timers by hand', () => {
     expect([timers.select(), ran]).toEqual([noTimer, ['high', 'early', 'late', 'low']]);
   });
 
-  it('that were selected can still be cancelled or moved', () => {
+  it('can still be cancelled or moved after they were selected', () => {
     let ns = 0;
     const timers = create({ clock: { nowNs: () => ns } });
     const ran: string[] = [];
@@ -72,7 +72,7 @@ describe('timers by hand', () => {
     expect([timers.turn(), ran]).toEqual([1, ['second']]);
   });
 
-  it('of more than a turn may take come in several, in order', () => {
+  it('run in several turns, in order, if one turn cannot take them all', () => {
     const { timers, advance } = byHand({ expiriesPerTurn: 100 });
     const ran: number[] = [];
     for (let i = 0; i < 1050; i++) {
@@ -84,7 +84,7 @@ describe('timers by hand', () => {
     expect(ran).toEqual(Array.from({ length: 1050 }, (_, i) => i));
   });
 
-  it('count a tick of any length, and grant the next power of two', () => {
+  it('take a tick of any length, and round it up to a power of two', () => {
     for (const [tickNs, granted] of [
       [undefined, 65_536], [1, 1], [1000, 1024], [65_536, 65_536], [65_537, 131_072], [2 ** 40, 2 ** 40],
     ] as const) {
@@ -101,7 +101,7 @@ describe('timers by hand', () => {
 });
 
 describe('create', () => {
-  it('takes any of the kinds, by what is named', () => {
+  it('makes a timer of the kind that its options name', () => {
     const { timers, advance } = byHand();
     const ran: string[] = [];
     timers.create({ delayNs: 10 }, () => void ran.push('after'));
@@ -115,7 +115,7 @@ describe('create', () => {
     expect([ran, timers.count]).toEqual([['after', 'at', 'every', 'walk'], 0]);
   });
 
-  it('refuses options out of range, by name', () => {
+  it('refuses options out of range, and names them', () => {
     const cases: [LocalTimersOptions, string][] = [
       [{ tickNs: 0 }, 'tickNs must be a whole number from 1 to 1099511627776, not 0'],
       [{ tickNs: 2 ** 41 }, 'tickNs must be a whole number from 1 to 1099511627776, not 2199023255552'],
@@ -135,7 +135,7 @@ describe('create', () => {
 });
 
 describe('walk', () => {
-  it('round robin goes through its intervals over and over, on a grid of their sums', () => {
+  it('with round-robin goes through its intervals again and again, on a grid of their sums', () => {
     const { timers, advance } = byHand();
     const seen: [number, number][] = [];
     const id = timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'round-robin' }, (tick) =>
@@ -146,30 +146,30 @@ describe('walk', () => {
     expect(timers.cancel(id)).toBe(true);
   });
 
-  it('linear goes through them once and is over', () => {
+  it('with linear goes through them once and is over', () => {
     const { timers, advance } = byHand();
     const seen: number[] = [];
     const id = timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'linear' }, (tick) => {
       seen.push(tick.expectedNs);
-      if (tick.sequence === 2) expect(timers.cancel(id), 'over before its last tick runs').toBe(false);
+      if (tick.sequence === 2) expect(timers.cancel(id), 'it is over before its last tick runs').toBe(false);
     });
     for (let i = 0; i < 100; i++) advance(1000);
     expect([seen, timers.count]).toEqual([[1000, 3000, 8000], 0]);
   });
 
-  it('skips what is over and counts it, whole rounds at once, and keeps its grid', () => {
+  it('skips and counts ticks that are over, whole rounds at once, and keeps its grid', () => {
     const { timers, advance } = byHand();
     const seen: [number, number, number][] = [];
     timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'round-robin' }, (tick) =>
       seen.push([tick.sequence, tick.expectedNs, tick.missed]),
     );
-    // 8,000 ns a round: a million rounds and 3,500 ns.
+    // A round takes 8,000 ns; this is a million rounds and 3,500 ns.
     advance(8e9 + 3500);
     advance(5000);
     expect(seen).toEqual([[3_000_001, 8e9 + 3000, 3_000_001], [3_000_002, 8e9 + 8000, 0]]);
   });
 
-  it('linear that is late runs its last tick, and counts the others', () => {
+  it('with linear, when late, runs its last tick and counts the others', () => {
     const { timers, advance } = byHand();
     const seen: [number, number, number][] = [];
     timers.walk({ intervalsNs: [1000, 2000, 5000], order: 'linear' }, (tick) =>
@@ -180,7 +180,7 @@ describe('walk', () => {
     expect([seen, timers.count]).toEqual([[[2, 8000, 2]], 0]);
   });
 
-  it('of fractions of a nanosecond adds up to no drift', () => {
+  it('does not drift if its intervals have fractions of a nanosecond', () => {
     const { timers, advance, nowNs } = byHand();
     const intervalNs = 1e9 / 30_000;
     let worst = 0;
@@ -195,7 +195,7 @@ describe('walk', () => {
 });
 
 describe('reschedule', () => {
-  it('moves a timer later and earlier; it runs once', () => {
+  it('moves a timer to a later and an earlier time, and it runs once', () => {
     const { timers, advance } = byHand();
     const ran: [string, number][] = [];
     const later = timers.after({ delayNs: 1000 }, (tick) => ran.push(['later', tick.expectedNs]));
@@ -207,7 +207,7 @@ describe('reschedule', () => {
     expect(ran).toEqual([['earlier', 500], ['later', 20_000]]);
   });
 
-  it('of a number that is over is false and harms nobody who has its slot now', () => {
+  it('is false for a timer that is over, and does not touch the timer that has its slot now', () => {
     const { timers, advance } = byHand();
     const stale = timers.after({ delayNs: 10 }, () => undefined);
     advance(10);
@@ -220,7 +220,7 @@ describe('reschedule', () => {
     }
   });
 
-  it('in its own callback gives a timer of more ticks another next one, and its grid goes on from there', () => {
+  it('in its own callback moves the next tick of a timer with several, and its grid goes on from there', () => {
     const { timers, advance } = byHand();
     const seen: [number, number][] = [];
     const id: TimerId = timers.every({ intervalNs: 1000 }, (tick) => {
@@ -231,7 +231,7 @@ describe('reschedule', () => {
     expect(seen).toEqual([[0, 1000], [1, 2000], [2, 2250], [3, 3250], [4, 4250]]);
   });
 
-  it('in its own callback is false for a timer of one tick', () => {
+  it('in its own callback is false for a timer with a single tick', () => {
     const { timers, advance } = byHand();
     let moved: boolean | undefined;
     const id: TimerId = timers.after({ delayNs: 10 }, () => void (moved = timers.reschedule(id, { delayNs: 10 })));
@@ -241,7 +241,7 @@ describe('reschedule', () => {
 });
 
 describe('a callback', () => {
-  it('may cancel others and make new ones in their place', () => {
+  it('may cancel other timers and make new ones in their slots', () => {
     const { timers, advance } = byHand();
     const ran: string[] = [];
     const others: TimerId[] = [];
@@ -257,7 +257,7 @@ describe('a callback', () => {
     expect([ran, timers.count]).toEqual([['first', 'new 0', 'new 1', 'new 2'], 0]);
   });
 
-  it('that throws is told to onError, each, and harms no other timer', () => {
+  it('that throws does not affect other timers, and onError gets each error', () => {
     const errors: unknown[] = [];
     const { timers, advance } = byHand({ onError: (error) => errors.push((error as Error).message) });
     let ran = 0;
@@ -273,7 +273,7 @@ describe('a callback', () => {
     expect(timers.count).toBe(0);
   });
 
-  it('that closes ends all others, those of its turn too', () => {
+  it('that closes the timers ends all others, including those of the same turn', () => {
     const { timers, advance } = byHand();
     const ran: string[] = [];
     const every = timers.every({ intervalNs: 1000, firstNs: 5 }, () => {

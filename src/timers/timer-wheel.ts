@@ -1,21 +1,22 @@
 /**
- * Timers without a reactor, for the main thread or any worker: a wheel of their own as a guest of the thread's loop.
+ * Timers without a reactor, for the main thread or any worker. They have a wheel of their own that runs in the thread's
+ * event loop.
  *
  *     import { create } from 'percore/timers';
  *     const timers = create();
  *     timers.after({ delayNs: 250_000 }, (tick) => console.log(`${tick.latenessNs} ns late`));
  *
- * A turn polls and runs what is due, by band and deadline, until its budget is spent; then sockets and promises have
- * theirs. Nothing fires early, nothing wakes an idle thread, and timers keep the process alive as Node's do: until none
- * is left, or `unref`.
+ * A turn polls the wheel and runs what is due, by band and deadline, until its budget is spent; then sockets and
+ * promises get their turn. No timer fires early, and none wakes the thread before its time. Timers keep the process
+ * alive as those of Node do, until none is left or `unref()` is called.
  *
- * With a clock of your own nothing happens by itself, and nothing sleeps:
+ * With a clock of your own, nothing happens by itself and nothing sleeps:
  *
  *     const clock = { ns: 0, nowNs: () => clock.ns };
  *     const timers = create({ clock });
  *     timers.after({ delayNs: 1000 }, () => console.log('ran'));
  *     clock.ns = timers.nextDeadlineNs();
- *     timers.turn();                                              // ran; returns 1
+ *     timers.turn();                                              // prints "ran" and returns 1
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall } from '../errors.js';
 import { deliveryLayout, timerRequestsLayout } from '../layout.js';
@@ -25,33 +26,35 @@ import { reportOrThrowLater } from '../uncaught.js';
 import { createClock } from './clock.js';
 import { Timers } from './timers.js';
 
-/** What timers need of a clock: nanoseconds, never falling. */
+/** A clock for timers that are driven by hand. */
 export interface TimersClock {
-  /** The time in nanoseconds; never less than what it answered before. */
+  /** The time in nanoseconds. It must never go back. */
   nowNs(): number;
 }
 
+/** The options of `create`. */
 export interface LocalTimersOptions {
   /**
-   * Nanoseconds of a slot of the wheel, rounded up to a power of two: 1 to 2^40, default 65,536. Deadlines are exact
-   * whatever it is; it says only where slots have their edges.
+   * The nanoseconds that a slot of the wheel covers, rounded up to a power of two: 1 to 2^40, default 65,536. Deadlines
+   * are exact whatever this is; it only decides where one slot ends and the next begins.
    */
   tickNs?: number;
-  /** Timers that expire in a turn at most, the rest in the next: 1 to 1,024, default 256. */
+  /** How many timers may expire in one turn; the rest expire in the next turns. 1 to 1,024, default 256. */
   expiriesPerTurn?: number;
   /**
-   * Nanoseconds after which a turn begins no further quantum (up to 16 callbacks, 5 us): 1,000 to 10^9, default 50,000.
+   * After so many nanoseconds a turn begins no further quantum: 1,000 to 10^9, default 50,000. A quantum is up to 16
+   * callbacks or 5 µs.
    */
   budgetNs?: number;
   /**
-   * Called with what a callback threw, or what the promise that it returned was rejected with, and whose it was: 'timer
-   * callback "expire" of band 3'. Left out: it is an uncaught exception, as from setTimeout. The other timers go on
-   * either way. What it throws itself is an uncaught exception too.
+   * Gets what a callback threw, or the reason for which its promise was rejected, and a text that names the callback:
+   * 'timer callback "expire" of band 3'. Left out: the error is an uncaught exception, as with setTimeout. The other
+   * timers go on either way. If `onError` itself throws, that is an uncaught exception too.
    */
   onError?: (error: unknown, where: string) => void;
   /**
-   * Drive these timers by hand: `turn()`, or `poll()`, `select()` and `run()`. Left out: the real clock, driven by this
-   * thread's loop.
+   * A clock for timers that are driven by hand, with `turn()`, or with `poll()`, `select()` and `run()`. Left out: they
+   * run by the real clock and are driven by this thread's event loop.
    */
   clock?: TimersClock;
 }
@@ -64,22 +67,23 @@ interface Settings {
   readonly budgetNs: number;
   readonly onError: (error: unknown, where: string) => void;
   readonly clock: TimersClock | undefined;
-  /** Where to count, if not in memory of its own. */
+  /** Where to count. Left out: in memory of their own. */
   readonly counters?: Float64Array;
 }
 
 /**
- * Timers of any thread, driven by its event loop, or by hand with a clock that the caller moves; `create` makes them.
+ * The timers of a thread that is no reactor. They are driven by its event loop, or by hand with a clock that the caller
+ * moves. `create` makes them.
  *
  *     const timers = create({ onError: (error, where) => console.error(where, error) });
  *     timers.every({ intervalNs: 1_000_000 }, (tick) => sample(tick.missed));
- *     timers.unref();                                             // the process may end all the same
+ *     timers.unref();                                             // the process may end nevertheless
  *     timers.close();                                             // no callback runs after this
  *
  * Only the thread that made them may use them. Nothing blocks.
  */
 export class LocalTimers extends Timers implements Disposable {
-  /** Nanoseconds of a slot of the wheel, as granted. */
+  /** The nanoseconds that a slot of the wheel covers: the option, rounded up to a power of two. */
   readonly tickNs: number;
   private readonly addon: Native;
   private readonly handle: TimersHandle;
@@ -88,7 +92,7 @@ export class LocalTimers extends Timers implements Disposable {
   private readonly scheduler: Scheduler;
   private isReferenced = true;
 
-  /** `create` checks the settings. */
+  /** For `create`, which checks the settings. */
   constructor(settings: Settings) {
     const addon = native();
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
@@ -120,7 +124,7 @@ export class LocalTimers extends Timers implements Disposable {
         addon.wheels.knock?.(this.handle);
       },
       mustEndTurn: () => false,
-      // Thrown by onError itself. What else is due still runs.
+      // Only onError itself can have thrown this. Whatever else is due still runs.
       noteThrown: (error) => reportOrThrowLater(error, 'onError of timers'),
     }, MOST_QUANTA);
     this.tickNs = 2 ** tickBits;
@@ -131,15 +135,16 @@ export class LocalTimers extends Timers implements Disposable {
   }
 
   /**
-   * Deadline of the earliest timer that has not expired, exactly; Infinity when there is none. Looks into the wheel:
-   * 0.2 us and more.
+   * The exact deadline of the earliest timer that has not expired; Infinity if there is none. It searches the wheel,
+   * which takes 0.2 µs or more.
    */
   nextDeadlineNs(): number {
     return this.addon.wheels.next(this.handle);
   }
 
   /**
-   * Puts what is due by the clock into its bands; returns how many. Runs nothing. The thread's loop does it by itself.
+   * Puts the timers that are due by the clock into their bands; returns how many. Runs nothing. Timers that the event
+   * loop drives need no such call.
    */
   override poll(): number {
     if (this.due.isClosed) return 0;
@@ -148,29 +153,29 @@ export class LocalTimers extends Timers implements Disposable {
   }
 
   /**
-   * One turn by hand: polls, then runs what is due until the budget is spent. Returns how many ran: 0 when nothing is
-   * due.
+   * Makes one turn by hand: polls, and runs what is due until the budget is spent. Returns how many callbacks ran,
+   * which is 0 if nothing was due.
    */
   turn(): number {
     this.poll();
     return this.runTurn();
   }
 
-  /** Lets the process end although timers are live. */
+  /** Lets the process end although there are live timers. */
   unref(): this {
     this.isReferenced = false;
     this.addon.wheels.setReferenced(this.handle, false);
     return this;
   }
 
-  /** Keeps the process alive while timers are live (at first). */
+  /** Keeps the process alive while there are live timers, as it does at first. */
   ref(): this {
     this.isReferenced = true;
     if (this.count !== 0) this.addon.wheels.setReferenced(this.handle, true);
     return this;
   }
 
-  /** Ends every timer: none runs after this, not even those that are due in this turn. Calling it twice is harmless. */
+  /** Ends all timers: none runs after this, not even those that are due in this turn. May be called more than once. */
   close(): void {
     if (this.due.isClosed) return;
     this.due.close();
@@ -178,11 +183,12 @@ export class LocalTimers extends Timers implements Disposable {
     this.addon.wheels.close(this.handle);
   }
 
+  /** Closes the timers, for `using`. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** Called by native with the delivery filled, and by turn(). */
+  /** Called by native code after it has filled the delivery, and by turn(). */
   private runTurn(): number {
     super.poll();
     const before = this.due.fired;
@@ -192,17 +198,18 @@ export class LocalTimers extends Timers implements Disposable {
   }
 }
 
-/** Quanta of one turn by a clock that stands still. */
+/** The most quanta in one turn, for a clock that stands still. */
 const MOST_QUANTA = 64;
 
 /**
- * Makes timers for this thread. Allocates their two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes timers for this thread. Allocates two arrays (57 KiB) and a timerfd. Throws ERR_PERCORE_INVALID_ARGUMENT, and
+ * ERR_PERCORE_SYSTEM if there is no descriptor left.
  */
 export function create(options: LocalTimersOptions = {}): LocalTimers {
   return new LocalTimers(settingsOf(options));
 }
 
-/** The same, for timers that count where those of their thread's reactor do (`timerCountersLayout`). */
+/** Does the same, for timers that count in given memory, as those of a reactor do (`timerCountersLayout`). */
 export function createCounting(counters: Float64Array, options: LocalTimersOptions): LocalTimers {
   return new LocalTimers({ ...settingsOf(options), counters });
 }

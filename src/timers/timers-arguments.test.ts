@@ -1,9 +1,9 @@
-/** What timers refuse, with name, value and what is allowed. */
+/** Arguments that timers refuse: the error has the name, the value and what is allowed. */
 import { describe, expect, it } from 'vitest';
 import { REQUESTS, ManualHost } from './fixtures/manual-host.js';
 
 describe('a wrong argument', () => {
-  it('is refused with its name, its value and what is allowed, and makes no timer', () => {
+  it('is refused with its name, its value and what is allowed, and no timer is made', () => {
     const host = new ManualHost();
     const { timers } = host;
     const run = () => undefined;
@@ -105,6 +105,6 @@ describe('a wrong argument', () => {
     for (const [create, code, message] of cases) {
       expect(create, message).toThrow(expect.objectContaining({ code, message }));
     }
-    expect([timers.count, host.delivery[REQUESTS]], 'the one that was right').toEqual([1, 1]);
+    expect([timers.count, host.delivery[REQUESTS]], 'only the valid one').toEqual([1, 1]);
   });
 });

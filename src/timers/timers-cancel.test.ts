@@ -1,11 +1,11 @@
-/** Cancelling timers, callbacks that throw, and requests beyond one array. */
+/** Cancelling timers, callbacks that throw, and more requests than one array holds. */
 import { describe, expect, it } from 'vitest';
 import { timerRequestsLayout } from '../layout.js';
 import { noTimer, type TimerId } from './index.js';
 import { COUNT, IDS, ManualHost } from './fixtures/manual-host.js';
 
 describe('cancel', () => {
-  it('ends a timer before it runs, once', () => {
+  it('ends a timer before it runs; a second call is false', () => {
     const host = new ManualHost();
     let runs = 0;
     const id = host.timers.after({ delayNs: 100 }, () => void runs++);
@@ -15,7 +15,7 @@ describe('cancel', () => {
     expect(host.wheel.size).toBe(0);
   });
 
-  it('ends one that has expired and waits in its band', () => {
+  it('ends a timer that has expired and waits in its band', () => {
     const host = new ManualHost();
     const ran: string[] = [];
     let second: TimerId = noTimer;
@@ -28,7 +28,7 @@ describe('cancel', () => {
     expect(ran).toEqual(['first', 'cancelled true']);
   });
 
-  it('in its own callback ends a periodic timer, and is false for one that ran its only time', () => {
+  it('in its own callback ends a periodic timer, and is false for one with a single tick', () => {
     const host = new ManualHost();
     let ticks = 0;
     const every: TimerId = host.timers.every({ intervalNs: 1000 }, () => {
@@ -40,7 +40,7 @@ describe('cancel', () => {
     expect([ticks, host.timers.count, host.errors]).toEqual([1, 0, []]);
   });
 
-  it('of a number that is over harms nobody who has its slot now', () => {
+  it('of a timer that is over does not touch the timer that has its slot now', () => {
     const host = new ManualHost();
     const stale = host.timers.after({ delayNs: 100 }, () => undefined);
     host.pass(100);
@@ -52,18 +52,18 @@ describe('cancel', () => {
     expect(runs).toBe(1);
   });
 
-  it('of any nonsense is false', () => {
+  it('is false for numbers that are those of no timer', () => {
     const host = new ManualHost();
     host.timers.after({ delayNs: 100 }, () => undefined);
     for (const id of [noTimer, -1, 0.5, NaN, Infinity, 2 ** 53, 12345]) expect(host.timers.cancel(id)).toBe(false);
     expect(host.timers.count).toBe(1);
   });
 
-  it('of an expired timer does not fire the one that takes its slot at once', () => {
+  it('of an expired timer does not fire the timer that takes its slot at once', () => {
     const host = new ManualHost();
     const ran: string[] = [];
     const old = host.timers.after({ delayNs: 100 }, () => void ran.push('old'));
-    // Expired by the wheel and on its way in the delivery, but not polled yet.
+    // The wheel has expired it and it lies in the delivery, but it was not polled yet.
     host.drainTimerRequests();
     host.clockNs += 100;
     host.delivery[IDS] = 0;
@@ -81,7 +81,7 @@ describe('cancel', () => {
 });
 
 describe('a callback', () => {
-  it('that throws harms no other timer', () => {
+  it('that throws does not affect other timers', () => {
     const host = new ManualHost();
     const ran: string[] = [];
     host.timers.after({ delayNs: 100 }, () => void ran.push('a'));
@@ -98,7 +98,7 @@ describe('a callback', () => {
 });
 
 describe('requests', () => {
-  it('of more than 1,024 in one step are handed over before the array overflows', () => {
+  it('beyond 1,024 in one step are handed over before the array overflows', () => {
     const host = new ManualHost();
     const most = timerRequestsLayout.fields.pair.count / 2;
     const ran = new Set<number>();

@@ -1,4 +1,4 @@
-/** Timers on the loop of their thread, how long a process with timers lives, and what callers may get wrong. */
+/** Timers in the event loop of their thread, how long a process with timers lives, and mistakes of callers. */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { create } from './index.js';
@@ -7,7 +7,7 @@ import { resultOf, start } from './fixtures/programs.js';
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('timers on the loop of this thread', () => {
-  it('are never early, and run in the order of their deadlines, all of 20,000', async () => {
+  it('are never early, and all 20,000 run in the order of their deadlines', async () => {
     using timers = create();
     let [ran, early, disordered, lastNs] = [0, 0, 0, 0];
     await new Promise<void>((resolve) => {
@@ -25,7 +25,7 @@ describe('timers on the loop of this thread', () => {
     expect({ early, disordered, count: timers.count }).toEqual({ early: 0, disordered: 0, count: 0 });
   });
 
-  it('are woken by an earlier one that is made while they sleep', async () => {
+  it('wake up for an earlier timer that is made while they sleep', async () => {
     using timers = create();
     timers.after({ delayNs: 60e9 }, () => undefined);
     await sleep(20);
@@ -35,7 +35,7 @@ describe('timers on the loop of this thread', () => {
     expect(lateNs).toBeLessThan(1e9);
   });
 
-  it('let promises and sockets run between two of their turns', async () => {
+  it('let promises and sockets run between two turns', async () => {
     using timers = create();
     const order: string[] = [];
     await new Promise<void>((resolve) => {
@@ -51,11 +51,11 @@ describe('timers on the loop of this thread', () => {
     });
     expect(order.filter((what) => what === 'promise').length).toBe(5);
     for (let at = order.indexOf('timer', 1); at > 0; at = order.indexOf('timer', at + 1)) {
-      expect(order[at - 1], 'what came before a further timer').not.toBe('timer');
+      expect(order[at - 1], 'what ran before the next timer').not.toBe('timer');
     }
   });
 
-  it('close inside a callback, and leave nothing behind', async () => {
+  it('may be closed within a callback, and leave nothing behind', async () => {
     const timers = create();
     let ran = 0;
     await new Promise<void>((resolve) => {
@@ -74,13 +74,13 @@ describe('timers on the loop of this thread', () => {
 interface Lived { readonly ran: number; readonly ms: number; readonly switches: number }
 
 describe('a process with timers', () => {
-  it('lives as long as they do, and no longer', async () => {
+  it('lives as long as its timers, and no longer', async () => {
     const { ran, ms } = await resultOf<Lived>(start('alone-process', ['lives']));
     expect(ran).toBe(2);
     expect(ms).toBeGreaterThanOrEqual(50);
   });
 
-  it('ends at once when they are unreferenced, cancelled or closed', async () => {
+  it('ends at once when its timers are unreferenced, cancelled or closed', async () => {
     for (const how of ['unref', 'cancel', 'close']) {
       const { ran, ms } = await resultOf<Lived>(start('alone-process', [how]));
       expect(ran, how).toBe(0);
@@ -88,24 +88,24 @@ describe('a process with timers', () => {
     }
   });
 
-  it('is kept alive by a timer that is made after others had ended, and by ref()', async () => {
+  it('is kept alive by a timer that is made after all others have ended, and by ref()', async () => {
     for (const how of ['again', 'ref']) expect((await resultOf<Lived>(start('alone-process', [how]))).ran, how).toBe(2);
   });
 
-  it('is not woken by 100,000 timers an hour away', async () => {
+  it('is not woken by 100,000 timers that are due in an hour', async () => {
     const { switches } = await resultOf<Lived>(start('alone-process', ['sleep']));
-    // Within two seconds, and one of them is the timer that ends it.
+    // It lives for two seconds, and one of the wake-ups is the timer that ends it.
     expect(switches).toBeLessThan(20);
   });
 
-  it('dies of an uncaught error in a callback, as with setTimeout, and lives where it is caught', async () => {
+  it('dies of an uncaught error in a callback, as with setTimeout, unless it handles such errors', async () => {
     const dead = await start('alone-process', ['throws']).ended;
     expect(dead.code).toBe(1);
     expect(dead.stderr).toContain('Error: number 0');
-    expect((await resultOf<Lived>(start('alone-process', ['catches']))).ran, 'and learns of each').toBe(3);
+    expect((await resultOf<Lived>(start('alone-process', ['catches']))).ran, 'and its handler gets each error').toBe(3);
   });
 
-  it('may end a worker that has them, by terminate() and by its own end', async () => {
+  it('may end a worker that has timers, by terminate() or because it has run to its end', async () => {
     const source = `
       import('percore/timers').then(({ create }) => {
         const timers = create();
@@ -125,8 +125,8 @@ describe('a process with timers', () => {
   });
 });
 
-describe('what callers may get wrong', () => {
-  it('is refused by name: unknown options, options that are no object, and ids that are no numbers', () => {
+describe('a mistake of a caller', () => {
+  it('is refused and named: unknown options, options that are no object, and ids that are no numbers', () => {
     using timers = create({ clock: { nowNs: () => 0 } });
     for (const nothing of [undefined, null, 5, 'text', Symbol('x')]) {
       for (const make of [timers.after, timers.at, timers.every, timers.walk, timers.create]) {
@@ -159,7 +159,7 @@ describe('what callers may get wrong', () => {
     expect([timers.cancel(NaN), timers.cancel(-1), timers.cancel(1.5), timers.count]).toEqual([false, false, false, 0]);
   });
 
-  it('harms no timer to come: a number that is made up for a free slot means nothing', () => {
+  it('does not affect later timers: a number that is made up for a free slot is invalid', () => {
     const clock = { ns: 0, nowNs: () => clock.ns };
     using timers = create({ clock });
     const first = timers.after({ delayNs: 1000 }, () => undefined);
@@ -177,7 +177,7 @@ describe('what callers may get wrong', () => {
     expect([ran, timers.count]).toEqual([2, 0]);
   });
 
-  it("is told with the callback's name: what it throws or its promise rejects with; the others run", async () => {
+  it("that fail in a callback get the callback's name in the error, and the other timers run", async () => {
     const clock = { ns: 0, nowNs: () => clock.ns };
     const told: string[] = [];
     using timers = create({

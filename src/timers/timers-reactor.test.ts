@@ -28,7 +28,7 @@ describe('timers of a real reactor', () => {
     expect(ticks.map(({ asked }) => asked)).toEqual(ticks.map(({ asked }) => asked).sort((a, b) => a - b));
   });
 
-  it('do not drift: 1,000 ticks at 1 kHz stand on their grid to the nanosecond', async () => {
+  it('do not drift: 1,000 ticks at 1 kHz are due on their grid to the nanosecond', async () => {
     const { grid, early, order, ticks, missed } = await inside(
       runtime,
       0,
@@ -57,7 +57,7 @@ describe('timers of a real reactor', () => {
     ).toBeGreaterThanOrEqual(1000);
   });
 
-  it('wake a parked reactor, and nothing else does meanwhile', async () => {
+  it('wake a parked reactor, which nothing else wakes meanwhile', async () => {
     const before = runtime.status().reactors[0]!;
     await inside(runtime, 0, (reactor, _argument, { state }) => {
       state['ran'] = 0;
@@ -74,16 +74,16 @@ describe('timers of a real reactor', () => {
     expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['ran'] as number)).toBeGreaterThan(0);
   });
 
-  it('are woken by the earliest deadline, though a later one was armed before it', async () => {
+  it('wake up for the earliest deadline, although a later one was armed first', async () => {
     const late = await inside(runtime, 0, (reactor) => new Promise<number>((resolve) => {
       reactor.timers.after({ delayNs: 60e9 }, () => undefined);
-      // Made outside a turn, while the reactor sleeps for the other.
+      // Made outside of a turn, while the reactor sleeps until the other one is due.
       setTimeout(() => reactor.timers.after({ delayNs: 5e6 }, (tick) => resolve(tick.latenessNs)), 20);
     }), undefined, { timeoutMs: 5000 });
     expect(late).toBeLessThan(1e9);
   });
 
-  it('of 3,000 made in one step all run, in several turns', async () => {
+  it('all run, in several turns, when a step makes 3,000 of them', async () => {
     const ran = await inside(runtime, 0, (reactor) => new Promise<number>((resolve) => {
       let count = 0;
       for (let i = 0; i < 3000; i++) {
@@ -95,7 +95,7 @@ describe('timers of a real reactor', () => {
     expect(ran).toBe(3000);
   });
 
-  it('throw without harm: the error is reported, a periodic timer keeps its pace', async () => {
+  it('may throw: the error is reported, and a periodic timer keeps its pace', async () => {
     const errors: string[] = [];
     const listen = ({ error, where }: { error: Error; where: string }) =>
       void errors.push(`${where}: ${error.message}`);

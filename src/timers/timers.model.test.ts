@@ -1,9 +1,9 @@
 /**
- * Random commands against a sorted list, by a clock that stands still between them: the real timers, over the native
- * wheel, must run exactly what the model runs, in its order, with its ticks, and agree on the count and the next
- * deadline. That covers: never early, nothing lost, nothing twice, cancel always effective, stale numbers harmless,
- * also from inside callbacks. 75 seeds of 1,000 commands in CI, 1,000 with `PERCORE_STRESS=1`; a failure prints its
- * seed, path and the shortest script that fails.
+ * Compares the real timers, over the native wheel, with a model, a sorted list. Both get random commands, by a clock
+ * that stands still between them. They must run the same callbacks in the same order with the same ticks, and agree on
+ * the count and the next deadline. So no timer is early, lost or run twice, cancel always works, and old numbers are
+ * harmless, within callbacks too. CI runs 75 seeds of 1,000 commands, `PERCORE_STRESS=1` runs 1,000 seeds. A failure
+ * prints its seed, its path and the shortest script that fails.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -14,15 +14,17 @@ const COMMANDS = 1000;
 const DAY_NS = 86_400e9;
 const TICK_NS = 65_536;
 
-/** Lengths that may matter: nothing, one nanosecond, next to the edge of a slot of each level, a month, a century. */
+/**
+ * Lengths of time that may matter: 0, one nanosecond, close to the edge of a slot on each level, a month, a century.
+ */
 const LENGTHS_NS: readonly number[] = [
   0, 0, 1, 2, 999, 1000, 1001, TICK_NS - 1, TICK_NS, TICK_NS + 1,
   ...[4, 10, 16, 22, 28, 34, 40, 46, 52].flatMap((bits) => [2 ** bits - 1, 2 ** bits, 2 ** bits + 1, 63 * 2 ** bits]),
   30 * DAY_NS, 365.25 * DAY_NS, 36_525 * DAY_NS,
 ];
 /**
- * Where the clock begins: 0, where numbers stop to count nanoseconds, where a tick's number changes in every digit, far
- * out.
+ * Where the clock begins: at 0, where numbers stop counting single nanoseconds, where the number of a tick changes in
+ * every digit, and far out.
  */
 const STARTS_NS: readonly number[] = [0, 0, 1e9, 2 ** 53 - 1e6, 2 ** 40 - 1, 2 ** 58 - 2 ** 20, 2 ** 61];
 
@@ -34,7 +36,9 @@ interface Script {
   readonly commands: readonly (readonly [kind: number, a: number, b: number])[];
 }
 
-/** What a timer's callback does besides being noted: something to the timer of this number, or nothing. */
+/**
+ * What the callback of a timer does besides noting that it ran: something to the timer with this number, or nothing.
+ */
 interface Action {
   readonly kind: 'nothing' | 'cancel' | 'reschedule' | 'after' | 'throw';
   readonly which: number;
@@ -47,14 +51,14 @@ interface ModelTimer {
   readonly which: number;
   readonly band: number;
   readonly action: Action;
-  /** Of a timer of more ticks. */
+  /** For a timer with several ticks. */
   readonly intervalsNs: readonly number[];
   readonly isCyclic: boolean;
   state: 'armed' | 'due' | 'running' | 'over';
-  /** When it is due: a deadline that was set, and the exact sum of intervals since. */
+  /** When it is due: a deadline that was set, and the exact sum of the intervals since then. */
   baseNs: number;
   sinceNs: bigint;
-  /** The same as the wheel has it. */
+  /** The same, as the wheel has it. */
   deadlineNs: number;
   order: number;
   at: number;
@@ -62,9 +66,9 @@ interface ModelTimer {
 }
 
 /**
- * The sum of the intervals is reckoned exactly. Beyond 2^53 it is rounded before it is added to the base, and their sum
- * once more: a tick needs no arithmetic of more than 53 bits, and both roundings together stay within the 1.5 us that
- * timers promise there.
+ * Computes the sum of the intervals exactly. Beyond 2^53 that sum is rounded before it is added to the base, and the
+ * result is rounded once more. So a tick needs no arithmetic with more than 53 bits, and both roundings together stay
+ * within the 1.5 µs that timers promise there.
  */
 function deadlineOf({ baseNs, sinceNs }: Pick<ModelTimer, 'baseNs' | 'sinceNs'>, andNs = 0): number {
   const sumNs = sinceNs + BigInt(andNs);
@@ -76,11 +80,11 @@ function deadlineOf({ baseNs, sinceNs }: Pick<ModelTimer, 'baseNs' | 'sinceNs'>,
   return deadlineNs;
 }
 
-/** The sum that timers promise: never before the exact one. */
+/** The sum as timers promise it: never before the exact one. */
 const later = (nowNs: number, delayNs: number): number =>
   nowNs + delayNs <= 2 ** 53 ? nowNs + delayNs : nowNs + delayNs + 1024;
 
-/** What both sides can do; commands and callbacks' actions go through it. */
+/** What the timers and the model can do. Commands, and the actions of callbacks, go through this. */
 interface Side {
   after(delayNs: number, band: number, action: Action): void;
   cancel(which: number): boolean;
@@ -92,7 +96,7 @@ class Model implements Side {
   log: Entry[] = [];
   thrown = 0;
   count = 0;
-  /** The sorted list: earliest first, equal ones in the order of arming. */
+  /** The sorted list: the earliest first, and equal ones in the order in which they were armed. */
   private readonly armed: ModelTimer[] = [];
   private readonly due: ModelTimer[] = [];
   private orders = 0;
@@ -134,7 +138,7 @@ class Model implements Side {
     return this.armed[0]?.deadlineNs ?? Infinity;
   }
 
-  /** Expires the earliest, as many as a turn takes; returns how many. */
+  /** Expires the earliest ones, as many as a turn takes; returns how many. */
   poll(): number {
     let count = 0;
     while (count < this.expiriesPerTurn && this.next() <= this.nowNs) {
@@ -146,7 +150,7 @@ class Model implements Side {
     return count;
   }
 
-  /** Takes the longest due of the highest band. */
+  /** Takes the one that has been due for longest in the highest band. */
   select(): ModelTimer | undefined {
     let selected: ModelTimer | undefined;
     for (const timer of this.due) {
@@ -160,7 +164,7 @@ class Model implements Side {
   run(timer: ModelTimer): void {
     const { intervalsNs } = timer;
     let missed = 0;
-    // One by one, where the real one reckons: a script's clock never jumps so far that this takes long.
+    // One by one, where the real timers calculate. The clock of a script never jumps so far that this takes long.
     while (intervalsNs.length !== 0 && !this.isLast(timer)) {
       const at = (timer.at + 1) % intervalsNs.length;
       if (deadlineOf(timer, intervalsNs[at]!) > this.nowNs) break;
@@ -175,7 +179,7 @@ class Model implements Side {
     this.log.push([timer.which, timer.sequence, expectedNs, this.nowNs - expectedNs, missed]);
     act(this, timer.action);
     if (timer.action.kind === 'throw') this.thrown++;
-    // It was its last, or its own action has ended it.
+    // This was its last tick, or its own action has ended it.
     if (timer.state === 'over') return;
     timer.sequence++;
     timer.at = (timer.at + 1) % intervalsNs.length;
@@ -193,7 +197,7 @@ class Model implements Side {
     timer.deadlineNs = deadlineOf(timer);
     timer.order = this.orders++;
     let at = this.armed.length;
-    // The youngest goes behind its equals.
+    // The youngest goes behind equal ones.
     while (at > 0 && this.armed[at - 1]!.deadlineNs > timer.deadlineNs) at--;
     this.armed.splice(at, 0, timer);
   }
@@ -253,7 +257,7 @@ function act(side: Side, { kind, which, lengthNs }: Action): void {
   else if (kind === 'after') side.after(lengthNs, which % 8, { kind: 'nothing', which: 0, lengthNs: 0 });
 }
 
-/** What scripts met, so that a suite that tried nothing fails. */
+/** Counts what the scripts have met, so that a suite that tries nothing fails. */
 const met = new Map<string, number>();
 const meet = (event: string, times = 1): void => void met.set(event, (met.get(event) ?? 0) + times);
 
@@ -266,15 +270,15 @@ function play(script: Script): void {
     const kind = (['nothing', 'nothing', 'nothing', 'nothing', 'cancel', 'reschedule', 'after', 'throw'] as const)[
       number & 7
     ]!;
-    // Aimed at timers near the newest, which may be due with it, or itself.
+    // It is aimed at the timer itself or at one made shortly before, which may be due together with it.
     return { kind, which: Math.max(0, model.timers.length + 2 - ((number >> 3) % 12)), lengthNs: length(number >> 5) };
   };
   const advance = (toNs: number): void => {
-    // Numbers that a clock can say: beyond 2^53 they are further apart.
+    // Only numbers that a clock can show: beyond 2^53 they are further apart.
     if (toNs > model.nowNs && toNs < 2 ** 62) model.nowNs = real.nowNs = toNs;
   };
   const runAll = (): void => {
-    // Bounded: a timer that moves itself to now is due again in each turn.
+    // There is a bound because a timer that moves itself to the present time is due again in each turn.
     for (let turns = 0; turns < 50; turns++) {
       const polled = model.poll();
       for (let timer = model.select(); timer !== undefined; timer = model.select()) model.run(timer);
@@ -307,7 +311,7 @@ function play(script: Script): void {
         break;
       }
       case 4: {
-        // An absolute deadline, often one that is over.
+        // An absolute deadline, which is often already over.
         const deadlineNs = Math.min(Math.max(0, model.nowNs + (b % 3 - 1) * length(a)), 2 ** 62);
         const does = action(b >> 2);
         real.ids.push(timers.at({ deadlineNs, priority: band }, real.callback(does)));
@@ -322,8 +326,8 @@ function play(script: Script): void {
         break;
       }
       case 6: {
-        // Short enough that a script's sums of them stay below 2^53, where it would matter in which order they are
-        // added.
+        // They are so short that their sums in a script stay below 2^53. Beyond that, the order of addition would
+        // matter.
         const intervalsNs = Array.from({ length: 1 + (b % 4) }, (_, i) =>
           Math.min(2 ** 44, Math.max(1000, length(a + i * b))),
         );
@@ -349,7 +353,7 @@ function play(script: Script): void {
         break;
       }
       case 10: case 11: case 12: {
-        // To the next deadline, just before it, or a bound beyond it; never so far that a walk has a million ticks to
+        // To the next deadline, just before it, or by a limited time beyond it, so that no walk has a million ticks to
         // skip.
         const nextNs = model.next();
         if (nextNs !== Infinity) advance(kind === 10 ? nextNs : kind === 11 ? nextNs - 1 : nextNs + (a % 50_000));
@@ -363,7 +367,7 @@ function play(script: Script): void {
       default:
         expect(timers.nextDeadlineNs(), 'the next deadline').toBe(model.next());
     }
-    // Compared as numbers first: a thousand calls of expect a script would be most of the time.
+    // Compare the numbers first, since a thousand calls of expect() in each script would take most of the time.
     if (timers.count !== model.count) expect(timers.count, 'count').toBe(model.count);
     if (
       real.log.length !== model.log.length ||
@@ -381,7 +385,7 @@ function play(script: Script): void {
   timers.close();
 }
 
-/** The script with as few commands as can be found that still fail. */
+/** Removes commands from a script for as long as it still fails. */
 function shortest(script: Script): Script {
   let commands = [...script.commands];
   for (let size = commands.length >> 1; size >= 1; size >>= 1) {
@@ -403,7 +407,7 @@ function fails(script: Script): boolean {
   }
 }
 
-it(`${SEEDS * COMMANDS} commands over ${SEEDS} seeds: none early, lost or twice, each cancelled one silent`, () => {
+it(`${SEEDS * COMMANDS} commands over ${SEEDS} seeds: no timer is early, lost, run twice or run after cancel()`, () => {
   const command = fc.tuple(fc.nat(14), fc.nat(0xffff), fc.nat(0xffff));
   const scripts = fc.record({
     start: fc.constantFrom(...STARTS_NS),
@@ -412,7 +416,7 @@ it(`${SEEDS * COMMANDS} commands over ${SEEDS} seeds: none early, lost or twice,
     bands: fc.constantFrom(1, 1, 8),
     commands: fc.array(command, { minLength: COMMANDS, maxLength: COMMANDS, size: 'max' }),
   });
-  // Shortened here: fast-check would make each command smaller, a thousand of them one by one.
+  // The script is shortened here, since fast-check would simplify each of a thousand commands one by one.
   fc.assert(
     fc.property(scripts, (script) => {
       try {
@@ -439,7 +443,7 @@ it(`${SEEDS * COMMANDS} commands over ${SEEDS} seeds: none early, lost or twice,
   }
 }, 300_000);
 
-/** Without the counterexample of a thousand commands. */
+/** The message of a failure without the counterexample of a thousand commands. */
 function report<T>({ failed, seed, counterexamplePath, errorInstance }: fc.RunDetails<T>): void {
   if (failed) {
     throw new Error(`seed ${seed}, path ${counterexamplePath}: ${(errorInstance as Error | null)?.message}`, {

@@ -1,10 +1,10 @@
-/** One-shot and repeating timers by a clock that stands still, and their order. */
+/** One-shot and repeating timers and their order, with a clock that stands still. */
 import { describe, expect, it } from 'vitest';
 import type { Tick } from './index.js';
 import { ManualHost, copy } from './fixtures/manual-host.js';
 
 describe('after', () => {
-  it('runs once, not a nanosecond early', () => {
+  it('runs once and not a nanosecond early', () => {
     const host = new ManualHost();
     const ticks: Tick[] = [];
     host.timers.after({ delayNs: 500 }, (tick) => ticks.push(copy(tick)));
@@ -17,7 +17,7 @@ describe('after', () => {
     expect(host.timers.count).toBe(0);
   });
 
-  it('runs after a fraction of a nanosecond too, and not before', () => {
+  it('also takes a delay with a fraction of a nanosecond, and does not run before that', () => {
     const host = new ManualHost();
     const ticks: Tick[] = [];
     host.timers.after({ delayNs: 0.5 }, (tick) => ticks.push(copy(tick)));
@@ -28,7 +28,7 @@ describe('after', () => {
     expect(ticks[0]!.latenessNs).toBeGreaterThanOrEqual(0);
   });
 
-  it('says how late it was', () => {
+  it('tells how late it was', () => {
     const host = new ManualHost();
     let lateness = -1;
     host.timers.after({ delayNs: 100 }, (tick) => void (lateness = tick.latenessNs));
@@ -36,7 +36,7 @@ describe('after', () => {
     expect(lateness).toBe(75);
   });
 
-  it('with no delay runs in the next pass, not at once', () => {
+  it('with a delay of 0 runs in the next pass and not at once', () => {
     const host = new ManualHost();
     let runs = 0;
     host.timers.after({ delayNs: 0 }, () => void runs++);
@@ -45,7 +45,7 @@ describe('after', () => {
     expect(runs).toBe(1);
   });
 
-  it('made in a callback of no delay waits for the next pass, so a chain does not hold a turn', () => {
+  it('with a delay of 0, made in a callback, waits for the next pass, so that a chain does not hold up a turn', () => {
     const host = new ManualHost();
     let runs = 0;
     const again = () => {
@@ -59,18 +59,18 @@ describe('after', () => {
     expect(runs).toBe(3);
   });
 
-  it('takes a delay of a century, and does not fire it', () => {
+  it('takes a delay of a century and does not fire early', () => {
     const host = new ManualHost();
     let runs = 0;
     host.timers.after({ delayNs: 2 ** 62 }, () => void runs++);
     host.pass(2 ** 52);
     expect([runs, host.timers.count]).toEqual([0, 1]);
     const [deadlineNs] = [...host.wheel.values()];
-    expect(deadlineNs, 'not before, and no two microseconds late').toBeGreaterThanOrEqual(2 ** 62 + 1_000_000);
+    expect(deadlineNs, 'not early, and less than two microseconds late').toBeGreaterThanOrEqual(2 ** 62 + 1_000_000);
     expect(deadlineNs).toBeLessThan(2 ** 62 + 1_002_000);
   });
 
-  it('runs in the band that was asked for, 3 if none was', () => {
+  it('runs in the band that was asked for, or else in band 3', () => {
     const host = new ManualHost();
     host.timers.after({ delayNs: 0, priority: 7 }, () => undefined);
     host.timers.after({ delayNs: 0 }, () => undefined);
@@ -81,7 +81,7 @@ describe('after', () => {
 });
 
 describe('every', () => {
-  it('keeps to its grid of deadlines, however late each tick ran', () => {
+  it('keeps its grid of deadlines, however late each tick ran', () => {
     const host = new ManualHost();
     const ticks: Tick[] = [];
     host.timers.every({ intervalNs: 1000 }, (tick) => ticks.push(copy(tick)));
@@ -95,7 +95,7 @@ describe('every', () => {
     ]);
   });
 
-  it('skips what is over and counts it, and does not burst afterwards', () => {
+  it('skips and counts ticks that are over, without a burst afterwards', () => {
     const host = new ManualHost();
     const ticks: Tick[] = [];
     host.timers.every({ intervalNs: 1000 }, (tick) => ticks.push(copy(tick)));
@@ -125,7 +125,7 @@ describe('every', () => {
     ).toEqual([[1, 2000, 0, 1]]);
   });
 
-  it('begins after firstNs, 0 included, and the grid begins there', () => {
+  it('begins its grid after firstNs, which may be 0', () => {
     const host = new ManualHost();
     const at: number[] = [];
     host.timers.every({ intervalNs: 1000, firstNs: 0 }, (tick) => at.push(tick.expectedNs - 1_000_000));
@@ -134,7 +134,7 @@ describe('every', () => {
     expect(at).toEqual([0, 250, 1000, 1250]);
   });
 
-  it('loses no tick and no nanosecond over 100,000 of them', () => {
+  it('loses no tick and no nanosecond over 100,000 ticks', () => {
     const host = new ManualHost();
     let [ticks, missed, wrong] = [0, 0, 0];
     host.timers.every({ intervalNs: 1_000_003 }, (tick) => {
@@ -148,7 +148,7 @@ describe('every', () => {
     expect(ticks).toBeGreaterThan(80_000);
   });
 
-  it('goes on after a callback that throws: next at its next deadline, not at once', () => {
+  it('goes on after a callback that throws, at its next deadline and not at once', () => {
     const host = new ManualHost();
     const ticks: Tick[] = [];
     host.timers.every({ intervalNs: 1000 }, (tick) => {
@@ -156,7 +156,7 @@ describe('every', () => {
       throw new Error(`tick ${tick.sequence}`);
     });
     host.pass(1000);
-    expect(ticks.length, 'runs at the first deadline').toBe(1);
+    expect(ticks.length, 'it runs at the first deadline').toBe(1);
     host.pass(400);
     host.pass(600);
     host.pass(1000);
@@ -172,7 +172,7 @@ describe('every', () => {
 });
 
 describe('order', () => {
-  it('is that of deadlines, and of creation among equals', () => {
+  it('is that of deadlines, and among equal deadlines that of creation', () => {
     const host = new ManualHost();
     const order: string[] = [];
     for (const [name, delayNs] of [

@@ -1,12 +1,12 @@
 /**
- * Timers of one thread, over the native wheel. Callbacks and generations live here, in tables and not in objects; the
- * wheel knows only slot numbers and deadlines. Creating and cancelling does not cross into native: requests are
- * gathered in a shared array that the next poll drains.
+ * The timers of one thread, over the native wheel. Callbacks and generations are kept here, in tables and not in
+ * objects; the wheel knows only slot numbers and deadlines. Making or cancelling a timer does not call native code:
+ * requests are gathered in a shared array, which the next poll drains.
  *
  *     create, reschedule --request--> wheel --poll, when due--> its band --select, run--> callback
- *     cancel: gone at once, from wherever it is
+ *     cancel: removes the timer at once, wherever it is
  *
- * This file is what users see; `due-timers.ts` runs what is due. Source of the idea: the timing wheels of Varghese and
+ * This file has what users see; `due-timers.ts` runs what is due. Source of the idea: the timing wheels of Varghese and
  * Lauck, 1987 (native/timer_wheel.h).
  */
 import { checkOptions, invalidArgument } from '../errors.js';
@@ -20,54 +20,55 @@ import {
 import { WALKS, indexOf, metaAt } from './timer-table.js';
 import { Walk, type TickCallback } from './walk.js';
 
-/** Numbers up to here count single nanoseconds: 104 days. */
+/** Numbers up to this one count single nanoseconds: 104 days. */
 const EXACT_NS = 2 ** 53;
 const ROUNDING_NS = 1024;
 
 /**
- * The timers of one thread: a reactor's are `reactor.timers`, those of any other thread `create()` makes.
+ * The timers of one thread. Those of a reactor are `reactor.timers`; `create()` makes them for any other thread.
  *
  *     const id = timers.after({ delayNs: 250_000 }, (tick) => console.log(`${tick.latenessNs} ns late`));
  *     timers.every({ intervalNs: 1_000_000, priority: 6 }, (tick) => sample(tick.sequence, tick.missed));
  *     timers.cancel(id);
  *
- * There are three kinds, all by absolute deadlines: one tick (`after`, `at`), an interval that stays (`every`), and a
- * list of intervals (`walk`). Times are nanoseconds since the runtime's (or the timers') start, exact up to 2^53 (104
- * days), and beyond that within 1.5 us; no timer is early. A callback runs in its band, 0 low to 7 high.
+ * There are three kinds, all with absolute deadlines: a single tick (`after`, `at`), a fixed interval (`every`) and a
+ * list of intervals (`walk`). Times are nanoseconds since the start of the runtime, or of the timers. They are exact up
+ * to 2^53 (104 days) and beyond that within 1.5 µs; no timer is early. A callback runs in its band, from 0 (low) to 7
+ * (high).
  *
- * Only the thread that has them may call them. Nothing blocks. Making a timer takes 40 bytes, which the next one gets
- * when it is over; one of more ticks takes an object besides. Methods that make a timer throw
+ * Only the thread that has these timers may call them. Nothing blocks. A timer takes 40 bytes, which are reused when it
+ * is over; one with several ticks also takes an object. Methods that make a timer throw
  * ERR_PERCORE_TIMER_INVALID_DELAY, ERR_PERCORE_TIMER_INVALID_INTERVAL, ERR_PERCORE_INVALID_ARGUMENT,
- * ERR_PERCORE_TOO_LARGE when 2^24 are live, and ERR_PERCORE_CLOSED. What a callback throws, and what a promise that it
- * returns is rejected with, is reported and counted; the other timers go on.
+ * ERR_PERCORE_TOO_LARGE if 2^24 timers are live, and ERR_PERCORE_CLOSED. If a callback throws, or returns a promise
+ * that is rejected, the error is reported and counted; the other timers go on.
  */
 export class Timers {
-  /** The inner half. */
+  /** The inner half: due-timers.ts. */
   protected readonly due: DueTimers;
 
-  /** `host` is the thread: a reactor, or a wheel of its own. */
+  /** `host` is what the timers need of their thread. */
   constructor(host: TimersHost) {
     this.due = new DueTimers(host);
   }
 
-  /** Timers that have not fired for the last time. */
+  /** How many timers are live: they still have a tick to come. */
   get count(): number {
     return this.due.table.count;
   }
 
-  /** Callbacks so far that threw, or whose promise was rejected. */
+  /** How many callbacks have thrown, or returned a promise that was rejected. */
   get errors(): number {
     return this.due.errors;
   }
 
-  /** The time by which these timers run, in nanoseconds. Does not allocate. */
+  /** The present time by which these timers run, in nanoseconds. Does not allocate. */
   nowNs(): number {
     return this.due.nowNs();
   }
 
   // ---- Creating ---------------------------------------------------------------------------------------------------
 
-  /** Runs `callback` once, `delayNs` from now, never early. */
+  /** Runs `callback` once, `delayNs` from now and never early. */
   after(options: AfterOptions, callback: TickCallback): TimerId {
     const delayNs = options?.delayNs;
     if (!isWithin(delayNs)) throw invalidTime('delayNs', options, AFTER_OPTIONS);
@@ -75,7 +76,9 @@ export class Timers {
     return this.due.add(laterNs(this.due.nowNs(), delayNs), checkBand(options.priority), callback, undefined);
   }
 
-  /** Runs `callback` once, not before `deadlineNs`. Reads no clock, so it is the cheapest way to make many. */
+  /**
+   * Runs `callback` once, not before `deadlineNs`. It reads no clock, so this is the cheapest way to make many timers.
+   */
   at(options: AtOptions, callback: TickCallback): TimerId {
     const deadlineNs = options?.deadlineNs;
     if (!isWithin(deadlineNs)) throw invalidTime('deadlineNs', options, AT_OPTIONS);
@@ -84,8 +87,8 @@ export class Timers {
   }
 
   /**
-   * Runs `callback` every `intervalNs` by absolute deadlines. A tick that is over before it runs is skipped and counted
-   * in `missed`.
+   * Runs `callback` every `intervalNs`, by absolute deadlines. A tick that is over before it could run is skipped and
+   * counted in `missed`.
    */
   every(options: EveryOptions, callback: TickCallback): TimerId {
     const { intervalNs, firstNs } = checkEvery(options);
@@ -95,7 +98,7 @@ export class Timers {
     );
   }
 
-  /** Runs `callback` at the end of each interval of a list, by absolute deadlines as `every` does. */
+  /** Runs `callback` at the end of each interval in a list, by absolute deadlines as `every` does. */
   walk(options: WalkOptions, callback: TickCallback): TimerId {
     const { intervals, isCyclic } = checkWalk(options);
     const deadlineNs = laterNs(this.due.nowNs(), intervals[0]!);
@@ -104,7 +107,7 @@ export class Timers {
     );
   }
 
-  /** Any of the above, by what the options name: delayNs, deadlineNs, intervalNs or intervalsNs. */
+  /** Makes any of these timers, as the options have delayNs, deadlineNs, intervalNs or intervalsNs. */
   create(options: TimerOptions, callback: TickCallback): TimerId {
     if (typeof options !== 'object' || options === null) {
       throw invalidArgument('options', options, 'an object with delayNs, deadlineNs, intervalNs or intervalsNs');
@@ -119,16 +122,16 @@ export class Timers {
   // ---- Changing ---------------------------------------------------------------------------------------------------
 
   /**
-   * Ends a timer: its callback will not run again, even if it has expired already. False for one that is over. Constant
-   * time.
+   * Ends a timer: its callback will not run again, even if the timer has already expired. False if it was already over.
+   * Takes constant time.
    */
   cancel(id: TimerId): boolean {
     return this.due.cancel(id);
   }
 
   /**
-   * Moves a timer's next tick, also when it has expired and not run yet; a timer of more ticks goes on from there.
-   * False for one that is over, as one of a single tick is in its own callback. Constant time.
+   * Moves a timer's next tick, even if it has expired and only has not run yet. A timer with several ticks goes on from
+   * there. False if the timer is over; one with a single tick is already over in its own callback. Takes constant time.
    */
   reschedule(id: TimerId, options: { delayNs: number } | { deadlineNs: number }): boolean {
     const { ns, isDelay } = checkMove(options);
@@ -145,7 +148,7 @@ export class Timers {
   // ---- By hand ----------------------------------------------------------------------------------------------------
 
   /**
-   * Puts what the wheel has expired, 256 timers at most unless said otherwise, into its bands; returns how many. Runs
+   * Puts the timers that the wheel has expired into their bands, by default 256 at most; returns how many. Runs
    * nothing.
    */
   poll(): number {
@@ -153,13 +156,13 @@ export class Timers {
   }
 
   /**
-   * Takes the next due timer, by band and deadline, without running it; `noTimer` when none is due. Hand it to `run`.
+   * Takes the next due timer, by band and deadline, without running it, for `run`. Returns `noTimer` if none is due.
    */
   select(): TimerId {
     return this.due.select();
   }
 
-  /** Runs a timer that `select` gave; false if it is not due, or over. What the callback throws comes out here. */
+  /** Runs a timer that `select` returned; false if it is not due or is over. Throws what the callback throws. */
   run(id: TimerId): boolean {
     const { due } = this;
     const slot = due.slotOfLive(id);
@@ -167,7 +170,7 @@ export class Timers {
   }
 }
 
-/** The sum, never too early, also beyond the range in which numbers count single nanoseconds. */
+/** The sum of both, which is never too early, even beyond the range in which numbers count single nanoseconds. */
 function laterNs(nowNs: number, delayNs: number): number {
   const sumNs = nowNs + delayNs;
   return sumNs <= EXACT_NS ? sumNs : Math.min(sumNs + ROUNDING_NS, LAST_NS);

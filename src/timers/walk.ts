@@ -1,44 +1,47 @@
 /**
- * A timer of more than one tick: it walks a list of intervals, over and over (round robin) or once in their order
- * (linear). An interval that stays is a list of one.
+ * A timer with several ticks. It goes through a list of intervals, again and again (round robin) or once (linear). A
+ * fixed interval is a list of one.
  *
- *     deadlines   base      base + i1       base + i1 + i2        base + i1 + i2 + i0 ...       (over and over)
+ *     deadlines   base      base + i1       base + i1 + i2        base + i1 + i2 + i0 ...       (round robin)
  *
- * Each deadline is reckoned from the base, however late the ticks ran: no drift, and no rounding that adds up. Ticks
- * that are over when one runs are skipped and counted; their deadlines keep their places.
+ * Each deadline is computed from the base, however late the ticks ran, so there is no drift and no rounding that adds
+ * up. Ticks that are already over when one runs are skipped and counted; they do not move the later deadlines.
  */
 
 /**
- * What a timer tells its callback. It is written again: by the timer's next tick, for a timer of one tick by whatever
- * runs next.
+ * What a timer tells its callback. The object is reused: for the timer's next tick, and if the timer has a single tick,
+ * for whichever timer runs next.
  */
 export interface Tick {
-  /** 0 for the first, growing by one a tick, missed ones included. */
+  /** The number of the tick, from 0; ticks that were missed have numbers too. */
   readonly sequence: number;
-  /** When it was due and when it ran, nanoseconds since the runtime's start. */
+  /** When it was due, in nanoseconds since the start of the runtime or of the timers. */
   readonly expectedNs: number;
-  /** When it ran. */
+  /** When it ran, in the same unit. */
   readonly actualNs: number;
-  /** actual less expected; never negative. */
+  /** `actualNs` minus `expectedNs`: how late it ran. Never below 0. */
   readonly latenessNs: number;
-  /** Ticks skipped since the last one because they were already over. */
+  /** How many ticks were skipped since the last one because they were already over. */
   readonly missed: number;
 }
+
+/** What a timer calls for each tick. It may return a promise, whose rejection counts as an error. */
 export type TickCallback = (tick: Tick) => void;
 
+/** The state of one such timer, and the tick that its callback is given. */
 export class Walk implements Tick {
   sequence = 0;
   expectedNs = 0;
   actualNs = 0;
   latenessNs = 0;
   missed = 0;
-  /** Deadline of the first tick, or of the one that was rescheduled, and ticks since then. */
+  /** The deadline of the first tick, or of the one that was last rescheduled, and how many ticks there were since. */
   private baseNs = 0;
   private steps = 0;
-  /** Which interval ended with the base, and with the next tick. */
+  /** The index of the interval that ended at the base, and of the one that ends with the next tick. */
   private baseAt = 0;
   private at = 0;
-  /** Sums of the intervals before each. */
+  /** For each interval, the sum of those before it. */
   private readonly sumsNs: readonly number[];
   private readonly cycleNs: number;
 
@@ -54,31 +57,31 @@ export class Walk implements Tick {
     this.moveTo(firstNs);
   }
 
-  /** Deadline of the next tick. */
+  /** The deadline of the next tick. */
   get deadlineNs(): number {
     return this.deadlineAfter(this.steps);
   }
 
-  /** The next tick is due at `deadlineNs`, and those after it are reckoned from there. */
+  /** Moves the next tick to `deadlineNs`; the later ones are computed from there. */
   moveTo(deadlineNs: number): void {
     this.baseNs = deadlineNs;
     this.baseAt = this.at;
     this.steps = 0;
   }
 
-  /** True when no tick follows the one that has begun. */
+  /** True if no tick follows the one that has begun. */
   get isOver(): boolean {
     return !this.isCyclic && this.at === this.intervalsNs.length - 1;
   }
 
   /**
-   * Makes this the tick that runs at `nowNs`, not before its deadline: skips what is over. Bounded by the length of the
-   * list.
+   * Makes this the tick that runs at `nowNs`, which must not be before its deadline, and skips ticks that are already
+   * over. The time that this takes is bounded by the length of the list.
    */
   begin(nowNs: number): void {
     let missed = 0;
     if (this.isCyclic) {
-      // One cycle less than fit: rounding must not take one too many, which would make the tick an early one.
+      // Skip one cycle less than would fit: with rounding, one too many could be skipped, and the tick would be early.
       const cycles = Math.max(0, Math.floor((nowNs - this.deadlineNs) / this.cycleNs) - 1);
       missed = cycles * this.intervalsNs.length;
       this.steps += missed;
@@ -94,7 +97,10 @@ export class Walk implements Tick {
     this.latenessNs = nowNs - this.expectedNs;
   }
 
-  /** The tick has run. Not when the walk is over. `movedNs`: somebody has given the next tick this deadline. */
+  /**
+   * Ends the tick that has run; not to be called if the walk is over. `movedNs` is the deadline of the next tick if it
+   * was rescheduled meanwhile.
+   */
   end(movedNs: number | undefined): void {
     this.sequence++;
     this.advance();
@@ -106,11 +112,11 @@ export class Walk implements Tick {
     this.at = this.at + 1 === this.intervalsNs.length ? 0 : this.at + 1;
   }
 
-  /** Deadline `steps` ticks after the base. */
+  /** The deadline of the tick that comes `steps` ticks after the base. */
   private deadlineAfter(steps: number): number {
     const { sumsNs, baseAt } = this;
     const length = sumsNs.length;
-    // Every interval from the one after the base to the one that ends with the tick.
+    // The sum of the intervals after the base, up to the one that ends with the tick.
     const from = baseAt + 1;
     const to = from + steps;
     const cycles = Math.floor(to / length) - Math.floor(from / length);
