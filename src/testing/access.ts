@@ -1,5 +1,6 @@
-/** One access to one word of shared memory: what a thread does in a step, and what an explorer puts in an order. */
+/** Accesses to words of shared memory, which are what an explorer puts in order. */
 
+/** What an access does: `read` and `write` are plain, the others are those of `Atomics`. */
 export type Verb =
   | 'read'
   | 'write'
@@ -15,21 +16,21 @@ export type Verb =
   | 'wait'
   | 'notify';
 
-/** One access to one 32-bit word. `read` and `write` are plain, the others those of `Atomics`. */
+/** One access to one 32-bit word. */
 export interface Access {
   /** What is done. */
   readonly verb: Verb;
-  /** Index into the memory's words, counted through all its buffers. */
+  /** The index of the word, counted through all buffers of the memory. */
   readonly word: number;
-  /** The bits concerned; all of them except for plain accesses to single bytes. */
+  /** The bits that are accessed: all of them, except for plain accesses to single bytes. */
   readonly mask: number;
-  /** What is written, or compared with. */
+  /** The value that is written, or that the operation takes. */
   readonly value: number;
-  /** Of compareExchange and wait only. */
+  /** For compareExchange and wait: the value that the word is expected to have. */
   readonly expected: number;
 }
 
-/** What `wait` answers, as a number. */
+/** What `wait` returns, as numbers. */
 export const WOKEN = 0;
 export const NOT_EQUAL = 1;
 export const TIMED_OUT = 2;
@@ -40,7 +41,7 @@ export const isWrite = ({ verb }: Access): boolean =>
 export const isRead = ({ verb }: Access): boolean =>
   verb !== 'write' && verb !== 'store' && verb !== 'wait' && verb !== 'notify';
 
-/** The word after `access`, when it was `old` before. */
+/** The content of the word after `access`, if it was `old` before. */
 export function wordAfter(access: Access, old: number): number {
   const { value } = access;
   switch (access.verb) {
@@ -56,7 +57,7 @@ export function wordAfter(access: Access, old: number): number {
   }
 }
 
-/** Where accesses go. */
+/** Whatever performs accesses. */
 export interface AccessTarget {
   perform(access: Access): number;
 }

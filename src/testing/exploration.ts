@@ -1,103 +1,116 @@
-/** What is explored, the result, and the checks of what a user passes. */
+/** What is explored, the result, and the checks of what a user passes to `explore`. */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
+import { MOST_THREADS } from './footprints.js';
 import { VirtualMemory, type ByteRange } from './virtual-memory.js';
 
-/** What a call answers: make the next one; make it again when memory has changed; the thread has finished. */
+/**
+ * What a step returns. Nothing: make the next step. 'wait': make this step again when the memory has changed. 'done':
+ * the thread has finished.
+ */
 export type Verdict = void | 'wait' | 'done';
 
+/** One thread of an exploration, made of the code under test. */
 export interface VirtualThread {
-  /** What reports call it. */
+  /** Its name in reports. */
   readonly name: string;
   /**
-   * The objects that hold everything this thread remembers between calls: its producer or consumer, its counters, and
-   * whatever hangs on them. What a step keeps anywhere else (a variable outside) breaks the replay. See
-   * private-state.ts for what they may hold.
+   * The objects that hold everything that this thread remembers between steps: its producer or consumer, its counters,
+   * and whatever can be reached from them. If a step keeps anything elsewhere, such as in a variable outside, the
+   * replay breaks. They may hold ordinary objects, arrays, and typed arrays over ordinary memory.
    */
   readonly owns: readonly object[];
   /**
-   * Names of fields in `owns` that no decision rests on, such as counts of refusals: states that differ in them alone
-   * are one.
+   * Names of fields in `owns` on which no decision depends, such as counts of refusals. States that differ only in
+   * these count as one state.
    */
   readonly unobserved?: readonly string[];
-  /** What loaded code reads as `threadId`; its position among the threads, plus 1, if left out. */
+  /** What loaded code reads as `threadId`. Default: the position among the threads, plus 1. */
   readonly threadId?: number;
   /**
-   * One call: a few methods of the code under test. Deterministic; no try/catch around shared accesses. Throwing is a
-   * violation. `Atomics.wait` sleeps until another thread notifies, or for as long as it likes if it has a time-out.
+   * One step: calls a few methods of the code under test. It must be deterministic, and must not have try/catch around
+   * shared accesses. If it throws, that is a violation. `Atomics.wait` sleeps until another thread notifies it; with a
+   * time-out it may also end at any time.
    */
   step(): Verdict;
-  /** May wait for ever without being stuck, such as a consumer whose producer may die. */
+  /** True if it may wait for ever without being stuck, such as a consumer whose producer may die. */
   readonly mayWait?: boolean;
-  /** May vanish between any two accesses. One thread dies in a schedule. */
+  /** True if it may die between any two accesses. At most one thread dies in each schedule. */
   readonly mayDie?: boolean;
   /**
-   * What the system does at this thread's death, in the same moment: raise the word that a supervisor waits for. It
-   * finds the thread's own fields as they were at the start of the call it died in; afterwards they are as they were at
-   * the start of all.
+   * Called at the moment of this thread's death, to do what the system would do, such as raise the word on which a
+   * supervisor waits. It finds the thread's own fields as they were at the start of the step in which it died. After
+   * that they are as they were at the very beginning.
    */
   onDeath?(): void;
   /**
-   * Where this thread's plain reads may race with plain writes of others: such a read answers POISON and is no
-   * violation.
+   * Where plain reads of this thread may race with plain writes of others. Such a read is no violation, but may return
+   * POISON, a value that stands for any other.
    */
   readonly racyReads?: readonly ByteRange[];
 }
 
+/** What `explore` explores. */
 export interface Exploration {
   /** The memory that the threads share. */
   readonly memory: VirtualMemory;
-  /** Two or three, each a generator of accesses. */
+  /** The threads, usually two or three; at most 31. */
   readonly threads: readonly VirtualThread[];
-  /** Checked in every state, with shared words and the threads' own fields in place. It fails by throwing. */
+  /**
+   * Called in every state, with the shared words and the threads' own fields in place. It throws if something is wrong.
+   */
   invariant?(): void;
-  /** Checked when no thread can run any more. It fails by throwing. */
+  /** Called in every state in which no thread can go on. It throws if something is wrong. */
   atEnd?(end: { readonly dead: readonly string[]; readonly waiting: readonly string[] }): void;
-  /** Give up with a violation of kind 'limit' after this many states. Default one million. */
+  /** After this many states, give up with a violation of kind 'limit'. Default: one million. */
   readonly maxStates?: number;
   /** Stop after this many violations. Default 1. */
   readonly maxViolations?: number;
   /**
-   * False: also the accesses that are no business of any other thread are steps of their own. Finds the same, slower.
-   * Default true.
+   * If false, even accesses that concern no other thread are steps of their own. That finds the same, but more slowly.
+   * Default: true.
    */
   readonly reduces?: boolean;
 }
 
 /**
- * race: two unordered accesses, one plain, one a write. stuck: a thread waits for ever that may not. error: a step
- * threw. invariant, end: that check threw. endless: no schedule ends. limit: too many states.
+ * What is wrong. 'race': two accesses to the same bits are not ordered, one of them is a write and one is plain.
+ * 'stuck': a thread waits for ever and may not. 'error': a step has thrown. 'invariant' and 'end': that check has
+ * thrown. 'endless': no schedule comes to an end. 'limit': there are too many states.
  */
 export type ViolationKind = 'race' | 'stuck' | 'error' | 'invariant' | 'end' | 'endless' | 'limit';
 
+/** One schedule in which something is wrong. */
 export interface Violation {
-  /** What is wrong with the order that was found. */
+  /** What is wrong. */
   readonly kind: ViolationKind;
-  /** The same in words. */
+  /** What is wrong, in words. */
   readonly message: string;
-  /** What led there, one line an access, in order. */
+  /** The schedule that led there: one line for each access, in order. */
   readonly schedule: readonly string[];
 }
 
+/** What `explore` has found. */
 export interface Report {
-  /** Different states that were reached. */
+  /** How many different states were reached. */
   readonly states: number;
-  /** Accesses that were made, over all orders. */
+  /** How many steps from one state to another were made. */
   readonly steps: number;
-  /** States in which all threads had ended. */
+  /** In how many of the states no thread could go on. */
   readonly terminalStates: number;
-  /** Orders in which something is wrong; empty is good. */
+  /** Schedules in which something is wrong; empty is good. */
   readonly violations: readonly Violation[];
 }
 
 const EXPLORATION = ['memory', 'threads', 'invariant', 'atEnd', 'maxStates', 'maxViolations', 'reduces'];
 
 export function checkExploration(given: Exploration): void {
-  // Not to be left out, so undefined is no object.
+  // It must not be left out, so turn undefined into something that checkOptions refuses.
   const { memory, threads, invariant, atEnd, maxStates, maxViolations, reduces } = checkOptions(
     'exploration', given ?? (null as never), EXPLORATION,
   );
   if (!(memory instanceof VirtualMemory)) throw invalidArgument('memory', memory, 'a VirtualMemory');
-  if (!Array.isArray(threads)) throw invalidArgument('threads', threads, 'an array of threads');
+  if (!Array.isArray(threads) || threads.length > MOST_THREADS)
+    throw invalidArgument('threads', threads, `an array of at most ${MOST_THREADS} threads`);
   for (const [i, thread] of threads.entries())
     checkThread(`threads[${i}]`, thread as VirtualThread | undefined, memory);
   if (invariant !== undefined) checkFunction('invariant', invariant);

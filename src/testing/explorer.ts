@@ -9,15 +9,17 @@
  *                 --> for each that may die: the same state without it
  *                 --> a state not seen before? check it, push it
  *
- * There are no generators and no second version of the code. Schedules are merged by the set of states seen: 10^30 of
- * them are a few thousand states. Accesses that are no business of any other thread make no states: see footprints.ts.
+ * The code under test is the shipped code: it is not rewritten as generators, and there is no second version of it.
+ * Schedules that lead to the same state are merged, so that 10^30 schedules may be a few thousand states. Accesses that
+ * concern no other thread make no states: see footprints.ts.
  *
- * A call that answers 'wait' (full, empty, asleep) is made again only when a word it looked at or stored has another
- * content, so loops that spin end, and a state in which everybody waits is seen as one: somebody is stuck.
+ * A step that returns 'wait' (full, empty, asleep) is made again only when the content of a word that it read or wrote
+ * has changed. So loops that spin come to an end, and if all threads wait in a state, that is noticed: somebody is
+ * stuck.
  *
- * JavaScript's memory model promises sequential consistency to programs without data races. In each state reached, no
- * two next accesses may conflict with one of them plain; so exploring interleavings leaves nothing out. Reads that are
- * declared to race are explored beyond that promise: see virtual-thread.ts.
+ * JavaScript's memory model promises sequential consistency to programs without data races. The explorer checks in each
+ * state that no two next accesses race: conflict while one of them is plain. Therefore it is enough to explore
+ * interleavings. Reads that are declared to race are explored beyond that promise: see virtual-thread.ts.
  *
  * Source: the state merging of explicit-state model checkers (Holzmann, SPIN) and the replay of loom (Rust); own code.
  */
@@ -33,14 +35,15 @@ import type { ThreadState } from './thread-state.js';
 export type { Exploration, Report, Verdict, Violation, ViolationKind, VirtualThread } from './exploration.js';
 
 /**
- * Explores all schedules. Blocks until done; takes some ten microseconds a step. Not for production: it freezes the
- * owned objects' shape and moves their fields back and forth. Runs from the memory's present contents, and leaves it in
- * some explored state.
+ * Explores all schedules, from the present contents of the memory. It blocks until it is done, and takes about ten
+ * microseconds for each step. It is meant for tests alone: no field can be added to the owned objects any longer, their
+ * fields are set back and forth, and the memory is left in one of the explored states. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT; whatever is found is in the report.
  *
  *     import { explore, VirtualMemory } from 'percore/testing';
  *
  *     const memory = new VirtualMemory();
- *     const queues = memory.load(import.meta.resolve('percore/queues'));      // the shipped text, with virtual Atomics
+ *     const queues = memory.load(import.meta.resolve('percore/queues'));      // the shipped code, with virtual Atomics
  *     const queue = queues.create({ kind: 'spsc', capacity: 2, recordBytes: 4 });
  *     memory.name(queue.buffer, 'ring');
  *     const producer = queues.pub(queue), consumer = queues.sub(queue);
@@ -75,7 +78,7 @@ export function explore(exploration: Exploration): Report {
   }
 }
 
-/** Random schedules in a row that teach nothing new, before the search begins; and the most of all. */
+/** The search begins after so many random schedules in a row that teach nothing new, or after MOST_WALKS of them. */
 const DULL_WALKS = 12;
 const MOST_WALKS = 400;
 const MOST_WALK_STEPS = 2000;
@@ -107,8 +110,8 @@ class Explorer {
   }
 
   /**
-   * Follows random schedules, to know most of who touches what before the search: each thing learned later makes it
-   * begin anew.
+   * Follows random schedules before the search, to learn which thread touches which word: whatever is learned later
+   * makes the search begin again.
    */
   private learn(): void {
     let random = 1;
@@ -121,7 +124,7 @@ class Explorer {
         let state = this.machine.begin();
         for (let step = 0; step < MOST_WALK_STEPS; step++) {
           const all = this.machine.moves(state);
-          // Deaths are for late in the walk as well as early.
+          // Deaths are made rare, so that they happen late in a walk as well as early.
           const moves = below(30) === 0 ? all : all.filter(({ kind }) => kind !== 'die');
           if (all.length === 0) break;
           if (moves.length === 0) continue;
@@ -131,7 +134,7 @@ class Explorer {
         dull++;
       } catch (error) {
         if (error === OUTDATED) this.machine.forget();
-        // What is wrong is for the search to find again.
+        // If something is wrong, the search will find it again.
         dull = error === OUTDATED ? 0 : dull + 1;
       }
     }
@@ -191,7 +194,7 @@ class Explorer {
   private checkRaces({ threads, trail }: State): void {
     for (let i = 0; i < threads.length; i++) {
       for (let j = 0; j < i; j++) {
-        // Most states are of this kind.
+        // A quick test that is true for most states.
         if (threads[i].next !== null && threads[j].next !== null && threads[i].next!.word !== threads[j].next!.word)
           continue;
         for (const one of imminentOf(threads[j])) {
@@ -211,7 +214,7 @@ class Explorer {
     this.violate('race', `${describe(j, one)} and ${describe(i, other)} of ${word} are not ordered`, trail);
   }
 
-  /** True where `thread` may read as it likes while another writes plainly. */
+  /** True if `thread` has declared that this read may race with plain writes. */
   private isAllowed(thread: number, read: Access, write: Access): boolean {
     return !isAtomic(write) && this.machine.threads[thread].mayRace(read);
   }
@@ -234,17 +237,19 @@ class Explorer {
   }
 
   private violate(kind: ViolationKind, message: string, trail: Trail | null): void {
-    // One state can break several rules; the first says enough.
+    // One state may break several rules; the first one is enough.
     if (this.violations.length >= this.maxViolations) return;
     this.violations.push({ kind, message, schedule: scheduleOf(this.exploration.memory, trail) });
   }
 }
 
-/** One that waits would make any access of its call again, were it to look. */
+/**
+ * The next access of a thread. One that waits would, if it looked again, make any of the accesses of its step again.
+ */
 const imminentOf = ({ next, status, past }: ThreadState): readonly Access[] =>
   next !== null ? [next] : status === 'waiting' ? past.map(({ access }) => access) : [];
 
-/** Both touch the same bits, at least one writes, at least one is plain. */
+/** True if both touch the same bits, at least one writes, and at least one is plain. */
 function isConflict(a: Access, b: Access): boolean {
   return a.word === b.word && (a.mask & b.mask) !== 0 && (isWrite(a) || isWrite(b)) && !(isAtomic(a) && isAtomic(b));
 }

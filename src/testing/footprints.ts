@@ -1,48 +1,49 @@
 /**
- * Which thread touches which word, learned while exploring: it says which accesses do not concern any other thread.
+ * Learns while exploring which thread touches which word, and says which accesses concern no other thread.
  *
- *     a read of a word that no other thread will ever write    \  can be made at any time without anybody noticing:
- *     a write of a word that no other thread will ever touch   /  they happen together with the access before, and make
- *                                                                 no states of their own
+ *     a read of a word that no other thread will ever write    \  can be made at any time without anybody noticing,
+ *     a write of a word that no other thread will ever touch   /  so it is made together with the access before it, and
+ *                                                                 makes no state of its own
  *
- * Who will touch what is not known beforehand. So a word counts as nobody else's until somebody else comes to touch it;
- * when an access was already made on the strength of that, the exploration begins anew, knowing more (OUTDATED). It
- * ends, because every beginning knows one thread more of some word; and what the last pass took for granted held in all
- * of it.
+ * Nobody knows beforehand which thread will touch which word. So a word is assumed to be a thread's own until another
+ * thread touches it. If an access was already made because of that assumption, the exploration begins again, knowing
+ * more (OUTDATED). This ends, because each time one more thread is known for some word, and the assumptions of the last
+ * exploration held throughout.
  *
- * Why nothing is left out: an access that commutes with all that other threads ever do can be moved forward in any
- * schedule to right behind the one before it of its own thread, and every state between the others' accesses is reached
- * with it already made. (Threads that are done or dead count too: that they are never met by an access was perhaps only
- * because they were taken to be alone.)
+ * Nothing is left out by this. An access that commutes with everything that other threads ever do can be moved, in any
+ * schedule, to directly after the access of its own thread before it; and every state between accesses of the others is
+ * reached with it already made. (The accesses of threads that are done or dead count too: it may be only because of an
+ * assumption that no access met them.)
  *
- * Source: the independence of partial order reduction (Godefroid 1996), with single threads as the only reduced sets;
- * own code.
+ * Source: the independence of partial order reduction (Godefroid 1996), with single threads as the only reduced sets.
+ * The code is our own.
  */
 import { isWrite, type Access } from './access.js';
 
-/** Thrown when an access shows that an earlier one was taken for nobody else's business wrongly. */
+/** Thrown when an access shows that an earlier one was wrongly assumed to concern no other thread. */
 export const OUTDATED: unique symbol = Symbol('outdated');
 
+/** The most threads that can be explored: each is a bit of one word. */
 export const MOST_THREADS = 31;
 
-/** What a thread's access can be disturbed by. */
+/** By which accesses of others an access can be disturbed: by any, by one that changes the word, by a sleep at it. */
 const BY_TOUCH = 0;
 const BY_WRITE = 1;
 const BY_SLEEP = 2;
 
 export class Footprints {
   /**
-   * Bit t: some other thread than t has touched the word; has changed it, or woken those who sleep at it; has slept at
-   * it.
+   * For each of the three and each word, bit t: a thread other than t has touched the word; has changed it or woken
+   * those who sleep at it; has slept at it.
    */
   private readonly disturbed: Int32Array[] = [0, 1, 2].map(() => new Int32Array(0));
   private isAssumed = new Uint8Array(0);
 
-  /** False: every access is a step of its own. */
+  /** If `reduces` is false, every access is a step of its own. */
   constructor(private readonly reduces: boolean) {}
 
   /**
-   * Notes an access that `thread` makes or is about to make. Throws OUTDATED where that contradicts what was assumed.
+   * Notes an access that `thread` makes or is about to make. Throws OUTDATED if that contradicts an assumption.
    */
   note(thread: number, access: Access): void {
     const { word, verb } = access;
@@ -58,7 +59,7 @@ export class Footprints {
     }
   }
 
-  /** True for an access, noted before, that is nobody else's business as far as is known. */
+  /** True if, as far as is known, this access concerns no other thread. The access must have been noted before. */
   isAlone(thread: number, access: Access): boolean {
     if (!this.reduces) return false;
     const by = access.verb === 'notify' ? BY_SLEEP : isWrite(access) ? BY_TOUCH : BY_WRITE;

@@ -1,6 +1,6 @@
 /**
- * `percore/testing`: every order in which threads can touch shared memory, tried on the code that ships.
- * See `explore` for an example.
+ * `percore/testing`: `explore` tries every order in which threads can touch shared memory, on the code that ships, and
+ * `simulate` runs whole runtimes in one thread, by seeds. Both have an example.
  */
 export {
   explore, type Exploration, type Report, type Verdict, type Violation, type ViolationKind, type VirtualThread,

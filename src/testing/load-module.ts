@@ -1,26 +1,25 @@
 /**
- * Runs the text of a compiled ES module with other globals: the same bytes that ship, but with `Atomics` and the typed
- * arrays of a virtual machine. `import` and `export` are rewritten, since `new Function` takes a script; relative
- * imports are loaded the same way, so that every module of the graph sees the same globals; other imports are the real
- * modules.
+ * Runs the text of a compiled ES module with other globals: the same code that ships, but with the `Atomics` and typed
+ * arrays of a virtual memory. `import` and `export` are rewritten, since `new Function` takes a script. Relative
+ * imports are loaded the same way, so that all modules see the same globals; other imports are the real modules.
  *
  *     import { a, b as c } from './x.js';      const { a, b: c } = $import('./x.js');
  *     export class Ring {}                     class Ring {}          ... return { Ring };
  *     export * from './y.js';                                         ... return { ...$import('./y.js') };
  *
- * Not a parser: it knows the forms the compiler writes at the start of a line and refuses, loudly, what it does not
- * know (`export default`, `export * as`, destructuring exports, `import.meta` but for its url). A vm.SourceTextModule
- * would need a flag of Node.
+ * This is no parser. It knows the forms that the compiler writes at the start of a line, and throws for forms that it
+ * does not know (`export default`, `export * as`, destructuring exports, `import.meta` except for its url).
+ * vm.SourceTextModule would do the same but needs a flag of Node.
  *
- * `threadId` of node:worker_threads is the one import that is not the real thing: many virtual threads run one module,
- * so each mention of it becomes a call of the global `$threadId`, if there is one.
+ * One import is not the real one: `threadId` of node:worker_threads. Since many virtual threads run one module, each
+ * mention of it becomes a call of the global `$threadId`, if there is one.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Changes a module's text before it runs; gets its address too. Seeds bugs, in the tests of the tests. */
+/** Changes the text of a module, whose address it is given, before the module runs. So a test can put bugs into it. */
 export type Edit = (text: string, url: string) => string;
 
 const IMPORT = /^import\s+([^'"]+?)\s+from\s+(['"][^'"]+['"]);?$/gm;
@@ -29,7 +28,9 @@ const EXPORT_ALL = /^export\s+\*\s+from\s+(['"][^'"]+['"]);?$/gm;
 const EXPORT_LIST = /^export\s+\{([^}]*)\};?$/gm;
 const EXPORT_DECLARATION = /^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)/gm;
 const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_threads['"];?$/m;
-/** What the package's entries import runs its script in the real world: the script itself is taken. */
+/**
+ * The loader that the package's entries import would run the script with the real globals, so load the script itself.
+ */
 const [LOADER, CORE] = ['./load.cjs', './percore-core.cjs'];
 const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
 
@@ -60,7 +61,7 @@ export function loadModule(
   return load(url);
 }
 
-/** The same for the script that holds most of the package: see scripts/bundle/main.mjs. */
+/** The body for a CommonJS script, such as the one with most of the package: see scripts/bundle/main.mjs. */
 function commonBody(text: string, url: URL, isVirtual: boolean): string {
   const body = isVirtual ? text.replace(/\bimport_node_worker_threads\d*\.threadId\b/g, '$threadId()') : text;
   const path = JSON.stringify(fileURLToPath(url));
@@ -80,7 +81,7 @@ function asScript(text: string, url: string): string {
       return '';
     })
     .replace(EXPORT_ALL, (_all, from: string) => {
-      // What a module declares itself comes before what it passes on.
+      // What the module itself declares takes precedence, so these come first.
       exported.unshift(`...$import(${from})`);
       return '';
     })
@@ -99,8 +100,8 @@ function asScript(text: string, url: string): string {
 }
 
 /**
- * Calls `$threadId` wherever the module says the name that it imported for `threadId`. A parameter of that name is then
- * no valid text any more.
+ * Calls `$threadId` wherever the module mentions the name under which it has imported `threadId`. If a parameter has
+ * that name too, the result is no valid code.
  */
 function withVirtualThreadId(text: string): string {
   const clause = WORKER_THREADS.exec(text)?.[1];
@@ -113,7 +114,7 @@ function withVirtualThreadId(text: string): string {
     .replace(mention, (name, at: number, whole: string) => (isInComment(whole, at) ? name : '$threadId()'));
 }
 
-/** True for a place in a comment of its own lines, as the compiler writes them. */
+/** True if the position is in a comment that has lines of its own, as the compiler writes them. */
 function isInComment(text: string, at: number): boolean {
   const line = text.slice(text.lastIndexOf('\n', at - 1) + 1, at);
   return /^\s*(?:\/\/|\/?\*)/.test(line);

@@ -1,9 +1,9 @@
 /**
- * The states of a few virtual threads over one memory, and the steps between them: a thread makes its next access, ends
- * a sleep by time, or dies. The explorer decides which; this file makes them, and keeps what the threads must know of
- * each other.
+ * The states of a few virtual threads over one memory, and the moves between them: a thread makes its next access, its
+ * sleep times out, or it dies. The explorer decides which move to make; this file makes it, and keeps what the threads
+ * have to know about each other.
  */
-import { Footprints, MOST_THREADS, OUTDATED } from './footprints.js';
+import { Footprints, OUTDATED } from './footprints.js';
 import type { Trail } from './schedule.js';
 import { TIMED_OUT, WOKEN, isWrite, type Access } from './access.js';
 import type { VirtualMemory } from './virtual-memory.js';
@@ -17,13 +17,13 @@ export interface State {
   readonly trail: Trail | null;
 }
 
-/** What one thread can do in a state. */
+/** Something that one thread can do in a state. */
 export interface Move {
   readonly thread: number;
   readonly kind: 'advance' | 'time out' | 'die';
 }
 
-/** A step that threw, and the way there. */
+/** The error for a step that has thrown, with the schedule that led there. */
 export class FailedStep extends Error {
   constructor(readonly trail: Trail | null, cause: unknown) {
     super(cause instanceof Error ? cause.message : String(cause), { cause });
@@ -35,24 +35,22 @@ export class Machine implements Company {
   private readonly initialCells: Int32Array;
   private readonly footprints: Footprints;
   private readonly racyWords = new Set<number>();
-  /** The words that have ever been changed; and numbers of their contents, so that keys stay short. */
+  /** The words that have ever been changed. Their contents are numbered, so that keys stay short. */
   private readonly changedWords: number[] = [];
   private readonly isChanged: Uint8Array;
   private readonly numbers = new Map<string, number>();
   /** For `keyOf`: what the words that have ever been changed hold. */
   private readonly contents: Int32Array<ArrayBuffer>;
   private readonly contentBytes: Buffer;
-  /** Words of states that nobody needs any more, to be used again. */
+  /** Memory of states that are no longer needed, to be used again. */
   private readonly spare: Int32Array[] = [];
   answersPoison = false;
-  /** Where the threads stand while one of them goes on. */
+  /** The states of all threads while one of them goes on. */
   private present: readonly ThreadState[];
 
   constructor(
     private readonly memory: VirtualMemory, threads: readonly VirtualThread[], reduces: boolean,
   ) {
-    if (threads.length > MOST_THREADS)
-      throw new RangeError(`${threads.length} threads; up to ${MOST_THREADS} can be explored`);
     this.initialCells = memory.cells.slice();
     this.isChanged = new Uint8Array(this.initialCells.length);
     this.contents = new Int32Array(this.initialCells.length);
@@ -72,7 +70,7 @@ export class Machine implements Company {
     this.memory.cells = cells;
     this.present = this.threads.map(() => BLANK);
     const begun: ThreadState[] = [];
-    // One after the other: what one does before its first step may be seen by the next.
+    // One after the other, since a thread may see what the one before it has done until its first access.
     for (const thread of this.threads) {
       begun.push(thread.begin());
       this.present = this.threads.map((_, i) => begun[i] ?? BLANK);
@@ -80,12 +78,12 @@ export class Machine implements Company {
     return this.wakeThoseConcerned({ cells, threads: begun, trail: null });
   }
 
-  /** For the time after OUTDATED: calls stop at other accesses than before. */
+  /** To be called after OUTDATED, since steps then stop at other accesses than before. */
   forget(): void {
     for (const thread of this.threads) thread.forget();
   }
 
-  /** What can happen next. */
+  /** All moves that are possible in a state. */
   moves({ threads }: State): Move[] {
     const moves: Move[] = [];
     const nobodyDied = threads.every(({ status }) => status !== 'dead');
@@ -99,7 +97,7 @@ export class Machine implements Company {
     return moves;
   }
 
-  /** The states after a move: one, or more where a read races. Throws FailedStep, or OUTDATED (footprints.ts). */
+  /** The states after a move: one, or several if a read races. Throws FailedStep, or OUTDATED (footprints.ts). */
   make(state: State, move: Move): State[] {
     const mover = this.threads[move.thread];
     mover.made = [];
@@ -114,22 +112,22 @@ export class Machine implements Company {
     }
   }
 
-  /** For a state that is not looked at again: its words are used for another. */
+  /** Lets the memory of a state be used for another one. The state must not be used after this. */
   release({ cells }: State): void {
     this.spare.push(cells);
   }
 
-  /** Puts a state's words and the threads' own fields in place, to be looked at. */
+  /** Puts the words of a state and the threads' own fields in place, so that checks can look at them. */
   show({ cells, threads }: State): void {
     this.memory.cells = cells;
     this.memory.perform = (access) => this.memory.apply(access);
     threads.forEach((thread, i) => this.threads[i].restore(thread));
   }
 
-  /** Equal for states from which the same follows. */
+  /** A key that is equal for states from which the same can follow. */
   keyOf({ cells, threads }: State): string {
     const { changedWords, initialCells } = this;
-    // Words that are changed later for the first time must not make a difference.
+    // Leave out words that still have their first content, so that words that are changed later make no difference.
     let length = changedWords.length;
     while (length > 0 && cells[changedWords[length - 1]] === initialCells[changedWords[length - 1]]) length--;
     for (let i = 0; i < length; i++) this.contents[i] = cells[changedWords[i]];
@@ -170,7 +168,7 @@ export class Machine implements Company {
     return outcomes.map((outcome) => this.wakeThoseConcerned(outcome));
   }
 
-  /** What else may be so when thread `j` has read, and not ordered, what was written just now. */
+  /** The other outcomes that are possible if thread `j` has read, in a race, the word that was just written. */
   private poisonings(state: State, j: number, written: Access): State[] {
     const hits = this.threads[j].openReads(state.threads[j], written);
     return [...new Set(hits > 0 ? [1, hits] : [])].map((count) => {
@@ -184,7 +182,7 @@ export class Machine implements Company {
     });
   }
 
-  /** A death, or the end of a sleep by time. */
+  /** Makes a thread die, or ends its sleep because of a time-out. */
   private interrupt(state: State, { thread: i, kind }: Move): State {
     const cells = this.enter(state);
     this.memory.perform = (access) => {
@@ -199,7 +197,7 @@ export class Machine implements Company {
     return this.wakeThoseConcerned({ cells, threads: state.threads.with(i, changed), trail });
   }
 
-  /** Puts a copy of a state's words in place, to be changed. */
+  /** Puts a copy of a state's words in place, which may then be changed. */
   private enter(state: State): Int32Array {
     const cells = this.spare.pop() ?? new Int32Array(state.cells.length);
     cells.set(state.cells);
@@ -208,7 +206,7 @@ export class Machine implements Company {
     return cells;
   }
 
-  /** True for a word that another thread has written and that nothing orders yet. */
+  /** True if another thread has written the word and has not ordered that write yet. */
   private isLoose({ threads }: State, i: number, { word, mask }: Access): boolean {
     return threads.some(
       ({ loose }, j) => j !== i && loose.some((write) => write.word === word && (write.mask & mask) !== 0),
@@ -221,13 +219,13 @@ export class Machine implements Company {
       : thread;
   }
 
-  /** Those that wait and have reason to look again. */
+  /** Wakes the threads that wait and now have a reason to look again. */
   private wakeThoseConcerned({ cells, threads, trail }: State): State {
     this.memory.cells = cells;
     return { cells, threads: threads.map((thread, j) => this.threads[j].wakeIfChanged(thread)), trail };
   }
 
-  /** Takes note of an access. False where it only concerns the test's own words. */
+  /** Notes an access. False if it only concerns the test's own words. */
   private isShared(thread: number, access: Access): boolean {
     const { word } = access;
     if (this.memory.isIgnored(word)) return false;
@@ -253,5 +251,5 @@ const BLANK: ThreadState = {
   status: 'waiting', own: { objects: [], contents: [], key: -1 }, past: [], next: null, loose: [], number: -1,
 };
 
-/** True for one that sleeps with a time-out. */
+/** True for a thread that sleeps with a time-out. */
 export const canTimeOut = ({ status, next }: ThreadState): boolean => status === 'asleep' && next!.value === 1;

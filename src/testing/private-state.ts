@@ -1,35 +1,37 @@
 /**
- * Everything that one virtual thread remembers between calls: the fields of the objects it owns, and of all objects
- * that hang on them, also of those that a call has made and kept. It is saved where a call starts, put back for each
- * replay, and is part of the state's key.
+ * Everything that one virtual thread remembers between steps: the fields of the objects that it owns, and of all
+ * objects that can be reached from them, including those that a step has made and kept. This state is saved where a
+ * step starts, put back for each replay, and is part of the key of a state.
  *
  *     owns --> producer { next: 5, words: <virtual view> }    saved: the fields of each object that can be reached
- *          --> my { lanes: [ --> consumer { next: 3 } ] }     key:   the same, objects numbered as they are met
+ *          --> my { lanes: [ --> consumer { next: 3 } ] }     key:   the same, with objects numbered as they are met
  *
- * Two saved states have one key when they look alike, though calls have made their objects twice. Ordinary objects,
- * arrays, and typed arrays over ordinary memory are known; functions and virtual views have no state of their own and
- * stand for themselves. Anything else (a Map, a Promise, a #private field) would be state that escapes the replay; what
- * can be seen of that throws.
+ * Two saved states have the same key if they look alike, even if different steps have made their objects. Ordinary
+ * objects, arrays, and typed arrays over ordinary memory can be saved. Functions and virtual views have no state of
+ * their own and stand for themselves. Anything else (a Map, a Promise, a #private field) would be state that escapes
+ * the replay; where that can be noticed, it throws.
  */
+
+/** One saved state. */
 export interface SavedState {
   readonly objects: readonly object[];
-  /** Of each object: its fields' values, its elements, or its bytes. */
+  /** For each object: the values of its fields, its elements, or its bytes. */
   readonly contents: readonly (readonly unknown[] | Uint8Array)[];
   /** Equal for equal contents. */
   readonly key: number;
 }
 
 export class PrivateState {
-  /** Fields of each object ever met; none may be added afterwards. */
+  /** The fields of each object that was ever met. None can be added after that. */
   private readonly fields = new WeakMap<object, readonly string[]>();
-  /** Contents met so far, written out, and their numbers. */
+  /** The contents met so far, as text, and their numbers. */
   private readonly keys = new Map<string, number>();
   private readonly functions = new Map<unknown, number>();
   private readonly unobserved: ReadonlySet<string>;
 
   /**
-   * `identityOf` names what has no state of its own. Fields with a name in `unobserved` are put back, but are no part
-   * of the key.
+   * `identityOf` names values that have no state of their own. Fields whose names are in `unobserved` are put back but
+   * are no part of the key.
    */
   constructor(
     private readonly owner: string, private readonly roots: readonly object[],
@@ -51,7 +53,7 @@ export class PrivateState {
     };
     for (const root of this.roots) meet(root);
     let key = '';
-    // Grows while it runs, as objects are met.
+    // The array grows in this loop, as objects are met.
     for (let i = 0; i < objects.length; i++) {
       const object = objects[i];
       if (object instanceof ArrayBuffer) {
@@ -95,7 +97,7 @@ export class PrivateState {
       } else {
         const fields = this.fields.get(object)!;
         for (let j = 0; j < fields.length; j++) {
-          // Most fields never change, and some may not be written.
+          // Most fields never change, and some must not be written.
           if ((object as Record<string, unknown>)[fields[j]] !== content[j])
             (object as Record<string, unknown>)[fields[j]] = content[j];
         }

@@ -1,16 +1,16 @@
-/** The way to a state, and how it is written down for people. */
+/** The schedule that led to a state, and how it is written for people to read. */
 import type { Past } from './thread-state.js';
 import type { VirtualMemory } from './virtual-memory.js';
 
-/** Newest step first. */
+/** A list of what happened, from the newest step back to the first. */
 export interface Trail {
   readonly before: Trail | null;
   readonly thread: string;
-  /** Accesses made in one step; a word for anything else, such as a death. */
+  /** The accesses that were made in one step, or a text for anything else, such as a death. */
   readonly happened: readonly Past[] | string;
 }
 
-/** One line an access, in order. */
+/** One line for each access, in order. */
 export function scheduleOf(memory: VirtualMemory, trail: Trail | null): readonly string[] {
   const lines: string[] = [];
   for (let at = trail; at !== null; at = at.before) {

@@ -1,34 +1,38 @@
-/** Where a virtual thread stands between two of its accesses, and when two such standings are one. */
+/** The state of a virtual thread between two of its accesses, and when two such states are equal. */
 import { isAtomic, isWrite, type Access } from './access.js';
 import type { SavedState } from './private-state.js';
 
-/** What a racy read answers: a word that is no number, length or type that a scenario writes. */
+/** What a racy read may return: a word that is no number, length or type that any scenario writes. */
 export const POISON = 0x5eedbad1;
 
-/** An access that happened in the present call, and what it answered. */
+/** An access that was made in the present step, and its result. */
 export interface Past {
   readonly access: Access;
   readonly result: number;
 }
 
+/** Where a thread stands between two accesses. */
 export interface Standing {
   readonly status: 'ready' | 'waiting' | 'asleep' | 'done' | 'dead';
-  /** Own fields at the start of the present call. */
+  /** The thread's own fields at the start of the present step. */
   readonly own: SavedState;
+  /** The accesses of the present step so far. */
   readonly past: readonly Past[];
-  /** The access it would make next, when it is ready; the one it sleeps in, when it is asleep. */
+  /** If it is ready, the access that it would make next; if it is asleep, the one in which it sleeps. */
   readonly next: Access | null;
-  /** Plain writes, since its last atomic write, of words that others may read in a race. */
+  /** Its plain writes since its last atomic write, of words that others may read in a race. */
   readonly loose: readonly Access[];
 }
 
-/** One object for all standings of a thread from which it will do the same. */
+/** One object for all standings of a thread from which the thread will do the same. */
 export interface ThreadState extends Standing {
-  /** Among the states of this thread. */
+  /** The number of this state among those of its thread. */
   readonly number: number;
 }
 
-/** Equal for standings from which a thread will do the same. It does not rest on what words hold that only count. */
+/**
+ * A text that is equal for standings from which a thread will do the same. Words that only count make no difference.
+ */
 export function textOf({ status, own, past, loose }: Standing, onlyCounts: (word: number) => boolean): string {
   let text = `${status} ${own.key}`;
   for (const { access, result } of past) if (!onlyCounts(access.word)) text += `:${result}`;
@@ -36,7 +40,7 @@ export function textOf({ status, own, past, loose }: Standing, onlyCounts: (word
   return text;
 }
 
-/** A racy read whose answer another thread's write may have changed, and has not yet. */
+/** True for a racy read whose result the write of another thread may have changed and has not changed yet. */
 export const isHit = ({ access, result }: Past, written: Access): boolean =>
   access.verb === 'read'
   && access.word === written.word
@@ -44,8 +48,8 @@ export const isHit = ({ access, result }: Past, written: Access): boolean =>
   && result !== (POISON & access.mask);
 
 /**
- * Orders what came before it: any atomic write. A compareExchange that fails too, since what was read before it is then
- * thrown away.
+ * True for an access that orders those before it, which is any atomic write. A compareExchange that fails counts too,
+ * since what was read before it is then thrown away.
  */
 export const orders = (access: Access): boolean => isAtomic(access) && isWrite(access);
 

@@ -1,6 +1,6 @@
 import type { AccessTarget } from './access.js';
 
-/** The stand-in of a SharedArrayBuffer: words of a virtual memory, from `firstWord` on. */
+/** The stand-in for a SharedArrayBuffer: words of a virtual memory, from `firstWord` on. */
 export class VirtualBuffer {
   /** `lengthWord` is -1 for a buffer that does not grow. */
   constructor(
@@ -12,13 +12,13 @@ export class VirtualBuffer {
     return this.lengthWord >= 0;
   }
 
-  /** One access, where it may change. */
+  /** The length in bytes. If the buffer can grow, reading it is one access. */
   get byteLength(): number {
     if (!this.growable) return this.maxByteLength;
     return this.memory.perform({ verb: 'load', word: this.lengthWord, mask: -1, value: 0, expected: 0 });
   }
 
-  /** The same without an access: how far views reach now. */
+  /** The same without an access, for views that have to know how far they reach. */
   reach(): number {
     return this.growable ? this.memory.cells[this.lengthWord] : this.maxByteLength;
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Access } from './access.js';
 import { VirtualMemory } from './virtual-memory.js';
 
-/** A virtual memory of one buffer, and the list of accesses made to it. */
+/** A virtual memory with one buffer, and the list of accesses to it. */
 function recorded(byteLength: number): { memory: VirtualMemory; buffer: SharedArrayBuffer; accesses: string[] } {
   const memory = new VirtualMemory();
   const buffer = new memory.globals.SharedArrayBuffer(byteLength);
@@ -19,12 +19,12 @@ const KINDS = [
   'BigInt64Array', 'BigUint64Array',
 ] as const;
 type Kind = typeof KINDS[number];
-/** Any typed array, seen as one whose elements fit. */
+/** Makes any typed array, typed as one whose elements are numbers. */
 const makeView = (globals: Record<string, unknown>, kind: Kind, buffer: unknown): Float64Array =>
   new (globals[kind] as Float64ArrayConstructor)(buffer as SharedArrayBuffer, 8, 2);
 
 describe('virtual views', () => {
-  it.each(KINDS)('%s reads and writes what a real one does', (kind) => {
+  it.each(KINDS)('%s reads and writes the same as a real one', (kind) => {
     const { memory, buffer } = recorded(32);
     const isBig = kind.startsWith('Big');
     const real = makeView(globalThis as never, kind, new SharedArrayBuffer(32));
@@ -46,7 +46,7 @@ describe('virtual views', () => {
     expect(virtual).toBeInstanceOf(globalThis[kind]);
   });
 
-  it('DataView reads and writes what a real one does, aligned or not, at both ends first', () => {
+  it('DataView reads and writes the same as a real one, aligned or not, in both byte orders', () => {
     const { memory, buffer } = recorded(32);
     const real = new DataView(new SharedArrayBuffer(32), 4) as unknown as Record<
       string,
@@ -67,7 +67,7 @@ describe('virtual views', () => {
     }
   });
 
-  it('touch each word once, and only the bytes concerned', () => {
+  it('access each word once, and in it only the bytes that are meant', () => {
     const { memory, buffer, accesses } = recorded(32);
     const { Int32Array, Uint8Array, DataView, Atomics } = memory.globals;
     const made = (run: () => unknown): string[] => {
@@ -90,7 +90,7 @@ describe('virtual views', () => {
     expect(made(() => Atomics.add(words, 0, 1))).toEqual(['add 1 ffffffff']);
   });
 
-  it('answer Atomics as real ones do', () => {
+  it('give the same results to Atomics as real ones', () => {
     const { memory, buffer } = recorded(8);
     const words = new memory.globals.Int32Array(buffer);
     const real = new Int32Array(new SharedArrayBuffer(8));
@@ -106,7 +106,7 @@ describe('virtual views', () => {
     }
   });
 
-  it('refuse what lies outside, and what they do not know', () => {
+  it('refuse accesses outside of them, and methods that they do not have', () => {
     const { memory, buffer } = recorded(16);
     const { Int32Array, Uint8Array, DataView, Atomics } = memory.globals;
     const words = new Int32Array(buffer);
@@ -124,14 +124,14 @@ describe('virtual views', () => {
     expect(() => Atomics.load(new globalThis.Int32Array(1), 0)).toThrow('not a view of this virtual memory');
   });
 
-  it('leave ordinary memory ordinary', () => {
+  it('are real ones over ordinary memory', () => {
     const { memory, accesses } = recorded(8);
     const ordinary = new memory.globals.Uint8Array([1, 2, 3]);
     expect([ordinary, new memory.globals.Int32Array(2)]).toEqual([Uint8Array.of(1, 2, 3), new Int32Array(2)]);
     expect(accesses).toEqual([]);
   });
 
-  it('have words with names', () => {
+  it('have names for their words', () => {
     const memory = new VirtualMemory();
     const { SharedArrayBuffer } = memory.globals;
     const first = new SharedArrayBuffer(8);
@@ -141,15 +141,29 @@ describe('virtual views', () => {
     memory.name(first, 'flag');
     expect(memory.nameOf(1)).toBe('flag+4');
   });
+
+  it('refuse ranges that are not whole words of their buffer', () => {
+    const memory = new VirtualMemory();
+    const buffer = new memory.globals.SharedArrayBuffer(8);
+    const after = new memory.globals.SharedArrayBuffer(4);
+    for (const range of [{ from: 2 }, { to: 6 }, { to: 12 }, { from: 12 }, { from: 4, to: 0 }]) {
+      const invalid = expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' });
+      expect(() => memory.note({ buffer, ...range }), JSON.stringify(range)).toThrow(invalid);
+    }
+    memory.note({ buffer, from: 4, to: 8 });
+    expect([0, 1, 2].map((word) => memory.isNoted(word)), String(after.byteLength)).toEqual([false, true, false]);
+    expect(() => memory.as(-1, () => undefined)).toThrow('threadId must be a whole number');
+    expect(() => memory.as(1, 5 as never)).toThrow('run must be a function');
+  });
 });
 
 describe('a module in a virtual world', () => {
   const record = new URL('../../modules/queues/record.js', import.meta.url);
-  /** Loads a module that says `text`, at the address of record.js. */
+  /** Loads a module with the text `text`, at the address of record.js. */
   const load = (text: string): Record<string, unknown> =>
     new VirtualMemory().load(record, (shipped, url) => (url === record.href ? text : shipped));
 
-  it('exports what it declares, in every form that the compiler writes', () => {
+  it('exports what it declares, in all forms that the compiler writes', () => {
     const exports = load([
       "import { basename as base } from 'node:path';",
       "import * as codes from '../result-codes.js';",
@@ -171,7 +185,7 @@ describe('a module in a virtual world', () => {
     ]);
   });
 
-  it('runs strict, with the virtual globals, also in what it imports', () => {
+  it('runs in strict mode with the virtual globals, as do the modules that it imports', () => {
     const memory = new VirtualMemory();
     const names = '{ atomics: Atomics, buffer: SharedArrayBuffer, self: (function () { return this; })() }';
     const { own, imported } = memory.load<Record<string, Record<string, unknown>>>(record, (_text, url) =>
@@ -183,7 +197,7 @@ describe('a module in a virtual world', () => {
     expect(imported).toEqual(own);
   });
 
-  it('is refused when it has a form that would be run wrongly', () => {
+  it('is refused if it has a form that would run wrongly', () => {
     for (const text of [
       'export default 1;', "export * as all from '../result-codes.js';", 'export const { a } = { a: 1 };',
       "import '../result-codes.js';", 'const at = import.meta.dirname;',

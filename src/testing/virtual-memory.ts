@@ -1,17 +1,18 @@
 /**
- * Shared memory whose every access goes through one function. An ordinary program cannot tell it from the real one: it
- * allocates `SharedArrayBuffer`s, makes typed arrays and DataViews over them, uses `Atomics`; these are the stand-ins
- * of `globals`. An explorer puts its own `perform` in place and so decides when each access happens.
+ * Shared memory in which every access goes through one function. Ordinary code cannot tell it from real memory: it
+ * allocates a `SharedArrayBuffer`, makes typed arrays and DataViews over it, and uses `Atomics`, all of which are the
+ * stand-ins in `globals`. An explorer replaces `perform` with a function of its own and so decides when each access
+ * happens.
  *
  *   words[130] = 7          -> perform({ verb: 'write', word, mask: all bits, value: 7 })
  *   Atomics.load(words, 32) -> perform({ verb: 'load', word, ... })
- *   bytes.set(record, 521)  -> one 'write' for each word touched, its mask saying which bytes
+ *   bytes.set(record, 521)  -> one 'write' for each word that it touches; the mask says which bytes
  *
- * Wide and unaligned plain accesses fall apart into words, because they may tear. Bytes lie in words little end first,
- * as on every machine that Node runs on with a 64-bit x86 or ARM. Typed arrays over ordinary memory stay ordinary.
+ * Wide or unaligned plain accesses are split into words, because they may tear. Bytes lie in words in little-endian
+ * order, as on all 64-bit x86 and ARM machines on which Node runs. Typed arrays over ordinary memory stay ordinary.
  *
- * `performance.now` stands still, and `threadId` is what the memory's user says it is. A growable buffer has room for
- * all it may become, and one word more for its length, through which `grow` and `byteLength` go.
+ * `performance.now` stands still, and `threadId` is what the explorer sets. A growable buffer has room for its largest
+ * size, and one more word for its length, which `grow` and `byteLength` access.
  */
 import { checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { isRead, NOT_EQUAL, wordAfter, type Access, type Verb } from './access.js';
@@ -19,23 +20,33 @@ import { loadModule, type Edit } from './load-module.js';
 import { VirtualBuffer } from './virtual-buffer.js';
 import { virtualDataView, virtualTypedArray, type TypedArrayClass, type ViewPlace } from './virtual-views.js';
 
-/** Names for the words of one buffer, for schedules that can be read. A structure of src/layout.ts fits. */
+/** Names for the words of one buffer, which make schedules readable. A structure from src/layout.ts will do. */
 export interface WordNames {
+  /** The fields by name. `at` is the offset of a field in bytes. */
   readonly fields: Readonly<Record<string, { readonly at: number }>>;
 }
 
+/** The stand-ins for the globals that code with shared memory uses. */
 export interface VirtualGlobals extends Record<string, unknown> {
+  /** The operations on words of an Int32Array over this memory. */
   readonly Atomics: Atomics;
+  /** Its constructor makes a buffer of this memory. */
   readonly SharedArrayBuffer: SharedArrayBufferConstructor;
+  /** Over a buffer of this memory, a view whose accesses are seen; over any other, an ordinary one. */
   readonly Int32Array: Int32ArrayConstructor;
+  /** As Int32Array. */
   readonly Uint8Array: Uint8ArrayConstructor;
+  /** As Int32Array. */
   readonly DataView: DataViewConstructor;
 }
 
-/** Bytes of a buffer: all of it, or `from` (included) to `to` (not included), both multiples of 4. */
+/** A range of bytes in a buffer: all of it, or from `from` up to, but not including, `to`; both are multiples of 4. */
 export interface ByteRange {
+  /** A buffer of the virtual memory. */
   readonly buffer: SharedArrayBuffer;
+  /** The first byte. Default: 0. */
   readonly from?: number;
+  /** The byte after the last one. Default: the end of the buffer. */
   readonly to?: number;
 }
 
@@ -44,19 +55,23 @@ const TYPED_ARRAYS: readonly TypedArrayClass[] = [
   BigUint64Array,
 ];
 
-/** A world of shared memory of its own. Any thread may make one; it is an ordinary object, and shares nothing. */
+/**
+ * A memory in which an explorer decides when each access happens; see `explore` for an example. It is an ordinary
+ * object of one thread and shares nothing with others.
+ */
 export class VirtualMemory {
-  /** The contents, all buffers one after another. An explorer swaps them for those of another state. */
+  /** The contents of all buffers, one after the other. An explorer replaces them with those of another state. */
   cells: Int32Array = new Int32Array(0);
-  /** Where each access goes. Until an explorer takes over, it is done at once. */
+  /** Called for each access. Until an explorer replaces it, an access is performed at once. */
   perform: (access: Access) => number = (access) => this.apply(access);
-  /** Stand-ins for the globals of the same names. */
+  /** The stand-ins for the globals with the same names. */
   readonly globals: VirtualGlobals;
   /**
-   * What loaded modules read as `threadId` of node:worker_threads. An explorer sets it to that of the thread it runs.
+   * What loaded modules read as `threadId` of node:worker_threads. An explorer sets it to that of the thread that it
+   * runs.
    */
   threadId = 0;
-  /** The words that hold the lengths of buffers that grow. */
+  /** The words that hold the lengths of growable buffers. */
   readonly lengthWords: number[] = [];
   private readonly views = new WeakMap<object, ViewPlace>();
   private readonly named: { firstWord: number; words: number; name: string; fields: Map<number, string> }[] = [];
@@ -64,7 +79,7 @@ export class VirtualMemory {
   private readonly ignored = new Set<number>();
 
   constructor() {
-    // oxlint-disable-next-line no-this-alias -- The class below is made of it.
+    // oxlint-disable-next-line no-this-alias -- The class below needs it.
     const memory = this;
     const globals: Record<string, unknown> = {
       SharedArrayBuffer: class SharedArrayBuffer extends VirtualBuffer {
@@ -91,9 +106,10 @@ export class VirtualMemory {
   }
 
   /**
-   * Runs the compiled module at `url` (a file) in this world and returns its exports. Its imports by relative path run
-   * here too. `edit` may change the text of each. The code must keep shared state in SharedArrayBuffers alone. Throws
-   * if the module has a form of import or export that load-module.ts does not know.
+   * Runs the compiled module in the file at `url` with this memory, and returns its exports. Modules that it imports by
+   * a relative path run with this memory too. `edit` may change the text of each module before it runs. The code must
+   * keep shared state only in SharedArrayBuffers. Throws if a module has a form of import or export that load-module.ts
+   * does not know.
    */
   load<Exports>(url: string | URL, edit?: Edit): Exports {
     if (edit !== undefined) checkFunction('edit', edit);
@@ -104,8 +120,8 @@ export class VirtualMemory {
   }
 
   /**
-   * Gives the words of `buffer` names for schedules: `ring.producerCursor` in place of a number. Names for a part of
-   * it, whose structure begins at byte `from`, come before those of the whole.
+   * Names the words of `buffer` in schedules: `ring.producerCursor` in place of a number. To name only a part, whose
+   * structure begins at byte `from`, call it after naming the whole; the later names win.
    */
   name(buffer: SharedArrayBuffer, name: string, structure: WordNames = { fields: {} }, from = 0, to?: number): void {
     checkText('name', name);
@@ -123,23 +139,26 @@ export class VirtualMemory {
   }
 
   /**
-   * Declares words that belong to the test, not to the code under test: its notes of what has happened. Touching them
-   * is no step of its own, it happens together with the access before; and they are part of the state.
+   * Declares words that belong to the test and not to the code under test, such as notes of what has happened. An
+   * access to them is no step of its own but is made together with the access before it. Their contents are part of the
+   * state.
    */
   note(...ranges: ByteRange[]): void {
     for (const range of ranges) this.addWords(this.noted, range);
   }
 
   /**
-   * Declares counters that no thread's decisions rest on: touching them is no step of its own, and states that differ
-   * in them alone are one state, so what they hold at the end is that of one of many schedules.
+   * Declares counters on which no thread's decisions depend. An access to them is no step of its own, and states that
+   * differ only in them are one state. So at the end they have the values of just one of many schedules.
    */
   ignore(...ranges: ByteRange[]): void {
     for (const range of ranges) this.addWords(this.ignored, range);
   }
 
-  /** Runs `run` as thread `threadId`: for what a thread does before the exploration begins, such as to join a queue. */
+  /** Runs `run` as thread `threadId`, for what a thread does before the exploration begins, such as joining a queue. */
   as<Result>(threadId: number, run: () => Result): Result {
+    checkInteger('threadId', threadId, 0, 2 ** 31 - 1);
+    checkFunction('run', run);
     const before = this.threadId;
     this.threadId = threadId;
     try {
@@ -149,7 +168,7 @@ export class VirtualMemory {
     }
   }
 
-  /** True for a word of the test's own: see `note`. */
+  /** True for a word that belongs to the test: see `note`. */
   isNoted(word: number): boolean {
     return this.noted.has(word);
   }
@@ -159,7 +178,7 @@ export class VirtualMemory {
     return this.ignored.has(word);
   }
 
-  /** Numbers of the words of a range: the first, and the one after the last. */
+  /** The indexes of the words in a range: that of the first one, and the one after the last. */
   wordsOf(range: ByteRange): { first: number; end: number } {
     const { buffer, from = 0, to } = checkOptions('range', range ?? (null as never), ['buffer', 'from', 'to']);
     if (!((buffer as unknown) instanceof VirtualBuffer))
@@ -167,9 +186,12 @@ export class VirtualMemory {
         'buffer', buffer,
         'a buffer of this memory: one that loaded code has made, or new memory.globals.SharedArrayBuffer(bytes)',
       );
-    checkInteger('from', from, 0, 2 ** 31 - 1);
-    if (to !== undefined) checkInteger('to', to, from, 2 ** 31 - 1);
     const { firstWord, maxByteLength } = buffer as unknown as VirtualBuffer;
+    // Bytes beyond the buffer would be those of another one.
+    checkInteger('from', from, 0, maxByteLength);
+    if (to !== undefined) checkInteger('to', to, from, maxByteLength);
+    for (const [name, value] of Object.entries({ from, to: to ?? 0 }))
+      if (value % 4 !== 0) throw invalidArgument(name, value, 'a multiple of 4, since words have 4 bytes');
     return { first: firstWord + (from >> 2), end: firstWord + (((to ?? maxByteLength) + 3) >> 2) };
   }
 
@@ -183,8 +205,8 @@ export class VirtualMemory {
   }
 
   /**
-   * Does `access` now. Returns what was in the word before, the concerned bits only; 0 for what does not look. Nobody
-   * sleeps.
+   * Performs `access` at once. Returns what the accessed bits were before; 0 for an access that does not read. A `wait`
+   * never sleeps here.
    */
   apply(access: Access): number {
     const old = this.cells[access.word];
@@ -198,8 +220,8 @@ export class VirtualMemory {
   }
 
   /**
-   * For the stand-ins of buffers and views, which hold no state of their own: equal for those that show the same bytes
-   * in the same way.
+   * A text for a stand-in of a buffer or view, which has no state of its own; equal for those that show the same bytes
+   * in the same way. Undefined for anything else.
    */
   identityOf(value: object): string | undefined {
     if (value instanceof VirtualBuffer) return `buffer ${value.firstWord}`;
@@ -220,7 +242,7 @@ export class VirtualMemory {
     return first;
   }
 
-  /** The class `real`, except that over a virtual buffer it makes what `make` makes. */
+  /** The class `real`, except that for a virtual buffer its constructor returns what `make` makes. */
   private over(real: TypedArrayClass | DataViewConstructor, make: (place: ViewPlace) => object): object {
     const unit = 'BYTES_PER_ELEMENT' in real ? real.BYTES_PER_ELEMENT : 1;
     const made = new Map<string, object>();
@@ -236,7 +258,7 @@ export class VirtualMemory {
             `${real.name}: ${units} elements at byte ${byteOffset} do not fit a buffer of ${bytes} bytes`,
           );
         }
-        // Views have no state, and replays make the same ones again and again.
+        // Views have no state, and replays make the same ones again and again, so make each only once.
         const name = `${real.name} ${buffer.firstWord} ${byteOffset} ${tracksLength ? '' : units}`;
         const known = made.get(name);
         if (known !== undefined) return known;
@@ -271,7 +293,7 @@ export class VirtualMemory {
       store: (view: object, index: number, value: number) => (access('store', view, index, value, 0), value),
       compareExchange: (view: object, index: number, expected: number, value: number) =>
         access('compareExchange', view, index, value, expected),
-      // `value` 1: it may end by time.
+      // A `value` of 1 means that it has a time-out.
       wait: (view: object, index: number, expected: number, timeoutMs = Infinity) =>
         (['ok', 'not-equal', 'timed-out'] as const)[
           access('wait', view, index, timeoutMs === Infinity ? 0 : 1, expected)

@@ -1,21 +1,21 @@
 /**
- * One thread of an exploration, advanced by replay: to make one more access, its present call is run again from the
+ * One thread of an exploration. It advances by replay: to make one more access, its present step is run again from the
  * start.
  *
- *     call:      load    load    write    store          (the accesses that this call makes)
+ *     step:      load    load    write    store          (the accesses that this step makes)
  *     recorded:  -> 3    -> 5                            answered again without touching memory
  *     new:                       write                   performed, once
- *     next:                               store          thrown out of the call with a sentinel, before it happens
+ *     next:                               store          suspended: an exception ends the step before the access
  *
- * A way that was gone once is not run again (ways.ts). Before each replay, the thread's own fields are put back. Memory
- * is never touched twice for one access, so the words may have changed meanwhile without the call noticing: that is
- * what a slow thread is.
+ * A path that was taken once is not run again (ways.ts). Before each replay, the thread's own fields are put back.
+ * Memory is touched only once for each access, so words may have changed between two accesses without the step
+ * noticing, as happens to a slow thread.
  *
- * Plain reads that may race (`racyReads`) are looser than the order of the calls. A processor or a compiler may satisfy
- * one later, up to the thread's next atomic write, and a plain write of another thread may become visible late, up to
- * that thread's next atomic write. So where the two can meet, there is a second outcome, in which the read answers
- * POISON, which stands for any value: at once, if the word was written and the writer has made no atomic write since;
- * afterwards, by changing the recorded answer, if it is written while the read is still open.
+ * Plain reads that may race (`racyReads`) are not bound to the order of the code. A processor or a compiler may perform
+ * one later, up to the thread's next atomic write, and a plain write of another thread may become visible later, up to
+ * that thread's next atomic write. So where the two can meet, there is a second outcome, in which the read returns
+ * POISON, which stands for any value. It does so at once if the word was written and the writer has made no atomic
+ * write since. If the word is written later, while the read is still open, the recorded result is changed to POISON.
  */
 import { PrivateState, type SavedState } from './private-state.js';
 import { NOT_EQUAL, isRead, isWrite, wordAfter, type Access } from './access.js';
@@ -26,42 +26,45 @@ import {
 } from './thread-state.js';
 import { Ways, type Question } from './ways.js';
 
-/** What a thread must be told about the others. */
+/** What a thread has to know about the other threads. */
 export interface Company {
-  /** An access is about to be made. True: it is nobody else's business, or touches the test's own words. */
+  /** Called before an access is made. True if it concerns no other thread, or touches only words of the test. */
   isAlone(thread: number, access: Access): boolean;
-  /** Racy reads answer POISON now. */
+  /** True while racy reads are to return POISON. */
   readonly answersPoison: boolean;
+  /** How many threads sleep at a word. */
   sleepersAt(word: number): number;
   /** True for words that somebody may read in a race. */
   isRacy(word: number): boolean;
 }
 
+/** The error for a replay that makes other accesses than were recorded. */
 class AnotherWay extends Error {}
 
-/** Thrown out of a call at an access that is not to happen yet. */
+/** Thrown to end a step at an access that is not to happen yet. */
 const SUSPENDED = Symbol('suspended');
-/** What an `Atomics.wait` is answered that begins to sleep. */
+/** The result of an `Atomics.wait` that begins to sleep. */
 const ASLEEP = -1;
-/** Calls in a row that touch no shared word before the thread is taken to spin for ever. */
+/** After so many steps in a row without an access to shared memory, the thread is taken to spin for ever. */
 const MOST_QUIET_CALLS = 1000;
-/** Accesses in one call before it is taken to loop; replay makes long calls dear. */
+/** After so many accesses, a step is taken to loop. Replay makes long steps expensive. */
 const MOST_ACCESSES = 500;
 
 interface Replay {
   readonly past: readonly Past[];
-  /** Null when the call came to its end. */
+  /** Null if the step came to its end. */
   readonly next: Access | null;
   readonly isAsleep: boolean;
   readonly verdict: Verdict;
 }
 
+/** A virtual thread, and everything that is needed to replay it. */
 export class ReplayedThread {
   /** The accesses that the last `advance` made, for the schedule. */
   made: readonly Past[] = [];
   private making: Past[] = [];
   private readonly ways = new Ways((question) => this.answer(question));
-  /** The states of this thread, by their text. */
+  /** The states of this thread so far, by their text. */
   private readonly states = new Map<string, ThreadState>();
   private readonly own: PrivateState;
   private readonly racyWords = new Set<number>();
@@ -81,18 +84,18 @@ export class ReplayedThread {
     }
   }
 
-  /** Standing before its first access, with the memory's present contents. */
+  /** The state of the thread before its first access, with the present contents of the memory. */
   begin(): ThreadState {
     this.ways.leave();
     return this.settle({ status: 'ready', own: this.blank, past: [], next: null, loose: [] }, 0);
   }
 
-  /** Makes the next access in the memory's present contents, and does everything private up to the one after. */
+  /** Makes the next access, and runs on to the access after it. */
   advance(from: ThreadState): ThreadState {
     return this.go(from, 0, () => this.settle(from, 1));
   }
 
-  /** Ends its sleep with this answer. */
+  /** Ends the thread's sleep; `Atomics.wait` returns `result`. */
   wake(from: ThreadState, result: number): ThreadState {
     return this.go(from, result, () =>
       this.settle({ ...from, past: [...from.past, { access: from.next!, result }] }, 0),
@@ -100,7 +103,7 @@ export class ReplayedThread {
   }
 
   /**
-   * The same, unless it waits and something that its waiting rests on is no longer so: then it begins its call again.
+   * If the thread waits and the memory that made it wait has changed, begins its step again; otherwise returns `from`.
    */
   wakeIfChanged(from: ThreadState): ThreadState {
     if (from.status !== 'waiting' || this.isSameAgain(from.past)) return from;
@@ -108,7 +111,7 @@ export class ReplayedThread {
   }
 
   /**
-   * How many open racy reads `written`, a plain write of another thread, may have hit: their answers may be anything.
+   * How many open racy reads may have been hit by `written`, a plain write of another thread. They may return anything.
    */
   openReads({ status, past }: ThreadState, written: Access): number {
     if (status !== 'ready' || written.verb !== 'write' || !this.racyWords.has(written.word)) return 0;
@@ -118,8 +121,8 @@ export class ReplayedThread {
   }
 
   /**
-   * The same thread, when the last `count` of those reads answer POISON. What it has read since on the strength of
-   * another answer, it reads again.
+   * The state of the thread if the last `count` of those reads return POISON. If it went on because of another result,
+   * it makes the accesses after that again.
    */
   poisoned(from: ThreadState, written: Access, count: number): ThreadState {
     const past = [...from.past];
@@ -140,7 +143,7 @@ export class ReplayedThread {
     }
   }
 
-  /** Dead, with nothing of it left but what it has written. `onDeath` finds its fields in place. */
+  /** Lets the thread die: only what it has written is left. `onDeath` still finds its fields in place. */
   die(from: ThreadState): ThreadState {
     this.restore(from);
     this.memory.threadId = this.threadId;
@@ -148,23 +151,23 @@ export class ReplayedThread {
     return this.stateOf({ status: 'dead', own: this.blank, past: [], next: null, loose: [] });
   }
 
-  /** Puts its own fields in place, as they were at the start of the present call. */
+  /** Puts the thread's own fields in place, as they were at the start of the present step. */
   restore(state: ThreadState): void {
     this.own.restore(state.own);
   }
 
-  /** True for a read that is allowed to race. */
+  /** True for a read that may race. */
   mayRace({ verb, word }: Access): boolean {
     return verb === 'read' && this.racyWords.has(word);
   }
 
-  /** What others do is known otherwise now: see footprints.ts. */
+  /** To be called when more is known about the accesses of other threads: see footprints.ts. */
   forget(): void {
     this.ways.forget();
     this.states.clear();
   }
 
-  /** Takes the way that was taken before, or else runs it. `how` tells apart what can happen to one state. */
+  /** Follows the path that was taken before, or else runs it. `how` tells apart the different moves from one state. */
   private go(from: ThreadState, how: number, run: () => ThreadState): ThreadState {
     const known = this.ways.follow(from, how);
     if (known !== undefined) {
@@ -172,7 +175,7 @@ export class ReplayedThread {
       return known.after;
     }
     this.made = this.making = [];
-    // Views of a buffer that grows look at its length without an access.
+    // Views of a growable buffer read its length without an access, so the lengths are part of the path.
     for (const word of this.memory.lengthWords)
       this.ways.ask({ verb: 'load', word, mask: -1, value: 0, expected: 0 });
     const after = run();
@@ -187,7 +190,7 @@ export class ReplayedThread {
     return state;
   }
 
-  /** Lets it make `credit` new accesses, and everything private or nobody else's business after them. */
+  /** Lets the thread make `credit` new accesses, and after them all those that concern no other thread. */
   private settle({ own, past, loose }: Standing, credit: number): ThreadState {
     for (let quiet = 0; quiet < MOST_QUIET_CALLS; quiet++) {
       this.own.restore(own);
@@ -199,8 +202,8 @@ export class ReplayedThread {
         });
       const after = this.own.save();
       if (outcome.verdict === 'done') return this.stateOf({ status: 'done', own: after, past: [], next: null, loose });
-      // The same call on the same fields and words would do the same again: nothing is lost by waiting until they
-      // differ.
+      // With the same fields and words the same step would do the same again, so nothing is lost by waiting until one
+      // of them changes.
       const isFutile = outcome.verdict === 'wait' && after.key === own.key && this.ways.ask(outcome.past) === 1;
       if (isFutile) return this.stateOf({ status: 'waiting', own, past: outcome.past, next: null, loose });
       own = after;
@@ -210,7 +213,7 @@ export class ReplayedThread {
     throw new Error(`${this.thread.name} made ${MOST_QUIET_CALLS} calls in a row that touched no shared word`);
   }
 
-  /** Runs the present call from its start. */
+  /** Runs the present step from its start. */
   private replay(recorded: readonly Past[], credit: number): Replay {
     const { memory, company } = this;
     const past: Past[] = [];
@@ -266,7 +269,7 @@ export class ReplayedThread {
     return this.company.answersPoison && this.mayRace(access) ? POISON & access.mask : result;
   }
 
-  /** What is loose after the accesses of `past` from `from` on, when `loose` was before. */
+  /** The loose writes after the accesses in `past` from index `from` on, if those in `loose` were loose before. */
   private looseAfter(loose: readonly Access[], past: readonly Past[], from: number): readonly Access[] {
     for (let i = from; i < past.length; i++) {
       const { access } = past[i];
@@ -276,7 +279,7 @@ export class ReplayedThread {
     return loose;
   }
 
-  /** Would a call that made these accesses find each of their words as it found and left it? */
+  /** True if a step that made these accesses would find each of their words again as it found and left it. */
   private isSameAgain(past: readonly Past[]): boolean {
     return past.every(({ access, result }) => {
       if (this.memory.isIgnored(access.word) || access.verb === 'notify') return true;

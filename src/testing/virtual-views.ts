@@ -1,23 +1,26 @@
 /**
- * Typed arrays and DataViews over virtual memory. Every element access becomes accesses to the words it touches, in
- * rising order; the real classes only convert between bytes and numbers, in a scratch buffer.
+ * Typed arrays and DataViews over virtual memory. An access to an element becomes accesses to the words that it
+ * touches, in ascending order; the real classes only convert between bytes and numbers, in a scratch buffer.
  *
- * Indexed access needs a Proxy: nothing else sees `words[130]`. Methods that copy (`set`, `fill`, `slice`) touch each
- * word once. What is not listed here throws, so that nothing reads the memory behind the explorer's back.
+ * Indexed access needs a Proxy, since nothing else notices `words[130]`. Methods that copy (`set`, `fill`, `slice`)
+ * access each word once. All other methods throw, so that nothing reads the memory without the explorer's knowledge.
  */
 import type { AccessTarget } from './access.js';
 
-/** Where a view lies: its first byte counted through the whole virtual memory, and how far it reaches. */
+/** Where a view lies in virtual memory, and how far it reaches. */
 export interface ViewPlace {
-  /** Name of its class. */
+  /** The name of its class. */
   readonly kind: string;
   readonly buffer: object;
+  /** The index of its first byte, counted through the whole virtual memory. */
   readonly firstByte: number;
+  /** The index of its first byte in its buffer. */
   readonly byteOffset: number;
-  /** Its length in elements, unless it follows that of a buffer that grows. */
+  /** Its length in elements; undefined if it follows the length of a growable buffer. */
   readonly fixedLength: number | undefined;
-  /** Its length now, which is an access where it may change; and the same without an access. */
+  /** Its present length in elements. If that may change, reading it is an access. */
   length(): number;
+  /** The same without an access. */
   reach(): number;
 }
 
@@ -33,7 +36,7 @@ export type TypedArrayClass =
   | BigInt64ArrayConstructor
   | BigUint64ArrayConstructor;
 
-/** Copies `bytes.length` bytes out, one plain read for each word touched. */
+/** Copies `bytes.length` bytes out, with one plain read for each word. */
 function readBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array): void {
   eachWord(firstByte, bytes.length, (word, mask, shift, from, to) => {
     const value = memory.perform({ verb: 'read', word, mask, value: 0, expected: 0 });
@@ -41,7 +44,7 @@ function readBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array): 
   });
 }
 
-/** Copies `bytes` in, one plain write for each word touched. */
+/** Copies `bytes` in, with one plain write for each word. */
 function writeBytes(memory: AccessTarget, firstByte: number, bytes: Uint8Array): void {
   eachWord(firstByte, bytes.length, (word, mask, shift, from, to) => {
     let value = 0;
@@ -63,7 +66,7 @@ function eachWord(
   }
 }
 
-/** `set`, `fill` and `slice` of a virtual typed array, done on the bytes. */
+/** The methods `set`, `fill` and `slice` of a virtual typed array, which work on bytes. */
 function copyingMethods(memory: AccessTarget, real: TypedArrayClass, place: ViewPlace): Record<string, unknown> {
   const unit = real.BYTES_PER_ELEMENT;
   const elements = (source: ArrayLike<never>): Uint8Array =>
@@ -90,7 +93,7 @@ function copyingMethods(memory: AccessTarget, real: TypedArrayClass, place: View
   };
 }
 
-/** A `real` over virtual memory: indexed access, `length`, `set`, `fill`, `slice`, with positions that lie inside. */
+/** The stand-in for a `real` over virtual memory, with indexed access, `length`, `set`, `fill` and `slice`. */
 export function virtualTypedArray(memory: AccessTarget, real: TypedArrayClass, place: ViewPlace): object {
   const unit = real.BYTES_PER_ELEMENT;
   const scratch = new real(1);
@@ -121,7 +124,7 @@ export function virtualTypedArray(memory: AccessTarget, real: TypedArrayClass, p
   });
 }
 
-/** A DataView over virtual memory, with all its getters and setters. */
+/** The stand-in for a DataView over virtual memory, with all its getters and setters. */
 export function virtualDataView(memory: AccessTarget, place: ViewPlace): object {
   const view = Object.create(DataView.prototype) as Record<string, unknown>;
   const own = (key: string, value: unknown): void => void Object.defineProperty(view, key, { value });

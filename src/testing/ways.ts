@@ -1,44 +1,50 @@
 /**
- * What a thread has done before, by what it was answered. A step that asks the same and is answered the same goes the
- * same way, so its call is run once for each way and not once for each state of the others.
+ * Remembers the paths that steps have taken. A step that makes the same accesses and gets the same results takes the
+ * same path, so it has to be run only once for each path, and not once for each state of the other threads.
  *
- *     from a thread's state:   load cursor --> 3: store bell --> 0: the thread's state after
- *                                         \--> 4: the thread's state after
+ *     from a thread's state:   load cursor --> 3: store bell --> 0: the thread's state after the step
+ *                                         \--> 4: the thread's state after the step
  *
- * What is asked is all that a call can see of the world: the accesses that it makes, and whether a call that found
+ * A question is all that a step can learn about the world: the result of an access, and whether a step that found
  * nothing would find the same again.
  */
 import type { Past, ThreadState } from './thread-state.js';
 import type { Access } from './access.js';
 
-/** What an access answers; or, of accesses made, whether they would all find and leave the same again. */
+/** An access, whose result is asked for; or past accesses, and whether all would find and leave the same again. */
 export type Question = Access | readonly Past[];
 
+/** A path to its end. */
 export interface Way {
+  /** The thread's state after it. */
   readonly after: ThreadState;
-  /** The accesses made on it, for the schedule. */
+  /** The accesses that were made on it, for the schedule. */
   readonly made: readonly Past[];
 }
 
+/** A question on a path, and how the path goes on for each answer. */
 interface Fork {
   readonly question: Question;
   readonly ways: Map<number, Fork | Way>;
 }
 
+/** All paths that one thread has taken. */
 export class Ways {
-  /** By the answer that ends a sleep, 0 for what does not sleep. */
+  /** The beginnings of all paths, by the result that ends a sleep (0 if the thread does not sleep) and by its state. */
   private readonly first = new Map<number, Map<ThreadState, Fork | Way>>();
-  /** Answers of the present step, and how many of them its call has been told. */
+  /** The answers in the present step, and how many of them its code has been told. */
   private readonly answers: number[] = [];
   private told = 0;
   private from: ThreadState | undefined;
   private begun: Map<ThreadState, Fork | Way> = new Map();
   private last: Fork | undefined;
 
-  /** `answer` may change memory, as an access does: it is asked once for each question of a step. */
+  /** `answer` may change memory, as accesses do, so it is called only once for each question of a step. */
   constructor(private readonly answer: (question: Question) => number) {}
 
-  /** Goes where a step from this state went before. Undefined: it has not been answered so yet, and must be run. */
+  /**
+   * Follows the path of an earlier step from this state. Undefined if there was none with these answers: run the step.
+   */
   follow(from: ThreadState, how: number): Way | undefined {
     this.begin(from);
     const begun = this.first.get(how);
@@ -54,12 +60,12 @@ export class Ways {
     return at;
   }
 
-  /** For a step that nobody will take again: its questions are answered, and not remembered. */
+  /** For a step that will not be taken again: its questions are answered but not remembered. */
   leave(): void {
     this.begin(undefined);
   }
 
-  /** The answer for a step that is run: what `follow` has found already is told again. */
+  /** Answers a question of a step that is being run. Answers that `follow` has already found are told again. */
   ask(question: Question): number {
     if (this.told === this.answers.length) {
       const fork: Fork = { question, ways: new Map() };
@@ -70,12 +76,12 @@ export class Ways {
     return this.answers[this.told++];
   }
 
-  /** The step that was run has come to its end. */
+  /** Remembers the end of the step that was run. */
   end(way: Way): void {
     this.lead(way);
   }
 
-  /** What is nobody else's business is known otherwise now, so calls stop elsewhere. */
+  /** Forgets all paths, for when more is known about other threads, so that steps stop at other accesses. */
   forget(): void {
     this.first.clear();
   }
