@@ -60,22 +60,22 @@ struct Place {
   int32_t cursor;  // sequence after the last released record (writes: consumer; reads: producer)
   int32_t state;  // PlaceState (writes: consumer; producer evicts; recover; reads: all)
   int32_t policy;  // Policy: what the producer does when this consumer is slow (writes: consumer, before state; reads: producer)
-  int32_t after;  // bit p: read only what place p has released (writes: consumer, before state; who leaves clears its bit; reads: consumer)
+  int32_t after;  // bit p: read only what place p has already released (writes: consumer, before state; a place that is left clears its bit; reads: consumer)
   int32_t thread;  // threadId of the consumer, plus 1; 0 for nobody (writes: consumer, before state; reads: recover)
-  int32_t final;  // where the ring ends, if this place has ended it (writes: consumer, before phase; reads: all)
+  int32_t final;  // where the ring ends, if this place ended it (writes: consumer, before phase; reads: all)
   char reserved0[4];
-  int32_t evictAfterMs;  // longest standstill of this consumer that a full ring puts up with (writes: consumer, before state; reads: producer)
+  int32_t evictAfterMs;  // how long a full ring waits for this consumer to move before it evicts it (writes: consumer, before state; reads: producer)
   char reserved1[32];
-  int32_t taken;  // sequence after the last record given to a handler of drain (writes: consumer; reads: recover)
-  int32_t highWater;  // most units that it has found unread (writes: consumer; reads: inspect)
+  int32_t taken;  // sequence after the last record that drain gave to a handler (writes: consumer; reads: recover)
+  int32_t highWater;  // the most units that it has found unread (writes: consumer; reads: inspect)
   double consumed;  // records released (writes: consumer; reads: inspect, producer)
-  int32_t counted;  // of a lane: sequence up to which its party has counted what it received (writes: consumer; reads: runtime, after its death)
+  int32_t counted;  // lanes only: sequence up to which the party has counted what it received (writes: consumer; reads: runtime, after its death)
   char reserved2[44];
-  int32_t lossyCursor;  // cursor of a consumer that may be lapped; of variable records, bit 0: where a push has put it (writes: consumer and producer exchange; reads: both)
+  int32_t lossyCursor;  // cursor of a consumer that may be lapped; with variable records, bit 0 says that a push moved it here (writes: consumer and producer exchange; reads: both)
   char reserved3[4];
-  int32_t pushCursor[2];  // where a push went to (writes: producer; reads: consumer)
-  int32_t pushCount[2];  // records lost by the pushes since the consumer moved its cursor (writes: producer; reads: consumer)
-  double droppedOldest;  // records overwritten unread, by its own choice (writes: producer; reads: inspect)
+  int32_t pushCursor[2];  // the cursor to which a push moved the consumer (writes: producer; reads: consumer)
+  int32_t pushCount[2];  // records lost to pushes since the consumer last moved its cursor (writes: producer; reads: consumer)
+  double droppedOldest;  // records overwritten unread because it chose drop-oldest (writes: producer; reads: inspect)
   double droppedEvicted;  // records overwritten unread, after it was evicted (writes: producer; reads: inspect)
   char reserved4[88];
 };
@@ -104,26 +104,26 @@ struct Queue {
   int32_t recordBytes;  // bytes of one record; 0 when records vary (writes: creator; reads: all)
   int32_t startSequence;  // where both cursors began (writes: creator; reads: all)
   int32_t places;  // consumers it has room for (writes: creator; reads: all)
-  int32_t kept;  // bit p: place p is declared and holds its records while nobody has it (writes: creator; reads: all)
+  int32_t kept;  // bit p: place p was declared, so records are kept for it while nobody has it (writes: creator; reads: all)
   char reserved0[100];
   int32_t producerCursor;  // sequence after the last published record (writes: producer; reads: consumers)
-  int32_t phase;  // exchanged once, by the producer or by a consumer at the end: OPEN 0, SEALED 1: no record will follow, ABANDONED 2: nobody reads any more, 16 + p: ended where place p says (writes: producer; reads: both)
+  int32_t phase;  // exchanged once, by the producer or by a consumer at the end. OPEN 0; SEALED 1: no record will follow; ABANDONED 2: nobody reads any longer; 16 + p: ended where place p says (writes: producer; reads: both)
   int32_t producerThread;  // threadId of the producer, plus 1; 0 for nobody (writes: producer; reads: recover)
-  int32_t highWater;  // most units it has seen unread: the capacity once the ring was full (writes: producer; reads: inspect)
-  double publishedNs;  // of a lane, where figures are taken: when its records were published last, as its party knew the time (writes: producer; reads: consumer)
-  double sampledNs;  // of a lane: when the record before sampledAt was published; beside the cursor, which its consumer reads anyway (writes: producer; reads: consumer)
-  int32_t sampledAt;  // of a lane: sequence behind the record whose way is measured (writes: producer; reads: consumer)
+  int32_t highWater;  // the most units that it has seen unread; the capacity once the ring was full (writes: producer; reads: inspect)
+  double publishedNs;  // lanes only, where figures are taken: when records were last published, by the clock of its party (writes: producer; reads: consumer)
+  double sampledNs;  // lanes only: when the record before sampledAt was published; it lies beside the cursor because the consumer reads that line anyway (writes: producer; reads: consumer)
+  int32_t sampledAt;  // lanes only: sequence after the record whose transit time is measured (writes: producer; reads: consumer)
   char reserved1[28];
   double published;  // records published (writes: producer; reads: inspect)
   double refused;  // claims and offers answered BACK_PRESSURED (writes: producer; reads: inspect)
-  double droppedNewest;  // records not taken, by a consumer's choice (writes: producer; reads: inspect)
-  double droppedClosed;  // records committed that the close came before (writes: producer; reads: inspect)
-  int32_t committed;  // of a lane: sequence up to which its party has counted what it sent (writes: producer; reads: runtime, after its death)
+  double droppedNewest;  // records not taken because a consumer chose drop-newest (writes: producer; reads: inspect)
+  double droppedClosed;  // records that were committed after the queue had been closed (writes: producer; reads: inspect)
+  int32_t committed;  // lanes only: sequence up to which the party has counted what it sent (writes: producer; reads: runtime, after its death)
   char reserved2[28];
   int32_t attention;  // CONSUMER_WAITS 1, PRODUCER_WAITS 2, FOLLOWER_WAITS 4, CLOSING 8 (writes: all, bit by bit; reads: all)
   char reserved3[124];
-  int32_t recordsBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for records)
-  int32_t roomBell;  // grows when somebody who waits should look again (writes: who moves a cursor adds; reads: who waits for room)
+  int32_t recordsBell;  // grows when those who wait should look again (writes: whoever moves a cursor adds; reads: whoever waits for records)
+  int32_t roomBell;  // grows when those who wait should look again (writes: whoever moves a cursor adds; reads: whoever waits for room)
   char reserved4[120];
   int32_t consumerCursor;  // cursor of the first place (writes: consumer; reads: producer)
   int32_t consumerState;  // state of the first place (writes: consumer; reads: producer)
@@ -159,9 +159,9 @@ struct Linked {
   int32_t magic;  // LINKED_MAGIC once the header is complete (writes: creator, last; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
   int32_t chunkBytes;  // bytes of each chunk; a power of two (writes: creator; reads: all)
-  int32_t mostChunks;  // chunks up to the cap; the table has the next power of two of words (writes: creator; reads: all)
+  int32_t mostChunks;  // the most chunks that it may have; the table has so many words, rounded up to a power of two (writes: creator; reads: all)
   char reserved0[112];
-  double growthsRefused;  // times the system gave no memory for a chunk below the cap (writes: producer; reads: inspect)
+  double growthsRefused;  // how often the system gave no memory for another chunk (writes: producer; reads: inspect)
   char reserved1[120];
 };
 static_assert(offsetof(Linked, magic) == 0);
@@ -177,19 +177,19 @@ struct Group {
   int32_t rings;  // lanes or bands (writes: creator; reads: all)
   int32_t places;  // consumers it has room for (writes: creator; reads: all)
   char reserved0[112];
-  int32_t isClosing;  // 1: no producer may join any more (writes: who closes; reads: who joins)
+  int32_t isClosing;  // 1: no producer may join any longer (writes: whoever closes; reads: whoever joins)
   char reserved1[124];
-  int32_t lanesVersion;  // grows when the lanes have a new owner or a first producer (writes: who joins, leaves or hands over adds; reads: consumers)
+  int32_t lanesVersion;  // grows when a lane gets a new owner or its first producer (writes: whoever joins, leaves or hands over adds; reads: consumers)
   char reserved2[124];
-  int32_t recordsBell;  // as in a ring, for all rings together (writes: who publishes adds; reads: who waits for records)
+  int32_t recordsBell;  // as in a ring, but for all rings together (writes: whoever publishes adds; reads: whoever waits for records)
   char reserved3[124];
   int32_t ready;  // bit b: band b may hold records (writes: producer sets, consumer clears; reads: both)
   char reserved4[124];
-  int32_t used;  // lanes that ever had a producer (writes: who joins raises; reads: consumers)
+  int32_t used;  // how many lanes have ever had a producer (writes: whoever joins raises; reads: consumers)
   char reserved5[124];
   int32_t placeThread[32];  // threadId of the consumer of each place, plus 1 (writes: consumer exchanges; recover; reads: recover)
   char reserved6[128];
-  int32_t lane[2048];  // 32 words a lane, the first says its owner: place + 1, or 0 for nobody (writes: consumer exchanges; recover; reads: all)
+  int32_t lane[2048];  // 32 words for each lane; the first is its owner: place + 1, or 0 for nobody (writes: consumer exchanges; recover; reads: all)
 };
 static_assert(offsetof(Group, magic) == 0);
 static_assert(offsetof(Group, version) == 4);
@@ -206,13 +206,13 @@ static_assert(sizeof(Group) == 9216);
 
 struct IoCounters {
   double receives;  // arrivals delivered from streams (writes: native; reads: all)
-  double sends;  // sends on streams asked of the kernel (writes: native; reads: all)
+  double sends;  // sends on streams that the kernel was asked for (writes: native; reads: all)
   double accepts;  // connections accepted (writes: native; reads: all)
-  double poolWaits;  // times that an arrival waited, since no buffer was free (writes: native; reads: all)
+  double poolWaits;  // how often an arrival had to wait because no buffer was free (writes: native; reads: all)
   double bytesReceived;  // bytes received from streams (writes: native; reads: all)
   double bytesSent;  // bytes of streams that the kernel has taken (writes: native; reads: all)
   double connections;  // streams that are open (writes: native; reads: all)
-  double shed;  // connections that listeners closed at once, since there was no descriptor for them (writes: io; reads: all)
+  double shed;  // connections that listeners closed at once because there was no descriptor for them (writes: io; reads: all)
   double refused;  // offers that streams, pipes and sockets answered with BACK_PRESSURED (writes: io; reads: all)
 };
 static_assert(offsetof(IoCounters, receives) == 0);
@@ -227,7 +227,7 @@ static_assert(offsetof(IoCounters, refused) == 64);
 static_assert(sizeof(IoCounters) == 72);
 
 struct TimerCounters {
-  double live;  // timers whose deadline is to come (writes: native; reads: all)
+  double live;  // timers whose deadline is still to come (writes: native; reads: all)
   double fired;  // callbacks run (writes: timers; reads: all)
   double late;  // callbacks run a millisecond or more after their deadline (writes: timers; reads: all)
   double missed;  // ticks of repeating timers that came due while an earlier one could not run (writes: timers; reads: all)
@@ -244,28 +244,28 @@ struct Party {
   int32_t id;  // number of the party; the main thread comes last (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   int32_t laneBytes;  // bytes of records in each lane (writes: runtime; reads: all)
-  int32_t isCpuShared;  // 1: another working thread has this party's CPU, so it never spins (writes: runtime; reads: owner)
+  int32_t isCpuShared;  // 1: it shares its CPU with another working thread, so it never spins (writes: runtime; reads: owner)
   char reserved0[104];
-  int32_t attention;  // PARKED -1, the band that is running 0 to 7, or AWAKE 8 (writes: owner; a waker swaps PARKED for AWAKE; reads: all)
+  int32_t attention;  // PARKED -1; 0 to 7: the band that is running; AWAKE 8 (writes: owner; a waker exchanges PARKED for AWAKE; reads: all)
   char reserved1[124];
   int32_t yieldRequested;  // 1: look at lanes, timers and I/O before the next step (writes: all set, owner clears; reads: owner)
   char reserved2[124];
   int32_t stop;  // Stop: RUN 0, DRAIN 1, LEAVE 2 (writes: runtime; reads: owner)
   char reserved3[124];
-  int32_t lanesVersion;  // grows with each lane made towards this party (writes: any producer adds; reads: owner)
+  int32_t lanesVersion;  // grows with each lane that is made towards this party (writes: any producer adds; reads: owner)
   char reserved4[124];
   int32_t idleStrategy;  // IdleStrategy code (writes: runtime or owner; reads: owner)
   int32_t spinNs;  // longest spin before parking, nanoseconds (writes: runtime or owner; reads: owner)
-  int32_t ioIntervalNs;  // return to libuv at the latest after this, nanoseconds (writes: runtime or owner; reads: owner)
+  int32_t ioIntervalNs;  // the longest time before it returns to libuv, nanoseconds (writes: runtime or owner; reads: owner)
   char reserved5[116];
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
-  int32_t seenChanges;  // the changes of the runtime block that it has seen and acts by (writes: owner; reads: runtime)
+  int32_t seenChanges;  // the value of changes in the runtime block that it has seen and acts by (writes: owner; reads: runtime)
   char reserved6[120];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
   double parks;  // times it slept (writes: owner; reads: runtime)
   double wakes;  // wake-ups by an eventfd that it has seen (writes: owner; reads: runtime)
   double busyNs;  // time inside turns (writes: owner; reads: runtime)
-  double turnNs;  // start of the present turn, nanoseconds since the runtime began (writes: owner; reads: owner)
+  double turnNs;  // when the present turn began, nanoseconds since the runtime began (writes: owner; reads: owner)
   double steps[8];  // steps run in each band, 0 to 7 (writes: owner; reads: runtime)
   double stepErrors;  // steps that threw (writes: owner; reads: runtime)
   double sent;  // records committed to lanes (writes: owner; reads: runtime)
@@ -276,7 +276,7 @@ struct Party {
   double libuvTurns;  // passes of libuv (writes: owner; reads: runtime)
   double droppedNoTask;  // messages for a name that no task here has (writes: owner; reads: runtime)
   double droppedNotBytes;  // values for a task that takes bytes (writes: owner; reads: runtime)
-  double droppedLateCalls;  // calls that nobody waited for any more when their turn came (writes: owner; reads: runtime)
+  double droppedLateCalls;  // calls for which nobody waited any longer when their turn came (writes: owner; reads: runtime)
   double droppedLateAnswers;  // answers to calls that had been given up (writes: owner; reads: runtime)
   double waitingBytes;  // its calls and answers that wait for room in a lane (writes: owner; reads: runtime)
   double refusedNoRoom;  // refused with BACK_PRESSURED: the lane is full, or others wait for room in it (writes: owner; reads: runtime)
@@ -291,12 +291,12 @@ struct Party {
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
   char reserved8[8];
   double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away (writes: owner; reads: runtime)
-  double callsMade;  // calls that it and those in its place before it have made: numbers of calls go on behind them (writes: owner; reads: owner)
-  double lookedNs;  // when it looked at its sources last before the present turn: what the turn found has come since (writes: owner; reads: owner)
+  double callsMade;  // calls made by it and by the threads that had its place before; the next call gets the number after (writes: owner; reads: owner)
+  double lookedNs;  // when it last looked at its sources before the present turn; what this turn found came after that (writes: owner; reads: owner)
   double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
   char reserved9[80];
-  double wokenNs;  // when somebody woke it last, where figures are taken (writes: whoever wakes it; reads: owner)
-  int32_t wokenBy;  // that party, plus 1 (writes: whoever wakes it; reads: owner)
+  double wokenNs;  // when somebody last woke it, where figures are taken (writes: whoever wakes it; reads: owner)
+  int32_t wokenBy;  // the party that woke it last, plus 1 (writes: whoever wakes it; reads: owner)
   char reserved10[116];
   double stalls;  // steps, and callbacks between turns, that were found to hold the thread longer than `stall` allows (writes: the watcher of stalls; reads: runtime)
   char reserved11[120];
@@ -357,13 +357,13 @@ struct Runtime {
   int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   char reserved0[116];
-  int32_t changes;  // grows with each change of a word below: then look at presence and generation (writes: runtime; reads: all)
-  int32_t reactors;  // reactors that there are now: those with a lower number; the rest are ABSENT (writes: runtime; reads: all)
+  int32_t changes;  // grows with each change of a word below; whoever sees that looks at presence and generation (writes: runtime; reads: all)
+  int32_t reactors;  // how many reactors there are now; those from this number on are ABSENT (writes: runtime; reads: all)
   char reserved1[120];
-  int32_t presence[256];  // Presence: HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2 for good; ABSENT 3 (writes: runtime; reads: all)
+  int32_t presence[256];  // Presence. HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2: for good; ABSENT 3 (writes: runtime; reads: all)
   char reserved2[128];
   int32_t bucketOwner[1024];  // the reactor that owns the bucket (writes: runtime; reads: all)
-  int32_t generation[256];  // threads that have died in this reactor's place; grows with the worker exit event (writes: runtime; reads: all)
+  int32_t generation[256];  // how many threads of this reactor have died; grows at the exit event of the worker (writes: runtime; reads: all)
 };
 static_assert(offsetof(Runtime, magic) == 0);
 static_assert(offsetof(Runtime, version) == 4);
@@ -376,23 +376,23 @@ static_assert(offsetof(Runtime, generation) == 5504);
 static_assert(sizeof(Runtime) == 6528);
 
 struct Slots {
-  int32_t stages;  // a bit for each stage that is used (writes: all set; reads: runtime)
+  int32_t stages;  // one bit for each stage that is used (writes: all set; reads: runtime)
   char reserved0[124];
-  int32_t word[8192];  // whose the slot is: owner (8 bits), next owner (8), 1 while it moves, generation (15) (writes: runtime; who gets the slot, at the end of its move; reads: all)
+  int32_t word[8192];  // who owns the slot: owner (8 bits), next owner (8), 1 while it moves, generation (15) (writes: runtime; the next owner, at the end of a move; reads: all)
 };
 static_assert(offsetof(Slots, stages) == 0);
 static_assert(offsetof(Slots, word) == 128);
 static_assert(sizeof(Slots) == 32896);
 
 struct Buckets {
-  int32_t sent[8192];  // messages of each slot that this party has sent to whoever owned it; comes round (writes: sender; reads: owners)
+  int32_t sent[8192];  // messages of each slot that this party has sent to its owner of the time; wraps (writes: sender; reads: owners)
   double busyNs[1024];  // time that this party has spent on each bucket, extrapolated from a sample of its messages (writes: owner; reads: runtime)
-  double held;  // messages that this party has held because their bucket moved (writes: owner; reads: runtime)
+  double held;  // messages that this party has ever held because their bucket was moving (writes: owner; reads: runtime)
   double waiting;  // messages that this party holds now (writes: owner; reads: runtime)
   char reserved0[112];
-  double lost;  // messages that a death has lost, as counted by the owner after it (writes: owner; reads: runtime)
+  double lost;  // messages lost by a death, as counted by the next owner (writes: owner; reads: runtime)
   char reserved1[120];
-  int32_t bands[8];  // a bit for each band in which this party sends messages of the stage (writes: sender; reads: owners)
+  int32_t bands[8];  // one bit for each band in which this party sends messages of the stage (writes: sender; reads: owners)
   char reserved2[96];
 };
 static_assert(offsetof(Buckets, sent) == 0);
@@ -407,15 +407,15 @@ struct Delivery {
   int32_t lanes;  // ready lanes that follow (writes: native; reads: turn)
   int32_t timers;  // expired timers that follow (writes: native; reads: turn)
   char reserved0[4];
-  int32_t stop;  // the stop word as seen (writes: native; reads: turn)
+  int32_t stop;  // the stop word as native code saw it (writes: native; reads: turn)
   int32_t hasMore;  // 1: tasks are ready, come back without sleeping (writes: turn; reads: native)
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
   int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
-  int32_t tellLongNs;  // a turn that takes so long is followed by another, which learns how long it was; 0: none is (writes: turn; reads: native)
+  int32_t tellLongNs;  // after a turn that takes this long another follows, which is told how long it was; 0: never (writes: turn; reads: native)
   char reserved1[32];
   int32_t lane[4096];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
-  int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere, do not report it (writes: turn; reads: native)
+  int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere; do not report it (writes: turn; reads: native)
 };
 static_assert(offsetof(Delivery, lanes) == 0);
 static_assert(offsetof(Delivery, timers) == 4);
@@ -433,14 +433,14 @@ struct IoBlock {
   int32_t events;  // events that follow (writes: both; reads: both)
   int32_t requests;  // requests that follow (writes: both; reads: both)
   int32_t released;  // buffers given back that follow (writes: both; reads: both)
-  int32_t unsent;  // events UNSENT that JavaScript has not seen; until then no request is looked at (writes: both; reads: both)
-  int32_t drains;  // times that requests were taken; its lowest bit says which half of the outbox is free (writes: native; reads: io)
+  int32_t unsent;  // events UNSENT that JavaScript has not seen yet; while there are any, no request is looked at (writes: both; reads: both)
+  int32_t drains;  // how often requests were taken; the lowest bit says which half of the outbox is free (writes: native; reads: io)
   int32_t bufferBits;  // a buffer of the pool is 2^bufferBits bytes (writes: native; reads: io)
-  int32_t hasMore;  // 1: tasks are ready, come back without sleeping; of I/O that no reactor drives (writes: io; reads: native)
+  int32_t hasMore;  // 1: tasks are ready, come back without sleeping; used where no reactor drives the I/O (writes: io; reads: native)
   char reserved0[36];
   int32_t event[8192];  // token, IoEvent, value, place (writes: native; reads: io)
   int32_t request[2048];  // IoRequest, token, and two words of its own (writes: io; reads: native)
-  int32_t releasedBuffer[256];  // numbers of buffers that nobody uses any more (writes: io; reads: native)
+  int32_t releasedBuffer[256];  // numbers of buffers that are no longer in use (writes: io; reads: native)
   int32_t bufferUsers[256];  // arrivals that lie in each buffer (writes: both; reads: both)
 };
 static_assert(offsetof(IoBlock, events) == 0);
@@ -465,7 +465,7 @@ static_assert(sizeof(TimerRequests) == 16384);
 struct TimerRecord {
   int32_t wheel[5];  // the wheel's own: deadline, links, order (writes: native; reads: native)
   int32_t meta;  // generation, state and band: see timer-table.ts (writes: timers; reads: timers)
-  double deadlineNs;  // when it is due, as last asked for (writes: timers; reads: timers)
+  double deadlineNs;  // when it is due, as it was last asked for (writes: timers; reads: timers)
 };
 static_assert(offsetof(TimerRecord, wheel) == 0);
 static_assert(offsetof(TimerRecord, meta) == 20);
@@ -476,25 +476,25 @@ struct Pipe {
   int32_t magic;  // PIPE_MAGIC once the block is complete (writes: creator, last; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
   char reserved0[120];
-  int32_t producerEnd;  // PipeEndState: FREE 0, OPEN 1, CLOSED 2 (writes: who takes or closes the end, by exchange; reads: all)
-  int32_t consumerEnd;  // PipeEndState (writes: who takes or closes the end, by exchange; reads: all)
+  int32_t producerEnd;  // PipeEndState: FREE 0, OPEN 1, CLOSED 2 (writes: whoever takes or closes the end, by exchange; reads: all)
+  int32_t consumerEnd;  // PipeEndState (writes: whoever takes or closes the end, by exchange; reads: all)
   char reserved1[120];
   int32_t producerFd;  // descriptor of the writing end; -1: none yet (writes: creator, then producer; reads: all)
-  int32_t isBroken;  // 1: the producer has seen that nobody reads (writes: creator, then producer; reads: all)
-  double producerInode;  // inode behind producerFd, to tell it from a number used again (writes: creator, then producer; reads: all)
+  int32_t isBroken;  // 1: the producer has found that nobody reads (writes: creator, then producer; reads: all)
+  double producerInode;  // inode behind producerFd, to notice that the number was reused (writes: creator, then producer; reads: all)
   double published;  // records accepted (writes: creator, then producer; reads: all)
   double refused;  // offers answered BACK_PRESSURED (writes: creator, then producer; reads: all)
   double droppedNewest;  // offers answered DROPPED (writes: creator, then producer; reads: all)
-  double droppedUnsent;  // records accepted and not handed to the kernel before the end (writes: creator, then producer; reads: all)
-  double producerHighWater;  // most bytes in the pipe that the producer has met (writes: creator, then producer; reads: all)
+  double droppedUnsent;  // records accepted but not handed to the kernel before the end (writes: creator, then producer; reads: all)
+  double producerHighWater;  // the most bytes that the producer has found in the pipe (writes: creator, then producer; reads: all)
   char reserved2[72];
   int32_t consumerFd;  // descriptor of the reading end; -1: none yet (writes: creator, then consumer; reads: all)
-  int32_t isEnded;  // 1: the consumer has seen the end (writes: creator, then consumer; reads: all)
+  int32_t isEnded;  // 1: the consumer has reached the end (writes: creator, then consumer; reads: all)
   double consumerInode;  // inode behind consumerFd (writes: creator, then consumer; reads: all)
   double consumed;  // records delivered (writes: creator, then consumer; reads: all)
-  double droppedUnread;  // records cut off by the end, and whole ones left when the consumer closed (writes: creator, then consumer; reads: all)
+  double droppedUnread;  // records cut off by the end, and whole records left unread when the consumer closed (writes: creator, then consumer; reads: all)
   double droppedTooLarge;  // records longer than this reader takes (writes: creator, then consumer; reads: all)
-  double consumerHighWater;  // most bytes in the pipe that the consumer has met (writes: creator, then consumer; reads: all)
+  double consumerHighWater;  // the most bytes that the consumer has found in the pipe (writes: creator, then consumer; reads: all)
   char reserved3[80];
 };
 static_assert(offsetof(Pipe, magic) == 0);
@@ -522,7 +522,7 @@ struct DatagramEntry {
   int32_t offset;  // first byte in the region (writes: native when receiving, socket when sending; reads: the other)
   int32_t length;  // bytes (writes: native when receiving, socket when sending; reads: the other)
   int32_t peer;  // slot of the batch 0 to 63, or DatagramPeer (writes: both; reads: both)
-  int32_t cutBytes;  // bytes of the datagram that had no room in its slot (writes: native; reads: socket)
+  int32_t cutBytes;  // bytes of the datagram that did not fit into its slot (writes: native; reads: socket)
 };
 static_assert(offsetof(DatagramEntry, offset) == 0);
 static_assert(offsetof(DatagramEntry, length) == 4);
@@ -534,9 +534,9 @@ struct UserReadiness {
   int32_t magic;  // READINESS_MAGIC once the block is complete (writes: creator, last; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: creator; reads: all)
   char reserved0[120];
-  int32_t bits;  // what was set and is not taken yet (writes: setters or, the receiver exchanges 0; reads: both)
+  int32_t bits;  // what was set and has not been taken yet (writes: setters or, the receiver exchanges 0; reads: both)
   char reserved1[124];
-  int32_t isClosed;  // 1: the eventfd is closed, set answers CLOSED (writes: creator; reads: all)
+  int32_t isClosed;  // 1: the eventfd is closed, and set() answers CLOSED (writes: creator; reads: all)
   char reserved2[124];
 };
 static_assert(offsetof(UserReadiness, magic) == 0);
@@ -549,7 +549,7 @@ struct Topics {
   int32_t magic;  // TOPICS_MAGIC (writes: runtime; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: runtime; reads: all)
   char reserved0[120];
-  int32_t changes;  // grows with each change of any member, after it (writes: any party adds; reads: all)
+  int32_t changes;  // grows after each change of any member (writes: any party adds; reads: all)
   char reserved1[124];
 };
 static_assert(offsetof(Topics, magic) == 0);
@@ -559,8 +559,8 @@ static_assert(sizeof(Topics) == 256);
 
 struct TopicMember {
   int32_t state;  // counts the changes of the patterns; its lowest bit says which half is valid (writes: owner; runtime after its death; reads: all)
-  int32_t generation;  // counts the threads that have been this party: a new one has heard of no topic (writes: owner; runtime after its death; reads: all)
-  int32_t retaining;  // topics here whose last value late subscribers may ask for (writes: owner; runtime after its death; reads: all)
+  int32_t generation;  // counts the threads that have been this party; a new thread knows of no topic yet (writes: owner; runtime after its death; reads: all)
+  int32_t retaining;  // how many topics here keep their last value for late subscribers (writes: owner; runtime after its death; reads: all)
   char reserved0[116];
 };
 static_assert(offsetof(TopicMember, state) == 0);
@@ -571,7 +571,7 @@ static_assert(sizeof(TopicMember) == 128);
 struct TopicRows {
   int32_t used;  // rows whose name is complete; grows by one at a time (writes: owner; reads: all)
   char reserved0[4];
-  double leftOut;  // for how many there was no row (writes: owner; reads: all)
+  double leftOut;  // topics and subscriptions for which there was no row (writes: owner; reads: all)
   char reserved1[112];
 };
 static_assert(offsetof(TopicRows, used) == 0);
@@ -579,21 +579,21 @@ static_assert(offsetof(TopicRows, leftOut) == 8);
 static_assert(sizeof(TopicRows) == 128);
 
 struct TopicRow {
-  int32_t party;  // whose it is (writes: owner; reads: all)
+  int32_t party;  // the party (writes: owner; reads: all)
   int32_t role;  // 1: it publishes; 2: it subscribes (writes: owner; reads: all)
-  int32_t band;  // 0 to 7; -1: that of each message (writes: owner; reads: all)
+  int32_t band;  // 0 to 7; -1: the band of each message (writes: owner; reads: all)
   int32_t isOver;  // 1: it has ended (writes: owner; reads: all)
   int32_t nameBytes;  // bytes of the name (writes: owner; reads: all)
-  int32_t name[24];  // the topic, or what it subscribes to, in UTF-8 (writes: owner; reads: all)
+  int32_t name[24];  // the topic, or the pattern that it subscribes to, in UTF-8 (writes: owner; reads: all)
   char reserved0[4];
-  double messages;  // messages that publish has taken, or that the handler has (writes: owner; reads: all)
+  double messages;  // messages that publish has accepted, or that the handler was given (writes: owner; reads: all)
   double refused;  // messages that publish has refused (writes: owner; reads: all)
   double lag;  // messages that wait for the handler (writes: owner; reads: all)
   double capacity;  // how many may wait (writes: owner; reads: all)
   double droppedNewest;  // messages for which there was no room (writes: owner; reads: all)
-  double droppedOldest;  // messages that gave their room to newer ones (writes: owner; reads: all)
-  double droppedEvicted;  // messages that waited when it was evicted (writes: owner; reads: all)
-  double droppedLeft;  // messages that waited when it left (writes: owner; reads: all)
+  double droppedOldest;  // messages dropped to make room for newer ones (writes: owner; reads: all)
+  double droppedEvicted;  // messages that were waiting when it was evicted (writes: owner; reads: all)
+  double droppedLeft;  // messages that were waiting when it left (writes: owner; reads: all)
   char reserved1[72];
 };
 static_assert(offsetof(TopicRow, party) == 0);
@@ -613,7 +613,7 @@ static_assert(offsetof(TopicRow, droppedLeft) == 176);
 static_assert(sizeof(TopicRow) == 256);
 
 struct Offload {
-  int32_t isUnwanted[4096];  // 1: nobody waits for the result of the task that has this place (writes: runtime; reads: the thread that runs the task)
+  int32_t isUnwanted[4096];  // 1: nobody waits any longer for the result of the task that has this place (writes: runtime; reads: the thread that runs the task)
 };
 static_assert(offsetof(Offload, isUnwanted) == 0);
 static_assert(sizeof(Offload) == 16384);
@@ -627,8 +627,8 @@ struct Figures {
   char reserved1[4];
   double leftOut;  // tasks for which there was no slot (writes: owner; reads: all)
   char reserved2[48];
-  int32_t asked;  // grows with each bound that is set: the owner reads them again (writes: whoever sets a bound adds; reads: owner)
-  int32_t isTracing;  // 1: its runs are kept; see asked, which grows with it (writes: whoever asks for a trace; reads: owner)
+  int32_t asked;  // grows whenever a bound is set: the owner then reads the bounds again (writes: whoever sets a bound adds; reads: owner)
+  int32_t isTracing;  // 1: its runs are kept; whoever changes this adds to asked as well (writes: whoever asks for a trace; reads: owner)
   char reserved3[120];
 };
 static_assert(offsetof(Figures, magic) == 0);
@@ -651,15 +651,15 @@ struct TaskFigures {
   double errors;  // steps that threw, as of a moment ago (writes: owner; reads: all)
   double again;  // steps that asked for their message again, as of a moment ago (writes: owner; reads: all)
   double depth;  // messages in its mailbox, as of a moment ago (writes: owner; reads: all)
-  double begun;  // times that a task of this name was made: restarts (writes: owner; reads: all)
+  double begun;  // how often a task of this name was made; all but the first were restarts (writes: owner; reads: all)
   char reserved1[8];
   double violations[4];  // values above their bound, by kind (writes: owner; reads: all)
   char reserved2[32];
   double boundNs[4];  // upper bound of each kind in nanoseconds; 0 for none (writes: whoever sets a bound; reads: owner)
   char reserved3[96];
-  int32_t causeChanges;  // odd while the two below are written; grows with each cause (writes: owner; reads: all)
+  int32_t causeChanges;  // odd while the next two fields are being written; grows with each cause (writes: owner; reads: all)
   int32_t causeBytes;  // bytes of the cause (writes: owner; reads: all)
-  int32_t cause[24];  // why it was late last, in UTF-8 (writes: owner; reads: all)
+  int32_t cause[24];  // why it was late the last time, in UTF-8 (writes: owner; reads: all)
   char reserved4[24];
 };
 static_assert(offsetof(TaskFigures, band) == 0);
@@ -683,8 +683,8 @@ struct TraceSpan {
   double fromNs;  // when it began (writes: owner; reads: all)
   double toNs;  // when it ended (writes: owner; reads: all)
   double readyNs;  // when what ran had become ready (writes: owner; reads: all)
-  int32_t what;  // the slot of its task, or a number below 0 for others (writes: owner; reads: all)
-  int32_t sender;  // the party that had sent it; -1 for its own (writes: owner; reads: all)
+  int32_t what;  // the slot of its task; below 0: something that is no task (writes: owner; reads: all)
+  int32_t sender;  // the party that sent it; -1: the party itself (writes: owner; reads: all)
 };
 static_assert(offsetof(TraceSpan, fromNs) == 0);
 static_assert(offsetof(TraceSpan, toNs) == 8);
@@ -696,40 +696,40 @@ static_assert(sizeof(TraceSpan) == 32);
 struct Page {
   int32_t magic;  // PAGE_MAGIC once the page is complete (writes: publisher; reads: other processes)
   int32_t version;  // PAGE_VERSION (writes: publisher; reads: other processes)
-  int32_t sequence;  // odd while the page is being written; grows with each writing (writes: publisher; reads: other processes)
-  int32_t pid;  // the process, as it sees itself (writes: publisher; reads: other processes)
-  double startTicks;  // when the process began, as /proc says: against a number that was reused (writes: publisher; reads: other processes)
+  int32_t sequence;  // odd while the page is being written; grows each time (writes: publisher; reads: other processes)
+  int32_t pid;  // the process, by its number in its own namespace (writes: publisher; reads: other processes)
+  double startTicks;  // when the process began, from /proc; tells it from a later process with its number (writes: publisher; reads: other processes)
   double publishedNs;  // when it was written last, nanoseconds of CLOCK_MONOTONIC (writes: publisher; reads: other processes)
-  double originNs;  // where the runtime's own times begin, by that clock (writes: publisher; reads: other processes)
-  int32_t everyMs;  // milliseconds between two writings (writes: publisher; reads: other processes)
+  double originNs;  // the time on that clock at which the runtime's own times begin (writes: publisher; reads: other processes)
+  int32_t everyMs;  // milliseconds from one writing to the next (writes: publisher; reads: other processes)
   int32_t isClosed;  // 1: the runtime has closed (writes: publisher; reads: other processes)
   char reserved0[16];
-  int32_t textAt;  // where the text begins that describes all fields, a line each (writes: publisher; reads: other processes)
+  int32_t textAt;  // where the text begins that describes each field in a line (writes: publisher; reads: other processes)
   int32_t textBytes;  // bytes of that text (writes: publisher; reads: other processes)
-  int32_t partiesAt;  // where the parties begin: a PageParty each (writes: publisher; reads: other processes)
+  int32_t partiesAt;  // where the parties begin: one PageParty for each (writes: publisher; reads: other processes)
   int32_t parties;  // how many; the main thread comes last (writes: publisher; reads: other processes)
-  int32_t tasksAt;  // where the tasks begin: a PageTask each (writes: publisher; reads: other processes)
+  int32_t tasksAt;  // where the tasks begin: one PageTask for each (writes: publisher; reads: other processes)
   int32_t tasks;  // how many there are now (writes: publisher; reads: other processes)
   int32_t mostTasks;  // how many there is room for (writes: publisher; reads: other processes)
-  int32_t ratesAt;  // where the rate controllers begin: a PageRate each (writes: publisher; reads: other processes)
+  int32_t ratesAt;  // where the rate controllers begin: one PageRate for each (writes: publisher; reads: other processes)
   int32_t rates;  // how many there are now (writes: publisher; reads: other processes)
-  int32_t asksAt;  // where the PageAsk lies, which others write (writes: publisher; reads: other processes)
-  double answeredId;  // the number of the ask that was answered last (writes: publisher; reads: other processes)
-  int32_t answeredTasks;  // for how many tasks it has set bounds (writes: publisher; reads: other processes)
+  int32_t asksAt;  // where the PageAsk lies, which other processes write (writes: publisher; reads: other processes)
+  double answeredId;  // the id of the request that was answered last (writes: publisher; reads: other processes)
+  int32_t answeredTasks;  // for how many tasks that request has set bounds (writes: publisher; reads: other processes)
   int32_t leftOut;  // rows of any kind for which there was no room (writes: publisher; reads: other processes)
   int32_t reactorsAt;  // where the PageReactors begin: what was granted to each (writes: publisher; reads: other processes)
   int32_t reactors;  // how many (writes: publisher; reads: other processes)
-  int32_t classesAt;  // where the classes begin: a PageClass each (writes: publisher; reads: other processes)
+  int32_t classesAt;  // where the classes begin: one PageClass for each (writes: publisher; reads: other processes)
   int32_t classes;  // how many (writes: publisher; reads: other processes)
-  int32_t lanesAt;  // where the lanes begin: a PageLane each (writes: publisher; reads: other processes)
+  int32_t lanesAt;  // where the lanes begin: one PageLane for each (writes: publisher; reads: other processes)
   int32_t lanes;  // how many there are now (writes: publisher; reads: other processes)
   int32_t waysAt;  // where the PageWays begin: how long messages were under way (writes: publisher; reads: other processes)
   int32_t ways;  // how many there are now (writes: publisher; reads: other processes)
-  int32_t queuesAt;  // where the queues begin: a PageQueue each (writes: publisher; reads: other processes)
+  int32_t queuesAt;  // where the queues begin: one PageQueue for each (writes: publisher; reads: other processes)
   int32_t queues;  // how many there are now (writes: publisher; reads: other processes)
   int32_t cursorsAt;  // where the PageCursors begin: the consumers of the queues (writes: publisher; reads: other processes)
   int32_t cursors;  // how many there are now (writes: publisher; reads: other processes)
-  int32_t topicsAt;  // where topics and subscriptions begin: a TopicRow each (writes: publisher; reads: other processes)
+  int32_t topicsAt;  // where topics and subscriptions begin: one TopicRow for each (writes: publisher; reads: other processes)
   int32_t topics;  // how many there are now (writes: publisher; reads: other processes)
   char reserved1[80];
 };
@@ -777,7 +777,7 @@ struct PageTask {
   int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
   int32_t causeBytes;  // bytes of the cause (writes: publisher; reads: other processes)
   int32_t name[24];  // its name in UTF-8 (writes: publisher; reads: other processes)
-  int32_t cause[24];  // why it was late last, in UTF-8 (writes: publisher; reads: other processes)
+  int32_t cause[24];  // why it was late the last time, in UTF-8 (writes: publisher; reads: other processes)
   double steps;  // steps begun (writes: publisher; reads: other processes)
   double messages;  // messages taken (writes: publisher; reads: other processes)
   double refused;  // messages that its mailbox refused (writes: publisher; reads: other processes)
@@ -793,8 +793,8 @@ struct PageTask {
   double maxNs[4];  // the largest (writes: publisher; reads: other processes)
   double boundNs[4];  // upper bound; 0 for none (writes: publisher; reads: other processes)
   double violations[4];  // values above it (writes: publisher; reads: other processes)
-  double responses[12];  // responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer (writes: publisher; reads: other processes)
-  double restarts;  // times that a task of this name was made after the first (writes: publisher; reads: other processes)
+  double responses[12];  // responses below 2^10 ns, then below 2^12, and so on by a factor of 4; the last class has all longer ones (writes: publisher; reads: other processes)
+  double restarts;  // how often a task of this name was made again (writes: publisher; reads: other processes)
   char reserved0[120];
 };
 static_assert(offsetof(PageTask, party) == 0);
@@ -826,10 +826,10 @@ struct PageRate {
   int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
   int32_t name[15];  // its name in UTF-8 (writes: publisher; reads: other processes)
   double rateHz;  // ticks a second (writes: publisher; reads: other processes)
-  double lastEmissionNs;  // the last tick, nanoseconds of CLOCK_MONOTONIC (writes: publisher; reads: other processes)
-  double nextEmissionNs;  // the next one, as planned (writes: publisher; reads: other processes)
-  double p99JitterNs;  // what 99 % of the last intervals did not exceed (writes: publisher; reads: other processes)
-  double maxJitterNs;  // the most (writes: publisher; reads: other processes)
+  double lastEmissionNs;  // when it last ticked, nanoseconds of CLOCK_MONOTONIC (writes: publisher; reads: other processes)
+  double nextEmissionNs;  // when the next tick is due (writes: publisher; reads: other processes)
+  double p99JitterNs;  // the jitter that 99 % of the last intervals did not exceed (writes: publisher; reads: other processes)
+  double maxJitterNs;  // the largest jitter so far (writes: publisher; reads: other processes)
   char reserved0[24];
 };
 static_assert(offsetof(PageRate, nameBytes) == 0);
@@ -842,14 +842,14 @@ static_assert(offsetof(PageRate, maxJitterNs) == 96);
 static_assert(sizeof(PageRate) == 128);
 
 struct PageAsk {
-  double id;  // a number by chance, not 0; answered under this number (writes: whoever asks, all at once; reads: publisher)
-  int32_t band;  // all tasks of this band; -1: the task of this name (writes: whoever asks, all at once; reads: publisher)
-  int32_t reactor;  // of this party alone; -1: of all (writes: whoever asks, all at once; reads: publisher)
+  double id;  // a random number, not 0; the answer names it (writes: whoever asks, all at once; reads: publisher)
+  int32_t band;  // the band whose tasks are meant; -1: the task with this name (writes: whoever asks, all at once; reads: publisher)
+  int32_t reactor;  // the party whose tasks are meant; -1: all parties (writes: whoever asks, all at once; reads: publisher)
   int32_t nameBytes;  // bytes of the name; 0 for none (writes: whoever asks, all at once; reads: publisher)
   int32_t name[24];  // the task, in UTF-8 (writes: whoever asks, all at once; reads: publisher)
   char reserved0[4];
-  double boundsNs[4];  // bounds in nanoseconds; 0 for none, -1: as it is (writes: whoever asks, all at once; reads: publisher)
-  int32_t checksum;  // FNV-1a of all bytes before it (writes: whoever asks, all at once; reads: publisher)
+  double boundsNs[4];  // bounds in nanoseconds; 0: none; -1: unchanged (writes: whoever asks, all at once; reads: publisher)
+  int32_t checksum;  // FNV-1a of all bytes before this field (writes: whoever asks, all at once; reads: publisher)
   char reserved1[100];
 };
 static_assert(offsetof(PageAsk, id) == 0);
@@ -864,20 +864,20 @@ static_assert(sizeof(PageAsk) == 256);
 struct PageReactor {
   int32_t party;  // which reactor (writes: publisher; reads: other processes)
   int32_t generation;  // threads that have died in its place (writes: publisher; reads: other processes)
-  int32_t restarts;  // times that it was ready again after a death (writes: publisher; reads: other processes)
+  int32_t restarts;  // how often it was ready again after a death (writes: publisher; reads: other processes)
   int32_t tid;  // the kernel's number of its thread; 0 while it is not known (writes: publisher; reads: other processes)
-  int32_t cpu;  // the one CPU that it was given; -1: it may run on several (writes: publisher; reads: other processes)
-  int32_t refusals;  // how much of what was asked was not granted (writes: publisher; reads: other processes)
-  double timerSlackNs;  // slack of its sleeps; 0 while it is not known (writes: publisher; reads: other processes)
+  int32_t cpu;  // the CPU that it is pinned to; -1: it may run on several (writes: publisher; reads: other processes)
+  int32_t refusals;  // how many things that were asked for were not granted (writes: publisher; reads: other processes)
+  double timerSlackNs;  // timer slack of its sleeps; 0 while it is not known (writes: publisher; reads: other processes)
   double spinNs;  // longest spin before it parks (writes: publisher; reads: other processes)
   int32_t stateBytes;  // bytes of the state (writes: publisher; reads: other processes)
-  int32_t state[5];  // as runtime.status() has it (writes: publisher; reads: other processes)
+  int32_t state[5];  // its state, as in runtime.status() (writes: publisher; reads: other processes)
   int32_t policyBytes;  // bytes of the policy (writes: publisher; reads: other processes)
-  int32_t policy[15];  // how the kernel schedules it: fifo 50 (writes: publisher; reads: other processes)
+  int32_t policy[15];  // how the kernel schedules it, such as fifo 50 (writes: publisher; reads: other processes)
   int32_t idleBytes;  // bytes of the idle strategy (writes: publisher; reads: other processes)
   int32_t idle[7];  // its idle strategy (writes: publisher; reads: other processes)
   int32_t sourceBytes;  // bytes of the source (writes: publisher; reads: other processes)
-  int32_t source[7];  // source of its I/O (writes: publisher; reads: other processes)
+  int32_t source[7];  // the source of its I/O (writes: publisher; reads: other processes)
   char reserved0[64];
 };
 static_assert(offsetof(PageReactor, party) == 0);
@@ -900,7 +900,7 @@ static_assert(sizeof(PageReactor) == 256);
 
 struct PageClass {
   int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
-  int32_t name[15];  // as createRuntime({ classes }) names it; else: band 3 (writes: publisher; reads: other processes)
+  int32_t name[15];  // its name in createRuntime({ classes }), or else such as band 3 (writes: publisher; reads: other processes)
   int32_t band;  // 0 to 7 (writes: publisher; reads: other processes)
   int32_t tasks;  // tasks of this band (writes: publisher; reads: other processes)
   double steps;  // steps run in this band, those of handlers included (writes: publisher; reads: other processes)
@@ -988,22 +988,22 @@ static_assert(sizeof(PageWay) == 96);
 
 struct PageQueue {
   int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
-  int32_t name[23];  // as showQueue names it (writes: publisher; reads: other processes)
+  int32_t name[23];  // the name given to showQueue (writes: publisher; reads: other processes)
   int32_t kindBytes;  // bytes of its kind (writes: publisher; reads: other processes)
-  int32_t kind[5];  // its kind and backend: spsc fixed (writes: publisher; reads: other processes)
-  int32_t isClosed;  // 1: no record will follow, or nobody reads any more (writes: publisher; reads: other processes)
-  int32_t consumers;  // how many PageCursors are of this queue (writes: publisher; reads: other processes)
+  int32_t kind[5];  // its kind and backend, such as spsc fixed (writes: publisher; reads: other processes)
+  int32_t isClosed;  // 1: no record will follow, or nobody reads it any longer (writes: publisher; reads: other processes)
+  int32_t consumers;  // how many PageCursors belong to this queue (writes: publisher; reads: other processes)
   double capacity;  // the most that it holds (writes: publisher; reads: other processes)
   double depth;  // what it holds (writes: publisher; reads: other processes)
   double highWater;  // the most that it has held (writes: publisher; reads: other processes)
   double published;  // records accepted (writes: publisher; reads: other processes)
   double consumed;  // records delivered, once for each consumer (writes: publisher; reads: other processes)
   double refused;  // offers answered BACK_PRESSURED (writes: publisher; reads: other processes)
-  double droppedNewest;  // offers that were not taken, by a consumer's choice (writes: publisher; reads: other processes)
+  double droppedNewest;  // offers that were not taken because a consumer chose so (writes: publisher; reads: other processes)
   double droppedOldest;  // records overwritten unread (writes: publisher; reads: other processes)
   double droppedEvicted;  // records lost to consumers that were evicted (writes: publisher; reads: other processes)
-  double droppedClosed;  // records accepted that an end came before (writes: publisher; reads: other processes)
-  double droppedTooLarge;  // of a pipe: records longer than its reader takes (writes: publisher; reads: other processes)
+  double droppedClosed;  // records accepted and lost because the queue ended first (writes: publisher; reads: other processes)
+  double droppedTooLarge;  // pipes only: records that are longer than the reader takes (writes: publisher; reads: other processes)
   char reserved0[40];
 };
 static_assert(offsetof(PageQueue, nameBytes) == 0);
@@ -1027,15 +1027,15 @@ static_assert(sizeof(PageQueue) == 256);
 
 struct PageCursor {
   int32_t queue;  // the number of the queue among those of the page (writes: publisher; reads: other processes)
-  int32_t place;  // its place in the queue; of mpsc the lane, of banded the band (writes: publisher; reads: other processes)
+  int32_t place;  // its place in the queue; mpsc: the lane; banded: the band (writes: publisher; reads: other processes)
   int32_t threadId;  // Node's number of its thread; -1: nobody has the place (writes: publisher; reads: other processes)
   int32_t nameBytes;  // bytes of its name (writes: publisher; reads: other processes)
-  int32_t name[8];  // its name, where it was declared (writes: publisher; reads: other processes)
+  int32_t name[8];  // its name, if it was declared with one (writes: publisher; reads: other processes)
   int32_t stateBytes;  // bytes of the state (writes: publisher; reads: other processes)
   int32_t state[3];  // reading, held or evicted (writes: publisher; reads: other processes)
   int32_t whenSlowBytes;  // bytes of the policy (writes: publisher; reads: other processes)
   int32_t whenSlow[3];  // what happens when it is slow (writes: publisher; reads: other processes)
-  double lag;  // what is published and it has not read; as the queue's depth (writes: publisher; reads: other processes)
+  double lag;  // what is published and not yet read by it, in the unit of the queue's depth (writes: publisher; reads: other processes)
   double consumed;  // records that it has released (writes: publisher; reads: other processes)
   double droppedOldest;  // records overwritten before it read them (writes: publisher; reads: other processes)
   double droppedEvicted;  // records lost after it was evicted (writes: publisher; reads: other processes)
@@ -1057,11 +1057,11 @@ static_assert(offsetof(PageCursor, droppedEvicted) == 104);
 static_assert(sizeof(PageCursor) == 128);
 
 struct FairLock {
-  int32_t holder;  // 0 free, else who has it, plus 1; -1 free, and left behind by a level that has died (writes: any level; main after a death; reads: all levels)
-  int32_t waiters;  // a bit for each level that waits (writes: any level; main after a death; reads: all levels)
-  int32_t next;  // the number that the next one to wait draws (writes: any level; main after a death; reads: all levels)
-  int32_t dead;  // a bit for each level that has died (writes: any level; main after a death; reads: all levels)
-  int32_t wasLeft;  // 1: the next one is told that its holder has died (writes: any level; main after a death; reads: all levels)
+  int32_t holder;  // 0: free; above 0: the level that has it, plus 1; -1: free, but its last holder died with it (writes: any level; main after a death; reads: all levels)
+  int32_t waiters;  // one bit for each level that waits (writes: any level; main after a death; reads: all levels)
+  int32_t next;  // the number that the next level to wait will draw (writes: any level; main after a death; reads: all levels)
+  int32_t dead;  // one bit for each level that has died (writes: any level; main after a death; reads: all levels)
+  int32_t wasLeft;  // 1: the next level that gets it is told that the last holder died (writes: any level; main after a death; reads: all levels)
   int32_t leftCount;  // how often a holder has died (writes: any level; main after a death; reads: all levels)
   char reserved0[104];
   int32_t number[32];  // the number with which it waits (writes: each level its own; reads: all levels)
@@ -1087,7 +1087,7 @@ static_assert(sizeof(App) == 128);
 struct AppCore {
   int32_t takesTurns;  // 1: the system refused real-time priorities, so its levels take turns (writes: main, before any task runs; reads: all levels of the core)
   char reserved0[124];
-  int32_t changes;  // grows with each step that ends, where levels take turns (writes: any level of the core adds; reads: all levels of the core)
+  int32_t changes;  // grows whenever a step ends, where levels take turns (writes: any level of the core adds; reads: all levels of the core)
   char reserved1[124];
 };
 static_assert(offsetof(AppCore, takesTurns) == 0);
@@ -1095,11 +1095,11 @@ static_assert(offsetof(AppCore, changes) == 128);
 static_assert(sizeof(AppCore) == 256);
 
 struct AppLevel {
-  int32_t granted;  // the SCHED_FIFO priority that it has; 0 none; below 0 the errno of the refusal (writes: owner; reads: main)
-  int32_t isBusy;  // 1: a step runs, or is about to, where levels take turns; -1: it has died (writes: owner; main after its death; reads: all levels of its core)
+  int32_t granted;  // its SCHED_FIFO priority; 0: none; below 0: the negated errno of the refusal (writes: owner; reads: main)
+  int32_t isBusy;  // 1: a step runs or is about to run, where levels take turns; -1: the level has died (writes: owner; main after its death; reads: all levels of its core)
   int32_t refused;  // messages that it spawned and that were refused (writes: owner; reads: main)
-  int32_t notRaised;  // times that the system refused to raise or lower it, after it had granted its priority (writes: owner; reads: main)
-  int32_t ceiling;  // the rank to which a lock lifts it that it holds while another level has the turn; 0 for none (writes: owner; main after its death; reads: all levels of its core)
+  int32_t notRaised;  // how often the system refused to raise or lower it although it had granted its priority (writes: owner; reads: main)
+  int32_t ceiling;  // the rank to which it is raised by a lock that it holds while another level has the turn; 0: none (writes: owner; main after its death; reads: all levels of its core)
   char reserved0[108];
 };
 static_assert(offsetof(AppLevel, granted) == 0);
@@ -1124,9 +1124,9 @@ static_assert(offsetof(RealtimeFifo, dropped) == 136);
 static_assert(sizeof(RealtimeFifo) == 256);
 
 struct ExecutorAnswer {
-  int32_t state;  // 0 none asked, 1 asked, 2 answered, 3 failed, 4 the answer is too large (writes: who asks, then who answers; reads: both)
+  int32_t state;  // 0: nothing asked, 1: asked, 2: answered, 3: failed, 4: the answer is too large (writes: who asks, then who answers; reads: both)
   int32_t length;  // bytes of the answer (writes: who answers; reads: who asks)
-  int32_t asked;  // number of the question: an answer to an earlier one, which nobody waits for, is not written (writes: who asks; reads: who answers)
+  int32_t asked;  // number of the question: an answer to an earlier question, for which nobody waits, is not written (writes: who asks; reads: who answers)
   char reserved0[116];
 };
 static_assert(offsetof(ExecutorAnswer, state) == 0);
@@ -1142,12 +1142,12 @@ struct QueueFile {
   double bytes;  // length of the file (writes: creator; reads: all)
   int32_t queueAt;  // where the ring or the group begins (writes: creator; reads: all)
   int32_t textBytes;  // length of the text behind the sharers: JSON in UTF-8, with codec and consumers (writes: creator; reads: all)
-  int32_t capacity;  // that of each ring (writes: creator; reads: all)
-  int32_t recordBytes;  // that of each ring (writes: creator; reads: all)
+  int32_t capacity;  // capacity of each ring (writes: creator; reads: all)
+  int32_t recordBytes;  // recordBytes of each ring (writes: creator; reads: all)
   int32_t maxProducers;  // producers it has room for (writes: creator; reads: all)
   int32_t maxConsumers;  // consumers it has room for (writes: creator; reads: all)
   char reserved0[80];
-  int32_t sharersVersion;  // grows when there is a sharer more or less (writes: who joins adds, and who frees a sharer; reads: all sleep at it)
+  int32_t sharersVersion;  // grows whenever a sharer joins or is freed (writes: whoever joins or frees a sharer adds; reads: all sleep on it)
   char reserved1[124];
 };
 static_assert(offsetof(QueueFile, magic) == 0);
@@ -1165,10 +1165,10 @@ static_assert(offsetof(QueueFile, sharersVersion) == 128);
 static_assert(sizeof(QueueFile) == 256);
 
 struct Sharer {
-  int32_t processId;  // process; 0 for nobody (writes: who joins, last; recover; reads: all, to watch it)
-  int32_t thread;  // threadId of Node; 0 for a process of another language (writes: who joins; reads: supervisors in its process)
-  double startTicks;  // when the process began: field 22 of /proc/[pid]/stat, since numbers of processes come again (writes: who joins; reads: all)
-  double pidNamespace;  // inode of /proc/self/ns/pid: in another one the number means another process (writes: who joins; reads: all)
+  int32_t processId;  // the process; 0: the sharer is free (writes: who joins, last; recover; reads: all, to watch it)
+  int32_t thread;  // Node's threadId; 0: a process of another language (writes: who joins; reads: supervisors in its process)
+  double startTicks;  // when the process began: field 22 of /proc/[pid]/stat, since process numbers are reused (writes: who joins; reads: all)
+  double pidNamespace;  // inode of /proc/self/ns/pid: in another namespace the number means another process (writes: who joins; reads: all)
   char reserved0[40];
 };
 static_assert(offsetof(Sharer, processId) == 0);

@@ -1,13 +1,16 @@
 /**
- * Which of the packages that `percore` names as optionalDependencies carries the addon for this machine, and where it
- * is installed. One for each platform: npm, pnpm and Yarn install the one whose `os`, `cpu` and `libc` fit.
+ * Finds the package that carries the addon for this machine. `percore` names one package for each platform in its
+ * optionalDependencies; npm, pnpm and Yarn install the one whose `os`, `cpu` and `libc` fit.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const LETTERS = 4096;
 
-/** Its name, such as `@percore/linux-x64-gnu`; undefined where none is made for this platform. Never throws. */
+/**
+ * The name of the package for this platform, such as `@percore/linux-x64-gnu`; undefined if there is none. Never
+ * throws.
+ */
 export function addonPackage(): string | undefined {
   const { platform, arch } = process;
   if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) return undefined;
@@ -15,7 +18,8 @@ export function addonPackage(): string | undefined {
 }
 
 /**
- * The addon of the package `name`, as the module at the path `from` would find it; undefined where it is not installed.
+ * The path of the addon in the package `name`, resolved as the module at the path `from` would resolve it; undefined if
+ * that package is not installed.
  */
 export function findAddon(name: string, from: string): string | undefined {
   try {
@@ -26,8 +30,8 @@ export function findAddon(name: string, from: string): string | undefined {
 }
 
 /**
- * Whether this Node runs on musl. Its file names the dynamic loader near the beginning (ELF's PT_INTERP), which costs
- * one read of 4 KiB; `process.report`, which knows it as well, takes milliseconds of each thread's start.
+ * Whether this Node was built for musl. The executable names its dynamic loader near the beginning (PT_INTERP in ELF),
+ * so one read of 4 KiB tells. `process.report` knows it too, but takes milliseconds of each thread's start.
  */
 function isMusl(): boolean {
   try {
@@ -40,7 +44,7 @@ function isMusl(): boolean {
       closeSync(descriptor);
     }
   } catch {
-    // The permission model may hide Node's own file. Most systems have glibc.
+    // The permission model may hide Node's own executable. Most systems have glibc, so assume that.
     return false;
   }
 }

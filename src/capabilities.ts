@@ -1,18 +1,20 @@
 /**
- * What this process has of the platform: what the addon gives is there as it is described everywhere else; where the
- * portable backend stands in, this says what is different and why. What the system refused to the addon is told where
- * it was asked for, in the refusals of `runtime.status()`.
+ * What this process can use of the platform. With the addon, everything is as it is documented elsewhere. Where the
+ * portable backend stands in for it, this says what is different and why. What the system refused to the addon is not
+ * listed here but where it was asked for, in the refusals of `runtime.status()`.
  */
 import { backendInForce } from './native.js';
 
 /**
- * 'native': as described everywhere else; 'standIn': the same promises, at another price or with the exception that
- * `note` names; 'missing': what asks for it is refused.
+ * Whether one capability is there, and how.
  */
 export interface Capability {
-  /** See above. */
+  /**
+   * 'native': as it is documented everywhere else. 'standIn': it keeps the same promises, but costs more or has the
+   * exception that `note` names. 'missing': calls that need it throw.
+   */
   readonly state: 'native' | 'standIn' | 'missing';
-  /** What is different, in a few words; of what is native, nothing. */
+  /** What is different, in a few words; empty if `state` is 'native'. */
   readonly note: string;
 }
 
@@ -21,7 +23,7 @@ const STAND_INS = {
   wakeUps: ['standIn', 'Atomics.waitAsync in place of an eventfd'],
   clock: ['standIn', 'performance.now; boottime is missing, and realtime moves in milliseconds'],
   timers: ['standIn', 'a heap over one timer of Node: 1 to 2 ms late, never early'],
-  rateTimers: ['standIn', 'a timer of Node, and immediates for the last 1.5 ms where it may spin'],
+  rateTimers: ['standIn', 'a timer of Node, and immediates for the last 1.5 ms if it may spin'],
   tcp: ['standIn', 'node:net'],
   unixStreams: ['standIn', 'node:net; a refused connect is told by the connection'],
   udp: ['standIn', 'node:dgram'],
@@ -38,20 +40,25 @@ const STAND_INS = {
   pipeQueues: ['missing', 'queues over pipes need the addon'],
 } as const satisfies Readonly<Record<string, readonly ['standIn' | 'missing', string]>>;
 
+/** The names of all capabilities. */
 export type CapabilityName = keyof typeof STAND_INS;
 
+/** The backend of this thread, and what it can do. */
 export interface Capabilities {
-  /** `PERCORE_BACKEND` chooses; left out, the portable one stands in where no addon can be loaded. */
+  /**
+   * The backend in use. The environment variable `PERCORE_BACKEND` chooses it; if that is not set, the portable backend
+   * is used wherever no addon can be loaded.
+   */
   readonly backend: 'native' | 'portable';
-  /** Why it is the portable one; empty for the addon. */
+  /** Why the portable backend is used; empty for the addon. */
   readonly reason: string;
-  /** Each capability by its name. */
+  /** All capabilities by name. */
   readonly of: Readonly<Record<CapabilityName, Capability>>;
 }
 
 /**
- * What the calling thread has. Loads the backend if that has not happened, and throws as that does. Also in
- * `runtime.status().capabilities`.
+ * The capabilities of the calling thread, which `runtime.status().capabilities` shows as well. If the backend is not
+ * loaded yet, this loads it, and throws ERR_PERCORE_NATIVE_UNAVAILABLE or ERR_PERCORE_LAYOUT_MISMATCH if that fails.
  *
  *     if (capabilities().of.handingOver.state === 'missing') listenInOneReactor();
  */
@@ -59,7 +66,7 @@ export function capabilities(): Capabilities {
   return (told ??= tell());
 }
 
-/** It stays as it is for as long as the thread lives. */
+/** The answer. It stays the same for as long as the thread lives. */
 let told: Capabilities | undefined;
 
 function tell(): Capabilities {

@@ -1,7 +1,7 @@
 /**
- * The errors of system calls that this code tells apart. Native functions answer with one of these, negative; an error
- * that Node throws has it in `errno`, negative as well. The numbers are Linux's; a backend for another system
- * translates its own into them. Source: errno(3).
+ * The errors of system calls that this code tells apart. A native function returns such a number, negated; an error
+ * that Node throws has it in `errno`, negated too. The numbers are those of Linux, and the backend for another system
+ * translates its own numbers into them. Source: errno(3).
  */
 export const EPERM = 1;
 export const ESRCH = 3;

@@ -1,6 +1,6 @@
 /**
- * What operators see of the counters in shared memory, derived from the layout table: a field with `status` appears in
- * a status under that name. Whoever adds a counter writes one row of the table and the line that counts.
+ * The counters in shared memory as operators see them, derived from the layout table: a field with `status` appears in
+ * a status under that name. So adding a counter takes one row in the table and the line of code that counts.
  *
  *     layout.ts    received: { at: 1016, …, status: 'received' }      accepts: { …, status: 'io.accepts' }
  *     status()     { received: 7, io: { accepts: 2 } }
@@ -9,42 +9,43 @@ import type { LayoutField, Unit } from './layout.js';
 
 type Fields = Readonly<Record<string, LayoutField>>;
 type Value<F> = F extends { readonly count: number } ? readonly number[] : number;
-/** Names of the figures that stand in no group, and of the groups. */
+/** The name of a figure that is in no group; below, the name of the group that a figure is in, and its name there. */
 type NameOf<F> = F extends { readonly status: infer S extends string }
   ? (S extends `${string}.${string}` ? never : S)
   : never;
 type GroupOf<F> = F extends { readonly status: `${infer G}.${string}` } ? G : never;
 type NameIn<F, G extends string> = F extends { readonly status: `${G}.${infer N}` } ? N : never;
 
-/** The figures of a structure's fields by name: a number each, several where the field holds several. */
+/** The figures of a structure's fields by name: one number each, or an array where the field holds several. */
 export type FiguresOf<T> =
   & { readonly [K in keyof T as NameOf<T[K]>]: Value<T[K]> }
   & { readonly [G in GroupOf<T[keyof T]>]: { readonly [K in keyof T as NameIn<T[K], G>]: Value<T[K]> } };
 
 /** One figure, as an exporter needs it. */
 export interface Figure {
-  /** Its place in a status: 'steps', 'io.receives'. */
+  /** Its name in a status: 'steps', or 'io.receives' in the group `io`. */
   readonly name: string;
   readonly unit: Unit;
-  /** True: how much there is now. False: a count that only grows. */
+  /** True: it says how much there is now. False: it counts and only grows. */
   readonly isGauge: boolean;
+  /** What it means, in a sentence for operators. */
   readonly means: string;
-  /** Numbers that it holds: 8 where there is one for each band, else 1. */
+  /** How many numbers it holds: 8 where there is one for each band, otherwise 1. */
   readonly count: number;
-  /** Bytes from the beginning of what the list is of. */
+  /** Its offset in bytes from the beginning of the memory that was listed. */
   readonly at: number;
 }
 
-/** The figures that a structure's fields have, in the order of the table. The structure begins at byte `offset`. */
+/** Lists the figures of a structure that begins at byte `offset`, in the order of the table. */
 export function listFigures(fields: Fields, offset = 0): Figure[] {
   return Object.values(fields).flatMap(({ status, unit = 'count', isGauge = false, means, count = 1, at }) =>
     (status === undefined ? [] : [{ name: status, unit, isGauge, means, count, at: offset + at }]));
 }
 
 /**
- * Reads the figures of a structure that begins at byte `offset` of `numbers`. They are statistics: their owner writes
- * them plainly, so a value may be a moment old. When the owner `isOver`, its gauges are 0, since it has nothing any
- * more; its counts stay. Allocates; blocks nobody; any thread.
+ * Reads the figures of a structure that begins at byte `offset` of `numbers`. They are statistics that their owner
+ * writes without atomics, so a value may be a moment old. Once the owner `isOver`, its gauges read as 0, since nothing
+ * is left that they could count; its counts stay. Any thread may call this. It allocates and blocks nobody.
  */
 export function readFigures<const T extends Fields>(
   fields: T, numbers: Float64Array, offset = 0, isOver = false,

@@ -1,7 +1,9 @@
-/** What may name a module of the user's: a file URL, also as text or of another realm, or an absolute path. */
+/** What may name a user's module: a file URL (a URL object of any realm, or text) or an absolute path. */
 import { pathToFileURL } from 'node:url';
 
-/** Its URL; undefined for anything else. A URL of another realm is one too: a test runner may have its own. */
+/**
+ * The URL of that module; undefined for anything else. URLs of other realms count, since a test runner may have one.
+ */
 export function fileUrlOf(module: unknown): URL | undefined {
   const url = urlOf(module);
   return url?.protocol === 'file:' ? url : undefined;

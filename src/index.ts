@@ -1,4 +1,7 @@
-/** `percore`: the runtime. `percore/queues`, `percore/timers`, `percore/io` and `percore/testing` stand beside it. */
+/**
+ * `percore`: the runtime and everything that needs one. `percore/queues`, `percore/timers`, `percore/io` and the other
+ * entries of the package can be used without it.
+ */
 export {
   bucketOf, callStream, capacity, closeOnSignal, createLoads, createRuntime, createSteering, hashKey, priorityOf,
   setDiscipline,

@@ -1,9 +1,9 @@
-/** Iterators of users, whose answers nobody has checked. */
+/** Checks for the iterators that users hand over, since nobody else has checked what they return. */
 import { invalidArgument, type PercoreError } from './errors.js';
 
 type Walk = typeof Symbol.iterator | typeof Symbol.asyncIterator;
 
-/** Asks an iterable for its iterator. Throws ERR_PERCORE_INVALID_ARGUMENT where it gives none. */
+/** Returns the iterator of an iterable. Throws ERR_PERCORE_INVALID_ARGUMENT if it has none. */
 export function iteratorOf<I>(argument: string, iterable: object, walk: Walk): I {
   const open = (iterable as Partial<Record<Walk, unknown>>)[walk];
   const iterator: unknown = typeof open === 'function' ? open.call(iterable) : undefined;
@@ -12,9 +12,9 @@ export function iteratorOf<I>(argument: string, iterable: object, walk: Walk): I
   throw invalidArgument(argument, iterable, `iterable: what its [${name}]() returns has a method next()`);
 }
 
-/** True for what `next()` must answer, or promise. */
+/** True if `result` is what `next()` must return (or, for an async iterator, resolve with): an object. */
 export const isResult = (result: unknown): boolean => typeof result === 'object' && result !== null;
 
-/** What to throw if `next()` of `whose` has returned something that is not a result. */
+/** The error to throw when `next()` of the iterator of `whose` has returned something else. */
 export const notAResult = (whose: string, result: unknown): PercoreError =>
   invalidArgument(`what next() of ${whose} answers`, result, 'an object with value and done');

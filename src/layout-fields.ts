@@ -1,25 +1,30 @@
-/** What a table of shared memory is made of: see layout.ts. */
+/** The types of which the tables of shared memory are made: see layout.ts. */
 
 export type WordType = 'i32' | 'f64';
 
+/** One field of a structure. */
 export interface LayoutField {
+  /** Its offset in bytes from the beginning of the structure. */
   readonly at: number;
   readonly type: WordType;
-  /** How many of `type` lie here; 1 where it is missing. */
+  /** How many values of `type` lie here; 1 if left out. */
   readonly count?: number;
+  /** Who writes it. */
   readonly writes: string;
+  /** Who reads it. */
   readonly reads: string;
   readonly means: string;
-  /** Where operators find it in `runtime.status()`, as 'turns' or 'io.receives': see figures.ts. Left out: nowhere. */
+  /** Its name in `runtime.status()`, such as 'turns' or 'io.receives': see figures.ts. Left out: it is not shown. */
   readonly status?: string;
-  /** Of a word with `status`. */
+  /** For a field with `status`: the unit of its value. */
   readonly unit?: Unit;
-  /** Of a word with `status`: it says how much there is now. Left out: it counts from 0 and only grows. */
+  /** For a field with `status`: it says how much there is now. Left out: it counts from 0 and only grows. */
   readonly isGauge?: true;
 }
 
 export type Unit = 'count' | 'bytes' | 'ns';
 
+/** A structure in shared memory: its name, its size in bytes and its fields. */
 export interface Structure {
   readonly name: string;
   readonly bytes: number;

@@ -2,8 +2,9 @@
 import type { Structure } from './layout-fields.js';
 
 /**
- * What a thread's I/O source and its JavaScript tell each other: one thread, so plain words. Events go up, four words
- * each: token, kind, value, place. Requests go down, four words each: kind, token, and two of its own.
+ * How a thread's I/O source and its JavaScript exchange events and requests. Both run in one thread, so no word needs
+ * an atomic. The source writes events of four words each: token, kind, value, place. JavaScript writes requests of four
+ * words each: kind, token, and two words whose meaning depends on the kind.
  */
 export const ioBlockLayout = {
   name: 'IoBlock',
@@ -14,11 +15,11 @@ export const ioBlockLayout = {
     released: { at: 8, type: 'i32', writes: 'both', reads: 'both', means: 'buffers given back that follow' },
     unsent: {
       at: 12, type: 'i32', writes: 'both', reads: 'both',
-      means: 'events UNSENT that JavaScript has not seen; until then no request is looked at',
+      means: 'events UNSENT that JavaScript has not seen yet; while there are any, no request is looked at',
     },
     drains: {
       at: 16, type: 'i32', writes: 'native', reads: 'io',
-      means: 'times that requests were taken; its lowest bit says which half of the outbox is free',
+      means: 'how often requests were taken; the lowest bit says which half of the outbox is free',
     },
     bufferBits: {
       at: 20, type: 'i32', writes: 'native', reads: 'io',
@@ -26,7 +27,7 @@ export const ioBlockLayout = {
     },
     hasMore: {
       at: 24, type: 'i32', writes: 'io', reads: 'native',
-      means: '1: tasks are ready, come back without sleeping; of I/O that no reactor drives',
+      means: '1: tasks are ready, come back without sleeping; used where no reactor drives the I/O',
     },
     event: { at: 64, type: 'i32', count: 8192, writes: 'native', reads: 'io', means: 'token, IoEvent, value, place' },
     request: {
@@ -35,7 +36,7 @@ export const ioBlockLayout = {
     },
     releasedBuffer: {
       at: 41024, type: 'i32', count: 256, writes: 'io', reads: 'native',
-      means: 'numbers of buffers that nobody uses any more',
+      means: 'numbers of buffers that are no longer in use',
     },
     bufferUsers: {
       at: 42048, type: 'i32', count: 256, writes: 'both', reads: 'both',
@@ -45,7 +46,8 @@ export const ioBlockLayout = {
 } as const satisfies Structure;
 
 /**
- * What the streams and listeners of one Io count. In a reactor it is a part of its Party; elsewhere, memory of its own.
+ * The counters of the streams and listeners of one Io. In a reactor they are a part of its Party; elsewhere they have
+ * memory of their own.
  */
 export const ioCountersLayout = {
   name: 'IoCounters',
@@ -57,7 +59,7 @@ export const ioCountersLayout = {
     },
     sends: {
       at: 8, type: 'f64', writes: 'native', reads: 'all', status: 'io.sends', unit: 'count',
-      means: 'sends on streams asked of the kernel',
+      means: 'sends on streams that the kernel was asked for',
     },
     accepts: {
       at: 16, type: 'f64', writes: 'native', reads: 'all', status: 'io.accepts', unit: 'count',
@@ -65,7 +67,7 @@ export const ioCountersLayout = {
     },
     poolWaits: {
       at: 24, type: 'f64', writes: 'native', reads: 'all', status: 'io.poolWaits', unit: 'count',
-      means: 'times that an arrival waited, since no buffer was free',
+      means: 'how often an arrival had to wait because no buffer was free',
     },
     bytesReceived: {
       at: 32, type: 'f64', writes: 'native', reads: 'all', status: 'io.bytesReceived', unit: 'bytes',
@@ -81,7 +83,7 @@ export const ioCountersLayout = {
     },
     shed: {
       at: 56, type: 'f64', writes: 'io', reads: 'all', status: 'io.shed', unit: 'count',
-      means: 'connections that listeners closed at once, since there was no descriptor for them',
+      means: 'connections that listeners closed at once because there was no descriptor for them',
     },
     refused: {
       at: 64, type: 'f64', writes: 'io', reads: 'all', status: 'io.refused', unit: 'count',
@@ -90,7 +92,7 @@ export const ioCountersLayout = {
   },
 } as const satisfies Structure;
 
-/** One datagram of a batch. One thread's. */
+/** One datagram of a batch. Only one thread uses it. */
 export const datagramEntryLayout = {
   name: 'DatagramEntry',
   bytes: 16,
@@ -106,12 +108,12 @@ export const datagramEntryLayout = {
     peer: { at: 8, type: 'i32', writes: 'both', reads: 'both', means: 'slot of the batch 0 to 63, or DatagramPeer' },
     cutBytes: {
       at: 12, type: 'i32', writes: 'native', reads: 'socket',
-      means: 'bytes of the datagram that had no room in its slot',
+      means: 'bytes of the datagram that did not fit into its slot',
     },
   },
 } as const satisfies Structure;
 
-/** Readiness of user space: bits that any thread sets and one takes. */
+/** Readiness that comes from user space: any thread sets bits, and one thread takes them. */
 export const readinessLayout = {
   name: 'UserReadiness',
   bytes: 384,
@@ -123,11 +125,11 @@ export const readinessLayout = {
     version: { at: 4, type: 'i32', writes: 'creator', reads: 'all', means: 'LAYOUT_VERSION' },
     bits: {
       at: 128, type: 'i32', writes: 'setters or, the receiver exchanges 0', reads: 'both',
-      means: 'what was set and is not taken yet',
+      means: 'what was set and has not been taken yet',
     },
     isClosed: {
       at: 256, type: 'i32', writes: 'creator', reads: 'all',
-      means: '1: the eventfd is closed, set answers CLOSED',
+      means: '1: the eventfd is closed, and set() answers CLOSED',
     },
   },
 } as const satisfies Structure;

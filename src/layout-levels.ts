@@ -1,13 +1,13 @@
-/** The tables of apps of levels, their resources, and real-time FIFOs: see layout.ts and src/levels/. */
+/** The tables of apps with levels, of their resources, and of real-time FIFOs: see layout.ts and src/levels/. */
 import type { Structure } from './layout-fields.js';
 
-/** Most levels of one app: they fit the bits of a word. */
+/** The most levels that one app may have: each is a bit of one word. */
 export const MOST_LEVELS = 32;
 export const APP_MAGIC = 0x50434131;
 
 /**
- * A lock that hands itself on, in the order in which those who wait have come: src/levels/fair-lock.ts. Its words lie
- * together, since whoever takes it writes the first two.
+ * A lock that is handed to those who wait in the order in which they came: src/levels/fair-lock.ts. Its words lie close
+ * together, since taking the lock writes the first two of them.
  */
 export const fairLockLayout = {
   name: 'FairLock',
@@ -15,23 +15,23 @@ export const fairLockLayout = {
   fields: {
     holder: {
       at: 0, type: 'i32', writes: 'any level; main after a death', reads: 'all levels',
-      means: '0 free, else who has it, plus 1; -1 free, and left behind by a level that has died',
+      means: '0: free; above 0: the level that has it, plus 1; -1: free, but its last holder died with it',
     },
     waiters: {
       at: 4, type: 'i32', writes: 'any level; main after a death', reads: 'all levels',
-      means: 'a bit for each level that waits',
+      means: 'one bit for each level that waits',
     },
     next: {
       at: 8, type: 'i32', writes: 'any level; main after a death', reads: 'all levels',
-      means: 'the number that the next one to wait draws',
+      means: 'the number that the next level to wait will draw',
     },
     dead: {
       at: 12, type: 'i32', writes: 'any level; main after a death', reads: 'all levels',
-      means: 'a bit for each level that has died',
+      means: 'one bit for each level that has died',
     },
     wasLeft: {
       at: 16, type: 'i32', writes: 'any level; main after a death', reads: 'all levels',
-      means: '1: the next one is told that its holder has died',
+      means: '1: the next level that gets it is told that the last holder died',
     },
     leftCount: {
       at: 20, type: 'i32', writes: 'any level; main after a death', reads: 'all levels',
@@ -44,7 +44,7 @@ export const fairLockLayout = {
   },
 } as const satisfies Structure;
 
-/** What all levels of an app share, besides resources and counts of messages. */
+/** What all levels of an app share, apart from resources and counts of messages. */
 export const appLayout = {
   name: 'App',
   bytes: 128,
@@ -54,7 +54,10 @@ export const appLayout = {
   },
 } as const satisfies Structure;
 
-/** What one core of an app is; its levels take turns by the lock behind it where they cannot preempt each other. */
+/**
+ * The state of one core of an app. Where its levels cannot preempt each other, they take turns by means of the lock
+ * that follows this structure.
+ */
 export const appCoreLayout = {
   name: 'AppCore',
   bytes: 256,
@@ -65,39 +68,39 @@ export const appCoreLayout = {
     },
     changes: {
       at: 128, type: 'i32', writes: 'any level of the core adds', reads: 'all levels of the core',
-      means: 'grows with each step that ends, where levels take turns',
+      means: 'grows whenever a step ends, where levels take turns',
     },
   },
 } as const satisfies Structure;
 
-/** What one level of an app is. */
+/** The state of one level of an app. */
 export const appLevelLayout = {
   name: 'AppLevel',
   bytes: 128,
   fields: {
     granted: {
       at: 0, type: 'i32', writes: 'owner', reads: 'main',
-      means: 'the SCHED_FIFO priority that it has; 0 none; below 0 the errno of the refusal',
+      means: 'its SCHED_FIFO priority; 0: none; below 0: the negated errno of the refusal',
     },
     isBusy: {
       at: 4, type: 'i32', writes: 'owner; main after its death', reads: 'all levels of its core',
-      means: '1: a step runs, or is about to, where levels take turns; -1: it has died',
+      means: '1: a step runs or is about to run, where levels take turns; -1: the level has died',
     },
     refused: {
       at: 8, type: 'i32', writes: 'owner', reads: 'main', means: 'messages that it spawned and that were refused',
     },
     notRaised: {
       at: 12, type: 'i32', writes: 'owner', reads: 'main',
-      means: 'times that the system refused to raise or lower it, after it had granted its priority',
+      means: 'how often the system refused to raise or lower it although it had granted its priority',
     },
     ceiling: {
       at: 16, type: 'i32', writes: 'owner; main after its death', reads: 'all levels of its core',
-      means: 'the rank to which a lock lifts it that it holds while another level has the turn; 0 for none',
+      means: 'the rank to which it is raised by a lock that it holds while another level has the turn; 0: none',
     },
   },
 } as const satisfies Structure;
 
-/** The counts of a real-time FIFO; its records lie in a queue of fixed records, which is a Queue. */
+/** The counters of a real-time FIFO. Its records lie in a queue of fixed records, which is a Queue. */
 export const realtimeFifoLayout = {
   name: 'RealtimeFifo',
   bytes: 256,
@@ -110,19 +113,19 @@ export const realtimeFifoLayout = {
 } as const satisfies Structure;
 export const FIFO_MAGIC = 0x50434631;
 
-/** What `blockOn` of an executor waits for: the answer of one task, serialized behind it. */
+/** What `blockOn` of an executor waits for: the answer of one task, which follows in serialized form. */
 export const executorAnswerLayout = {
   name: 'ExecutorAnswer',
   bytes: 128,
   fields: {
     state: {
       at: 0, type: 'i32', writes: 'who asks, then who answers', reads: 'both',
-      means: '0 none asked, 1 asked, 2 answered, 3 failed, 4 the answer is too large',
+      means: '0: nothing asked, 1: asked, 2: answered, 3: failed, 4: the answer is too large',
     },
     length: { at: 4, type: 'i32', writes: 'who answers', reads: 'who asks', means: 'bytes of the answer' },
     asked: {
       at: 8, type: 'i32', writes: 'who asks', reads: 'who answers',
-      means: 'number of the question: an answer to an earlier one, which nobody waits for, is not written',
+      means: 'number of the question: an answer to an earlier question, for which nobody waits, is not written',
     },
   },
 } as const satisfies Structure;

@@ -1,34 +1,34 @@
-/** Plain numbers of the shared memory that several tables need, and most that something may have: see layout.ts. */
+/** Limits, and numbers that several tables of the shared memory need: see layout.ts. */
 
-/** Bytes between two words that different threads write. */
+/** The distance in bytes between two words that different threads write. */
 export const LINE_BYTES = 128;
-/** Bands, 0 low to 7 high. */
+/** The number of bands: 0 is the lowest and 7 the highest. */
 export const BANDS = 8;
 /**
- * Lanes of each ordered pair of parties: eight forward, one a band, and eight for returns (answers, results), so that
- * what comes back never waits behind what goes out. Work may wait for room in a return lane; who reads a return lane
- * waits for nothing: no cycle.
+ * The lanes of each ordered pair of parties: eight forward lanes, one for each band, and eight return lanes for answers
+ * and results, so that what comes back never waits behind what goes out. Work may wait for room in a return lane, but
+ * whoever reads a return lane waits for nothing, so no circle of waits can form.
  */
 export const LANES_PER_PEER = 16;
-/** Return lane of band b: RETURN_LANES + b. */
+/** The return lane of band b is lane RETURN_LANES + b. */
 export const RETURN_LANES = 8;
-/** Keys that hash together; each bucket has one owner at a time. */
+/** The number of buckets: keys are hashed into them, and each bucket has one owner at a time. */
 export const BUCKETS = 1024;
-/** Stages of work whose messages move apart from each other: see src/balance/. */
+/** Stages of keyed work. The messages of one bucket move separately for each stage: see src/balance/. */
 export const STAGES = 8;
-/** A stage of a bucket each. */
+/** The number of slots: there is one for each stage of each bucket. */
 export const SLOTS: number = STAGES * BUCKETS;
-/** Most reactors of one runtime; the main thread is one party more. */
+/** The most reactors that one runtime may have; the main thread is one more party. */
 export const MAX_REACTORS = 255;
 export const MAX_PARTIES = 256;
-/** Most consumers of one queue: they fit the bits of a word. */
+/** The most consumers of one queue: each is a bit of one word. */
 export const MAX_CONSUMERS = 32;
-/** Most producers of one MPSC queue: lanes that its group has words for. */
+/** The most producers of one MPSC queue: its group has words for so many lanes. */
 export const MAX_PRODUCERS = 64;
-/** Words of each lane in a group. */
+/** The words that each lane has in a group. */
 export const LANE_WORDS: number = LINE_BYTES >> 2;
 
-/** Timer records in one piece of memory. */
+/** The number of timer records in one chunk of memory. */
 export const TIMERS_PER_CHUNK = 16_384;
 
 export const QUEUE_MAGIC = 0x50435131;
@@ -40,7 +40,7 @@ export const PIPE_MAGIC = 0x50435033;
 export const READINESS_MAGIC = 0x50435235;
 export const LAYOUT_VERSION = 2;
 
-/** Datagrams of one recvmmsg or sendmmsg. */
+/** The most datagrams that one call of recvmmsg or sendmmsg moves. */
 export const DATAGRAM_BATCH = 64;
-/** Addresses that one datagram socket keeps by number. */
+/** The most addresses that one datagram socket keeps by number. */
 export const MOST_KEPT_PEERS = 65_536;

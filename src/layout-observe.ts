@@ -1,17 +1,17 @@
-/** The tables of what a party measures of its tasks and lanes: see layout.ts. */
+/** The tables of what a party measures about its tasks and lanes: see layout.ts. */
 import type { Structure } from './layout-fields.js';
 
 export const FIGURES_MAGIC = 0x50434636;
-/** Kinds of figures that each task has, a histogram each: see observe/task-figures.ts. */
+/** The kinds of figures that each task has, each with a histogram: see observe/task-figures.ts. */
 export const FIGURE_KINDS = 4;
-/** Bytes of a task's name in UTF-8; of a longer one the rest is left out. */
+/** Bytes for a task's name in UTF-8; longer names are cut. */
 export const FIGURE_NAME_BYTES = 96;
-/** Bytes of the text that names a cause. */
+/** Bytes for the text that names a cause. */
 export const CAUSE_BYTES = 96;
-/** Runs of each party that a trace keeps: a power of two. */
+/** How many runs of each party a trace keeps; a power of two. */
 export const TRACE_SPANS = 16_384;
 
-/** Its owner's alone, but for the words that say what is asked of it. */
+/** The figures of one party. Only their owner writes them, except for the words by which others ask for something. */
 export const figuresLayout = {
   name: 'Figures',
   bytes: 256,
@@ -27,16 +27,16 @@ export const figuresLayout = {
     leftOut: { at: 72, type: 'f64', writes: 'owner', reads: 'all', means: 'tasks for which there was no slot' },
     asked: {
       at: 128, type: 'i32', writes: 'whoever sets a bound adds', reads: 'owner',
-      means: 'grows with each bound that is set: the owner reads them again',
+      means: 'grows whenever a bound is set: the owner then reads the bounds again',
     },
     isTracing: {
       at: 132, type: 'i32', writes: 'whoever asks for a trace', reads: 'owner',
-      means: '1: its runs are kept; see asked, which grows with it',
+      means: '1: its runs are kept; whoever changes this adds to asked as well',
     },
   },
 } as const satisfies Structure;
 
-/** One task of one party, and behind it a histogram for each kind of figure. */
+/** One task of one party. A histogram for each kind of figure follows it. */
 export const taskFiguresLayout = {
   name: 'TaskFigures',
   bytes: 512,
@@ -66,7 +66,8 @@ export const taskFiguresLayout = {
       at: 168, type: 'f64', writes: 'owner', reads: 'all', means: 'messages in its mailbox, as of a moment ago',
     },
     begun: {
-      at: 176, type: 'f64', writes: 'owner', reads: 'all', means: 'times that a task of this name was made: restarts',
+      at: 176, type: 'f64', writes: 'owner', reads: 'all',
+      means: 'how often a task of this name was made; all but the first were restarts',
     },
     violations: {
       at: 192, type: 'f64', count: FIGURE_KINDS, writes: 'owner', reads: 'all',
@@ -78,12 +79,12 @@ export const taskFiguresLayout = {
     },
     causeChanges: {
       at: 384, type: 'i32', writes: 'owner', reads: 'all',
-      means: 'odd while the two below are written; grows with each cause',
+      means: 'odd while the next two fields are being written; grows with each cause',
     },
     causeBytes: { at: 388, type: 'i32', writes: 'owner', reads: 'all', means: 'bytes of the cause' },
     cause: {
       at: 392, type: 'i32', count: CAUSE_BYTES >> 2, writes: 'owner', reads: 'all',
-      means: 'why it was late last, in UTF-8',
+      means: 'why it was late the last time, in UTF-8',
     },
   },
 } as const satisfies Structure;
@@ -97,8 +98,12 @@ export const traceSpanLayout = {
     toNs: { at: 8, type: 'f64', writes: 'owner', reads: 'all', means: 'when it ended' },
     readyNs: { at: 16, type: 'f64', writes: 'owner', reads: 'all', means: 'when what ran had become ready' },
     what: {
-      at: 24, type: 'i32', writes: 'owner', reads: 'all', means: 'the slot of its task, or a number below 0 for others',
+      at: 24, type: 'i32', writes: 'owner', reads: 'all',
+      means: 'the slot of its task; below 0: something that is no task',
     },
-    sender: { at: 28, type: 'i32', writes: 'owner', reads: 'all', means: 'the party that had sent it; -1 for its own' },
+    sender: {
+      at: 28, type: 'i32', writes: 'owner', reads: 'all',
+      means: 'the party that sent it; -1: the party itself',
+    },
   },
 } as const satisfies Structure;

@@ -1,60 +1,64 @@
 /**
- * The tables of the counters page: a file that one process writes and others map. Nothing in it is shared between
- * threads; one thread copies into it what all parties count. See layout.ts and src/monitor/page.ts; the rows of lanes,
- * queues and topics are in layout-page-rows.ts.
+ * The tables of the counters page: a file that one process writes and others map. Within the process a single thread
+ * writes it, copying what all parties count. See layout.ts and src/monitor/page.ts; the rows of lanes, queues and
+ * topics are in layout-page-rows.ts.
  */
 import { CAUSE_BYTES, FIGURE_KINDS, FIGURE_NAME_BYTES } from './layout-observe.js';
 import type { Structure } from './layout-fields.js';
 
 export const PAGE_MAGIC = 0x50435047;
 export const PAGE_VERSION = 2;
-/** Classes of responses by how long they took. */
+/** The number of classes into which responses are sorted by how long they took. */
 export const PAGE_RESPONSES = 12;
 
 const WRITER = { writes: 'publisher', reads: 'other processes' } as const;
 
-/** The beginning of the file. Sections lie behind it, each where it says. */
+/** The beginning of the file. The sections follow at the offsets that it gives. */
 export const pageLayout = {
   name: 'Page',
   bytes: 256,
   fields: {
     magic: { at: 0, type: 'i32', ...WRITER, means: 'PAGE_MAGIC once the page is complete' },
     version: { at: 4, type: 'i32', ...WRITER, means: 'PAGE_VERSION' },
-    sequence: { at: 8, type: 'i32', ...WRITER, means: 'odd while the page is being written; grows with each writing' },
-    pid: { at: 12, type: 'i32', ...WRITER, means: 'the process, as it sees itself' },
+    sequence: { at: 8, type: 'i32', ...WRITER, means: 'odd while the page is being written; grows each time' },
+    pid: { at: 12, type: 'i32', ...WRITER, means: 'the process, by its number in its own namespace' },
     startTicks: {
-      at: 16, type: 'f64', ...WRITER, means: 'when the process began, as /proc says: against a number that was reused',
+      at: 16, type: 'f64', ...WRITER,
+      means: 'when the process began, from /proc; tells it from a later process with its number',
     },
     publishedNs: { at: 24, type: 'f64', ...WRITER, means: 'when it was written last, nanoseconds of CLOCK_MONOTONIC' },
-    originNs: { at: 32, type: 'f64', ...WRITER, means: 'where the runtime\'s own times begin, by that clock' },
-    everyMs: { at: 40, type: 'i32', ...WRITER, means: 'milliseconds between two writings' },
+    originNs: {
+      at: 32, type: 'f64', ...WRITER,
+      means: 'the time on that clock at which the runtime\'s own times begin',
+    },
+    everyMs: { at: 40, type: 'i32', ...WRITER, means: 'milliseconds from one writing to the next' },
     isClosed: { at: 44, type: 'i32', ...WRITER, means: '1: the runtime has closed' },
-    textAt: { at: 64, type: 'i32', ...WRITER, means: 'where the text begins that describes all fields, a line each' },
+    textAt: { at: 64, type: 'i32', ...WRITER, means: 'where the text begins that describes each field in a line' },
     textBytes: { at: 68, type: 'i32', ...WRITER, means: 'bytes of that text' },
-    partiesAt: { at: 72, type: 'i32', ...WRITER, means: 'where the parties begin: a PageParty each' },
+    partiesAt: { at: 72, type: 'i32', ...WRITER, means: 'where the parties begin: one PageParty for each' },
     parties: { at: 76, type: 'i32', ...WRITER, means: 'how many; the main thread comes last' },
-    tasksAt: { at: 80, type: 'i32', ...WRITER, means: 'where the tasks begin: a PageTask each' },
+    tasksAt: { at: 80, type: 'i32', ...WRITER, means: 'where the tasks begin: one PageTask for each' },
     tasks: { at: 84, type: 'i32', ...WRITER, means: 'how many there are now' },
     mostTasks: { at: 88, type: 'i32', ...WRITER, means: 'how many there is room for' },
-    ratesAt: { at: 92, type: 'i32', ...WRITER, means: 'where the rate controllers begin: a PageRate each' },
+    ratesAt: { at: 92, type: 'i32', ...WRITER, means: 'where the rate controllers begin: one PageRate for each' },
     rates: { at: 96, type: 'i32', ...WRITER, means: 'how many there are now' },
-    asksAt: { at: 100, type: 'i32', ...WRITER, means: 'where the PageAsk lies, which others write' },
-    answeredId: { at: 104, type: 'f64', ...WRITER, means: 'the number of the ask that was answered last' },
-    answeredTasks: { at: 112, type: 'i32', ...WRITER, means: 'for how many tasks it has set bounds' },
+    asksAt: { at: 100, type: 'i32', ...WRITER, means: 'where the PageAsk lies, which other processes write' },
+    answeredId: { at: 104, type: 'f64', ...WRITER, means: 'the id of the request that was answered last' },
+    answeredTasks: { at: 112, type: 'i32', ...WRITER, means: 'for how many tasks that request has set bounds' },
     leftOut: { at: 116, type: 'i32', ...WRITER, means: 'rows of any kind for which there was no room' },
     reactorsAt: { at: 120, type: 'i32', ...WRITER, means: 'where the PageReactors begin: what was granted to each' },
     reactors: { at: 124, type: 'i32', ...WRITER, means: 'how many' },
-    classesAt: { at: 128, type: 'i32', ...WRITER, means: 'where the classes begin: a PageClass each' },
+    classesAt: { at: 128, type: 'i32', ...WRITER, means: 'where the classes begin: one PageClass for each' },
     classes: { at: 132, type: 'i32', ...WRITER, means: 'how many' },
-    lanesAt: { at: 136, type: 'i32', ...WRITER, means: 'where the lanes begin: a PageLane each' },
+    lanesAt: { at: 136, type: 'i32', ...WRITER, means: 'where the lanes begin: one PageLane for each' },
     lanes: { at: 140, type: 'i32', ...WRITER, means: 'how many there are now' },
     waysAt: { at: 144, type: 'i32', ...WRITER, means: 'where the PageWays begin: how long messages were under way' },
     ways: { at: 148, type: 'i32', ...WRITER, means: 'how many there are now' },
-    queuesAt: { at: 152, type: 'i32', ...WRITER, means: 'where the queues begin: a PageQueue each' },
+    queuesAt: { at: 152, type: 'i32', ...WRITER, means: 'where the queues begin: one PageQueue for each' },
     queues: { at: 156, type: 'i32', ...WRITER, means: 'how many there are now' },
     cursorsAt: { at: 160, type: 'i32', ...WRITER, means: 'where the PageCursors begin: the consumers of the queues' },
     cursors: { at: 164, type: 'i32', ...WRITER, means: 'how many there are now' },
-    topicsAt: { at: 168, type: 'i32', ...WRITER, means: 'where topics and subscriptions begin: a TopicRow each' },
+    topicsAt: { at: 168, type: 'i32', ...WRITER, means: 'where topics and subscriptions begin: one TopicRow for each' },
     topics: { at: 172, type: 'i32', ...WRITER, means: 'how many there are now' },
   },
 } as const satisfies Structure;
@@ -69,7 +73,10 @@ export const pageTaskLayout = {
     nameBytes: { at: 8, type: 'i32', ...WRITER, means: 'bytes of its name' },
     causeBytes: { at: 12, type: 'i32', ...WRITER, means: 'bytes of the cause' },
     name: { at: 16, type: 'i32', count: FIGURE_NAME_BYTES >> 2, ...WRITER, means: 'its name in UTF-8' },
-    cause: { at: 112, type: 'i32', count: CAUSE_BYTES >> 2, ...WRITER, means: 'why it was late last, in UTF-8' },
+    cause: {
+      at: 112, type: 'i32', count: CAUSE_BYTES >> 2, ...WRITER,
+      means: 'why it was late the last time, in UTF-8',
+    },
     steps: { at: 208, type: 'f64', ...WRITER, means: 'steps begun' },
     messages: { at: 216, type: 'f64', ...WRITER, means: 'messages taken' },
     refused: { at: 224, type: 'f64', ...WRITER, means: 'messages that its mailbox refused' },
@@ -87,13 +94,13 @@ export const pageTaskLayout = {
     violations: { at: 512, type: 'f64', count: FIGURE_KINDS, ...WRITER, means: 'values above it' },
     responses: {
       at: 544, type: 'f64', count: PAGE_RESPONSES, ...WRITER,
-      means: 'responses below 2^10 ns, from there below 2^12, and so on by 4; the last are all that took longer',
+      means: 'responses below 2^10 ns, then below 2^12, and so on by a factor of 4; the last class has all longer ones',
     },
-    restarts: { at: 640, type: 'f64', ...WRITER, means: 'times that a task of this name was made after the first' },
+    restarts: { at: 640, type: 'f64', ...WRITER, means: 'how often a task of this name was made again' },
   },
 } as const satisfies Structure;
 
-/** What another language follows a rate controller by. Whole numbers as floats, exact up to 2^53. */
+/** A rate controller, so that another language can follow it. Whole numbers are floats, exact up to 2^53. */
 export const pageRateLayout = {
   name: 'PageRate',
   bytes: 128,
@@ -101,28 +108,28 @@ export const pageRateLayout = {
     nameBytes: { at: 0, type: 'i32', ...WRITER, means: 'bytes of its name' },
     name: { at: 4, type: 'i32', count: 15, ...WRITER, means: 'its name in UTF-8' },
     rateHz: { at: 64, type: 'f64', ...WRITER, means: 'ticks a second' },
-    lastEmissionNs: { at: 72, type: 'f64', ...WRITER, means: 'the last tick, nanoseconds of CLOCK_MONOTONIC' },
-    nextEmissionNs: { at: 80, type: 'f64', ...WRITER, means: 'the next one, as planned' },
-    p99JitterNs: { at: 88, type: 'f64', ...WRITER, means: 'what 99 % of the last intervals did not exceed' },
-    maxJitterNs: { at: 96, type: 'f64', ...WRITER, means: 'the most' },
+    lastEmissionNs: { at: 72, type: 'f64', ...WRITER, means: 'when it last ticked, nanoseconds of CLOCK_MONOTONIC' },
+    nextEmissionNs: { at: 80, type: 'f64', ...WRITER, means: 'when the next tick is due' },
+    p99JitterNs: { at: 88, type: 'f64', ...WRITER, means: 'the jitter that 99 % of the last intervals did not exceed' },
+    maxJitterNs: { at: 96, type: 'f64', ...WRITER, means: 'the largest jitter so far' },
   },
 } as const satisfies Structure;
 
 const ASKER = { writes: 'whoever asks, all at once', reads: 'publisher' } as const;
 
-/** Bounds that another process asks for: see src/monitor/page-asks.ts. */
+/** A request for bounds by another process: see src/monitor/page-asks.ts. */
 export const pageAskLayout = {
   name: 'PageAsk',
   bytes: 256,
   fields: {
-    id: { at: 0, type: 'f64', ...ASKER, means: 'a number by chance, not 0; answered under this number' },
-    band: { at: 8, type: 'i32', ...ASKER, means: 'all tasks of this band; -1: the task of this name' },
-    reactor: { at: 12, type: 'i32', ...ASKER, means: 'of this party alone; -1: of all' },
+    id: { at: 0, type: 'f64', ...ASKER, means: 'a random number, not 0; the answer names it' },
+    band: { at: 8, type: 'i32', ...ASKER, means: 'the band whose tasks are meant; -1: the task with this name' },
+    reactor: { at: 12, type: 'i32', ...ASKER, means: 'the party whose tasks are meant; -1: all parties' },
     nameBytes: { at: 16, type: 'i32', ...ASKER, means: 'bytes of the name; 0 for none' },
     name: { at: 20, type: 'i32', count: FIGURE_NAME_BYTES >> 2, ...ASKER, means: 'the task, in UTF-8' },
     boundsNs: {
-      at: 120, type: 'f64', count: FIGURE_KINDS, ...ASKER, means: 'bounds in nanoseconds; 0 for none, -1: as it is',
+      at: 120, type: 'f64', count: FIGURE_KINDS, ...ASKER, means: 'bounds in nanoseconds; 0: none; -1: unchanged',
     },
-    checksum: { at: 152, type: 'i32', ...ASKER, means: 'FNV-1a of all bytes before it' },
+    checksum: { at: 152, type: 'i32', ...ASKER, means: 'FNV-1a of all bytes before this field' },
   },
 } as const satisfies Structure;

@@ -1,15 +1,15 @@
-/** The tables of queues that lie in files, for other processes and other languages. See layout.ts. */
+/** The tables of queues in files, which other processes and other languages can open. See layout.ts. */
 import type { Structure } from './layout-fields.js';
 
 export const QUEUE_FILE_MAGIC = 0x50435146;
 export const QUEUE_FILE_VERSION = 1;
-/** Threads of all processes that may have ends of one queue at once. */
+/** How many threads of all processes together may have ends of one queue at a time. */
 export const MAX_SHARERS = 128;
 
 /**
- * A thread of some process that has ends in the file: the words of the ring that say who has a place hold its number
- * here, plus 1, where a queue in a process's own memory has the number of a thread. All are written under the lock of
- * the file (flock), which the kernel takes from the dead.
+ * A thread of any process that has ends of the queue in this file. The words of a ring that say who has a place hold
+ * the index of the sharer, plus 1; in a queue within one process they hold the number of a thread. All fields are
+ * written under the lock of the file (flock), which the kernel releases when its holder dies.
  */
 export const sharerLayout = {
   name: 'Sharer',
@@ -17,24 +17,24 @@ export const sharerLayout = {
   fields: {
     processId: {
       at: 0, type: 'i32', writes: 'who joins, last; recover', reads: 'all, to watch it',
-      means: 'process; 0 for nobody',
+      means: 'the process; 0: the sharer is free',
     },
     thread: {
       at: 4, type: 'i32', writes: 'who joins', reads: 'supervisors in its process',
-      means: 'threadId of Node; 0 for a process of another language',
+      means: 'Node\'s threadId; 0: a process of another language',
     },
     startTicks: {
       at: 8, type: 'f64', writes: 'who joins', reads: 'all',
-      means: 'when the process began: field 22 of /proc/[pid]/stat, since numbers of processes come again',
+      means: 'when the process began: field 22 of /proc/[pid]/stat, since process numbers are reused',
     },
     pidNamespace: {
       at: 16, type: 'f64', writes: 'who joins', reads: 'all',
-      means: 'inode of /proc/self/ns/pid: in another one the number means another process',
+      means: 'inode of /proc/self/ns/pid: in another namespace the number means another process',
     },
   },
 } as const satisfies Structure;
 
-/** What a queue's file begins with. The sharers, the text and then the ring, or the group of rings, follow. */
+/** The beginning of a queue's file. The sharers follow, then the text, then the ring or the group of rings. */
 export const queueFileLayout = {
   name: 'QueueFile',
   bytes: 256,
@@ -52,18 +52,18 @@ export const queueFileLayout = {
       at: 28, type: 'i32', writes: 'creator', reads: 'all',
       means: 'length of the text behind the sharers: JSON in UTF-8, with codec and consumers',
     },
-    capacity: { at: 32, type: 'i32', writes: 'creator', reads: 'all', means: 'that of each ring' },
-    recordBytes: { at: 36, type: 'i32', writes: 'creator', reads: 'all', means: 'that of each ring' },
+    capacity: { at: 32, type: 'i32', writes: 'creator', reads: 'all', means: 'capacity of each ring' },
+    recordBytes: { at: 36, type: 'i32', writes: 'creator', reads: 'all', means: 'recordBytes of each ring' },
     maxProducers: { at: 40, type: 'i32', writes: 'creator', reads: 'all', means: 'producers it has room for' },
     maxConsumers: { at: 44, type: 'i32', writes: 'creator', reads: 'all', means: 'consumers it has room for' },
     sharersVersion: {
-      at: 128, type: 'i32', writes: 'who joins adds, and who frees a sharer', reads: 'all sleep at it',
-      means: 'grows when there is a sharer more or less',
+      at: 128, type: 'i32', writes: 'whoever joins or frees a sharer adds', reads: 'all sleep on it',
+      means: 'grows whenever a sharer joins or is freed',
     },
   },
 } as const satisfies Structure;
 
-/** Where sharer `index` lies. */
+/** The offset of sharer `index` in the file. */
 export const sharerAt = (index: number): number => queueFileLayout.bytes + index * sharerLayout.bytes;
-/** Where the text begins. */
+/** The offset of the text in the file. */
 export const QUEUE_FILE_TEXT: number = sharerAt(MAX_SHARERS);

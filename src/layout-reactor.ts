@@ -2,14 +2,16 @@
 import type { Structure } from './layout-fields.js';
 import { ioCountersLayout } from './layout-io.js';
 
-/** What the timers of one thread count. In a reactor it is a part of its Party; elsewhere, memory of its own. */
+/**
+ * The counters of one thread's timers. In a reactor they are a part of its Party; elsewhere they have their own memory.
+ */
 export const timerCountersLayout = {
   name: 'TimerCounters',
   bytes: 32,
   fields: {
     live: {
       at: 0, type: 'f64', writes: 'native', reads: 'all', status: 'timers.live', unit: 'count', isGauge: true,
-      means: 'timers whose deadline is to come',
+      means: 'timers whose deadline is still to come',
     },
     fired: {
       at: 8, type: 'f64', writes: 'timers', reads: 'all', status: 'timers.fired', unit: 'count',
@@ -26,7 +28,7 @@ export const timerCountersLayout = {
   },
 } as const satisfies Structure;
 
-/** What one party (a reactor, or the main thread) shows to the others. Its inbox begins with it. */
+/** What one party (a reactor or the main thread) shows to the others. It is the beginning of the party's inbox. */
 export const partyLayout = {
   name: 'Party',
   bytes: 1792,
@@ -44,11 +46,11 @@ export const partyLayout = {
     laneBytes: { at: 16, type: 'i32', writes: 'runtime', reads: 'all', means: 'bytes of records in each lane' },
     isCpuShared: {
       at: 20, type: 'i32', writes: 'runtime', reads: 'owner',
-      means: '1: another working thread has this party\'s CPU, so it never spins',
+      means: '1: it shares its CPU with another working thread, so it never spins',
     },
     attention: {
-      at: 128, type: 'i32', writes: 'owner; a waker swaps PARKED for AWAKE', reads: 'all',
-      means: 'PARKED -1, the band that is running 0 to 7, or AWAKE 8',
+      at: 128, type: 'i32', writes: 'owner; a waker exchanges PARKED for AWAKE', reads: 'all',
+      means: 'PARKED -1; 0 to 7: the band that is running; AWAKE 8',
     },
     yieldRequested: {
       at: 256, type: 'i32', writes: 'all set, owner clears', reads: 'owner',
@@ -57,7 +59,7 @@ export const partyLayout = {
     stop: { at: 384, type: 'i32', writes: 'runtime', reads: 'owner', means: 'Stop: RUN 0, DRAIN 1, LEAVE 2' },
     lanesVersion: {
       at: 512, type: 'i32', writes: 'any producer adds', reads: 'owner',
-      means: 'grows with each lane made towards this party',
+      means: 'grows with each lane that is made towards this party',
     },
     idleStrategy: { at: 640, type: 'i32', writes: 'runtime or owner', reads: 'owner', means: 'IdleStrategy code' },
     spinNs: {
@@ -66,7 +68,7 @@ export const partyLayout = {
     },
     ioIntervalNs: {
       at: 648, type: 'i32', writes: 'runtime or owner', reads: 'owner',
-      means: 'return to libuv at the latest after this, nanoseconds',
+      means: 'the longest time before it returns to libuv, nanoseconds',
     },
     phase: {
       at: 768, type: 'i32', writes: 'owner', reads: 'runtime',
@@ -74,7 +76,7 @@ export const partyLayout = {
     },
     seenChanges: {
       at: 772, type: 'i32', writes: 'owner', reads: 'runtime',
-      means: 'the changes of the runtime block that it has seen and acts by',
+      means: 'the value of changes in the runtime block that it has seen and acts by',
     },
     turns: {
       at: 896, type: 'f64', writes: 'owner', reads: 'runtime', status: 'turns', unit: 'count',
@@ -94,7 +96,7 @@ export const partyLayout = {
     },
     turnNs: {
       at: 928, type: 'f64', writes: 'owner', reads: 'owner',
-      means: 'start of the present turn, nanoseconds since the runtime began',
+      means: 'when the present turn began, nanoseconds since the runtime began',
     },
     steps: {
       at: 936, type: 'f64', count: 8, writes: 'owner', reads: 'runtime', status: 'steps', unit: 'count',
@@ -138,7 +140,7 @@ export const partyLayout = {
     },
     droppedLateCalls: {
       at: 1072, type: 'f64', writes: 'owner', reads: 'runtime', status: 'droppedByReason.lateCalls', unit: 'count',
-      means: 'calls that nobody waited for any more when their turn came',
+      means: 'calls for which nobody waited any longer when their turn came',
     },
     droppedLateAnswers: {
       at: 1080, type: 'f64', writes: 'owner', reads: 'runtime', status: 'droppedByReason.lateAnswers', unit: 'count',
@@ -191,21 +193,21 @@ export const partyLayout = {
     },
     callsMade: {
       at: 1432, type: 'f64', writes: 'owner', reads: 'owner',
-      means: 'calls that it and those in its place before it have made: numbers of calls go on behind them',
+      means: 'calls made by it and by the threads that had its place before; the next call gets the number after',
     },
     lookedNs: {
       at: 1440, type: 'f64', writes: 'owner', reads: 'owner',
-      means: 'when it looked at its sources last before the present turn: what the turn found has come since',
+      means: 'when it last looked at its sources before the present turn; what this turn found came after that',
     },
     wokeNs: {
       at: 1448, type: 'f64', writes: 'owner', reads: 'owner', means: 'when it awoke from its last sleep',
     },
     wokenNs: {
       at: 1536, type: 'f64', writes: 'whoever wakes it', reads: 'owner',
-      means: 'when somebody woke it last, where figures are taken',
+      means: 'when somebody last woke it, where figures are taken',
     },
     wokenBy: {
-      at: 1544, type: 'i32', writes: 'whoever wakes it', reads: 'owner', means: 'that party, plus 1',
+      at: 1544, type: 'i32', writes: 'whoever wakes it', reads: 'owner', means: 'the party that woke it last, plus 1',
     },
     stalls: {
       at: 1664, type: 'f64', writes: 'the watcher of stalls', reads: 'runtime', status: 'stalls', unit: 'count',
@@ -214,7 +216,7 @@ export const partyLayout = {
   },
 } as const satisfies Structure;
 
-/** What concerns all parties. */
+/** What all parties need to know: who is there, and who owns which bucket. */
 export const runtimeLayout = {
   name: 'Runtime',
   bytes: 6528,
@@ -227,15 +229,15 @@ export const runtimeLayout = {
     parties: { at: 8, type: 'i32', writes: 'runtime', reads: 'all', means: 'reactors and the main thread' },
     changes: {
       at: 128, type: 'i32', writes: 'runtime', reads: 'all',
-      means: 'grows with each change of a word below: then look at presence and generation',
+      means: 'grows with each change of a word below; whoever sees that looks at presence and generation',
     },
     reactors: {
       at: 132, type: 'i32', writes: 'runtime', reads: 'all',
-      means: 'reactors that there are now: those with a lower number; the rest are ABSENT',
+      means: 'how many reactors there are now; those from this number on are ABSENT',
     },
     presence: {
       at: 256, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
-      means: 'Presence: HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2 for good; ABSENT 3',
+      means: 'Presence. HERE 0; AWAY 1: nobody chooses it, and what is sent to it waits; DEAD 2: for good; ABSENT 3',
     },
     bucketOwner: {
       at: 1408, type: 'i32', count: 1024, writes: 'runtime', reads: 'all',
@@ -243,27 +245,28 @@ export const runtimeLayout = {
     },
     generation: {
       at: 5504, type: 'i32', count: 256, writes: 'runtime', reads: 'all',
-      means: 'threads that have died in this reactor\'s place; grows with the worker exit event',
+      means: 'how many threads of this reactor have died; grows at the exit event of the worker',
     },
   },
 } as const satisfies Structure;
 
-/** What concerns all parties about keyed messages. A slot is one stage of one bucket: stage * 1,024 + bucket. */
+/** What all parties need to know about keyed messages. A slot is one stage of one bucket: stage * 1,024 + bucket. */
 export const slotsLayout = {
   name: 'Slots',
   bytes: 32896,
   fields: {
-    stages: { at: 0, type: 'i32', writes: 'all set', reads: 'runtime', means: 'a bit for each stage that is used' },
+    stages: { at: 0, type: 'i32', writes: 'all set', reads: 'runtime', means: 'one bit for each stage that is used' },
     word: {
-      at: 128, type: 'i32', count: 8192, writes: 'runtime; who gets the slot, at the end of its move', reads: 'all',
-      means: 'whose the slot is: owner (8 bits), next owner (8), 1 while it moves, generation (15)',
+      at: 128, type: 'i32', count: 8192, writes: 'runtime; the next owner, at the end of a move', reads: 'all',
+      means: 'who owns the slot: owner (8 bits), next owner (8), 1 while it moves, generation (15)',
     },
   },
 } as const satisfies Structure;
 
 /**
- * What one party knows of the slots, as a sender and as an owner. Behind it lies `taken[parties][8192]`, 32 bits each,
- * which the party writes as an owner: the messages of each slot that it has taken from each sender. All zero at first.
+ * What one party knows about the slots, as a sender and as an owner. `taken[parties][8192]`, with 32 bits each, follows
+ * this structure; the party writes it as an owner: how many messages of each slot it has taken from each sender. It is
+ * all zero at first.
  */
 export const bucketsLayout = {
   name: 'Buckets',
@@ -271,7 +274,7 @@ export const bucketsLayout = {
   fields: {
     sent: {
       at: 0, type: 'i32', count: 8192, writes: 'sender', reads: 'owners',
-      means: 'messages of each slot that this party has sent to whoever owned it; comes round',
+      means: 'messages of each slot that this party has sent to its owner of the time; wraps',
     },
     busyNs: {
       at: 32768, type: 'f64', count: 1024, writes: 'owner', reads: 'runtime',
@@ -279,7 +282,7 @@ export const bucketsLayout = {
     },
     held: {
       at: 40960, type: 'f64', writes: 'owner', reads: 'runtime',
-      means: 'messages that this party has held because their bucket moved',
+      means: 'messages that this party has ever held because their bucket was moving',
     },
     waiting: {
       at: 40968, type: 'f64', writes: 'owner', reads: 'runtime',
@@ -287,23 +290,23 @@ export const bucketsLayout = {
     },
     lost: {
       at: 41088, type: 'f64', writes: 'owner', reads: 'runtime',
-      means: 'messages that a death has lost, as counted by the owner after it',
+      means: 'messages lost by a death, as counted by the next owner',
     },
     bands: {
       at: 41216, type: 'i32', count: 8, writes: 'sender', reads: 'owners',
-      means: 'a bit for each band in which this party sends messages of the stage',
+      means: 'one bit for each band in which this party sends messages of the stage',
     },
   },
 } as const satisfies Structure;
 
-/** What native hands to JavaScript in one turn: one thread, so plain words. Lanes, then timers. */
+/** What native code hands to JavaScript in one turn: lanes, then timers. It is all in one thread, without atomics. */
 export const deliveryLayout = {
   name: 'Delivery',
   bytes: 36928,
   fields: {
     lanes: { at: 0, type: 'i32', writes: 'native', reads: 'turn', means: 'ready lanes that follow' },
     timers: { at: 4, type: 'i32', writes: 'native', reads: 'turn', means: 'expired timers that follow' },
-    stop: { at: 12, type: 'i32', writes: 'native', reads: 'turn', means: 'the stop word as seen' },
+    stop: { at: 12, type: 'i32', writes: 'native', reads: 'turn', means: 'the stop word as native code saw it' },
     hasMore: {
       at: 16, type: 'i32', writes: 'turn', reads: 'native',
       means: '1: tasks are ready, come back without sleeping',
@@ -312,19 +315,20 @@ export const deliveryLayout = {
     isSummoned: { at: 24, type: 'i32', writes: 'both', reads: 'turn', means: '1: yieldRequested was seen and cleared' },
     tellLongNs: {
       at: 28, type: 'i32', writes: 'turn', reads: 'native',
-      means: 'a turn that takes so long is followed by another, which learns how long it was; 0: none is',
+      means: 'after a turn that takes this long another follows, which is told how long it was; 0: never',
     },
     lane: { at: 64, type: 'i32', count: 4096, writes: 'native', reads: 'turn', means: 'lane numbers' },
     timer: { at: 16448, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },
     isMuted: {
       at: 20544, type: 'i32', count: 4096, writes: 'turn', reads: 'native',
-      means: '1: records of this lane wait for room elsewhere, do not report it',
+      means: '1: records of this lane wait for room elsewhere; do not report it',
     },
   },
 } as const satisfies Structure;
 
 /**
- * Requests to the wheel, gathered by JavaScript and drained by the next poll. Pairs: id, deadline (negative: disarm).
+ * Requests to the wheel, which JavaScript gathers and the next poll drains: pairs of id and deadline (negative:
+ * disarm).
  */
 export const timerRequestsLayout = {
   name: 'TimerRequests',
@@ -338,8 +342,8 @@ export const timerRequestsLayout = {
 } as const satisfies Structure;
 
 /**
- * One timer, two to a cache line: what the wheel keeps of it and what JavaScript keeps of it. One thread's. All zero:
- * never used.
+ * One timer: what the wheel keeps of it and what JavaScript keeps of it. Two fit into a cache line. Only one thread
+ * uses it. A record that is all zero has never been used.
  */
 export const timerRecordLayout = {
   name: 'TimerRecord',
@@ -353,6 +357,9 @@ export const timerRecordLayout = {
       at: 20, type: 'i32', writes: 'timers', reads: 'timers',
       means: 'generation, state and band: see timer-table.ts',
     },
-    deadlineNs: { at: 24, type: 'f64', writes: 'timers', reads: 'timers', means: 'when it is due, as last asked for' },
+    deadlineNs: {
+      at: 24, type: 'f64', writes: 'timers', reads: 'timers',
+      means: 'when it is due, as it was last asked for',
+    },
   },
 } as const satisfies Structure;

@@ -20,7 +20,7 @@ describe('the layout table', () => {
   for (const structure of structures) {
     const fields = Object.entries(structure.fields);
 
-    it(`${structure.name}: fields are aligned, in order, without overlap, and inside`, () => {
+    it(`${structure.name}: its fields are aligned, in order, inside it, and do not overlap`, () => {
       let end = 0;
       for (const [name, field] of fields) {
         expect(field.at % SIZE[field.type], `alignment of ${name}`).toBe(0);
@@ -31,7 +31,7 @@ describe('the layout table', () => {
       expect(structure.bytes % 8, 'so that a structure behind it is aligned').toBe(0);
     });
 
-    it(`${structure.name}: every field says who writes, who reads and what it means`, () => {
+    it(`${structure.name}: every field says who writes it, who reads it and what it means`, () => {
       for (const [name, { writes, reads, means }] of fields)
         expect(
           [writes, reads, means].every((text) => text.length > 0), name,
@@ -39,11 +39,12 @@ describe('the layout table', () => {
     });
   }
 
-  // Delivery and TimerRequests belong to one thread.
+  // Delivery and TimerRequests are missing here because each belongs to one thread.
   const shared = [queueLayout, linkedLayout, partyLayout, runtimeLayout, slotsLayout, bucketsLayout, pipeLayout];
   for (const structure of shared) {
-    it(`${structure.name}: words of different writers lie ${LINE_BYTES} bytes apart`, () => {
-      // The same writer or the same set of writers: a header written once before the others start counts as one.
+    it(`${structure.name}: words that different threads write lie ${LINE_BYTES} bytes apart`, () => {
+      // Fields with the same text for their writers form one group; so does a header, which is written once at the
+      // start.
       const groupOf = ({ writes }: LayoutField) => writes.replace(/, last$/, '');
       const fields = Object.entries(structure.fields as Record<string, LayoutField>);
       for (const [i, [name, field]] of fields.entries()) {
@@ -91,14 +92,14 @@ describe('the layout table', () => {
     expect(words.attention.AWAKE, 'above every band').toBeGreaterThanOrEqual(BANDS);
   });
 
-  it('has a hash that knows offsets, types, sizes and values, not prose', () => {
+  it('has a hash, which is always the same', () => {
     expect(layoutHash()).toMatch(/^[0-9a-f]{16}$/);
     expect(layoutHash()).toBe(layoutHash());
   });
 });
 
 describe('native/layout.h', () => {
-  it('is what the generator makes of the table today', () => {
+  it('is what the generator makes of the present table', () => {
     const header = readFileSync(join(root, 'native', 'layout.h'), 'utf8');
     const copy = mkdtempSync(join(tmpdir(), 'percore-layout-'));
     try {

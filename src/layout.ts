@@ -1,9 +1,9 @@
 /**
- * The one table of every shared word: field, type, offset, who writes, who reads, what it means, and, of a word that
- * operators see, its name in `runtime.status()`. Data, no logic. It lies in a file for each part of Percore
- * (layout-queues.ts, layout-reactor.ts, layout-io.ts and others); everybody imports it from here.
- * `native/layout.h` is generated from it and carries the same hash, which `native.ts` compares at load, so that the two
- * languages cannot drift. No offset is typed anywhere else.
+ * The one table of all shared words: field, type, offset, who writes, who reads, what it means, and for words that
+ * operators see, their name in `runtime.status()`. It is data without logic. Each part of Percore has a file for its
+ * tables (layout-queues.ts, layout-reactor.ts, layout-io.ts and others), and everybody imports them from here.
+ * `native/layout.h` is generated from the table and carries the same hash, which `native.ts` compares when it loads the
+ * addon, so the two languages cannot drift apart. No offset is typed anywhere else.
  *
  * Words that different threads write lie 128 bytes apart, because processors fetch lines of 64 bytes in pairs.
  * Every structure starts with magic and version; every reserved byte is zero.
@@ -12,7 +12,7 @@
  *           | (place 1 768 …) | records 768 …
  *   Place   | consumer's line 0, its counts 64 | producer's line 128
  *   Linked  | Queue | header 768 | producer's line 896 | chunks' table 1024 … | chunk 0 | chunk 1 | …
- *             The chunks come as they are needed.
+ *             Chunks are added as they are needed.
  *   Group   | header 0 | closing 128 | lanes' version 256 | bell 384 | ready 512 | used 640 | places 768 | lanes 1024
  *           | Queue | Queue | …
  *   Party   | header 0 | attention 128 | yield 256 | stop 384 | lanes 512 | settings 640 | phase 768 | counters 896 …
@@ -84,7 +84,7 @@ export const structures: readonly Structure[] = [
   queueFileLayout, sharerLayout,
 ];
 
-/** Values of shared words that both languages name. */
+/** The values of shared words for which both languages have names. */
 export const words = {
   attention: { PARKED: -1, AWAKE: 8 },
   stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
@@ -109,12 +109,12 @@ export const constants = {
   LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
 
-/** Bytes of one party's Buckets and of what it has taken from each of `parties`. */
+/** The size in bytes of one party's Buckets, including what it has taken from each of `parties`. */
 export const bucketsBytes = (parties: number): number => bucketsLayout.bytes + parties * SLOTS * 4;
-/** Where lane `lane` of producer `from` begins in an inbox of `parties` parties whose lanes hold `laneBytes`. */
+/** The offset of lane `lane` of producer `from` in an inbox for `parties` parties whose lanes hold `laneBytes` each. */
 export const laneOffset = (parties: number, laneBytes: number, from: number, lane: number): number =>
   partyLayout.bytes + parties * LINE_BYTES + (from * LANES_PER_PEER + lane) * laneStride(laneBytes);
-/** A lane's header and records, and one line more, since a DataView must reach past the last record. */
+/** The size of a lane: header, records, and one more line because a DataView must reach past the last record. */
 export const laneStride = (laneBytes: number): number => queueLayout.bytes + laneBytes + LINE_BYTES;
-/** Bytes of a whole inbox. Untouched lanes cost address space and no memory. */
+/** The size of a whole inbox in bytes. Lanes that are never touched cost address space but no memory. */
 export const inboxBytes = (parties: number, laneBytes: number): number => laneOffset(parties, laneBytes, parties, 0);

@@ -1,17 +1,16 @@
 /**
- * Promises that are settled at once, and the event loop. `await` of such a promise goes on in a microtask, and as long
- * as there are microtasks the loop makes no pass: with a producer in another thread that keeps up, `while (…) await
- * consumer.ready()` would keep every timer and socket of this thread waiting for ever. So whoever hands out such
- * promises asks here: within a millisecond they may be settled at once, as most are; after that the next of them waits
- * until the loop has made a pass.
+ * Keeps promises that are settled at once from starving the event loop. After `await` of such a promise the code goes
+ * on in a microtask, and the loop makes no pass while there are microtasks. With a producer in another thread that
+ * keeps up, `while (…) await consumer.ready()` would therefore keep every timer and socket of this thread waiting for
+ * ever. So code that hands out such promises asks here first. For a millisecond it may settle them at once, which is
+ * enough for most; after that, the next promise waits until the loop has made a pass.
  *
  *     if (isPassDue()) await nextPass();
  *
- * Whether the loop has made a pass is known by an immediate, which runs once in each and by itself keeps no thread
- * alive.
+ * An immediate tells whether the loop has made a pass. It runs once in each pass, and does not keep the thread alive.
  */
 
-/** Milliseconds for which promises that are settled at once may hold the loop of this thread. */
+/** For how many milliseconds promises that are settled at once may hold up the loop of this thread. */
 const MOST_MS = 1;
 
 let sinceMs = 0;
@@ -26,7 +25,8 @@ function notePass(): void {
 }
 
 /**
- * True when the loop of this thread has made no pass for a millisecond of asking. Allocates once a pass; blocks nobody.
+ * True if this function has been called for more than a millisecond without a pass of this thread's loop in between.
+ * Allocates once in each pass; blocks nobody.
  */
 export function isPassDue(): boolean {
   if (immediate === undefined) {

@@ -15,8 +15,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'percore-native-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 /**
- * Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it: of a package,
- * or in a bundle.
+ * Loads the addon in a process of its own, from a copy of the compiled files that has no addon beside it. The copy
+ * looks like an installed package, or like a bundle if `name` is another one.
  */
 function load(
   path: string | undefined, cwd = scratch, name = 'percore',
@@ -33,7 +33,7 @@ function load(
       const { code, message, value, allowed } = error;
       console.log(JSON.stringify({ code, message, value, allowed }));
     }`;
-  // Where nothing may stand in.
+  // The portable backend must not take the addon's place here.
   const environment: NodeJS.ProcessEnv = { ...process.env, PERCORE_BACKEND: 'native' };
   delete environment['PERCORE_NATIVE_PATH'];
   if (path !== undefined) environment['PERCORE_NATIVE_PATH'] = path;
@@ -47,7 +47,8 @@ function load(
 const beside = join(scratch, 'copy', 'native', 'build', 'Release', 'percore.node');
 
 /**
- * What each group must have: the compiler refuses names that the interface does not know, the test those of the addon.
+ * What each group must have. The compiler refuses names that the interface lacks, and the test refuses differences from
+ * the addon.
  */
 const GROUPS: {
   readonly [G in Exclude<keyof Native, 'layoutHash'>]-?: readonly Exclude<keyof NonNullable<Native[G]>, 'knock'>[];
@@ -92,7 +93,7 @@ const GROUPS: {
 };
 
 describe('the addon', () => {
-  it('gives the groups of functions that src/native/ asks for, and nothing else', () => {
+  it('has the groups of functions that src/native/ asks for, and nothing else', () => {
     const { layoutHash: _hash, ...groups } = native();
     const given = Object.fromEntries(
       Object.entries(groups).map(([name, group]) => [name, Object.keys(group).toSorted()]),
@@ -104,13 +105,13 @@ describe('the addon', () => {
       for (const callable of Object.values(group)) expect(callable).toBeTypeOf('function');
   });
 
-  it('is loaded once a thread', () => {
+  it('is loaded once in each thread', () => {
     expect(native()).toBe(native());
     expect(native().layoutHash).toBe(layoutHash());
   });
 
-  it('loaded by a thread that is terminated meanwhile takes nobody with it', () => {
-    // The thread says when it begins, so that terminate() meets each part of the load once in a while.
+  it('does not crash the process when a thread is terminated while it loads the addon', () => {
+    // The thread says when it begins to load, so that over 60 runs terminate() meets every part of that.
     const script = `
       import { Worker } from 'node:worker_threads';
       const begun = new Int32Array(new SharedArrayBuffer(4));
@@ -137,7 +138,7 @@ describe('the addon', () => {
     expect({ stdout, stderr, signal }).toEqual({ stdout: 'whole\n', stderr: '', signal: null });
   });
 
-  it('names the option that is missing where Node may not load addons', () => {
+  it('names the missing option if Node may not load addons', () => {
     const script = `import { native } from ${JSON.stringify(new URL('./native.js', import.meta.url).href)}; try { `
       + `native(); } catch (error) { console.log(error.code, error.message); }`;
     const { stdout } = spawnSync(process.execPath, ['--no-addons', '--input-type=module', '-e', script], {
@@ -152,7 +153,7 @@ describe('the addon', () => {
     expect(load(addon).cpus).toBe(native().threads.getAffinity().length);
   });
 
-  it('that is missing is an error with each place that was tried, the Node version and the fix', () => {
+  it('if missing, is an error with each place that was tried, the Node version and the fix', () => {
     const { code, message } = load(undefined);
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
     const remedy =
@@ -164,7 +165,7 @@ describe('the addon', () => {
     );
   });
 
-  it('is found in the package of its platform, where percore is installed', () => {
+  it('is found in the package of its platform that is installed beside percore', () => {
     const folder = join(scratch, 'copy', 'node_modules', platformPackage);
     cpSync(addon, join(folder, 'percore.node'));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: platformPackage, main: 'percore.node' }));
@@ -175,19 +176,19 @@ describe('the addon', () => {
     }
   });
 
-  it('that is missing beside a bundle says that no addon goes into one', () => {
+  it('if missing beside a bundle, is an error that says that an addon cannot be bundled', () => {
     expect(load(undefined, scratch, 'an-application').message).toMatch(
       /part of a bundle, into which no addon goes: leave percore out of .* \(esbuild: --external:percore\), or set /,
     );
   });
 
-  it('is found by a relative PERCORE_NATIVE_PATH, from the current folder or from where the code is', () => {
+  it('is found by a relative PERCORE_NATIVE_PATH, from the current folder or from that of the code', () => {
     expect(load('native/build/Release/percore.node', root).cpus).toBe(native().threads.getAffinity().length);
     cpSync(addon, join(scratch, 'copy', 'dist', 'src', 'addons', 'percore.node'));
     expect(load('./addons/percore.node', tmpdir()).cpus).toBe(native().threads.getAffinity().length);
   });
 
-  it('that is missing where PERCORE_NATIVE_PATH points is looked for in its usual place too; both are named', () => {
+  it('if missing where PERCORE_NATIVE_PATH points, is looked for in its usual place too; both are named', () => {
     const { code, message } = load('/nowhere/percore.node');
     expect(code).toBe('ERR_PERCORE_NATIVE_UNAVAILABLE');
     expect(message!.split('\n').slice(1)).toEqual([
@@ -195,7 +196,7 @@ describe('the addon', () => {
     ]);
   });
 
-  it('that cannot be loaded says why', () => {
+  it('if it cannot be loaded, is an error that says why', () => {
     const broken = join(scratch, 'broken.node');
     writeFileSync(broken, 'not a shared object');
     const { code, message } = load(broken);
@@ -203,8 +204,8 @@ describe('the addon', () => {
     expect(message).toMatch(/broken\.node: .*(invalid ELF header|file too short)/);
   });
 
-  it('that was built for another layout is ERR_PERCORE_LAYOUT_MISMATCH naming both hashes and the fix', () => {
-    // The real addon with other digits where its hash stands.
+  it('if built for another layout, is ERR_PERCORE_LAYOUT_MISMATCH with both hashes and the fix', () => {
+    // The real addon, but with other digits in the place of its hash.
     const ours = layoutHash();
     const theirs = 'f0e1d2c3b4a59687';
     const binary = readFileSync(addon);

@@ -1,6 +1,7 @@
 /**
- * The only file that touches the addon: finds it, loads it on first use and checks the layout handshake. What the addon
- * gives is typed in native/index.ts, by capability; where there is none, the backend of portable/ takes its place.
+ * The only file that touches the addon: it finds the addon, loads it on first use and compares the layout hashes. The
+ * types of the addon's functions are in native/index.ts, grouped by capability. Where no addon can be loaded, the
+ * backend in portable/ takes its place.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,21 +18,23 @@ export type * from './native/index.js';
 let chosen: Choice | undefined;
 
 /**
- * The backend's groups of functions, loaded once in each thread: the addon's, or the portable ones. Throws
- * ERR_PERCORE_LAYOUT_MISMATCH; ERR_PERCORE_NATIVE_UNAVAILABLE where PERCORE_BACKEND is "native" and there is no addon;
- * and ERR_PERCORE_INVALID_ARGUMENT where it is no backend.
+ * The groups of functions of this thread's backend, which is the addon or the portable one; loaded at the first call in
+ * each thread. Throws ERR_PERCORE_LAYOUT_MISMATCH; ERR_PERCORE_NATIVE_UNAVAILABLE if PERCORE_BACKEND is "native" and no
+ * addon can be loaded; and ERR_PERCORE_INVALID_ARGUMENT if PERCORE_BACKEND does not name a backend.
  */
 export function native(): Native {
   return (chosen ??= chooseBackend(load, portableBackend)).groups;
 }
 
-/** Which backend this thread runs on, and why it is not the addon. Loads it; throws as `native` does. */
+/** Which backend this thread uses, and if it is not the addon, why. Loads the backend, and throws as `native` does. */
 export function backendInForce(): Pick<Choice, 'backend' | 'reason'> {
   native();
   return chosen!;
 }
 
-/** For a simulator: what stands in for the addon in this thread from now on. Returns what did so before. */
+/**
+ * For the simulator: from now on `other` takes the addon's place in this thread. Returns what had that place before.
+ */
 export function replaceNative(other: Native): Native {
   const before = native();
   chosen = { ...chosen!, groups: other };
@@ -42,10 +45,10 @@ function load(): Native {
   const tried: string[] = [];
   let isForbidden = false;
   const named = process.env['PERCORE_NATIVE_PATH'];
-  // A relative path is meant from where the program was started, or from the bundle that this module lies in.
+  // A relative path may be meant from the folder in which the program was started, or from the bundle with this module.
   const candidates = named === undefined || named === '' ? []
     : [resolve(named), isAbsolute(named) ? undefined : besideModule(import.meta.url, named)];
-  // A checkout has its own build, an installation the package of its platform.
+  // A checkout has a build of its own; an installed Percore has the package of its platform.
   candidates.push(besideModule(import.meta.url, '../../native/build/Release/percore.node'), addonPackage());
   const load = createRequire(pathToFileURL(resolve('percore.js')));
   for (const candidate of new Set(candidates)) {
@@ -79,11 +82,13 @@ function load(): Native {
 }
 
 /**
- * What to do about a missing addon: who works on Percore builds it, who uses it looks at how it was installed or
- * bundled.
+ * What to do about a missing addon. In a checkout it has to be built; otherwise something is wrong with how Percore was
+ * installed or bundled.
  */
 function remedy(): string {
-  if (process.platform !== 'linux') return 'Percore runs on Linux alone';
+  if (process.platform !== 'linux') {
+    return 'The addon is made for Linux alone; elsewhere Percore runs on its portable backend';
+  }
   const folder = besideModule(import.meta.url, '../..');
   if (folder !== undefined && existsSync(join(folder, 'scripts', 'build.mjs'))) {
     return 'Build it with "npm run build" (needs python3, make and g++)';
@@ -109,8 +114,9 @@ function isThisPackage(path: string): boolean {
 }
 
 /**
- * A path beside the module that calls, or beside the bundle that it has become part of; undefined where a bundler has
- * left no trace of it. `url` is the module's import.meta.url, which a CommonJS bundle does not have.
+ * Resolves a path relative to the calling module, or to the bundle that the module has become part of; undefined if a
+ * bundler has removed every trace of where that is. `url` is the module's import.meta.url, which does not exist in a
+ * CommonJS bundle.
  */
 export function besideModule(url: string | undefined, relative: string): string | undefined {
   if (url?.startsWith('file:') === true) return fileURLToPath(new URL(relative, url));
@@ -118,9 +124,9 @@ export function besideModule(url: string | undefined, relative: string): string 
 }
 
 /**
- * Where the program of a thread or of a reactor lies that the package brings along: beside the module that calls, or,
- * in a bundle of an application, beside the file that PERCORE_WORKER_PATH names. The first of these where it is, else
- * where it should be; never throws.
+ * The path of a program that comes with the package and that a thread or a reactor runs. It lies beside the calling
+ * module or, if Percore was bundled into an application, beside the file that PERCORE_WORKER_PATH names. Returns the
+ * first of the two at which there is a file, or else the first one. Never throws.
  */
 export function programPath(url: string | undefined, name: string): string {
   const beside = besideModule(url, name) ?? resolve(name);

@@ -1,6 +1,6 @@
 /**
- * Numbers that one seed gives again and again. mulberry32: small, and good enough to choose schedules by. Source: Tommy
- * Ettinger, 2017.
+ * Random numbers that can be repeated: the same seed gives the same numbers again. This is mulberry32, which is small
+ * and good enough to choose schedules by. Source: Tommy Ettinger, 2017.
  */
 export class Random {
   private state: number;
@@ -9,7 +9,7 @@ export class Random {
     this.state = seed | 0;
   }
 
-  /** 0 to below 1. */
+  /** A number from 0 up to, but not including, 1. */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.state ^ (this.state >>> 15), 1 | this.state);
@@ -22,7 +22,7 @@ export class Random {
     return Math.floor(this.next() * below);
   }
 
-  /** True once in so many. */
+  /** True once in `many` calls, on average. */
   oneIn(many: number): boolean {
     return this.next() * many < 1;
   }

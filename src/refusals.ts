@@ -1,35 +1,39 @@
 /**
- * Who has refused what since the present step began, in this thread.
+ * Notes who has refused what since the present step of this thread began.
  *
- * A step that answers BACK_PRESSURED waits for those who refused it, and for nobody else. Whatever is bounded and
- * refuses an offer for want of room therefore notes itself here: a lane, a mailbox, the producer of a queue, a
- * connection. Only a refusal costs anything.
+ * A step that answers BACK_PRESSURED waits for those who refused its offers, and for nobody else. So everything that is
+ * bounded notes itself here when it refuses an offer for lack of room: a lane, a mailbox, the producer of a queue, a
+ * connection. Offers that are accepted cost nothing here.
  */
 import { BACK_PRESSURED } from './result-codes.js';
 
-/** The door of whoever refuses; no entry of the package exports the key. The same in every copy of this module. */
+/**
+ * The method by which one waits for a refuser. No entry of the package exports this key, so only Percore can call it.
+ * It is the same in every copy of this module.
+ */
 export const AWAIT_ROOM: unique symbol = Symbol.for('percore.awaitRoom');
 
 export interface Refuser {
   /**
-   * Calls `then` once, later and never from within, when `needed` would be taken, or when nothing will be taken any
-   * more. Returns what takes the wish back. `needed` is what was noted with the refusal.
+   * Calls `then` once, as soon as an offer of size `needed` would be accepted, or when nothing will ever be accepted
+   * again; it never calls `then` before this method has returned. `needed` is what was noted with the refusal. Returns
+   * a function that cancels the wait; `then` may be called once even after that, and must then do nothing.
    */
   [AWAIT_ROOM](needed: number, then: () => void): () => void;
 }
 
-/** Of each refuser of this step, the room that it lacked: for the smallest record that it refused. */
+/** The refusers of this step and, for each, the size of the smallest record that it refused. */
 const refusers: Refuser[] = [];
 const needs: number[] = [];
 let count = 0;
 let isInStep = false;
 
-/** `refuser` had no room for `needed`. Outside of a step nobody will ask. */
+/** Notes that `refuser` had no room for `needed`. Outside of a step this does nothing, since nobody would ask. */
 export function noteRefusal(refuser: Refuser, needed: number): void {
   if (!isInStep) return;
   const known = refusers.indexOf(refuser);
   if (known >= 0) {
-    // Two records of one step: the smaller can be taken first.
+    // It refused two records of this step. The smaller one will fit first.
     if (needed < needs[known]!) needs[known] = needed;
     return;
   }
@@ -39,7 +43,7 @@ export function noteRefusal(refuser: Refuser, needed: number): void {
 }
 
 /**
- * For a message that cannot be given to a step at all: it waits as if a step had run and been refused by this one.
+ * For a message that cannot be given to a step yet: it then waits as if a step had run and `refuser` had refused it.
  * Answers BACK_PRESSURED.
  */
 export function refuseFor(refuser: Refuser, needed = 0): number {
@@ -49,25 +53,25 @@ export function refuseFor(refuser: Refuser, needed = 0): number {
   return BACK_PRESSURED;
 }
 
-/** A step begins. What was refused before does not concern it. */
+/** A step begins. Earlier refusals do not concern it. */
 export function beginStep(): void {
   isInStep = true;
   if (count !== 0) forget();
 }
 
-/** True when somebody has refused what this step has offered. */
+/** True if somebody has refused an offer of this step. */
 export function isRefused(): boolean {
   return count !== 0;
 }
 
-/** The step has ended: what its promises or others are refused from here on is their own concern. */
+/** The step has ended. Refusals from here on, such as those in its promises, are not noted. */
 export function endStep(): void {
   isInStep = false;
 }
 
 /**
- * Waits for all who have refused the step that has just ended; false when nobody has. `takeBack` gets what ends each
- * wish.
+ * Asks everybody who refused the step that has just ended to call `then` once there is room; false if nobody refused
+ * it. For each refuser, a function that cancels the wait is added to `takeBack`.
  */
 export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boolean {
   if (count === 0) return false;
@@ -76,19 +80,19 @@ export function awaitRefusers(then: () => void, takeBack: (() => void)[]): boole
   return true;
 }
 
-/** What their door is for those whose room is promised, as by `room()` or `writable()`. */
+/** Implements AWAIT_ROOM for a refuser whose `room()` returns a promise. */
 export function awaitPromised(
   room: (options: { signal: AbortSignal }) => Promise<unknown>, then: () => void,
 ): () => void {
   const end = new AbortController();
-  // A wait that fails ends as well: the step is run again and meets what has failed.
+  // If the wait fails, call `then` too: the step runs again and meets the failure itself.
   room({ signal: end.signal }).then(then, then);
   return () => end.abort();
 }
 
 /**
- * For a simulator that runs one thread's code in the middle of another's step: nothing is noted from now on. The
- * function returned puts back what was.
+ * For the simulator, which runs one thread's code in the middle of another thread's step: forgets all refusals and
+ * notes none from now on. The returned function restores what was noted before.
  */
 export function setRefusalsAside(): () => void {
   const kept = { refusers: [...refusers], needs: [...needs], count, isInStep };

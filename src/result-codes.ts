@@ -1,28 +1,29 @@
 /**
- * Result codes: what a full or closed queue answers. Small negative numbers, never thrown, never mixed up with 0 or
- * with a position, which are both good answers.
+ * Result codes: what an operation answers when a queue is full, empty or closed. They are small negative numbers and
+ * are never thrown. A negative number cannot be mistaken for 0 or for a position, both of which mean success.
  */
 import { invalidArgument } from './errors.js';
 
-/** It was taken. A call that answers a position instead answers 0 or more: so ask whether the answer is below 0. */
+/** Accepted. Calls that answer a position answer 0 or more for success, so test whether the answer is below 0. */
 export const OK = 0;
-/** No room now. Nothing was taken; try again after the consumer has released records. */
+/** There is no room at present. Nothing was accepted; try again after the consumer has released records. */
 export const BACK_PRESSURED = -1;
-/** The other side is gone or the queue is closed. Nothing was taken, and nothing will be. */
+/** The other side is gone or the queue is closed. Nothing was accepted, and nothing ever will be. */
 export const CLOSED = -2;
-/** This record can never fit. The queue's `maxRecordBytes` says what can. */
+/** This record is too large ever to fit. The queue's `maxRecordBytes` is the limit. */
 export const TOO_LARGE = -3;
-/** Nothing to read now. */
+/** There is nothing to read at present. */
 export const EMPTY = -4;
 
-/** A step's answer: keep this record and call me with it again, after others of the band; it has more to do. */
+/** The answer of a step that has more to do: keep this record and call me with it again, after others of the band. */
 export const AGAIN = -5;
 
-/** Not taken because a consumer that is too slow has asked for that (`drop-newest`). Counted; go on with the next. */
+/** Not accepted, because a slow consumer has chosen `drop-newest`. The record is counted; go on with the next one. */
 export const DROPPED = -6;
-/** This consumer held the producer back for too long and was put out. Subscribe again. */
+/** This consumer held the producer back for too long and has lost its place. Leave and subscribe again. */
 export const EVICTED = -7;
 
+/** Any of the result codes. */
 export type ResultCode =
   | typeof OK
   | typeof BACK_PRESSURED
@@ -33,7 +34,7 @@ export type ResultCode =
   | typeof DROPPED
   | typeof EVICTED;
 
-/** The code's name, for messages and counters: `BACK_PRESSURED` for -1. */
+/** The name of a code for messages and counters, such as `BACK_PRESSURED` for -1. */
 export function nameOfCode(code: number): string {
   switch (code) {
     case BACK_PRESSURED: return 'BACK_PRESSURED';

@@ -1,9 +1,10 @@
 /**
- * Whether what a user's function has answered is a promise, of the language or of a library. Whoever awaits it does so
- * by `await` or Promise.resolve, which take care of a `then` that calls back twice, throws, or lies.
+ * True if `value`, which a user's function has returned, is a promise, be it one of the language or of a library. To
+ * wait for it, use `await` or Promise.resolve: they cope with a `then` that calls back twice, throws, or does not do
+ * what it should.
  *
- * Not for each message: a step and the handler of a call look for themselves, where they see one kind of promise only
- * and V8 therefore knows the place of its `then`.
+ * Do not call this for each message. A step and the handler of a call have a test of their own, since there V8 sees
+ * only one kind of promise and therefore knows where its `then` is.
  */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return (typeof value === 'object' || typeof value === 'function') && value !== null

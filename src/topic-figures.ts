@@ -1,7 +1,7 @@
 /**
- * What each party has done for its topics and subscriptions, in memory that all threads of the process read: a row
- * each. The numbers are plain stores of their one writer: they are statistics. A row's name is complete before `used`
- * says that the row is there, and a topic that is made again goes on with the row that it had.
+ * The figures of each party's topics and subscriptions, one row for each, in memory that all threads of the process can
+ * read. The numbers are statistics, which their one writer stores without atomics. A row's name is complete before
+ * `used` says that the row is there. A topic that is made again continues with the row that it had before.
  */
 import { TOPIC_NAME_BYTES, TOPIC_ROWS, topicRowLayout, topicRowsLayout, topicRowsOffset } from './layout.js';
 
@@ -9,7 +9,7 @@ const field = topicRowLayout.fields;
 const { used, leftOut } = topicRowsLayout.fields;
 export const PUBLISHES = 1;
 export const SUBSCRIBES = 2;
-/** Where a row's numbers lie, as an index of `numbers`. */
+/** The indexes of a row's figures in `numbers`. */
 export const MESSAGES = field.messages.at >> 3;
 export const REFUSED = field.refused.at >> 3;
 export const LAG = field.lag.at >> 3;
@@ -18,9 +18,9 @@ export const DROPPED_OLDEST = field.droppedOldest.at >> 3;
 export const DROPPED_EVICTED = field.droppedEvicted.at >> 3;
 export const DROPPED_LEFT = field.droppedLeft.at >> 3;
 
-/** The row of one topic or subscription. Its owner writes. */
+/** The row of one topic or subscription. Only its owner writes it. */
 export class TopicRow {
-  /** By the indexes above. */
+  /** The figures, by the indexes above. */
   readonly numbers: Float64Array;
   private readonly words: Int32Array;
 
@@ -29,10 +29,10 @@ export class TopicRow {
     this.words = new Int32Array(memory, at, topicRowLayout.bytes >> 2);
   }
 
-  /** Nothing waits any more, and the next one of this name may have the row. */
+  /** Ends the row: nothing waits any longer, and the next topic or subscription of this name may have it. */
   end(): void {
     this.numbers[LAG] = 0;
-    // A statistic; its owner alone looks at it.
+    // A statistic. Only its owner acts on it.
     Atomics.store(this.words, field.isOver.at >> 2, 1);
   }
 }
@@ -42,14 +42,14 @@ export class TopicRows {
   private readonly head: Int32Array;
   private readonly at: number;
 
-  /** `party`: the thread's own. Whoever had its place before has nothing any more. */
+  /** `party` is that of the calling thread. Rows of an earlier thread in its place are ended. */
   constructor(private readonly memory: SharedArrayBuffer, private readonly party: number) {
     this.at = topicRowsOffset(party);
     this.head = new Int32Array(memory, this.at, topicRowsLayout.bytes >> 2);
     for (let i = 0; i < this.count; i++) new TopicRow(memory, this.rowAt(i)).end();
   }
 
-  /** A row for a topic that begins. Beyond the last one it is memory that nobody reads. Allocates. */
+  /** A row for a topic or subscription that begins; once all are used, a row in memory that nobody reads. Allocates. */
   begin(role: number, name: string, band: number, capacity: number): TopicRow {
     const bytes = Buffer.from(name, 'utf8').subarray(0, TOPIC_NAME_BYTES);
     const { count } = this;
@@ -70,7 +70,7 @@ export class TopicRows {
   }
 
   private get count(): number {
-    // topics.used: its owner alone writes it.
+    // topics.used: only this thread writes it.
     return Atomics.load(this.head, used.at >> 2);
   }
 
@@ -95,7 +95,7 @@ export class TopicRows {
   }
 }
 
-/** For any thread: where the rows of a party lie in this memory, those that are there. */
+/** The offset of a party's rows in this memory, and how many there are. Any thread may call this. */
 export function topicRowsOf(memory: SharedArrayBuffer, party: number): { at: number; count: number } {
   const at = topicRowsOffset(party);
   // topics.used: pairs with the store in begin(): the rows below are complete.

@@ -9,7 +9,7 @@ const two = () => {
 };
 
 describe('who subscribes to what', () => {
-  it('is seen by others as it was written last, and nothing is read again while nothing changes', () => {
+  it('is seen by others as it was last written, and is not read again while nothing changes', () => {
     const { one, other } = two();
     const before = other.changes();
     one.write(['prices.*', 'a', '', 'é𝄞x']);
@@ -21,7 +21,7 @@ describe('who subscribes to what', () => {
     expect([other.of(1).patterns, other.of(2).patterns]).toEqual([[], []]);
   });
 
-  it('goes on where the count of its changes wraps', () => {
+  it('still works after the count of its changes has wrapped', () => {
     const { memory, one, other } = two();
     const words = new Int32Array(memory);
     words[(topicMemberOffset(0) + topicMemberLayout.fields.state.at) >> 2] = 2 ** 31 - 2;
@@ -31,7 +31,7 @@ describe('who subscribes to what', () => {
     }
   });
 
-  it('is empty for a new thread, which has another generation and retains nothing', () => {
+  it('is empty for a new thread, which has a new generation and retains nothing', () => {
     const { one, other } = two();
     one.write(['a']);
     one.retain(2);
@@ -42,7 +42,7 @@ describe('who subscribes to what', () => {
     expect([other.of(0).generation === generation, other.retaining(0)]).toEqual([false, 0]);
   });
 
-  it('has a bound, and what goes beyond it changes nothing', () => {
+  it('has a limit, and patterns beyond it are refused and change nothing', () => {
     const { one, other } = two();
     const most = Array.from({ length: PATTERNS_BYTES / (4 + 512) - 1 }, (_, i) => `${i}`.padEnd(256, 'x'));
     one.write(most);

@@ -1,23 +1,24 @@
 /**
- * Who subscribes to which topics, in memory that all parties of a runtime share. A publisher compares one word before
- * each message and reads the rest only when that has changed; nobody is asked, and nobody has to answer.
+ * Who subscribes to which topics, in memory that all parties of a runtime share. Before each message a publisher
+ * compares one word, and reads the rest only if that word has changed. So joining needs no question and no answer.
  *
- *      party that joins or leaves                            publisher, before each message
- *      writes its patterns into its half that is not valid   changes: as before? goes on with what it knows
- *      state: that half is valid now                         else: reads the valid half of each party, then looks
- *      changes + 1                                           whether state is still the same
+ *      a party that joins or leaves                          a publisher, before each message
+ *      writes its patterns into the half that is not valid   changes as before? it goes on with what it knows
+ *      state: now that half is valid                         otherwise it reads the valid half of each party and then
+ *      changes + 1                                           looks whether state is still the same
  *
  * | pair             | write side          | read side | carries                            | needs                   |
  * |------------------|---------------------|-----------|------------------------------------|-------------------------|
- * | `topics.changes` | `announce`          | `changes` | that some member is another        | sequentially consistent |
- * | `topics.state`   | `write`             | `of`      | patterns of a half                 | sequentially consistent |
+ * | `topics.changes` | `announce`          | `changes` | that some member has changed       | sequentially consistent |
+ * | `topics.state`   | `write`             | `of`      | the patterns in a half             | sequentially consistent |
  *
- * The first pair is Dekker's: whoever joins adds to `changes` and then asks who retains; whoever publishes says that it
- * retains and then loads `changes`. One of them always sees the other. Patterns are stored and loaded atomically too: a
- * plain load could move behind the second look at `state`, and what it reads may be overwritten by then. Nobody waits
- * for a writer, which may be stopped anywhere: it writes where nobody reads, and only the last store makes it valid.
+ * The first pair is Dekker's: a party that joins adds to `changes` and then looks who retains; a party that publishes
+ * says that it retains and then loads `changes`. One of the two always sees the other. Patterns are stored and loaded
+ * atomically too, because a plain load could move behind the second look at `state`, and what it reads may be
+ * overwritten by then. Nobody waits for a writer, even if it is stopped in the middle: it writes where nobody reads,
+ * and only its last store makes that half valid.
  *
- * Source: a sequence lock over two halves (a left-right register), so that readers have something whole at any time.
+ * Source: a sequence lock over two halves (a left-right register), so that readers find something complete at any time.
  */
 import { PercoreError } from './errors.js';
 import {
@@ -33,12 +34,12 @@ const HALF_WORDS = PATTERNS_BYTES >> 2;
 
 /** What one party subscribes to. */
 export interface TopicMember {
-  /** Another number: another thread, which has heard of no topic. */
+  /** Changes when another thread becomes this party, which then knows of no topic yet. */
   readonly generation: number;
   readonly patterns: readonly string[];
 }
 
-/** Makes the block, before any worker starts. */
+/** Makes the block; to be called before any worker starts. */
 export function createTopics(parties: number): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(topicsBytes(parties));
   const words = new Int32Array(memory);
@@ -48,11 +49,11 @@ export function createTopics(parties: number): SharedArrayBuffer {
   return memory;
 }
 
-/** The block as one thread sees it; it writes the member of party `own` alone. */
+/** The block as one thread uses it: it reads all members and writes only that of party `own`. */
 export class TopicMembership {
   private readonly words: Int32Array;
   private readonly at: number;
-  /** The counts of changes that were looked at last: as it is, and without wrapping. */
+  /** The count of changes when it was last looked at: the shared word, and the same count without wrapping. */
   private low = 0;
   private all = 0;
   private readonly known: (TopicMember & { readonly state: number } | undefined)[] = [];
@@ -62,15 +63,15 @@ export class TopicMembership {
     this.at = topicMemberOffset(own) >> 2;
   }
 
-  /** A number that changes with every change of any member. A load: all that it costs to publish while none joins. */
+  /** A number that changes with every change of any member. One load, which is all that publishing pays for this. */
   changes(): number {
     // topics.changes: pairs with announce().
     return Atomics.load(this.words, CHANGES);
   }
 
   /**
-   * Of a count of changes that was taken at most 2^32 changes ago: the same, without wrapping. Two of them can be
-   * compared however far they lie apart. A thread that does not ask for longer takes it for later than it was.
+   * Turns a count of changes, which was taken at most 2^32 changes ago, into one that does not wrap, so that any two
+   * can be compared. If this thread does not call it for longer than that, the result is too large.
    */
   totalOf(changes: number): number {
     const now = this.changes();
@@ -79,17 +80,19 @@ export class TopicMembership {
     return this.all - ((now - changes) >>> 0);
   }
 
-  /** A new thread is this party now, or its thread has ended: it subscribes to nothing. */
+  /**
+   * To be called when a new thread becomes this party or its thread has ended: the party then subscribes to nothing.
+   */
   begin(): void {
     this.retain(-this.retaining(this.own));
-    // Pairs with of(), behind topics.changes: who sees the patterns of a new thread sees its generation.
+    // Pairs with of(), behind topics.changes: whoever sees the patterns of a new thread sees its generation too.
     Atomics.add(this.words, this.at + GENERATION, 1);
     this.write([]);
   }
 
   /**
-   * From now on this party subscribes to these. Returns what `changes` says at least to all who see it. Throws
-   * ERR_PERCORE_NO_PLACE where they are too many.
+   * Replaces the patterns to which this party subscribes. Returns the value that `changes` has at least for everybody
+   * who sees the new patterns. Throws ERR_PERCORE_NO_PLACE if the patterns are too long altogether.
    */
   write(patterns: readonly string[]): number {
     const letters = patterns.reduce((sum, { length }) => sum + ((length + 1) & ~1), 0);
@@ -119,13 +122,13 @@ export class TopicMembership {
     return this.announce();
   }
 
-  /** A change that is not one of patterns: publishers count it all the same. Returns as `write` does. */
+  /** Announces a change that does not concern the patterns, so that publishers look again. Returns as `write` does. */
   announce(): number {
     // topics.changes: what was written is visible behind it; pairs with changes(). An add: any party may change.
     return (Atomics.add(this.words, CHANGES, 1) + 1) | 0;
   }
 
-  /** What a party subscribes to. Allocates only where that has changed. */
+  /** What a party subscribes to. Allocates only if that has changed. */
   of(party: number): TopicMember {
     const { words } = this;
     const at = topicMemberOffset(party) >> 2;
@@ -135,10 +138,10 @@ export class TopicMembership {
       const known = this.known[party];
       if (known?.state === state) return known;
       const patterns = this.readHalf(at + HEAD_WORDS + (state & 1) * HALF_WORDS);
-      // Stored before the state that was seen; pairs with begin().
+      // It was stored before the state seen above; pairs with begin().
       const generation = Atomics.load(words, at + GENERATION);
-      // topics.state: still the same, so nobody has written this half meanwhile. Else there is something newer, which
-      // its party had to write whole first: this goes round as often as that one joins and leaves meanwhile.
+      // topics.state: it is still the same, so nobody has written this half meanwhile. Otherwise the party has
+      // completed something newer, so this loop repeats only as often as the party joins or leaves meanwhile.
       if (patterns !== undefined && Atomics.load(words, at + STATE) === state) {
         const member = { state, generation, patterns };
         this.known[party] = member;
@@ -147,7 +150,7 @@ export class TopicMembership {
     }
   }
 
-  /** This party has `more` topics whose last value may be asked for. */
+  /** Says that this party has `more` topics that retain their last value; negative when they end. */
   retain(more: number): void {
     // Before the next load of topics.changes; pairs with retaining().
     Atomics.add(this.words, this.at + RETAINING, more);
@@ -155,11 +158,11 @@ export class TopicMembership {
 
   /** How many topics of a party retain their last value. */
   retaining(party: number): number {
-    // Behind the add to topics.changes of whoever joins; pairs with retain().
+    // It comes after the joining party's add to topics.changes; pairs with retain().
     return Atomics.load(this.words, (topicMemberOffset(party) >> 2) + RETAINING);
   }
 
-  /** Undefined where the half is being written, so that lengths make no sense. */
+  /** The patterns in one half; undefined if it is being written, so that the lengths in it make no sense. */
   private readHalf(from: number): string[] | undefined {
     const { words } = this;
     const end = from + HALF_WORDS;

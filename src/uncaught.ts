@@ -1,26 +1,30 @@
 /**
- * What happens to an error that a user's callback threw and that no `onError` takes: an uncaught exception, as
- * from setTimeout. That would end a whole reactor for one callback, so a reactor's thread says here, once, that it
- * counts and reports such errors ('stepError'): a callback then costs itself alone.
+ * What happens to an error that a user's callback has thrown if there is no `onError` for it: it is an uncaught
+ * exception, as with setTimeout. In a reactor that would end the whole thread because of one callback. So a reactor's
+ * thread sets a reporter here, once, which counts such errors and reports them as 'stepError'; then only that callback
+ * is affected.
  */
+
+/** Gets an error, and a text that names the callback that threw it. */
 export type ErrorReporter = (error: unknown, where: string) => void;
 
 let reporter: ErrorReporter | undefined;
 
-/** Of this thread. `where` names the callback. */
+/** Sets the reporter of this thread; undefined removes it. */
 export function setErrorReporter(report: ErrorReporter | undefined): void {
   reporter = report;
 }
 
-/** Reports the error, or throws it where nobody reports. */
+/** Gives the error to the reporter of this thread, or throws it if there is none. */
 export function reportOrThrow(error: unknown, where: string): void {
   if (reporter === undefined) throw error;
   reporter(error, where);
 }
 
 /**
- * The same, thrown after what runs now, so that others of the turn go on. Each by itself: a process that handles
- * uncaught exceptions learns of all of them.
+ * The same, except that without a reporter the error is thrown only after the present code has run, so that the other
+ * callbacks of the turn still run. Each error is thrown by itself, so that a process with a handler for uncaught
+ * exceptions learns of all of them.
  */
 export function reportOrThrowLater(error: unknown, where: string): void {
   if (reporter !== undefined) return reporter(error, where);
@@ -29,7 +33,9 @@ export function reportOrThrowLater(error: unknown, where: string): void {
   });
 }
 
-/** Gives the error to `onError` if there is one. What that throws is reported in its place. */
+/**
+ * Gives the error to `onError`, or reports it if there is none. If `onError` throws, that error is reported instead.
+ */
 export function tellError(onError: ErrorReporter | undefined, error: unknown, where: string): void {
   if (onError === undefined) return reportOrThrow(error, where);
   try {
