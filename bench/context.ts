@@ -1,4 +1,4 @@
-/** Where and on what a figure was measured: without it a figure cannot be compared with another. */
+/** Where and on what a figure was measured. Without this, figures cannot be compared. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
@@ -6,20 +6,20 @@ import { fileURLToPath } from 'node:url';
 import { cpuBudget } from 'percore';
 
 export interface Context {
-  /** Of the checkout; `+` behind it says that files differed from it. */
+  /** The commit of the checkout, with a `+` if files differed from it. */
   readonly commit: string;
   readonly cpu: string;
-  /** CPUs of the machine, and those this process may use. */
+  /** The CPUs of the machine, and those that this process may use. */
   readonly cpus: number;
   readonly allowed: readonly number[];
-  /** How the machine counts them: sockets, cores, threads of a core. */
+  /** The topology: sockets, cores, threads of a core. */
   readonly topology: string;
   readonly governor: string;
   readonly memoryGiB: number;
   readonly kernel: string;
   readonly node: string;
   readonly v8: string;
-  /** Load average of the last minute at the start: what else was running. */
+  /** The load average of the last minute at the start, which tells what else was running. */
   readonly loadBefore: number;
   readonly startedAt: string;
 }
@@ -60,7 +60,7 @@ function commit(): string {
       }).trim();
     return `${git('rev-parse', '--short=12', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`;
   } catch {
-    // Not a checkout, or no git: the figures are good all the same.
+    // This is not a checkout, or there is no git. The figures are good nevertheless.
     return 'unknown';
   }
 }

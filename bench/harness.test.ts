@@ -10,7 +10,7 @@ const figure: Figure = {
 };
 
 describe('finding', () => {
-  it('gives the pair of runs that has the median ratio, so that value and baseline divide to the ratio', () => {
+  it('has the pair of runs with the median ratio, so that value divided by baseline is the ratio', () => {
     const row = finding(figure, [10, 40, 90], 'theirs', [10, 10, 10]);
     expect(row).toMatchObject({
       value: 40,
@@ -21,18 +21,18 @@ describe('finding', () => {
     });
   });
 
-  it('pairs runs of the same mood: a slow machine does not move the ratio', () => {
+  it('compares runs that follow each other, so that a slow machine does not change the ratio', () => {
     const row = finding(figure, [30, 10, 33], 'theirs', [10, 3, 10]);
     expect(row.ratio).toBeCloseTo(3.3);
     expect(row.target).toMatchObject({ isMet: true });
   });
 
-  it('judges the target of this baseline and of no other', () => {
+  it('judges the target for this baseline and for no other', () => {
     expect(finding(figure, [20], 'theirs', [10]).target).toMatchObject({ atLeast: 3, isMet: false });
     expect(finding(figure, [20], 'others', [10]).target).toBeNull();
   });
 
-  it('gives no ratio against a baseline of 0, and spreads the value instead', () => {
+  it('has no ratio to a baseline of 0, and has the spread of the value instead', () => {
     const row = finding(
       { ...figure, better: 'lower', targets: { theirs: { of: 'value', atMost: 1 } } }, [0, 2, 1], 'theirs', [0, 0, 0],
     );
@@ -59,7 +59,7 @@ describe('compare', () => {
     expect(rows.map(({ baseline }) => baseline.name)).toEqual(['B1', 'B2']);
   });
 
-  it('gives no figure when one run fails its check', async () => {
+  it('gives no figure if one run fails its check', async () => {
     const failing = { name: 'A', run: async () => check(false, 'an answer was wrong') as never };
     await expect(compare({ runs: 1, ours: failing, baselines: [], figures: [figure] })).rejects.toThrow(CheckFailed);
   });
@@ -71,7 +71,7 @@ describe('compare', () => {
 });
 
 describe('percentile', () => {
-  it('is the nearest rank', () => {
+  it('is by nearest rank', () => {
     const hundred = Float64Array.from({ length: 100 }, (_, at) => at + 1);
     expect([percentile(hundred, 50), percentile(hundred, 99), percentile(hundred, 100)]).toEqual([50, 99, 100]);
     expect(percentile([7], 50)).toBe(7);

@@ -1,42 +1,42 @@
 /**
- * What every bench is made of: contenders that run in turn, and rows that say what came out.
+ * What every bench is made of: contenders that run in turn, and rows with the results.
  *
- *      run 1            run 2            run 3                     one row a figure and baseline
+ *      run 1            run 2            run 3                     one row for each figure and baseline
  *      A  B1  B2        A  B1  B2        A  B1  B2    ──pairs──> A/B1: ratios of the runs; the median's pair is the row
  *
- * Ours and its baselines run interleaved, each run short, because the machine changes its mood between minutes and even
- * between seconds: a virtual machine moves its CPUs from one core complex to two and back, and everything that crosses
- * cores then takes four times as long. Two runs that follow each other usually meet the same mood, so the ratio of a
- * pair means something where the medians of two series would not.
+ * Ours and its baselines run interleaved, and each run is short, because the speed of the machine changes between
+ * minutes and even between seconds: a virtual machine moves its CPUs from one core complex to two and back, and then
+ * everything that crosses cores takes four times as long. Two runs that follow each other usually meet the same
+ * conditions, so the ratio of a pair means something, whereas that of the medians of two series would not.
  *
  *   ratio     the median over all runs of (ours / baseline) of the same run
  *   value     ours, in the run that has this ratio; so value / baseline.value is the ratio exactly
- *   spread    smallest and largest ratio over all runs; of our value where a baseline of 0 makes a ratio meaningless
- *   samples   everything measured, run by run
- *   verified  every run of both sides has passed its result check; otherwise there is no number, and the exit code is 1
+ *   spread    smallest and largest ratio over all runs; those of our value if a baseline of 0 makes ratios meaningless
+ *   samples   everything that was measured, run by run
+ *   verified  every run of both sides has passed its check; otherwise there is no number, and the exit code is 1
  *
- * The number of runs is odd, so that a median is a run and not the middle of two.
+ * The number of runs is odd, so that the median is that of one run and not the middle of two.
  */
 import type { Context } from './context.js';
 
-/** What one run of one contender measured, by the name of the figure. */
+/** What one run of one contender has measured, by the names of the figures. */
 export type Sample<Name extends string = string> = Readonly<Record<Name, number>>;
 
 export interface Contender<Name extends string = string> {
-  /** A baseline's name is exactly that of the issue which asks for it. */
+  /** The name. That of a baseline is exactly the one in the issue that asks for it. */
   readonly name: string;
-  /** Builds what it needs, measures, checks, tears down. Throws CheckFailed when the result is wrong. */
+  /** Builds what it needs, measures, checks and cleans up. Throws CheckFailed if the result is wrong. */
   run(): Promise<Sample<Name>>;
 }
 
-/** One figure of a bench: which part of a sample it is, and what a row says about it. */
+/** One figure of a bench: which part of a sample it is, and what the rows say about it. */
 export interface Figure<Name extends string = string> {
   readonly of: Name;
   readonly metric: string;
   readonly unit: string;
   readonly better: 'higher' | 'lower';
   readonly params?: Readonly<Record<string, string | number>>;
-  /** The target against each baseline; a baseline without one is reported and not judged. */
+  /** The target for each baseline. A baseline without a target is reported but not judged. */
   readonly targets?: Readonly<Record<string, Target>>;
 }
 
@@ -61,26 +61,26 @@ export interface Row {
   readonly verified: boolean;
   readonly target: (Target & { readonly isMet: boolean }) | null;
   readonly samples: { readonly ours: readonly number[]; readonly baseline: readonly number[] };
-  /** What a reader must know about this figure, or why there is none. */
+  /** What a reader has to know about this figure, or why there is none. */
   readonly note?: string;
   readonly context?: Context;
 }
-/** A row before the harness says which suite and bench it belongs to. */
+/** A row, before the harness adds the suite and bench to which it belongs. */
 export type Finding = Omit<Row, 'suite' | 'name' | 'context'>;
 
-/** One row of the issue's table; it may give more than one figure. */
+/** One row of the table in an issue. It may give several figures. */
 export interface Bench {
   readonly name: string;
   run(): Promise<Finding[]>;
 }
 
-/** What a module in suites/ exports by default. */
+/** The default export of a module in suites/. */
 export interface Suite {
   readonly name: string;
   readonly benches: readonly Bench[];
 }
 
-/** A result was wrong, so there is no figure. */
+/** Says that a result was wrong, so that there is no figure. */
 export class CheckFailed extends Error {
   override readonly name = 'CheckFailed';
 }
@@ -96,23 +96,24 @@ export interface Comparison<Name extends string> {
   readonly baselines: readonly Contender<Name>[];
   readonly figures: readonly Figure<Name>[];
   /**
-   * Some of `baselines` are shapes of ours, and the bench looks for their samples afterwards: `--alone` keeps them all.
+   * True if some of `baselines` are other forms of ours, whose samples the bench needs afterwards. Then `--alone` keeps
+   * all of them.
    */
   readonly hasOursAmongBaselines?: true;
-  /** Asked for when all runs are over. */
+  /** Called when all runs are over. */
   readonly note?: () => string;
 }
 
-/** No run of any bench takes a tenth of this; one that hangs is a failed check. */
+/** No run of any bench takes a tenth of this. A run that takes longer hangs, which is a failed check. */
 const RUN_MS = 180_000;
 
 let isAlone = false;
-/** Leaves the baselines out of every comparison from now on: to compare two checkouts with each other. */
+/** Leaves the baselines out of every comparison from now on, to compare two checkouts with each other. */
 export function leaveBaselinesOut(): void {
   isAlone = true;
 }
 
-/** Runs ours and the baselines in turn, `runs` times, and makes one finding a figure and baseline. */
+/** Runs ours and the baselines in turn, `runs` times, and makes one finding for each figure and baseline. */
 export async function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
   const { runs, ours, figures, note } = comparison;
   const omitsBaselines = isAlone && comparison.hasOursAmongBaselines !== true;
@@ -149,7 +150,7 @@ async function withinTime<Name extends string>(contender: Contender<Name>): Prom
   }
 }
 
-/** The row of one figure against one baseline: the pair of runs that has the median ratio. */
+/** The row for one figure and one baseline: that of the pair of runs with the median ratio. */
 export function finding(
   figure: Figure,
   ours: readonly number[],
@@ -181,7 +182,7 @@ export function finding(
   };
 }
 
-/** What stands in the place of a figure whose result check has failed, or that could not be measured. */
+/** The row for a figure whose check has failed, or that could not be measured. */
 export function refusal(why: string): Finding {
   return {
     metric: 'none',
@@ -201,14 +202,15 @@ export function refusal(why: string): Finding {
 }
 
 /**
- * Nearest rank: the smallest value that at least `percent` of all do not exceed. `sorted` is ascending and not empty.
+ * A percentile by nearest rank: the smallest value that at least `percent` of all values do not exceed. `sorted` must
+ * be in ascending order and not empty.
  */
 export function percentile(sorted: ArrayLike<number>, percent: number): number {
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
 }
 
 /**
- * What is being run, on stderr, so that a long silence is not taken for a hang; rewritten in place on a terminal only.
+ * Writes to stderr what is running, so that nobody takes a long silence for a hang. On a terminal it rewrites one line.
  */
 export function progress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
@@ -216,7 +218,7 @@ export function progress(text: string): void {
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Index of the run whose value is the median. */
+/** The index of the run whose value is the median. */
 function medianRun(values: readonly number[]): number {
   const order = values.map((_, run) => run).sort((a, b) => values[a] - values[b]);
   return order[order.length >> 1];

@@ -1,13 +1,12 @@
 /**
  * `npm run bench -- [suite | suite/bench ...] [--json [FILE]] [--alone] [--backend native|portable]`
  *
- * Runs the suites of suites/ (all of them when none is named), each against its baselines, and prints a table on
- * stdout. `--json` prints the rows instead, as one JSON array; `--json FILE` writes them to FILE (bench/results/ is
- * where results are kept) and prints the table too. `--alone` leaves the baselines out, for
- * scripts/compare-benches.mjs. `--backend` is what Percore runs on, as PERCORE_BACKEND says it. Each row carries the
- * context it was measured in.
+ * Runs the suites in suites/ (all of them if none is named), each against its baselines, and prints a table on stdout.
+ * `--json` prints the rows instead, as one JSON array. `--json FILE` writes them to FILE and prints the table as well;
+ * results are kept in bench/results/. `--alone` leaves the baselines out, for scripts/compare-benches.mjs. `--backend`
+ * chooses the backend of Percore, as PERCORE_BACKEND does. Each row has the context in which it was measured.
  *
- * Exit code: 0; 1 when a result check failed, and then that bench gives no number; 2 for wrong arguments.
+ * Exit code: 0; 1 if a check failed, and then that bench gives no number; 2 for wrong arguments.
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -18,7 +17,7 @@ import { table } from './table.js';
 
 interface Wish {
   readonly selectors: readonly string[];
-  /** A path; true for stdout; undefined for no JSON at all. */
+  /** The path of the file; true for stdout; undefined for no JSON at all. */
   readonly json: string | true | undefined;
 }
 
@@ -54,11 +53,11 @@ async function main(): Promise<void> {
   await new Promise((resolve) =>
     process.stdout.write(json === true ? `${JSON.stringify(rows, undefined, 1)}\n` : table(rows), resolve),
   );
-  // A contender that hung may have left threads behind that would keep this process alive.
+  // A contender that hangs may have left threads behind, which would keep this process alive.
   process.exit(rows.every(({ verified }) => verified) ? 0 : 1);
 }
 
-/** `--json` takes an optional value, which strict parsing does not know; so the tokens are judged here. */
+/** Parses the arguments by hand, since `--json` takes an optional value, which strict parsing does not support. */
 function parseWish(args: string[]): Wish {
   const { tokens } = parseArgs({
     args,
@@ -77,7 +76,7 @@ function parseWish(args: string[]): Wish {
       continue;
     }
     if (token.name === 'backend') {
-      // Inherited by every process and thread that a bench starts.
+      // Every process and thread that a bench starts inherits this.
       process.env['PERCORE_BACKEND'] = token.value;
       continue;
     }

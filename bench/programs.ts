@@ -1,4 +1,4 @@
-/** Baselines and contenders that are programs of their own: built, run once, or run until told to stop. */
+/** Baselines and contenders that are programs of their own: how they are built, and run to their end or until told. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { CheckFailed } from './harness.js';
@@ -22,8 +22,8 @@ export type BaselineProgram =
 let built: Promise<Record<BaselineProgram, string>> | undefined;
 
 /**
- * Path of a plain C or C++ program of bench/baselines, compiled if need be. That folder's build.mjs is not part of
- * dist/.
+ * The path of a plain C or C++ program in bench/baselines, which is compiled if necessary. The build.mjs of that folder
+ * is not part of dist/.
  */
 export async function baselineProgram(name: BaselineProgram): Promise<string> {
   built ??= import(new URL('bench/baselines/build.mjs', rootUrl).href).then((module) => module.buildBaselines());
@@ -31,8 +31,8 @@ export async function baselineProgram(name: BaselineProgram): Promise<string> {
 }
 
 /**
- * Runs a program to its end and returns the JSON object on the last line of its stdout. Any other end is a failed
- * check.
+ * Runs a program to its end and returns the JSON object in the last line of its stdout. If the program ends in any
+ * other way, that is a failed check.
  */
 export async function runProgram(
   command: string,
@@ -53,7 +53,7 @@ export async function runProgram(
   return parseLast(text.stdout, what);
 }
 
-/** The JSON object on the last line of `text`. */
+/** The JSON object in the last line of `text`. */
 export function parseLast(text: string, what: string): Record<string, unknown> {
   const last = text.trim().split('\n').at(-1) ?? '';
   try {
@@ -63,7 +63,7 @@ export function parseLast(text: string, what: string): Record<string, unknown> {
   }
 }
 
-/** What a child process prints, growing while it runs. */
+/** What a child process has printed so far. */
 export function collect(child: ChildProcess): { stdout: string; stderr: string } {
   const text = { stdout: '', stderr: '' };
   child.stdout!.setEncoding('utf8').on('data', (chunk: string) => { text.stdout += chunk; });

@@ -1,4 +1,4 @@
-/** Rows for people: a table of fixed columns, and the notes below it. */
+/** Writes rows for people: a table with fixed columns, and the notes below it. */
 import type { Row, Target } from './harness.js';
 
 const HEADINGS = ['row', 'metric', 'params', 'ours', 'baseline', 'theirs', 'ratio', 'spread of ratio', 'target', ''];
@@ -54,7 +54,7 @@ function targetText(target: Target, unit: string): string {
 
 const amount = (value: number | null, unit: string): string => (value === null ? '-' : `${digits(value)} ${unit}`);
 
-/** Three significant digits, thousands grouped. */
+/** A number with three significant digits and grouped thousands. */
 function digits(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);
   const size = Math.abs(value);

@@ -1,11 +1,11 @@
-// Connections for the row `accept` of suite `io`: as many as can be opened, each proves by one echoed byte that it was
+// Opens as many connections as it can for the row `accept` of suite `io`. Each proves by one echoed byte that it was
 // accepted and served, and is then reset, so that no port waits in TIME_WAIT.
 //
 //     slot 0 1 2 … depth-1, over and over:  read the echo · reset · connect · send a byte
 //
-// No epoll here: the oldest slot's echo is nearly always there already. connect to AF_UNSPEC resets a connection and
-// leaves a socket that can connect again, which spares the client two system calls of the seven, and it needs sparing:
-// opening costs more than accepting.
+// There is no epoll here, since the echo of the oldest slot has nearly always come already. connect to AF_UNSPEC resets
+// a connection and leaves a socket that can connect again. That saves the client two of seven system calls, which it
+// needs, because opening a connection costs more than accepting one.
 #define _GNU_SOURCE
 #include "client.h"
 

@@ -1,8 +1,8 @@
-// Compiles the baseline programs to bench/baselines/build/, each when its source, or this file, is newer than the
-// result.
+// Compiles the baseline programs to bench/baselines/build/. Each is compiled if its source, or this file, is newer than
+// the result.
 //
-// The compilers are `gcc` and `g++`, or what CC and CXX name. A program is written under another name and then renamed,
-// so two benches that start at once never run half a file.
+// The compilers are `gcc` and `g++`, or those that CC and CXX name. A program is written under another name and then
+// renamed, so that two benches that start at the same time never run half a file.
 import { execFile } from 'node:child_process';
 import { mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -55,7 +55,7 @@ const programs = {
 
 /**
  * Brings all baseline programs up to date.
- * Throws an Error that says what to install when there is no compiler, or carries the compiler's output when it fails.
+ * Throws an Error that says what to install if there is no compiler, or that has the compiler's output if it fails.
  * @returns {Promise<Record<'ring_round_trip' | 'eventfd_round_trip' | 'load_client' | 'queue_throughput' |
  *   'spin_deadlines' | 'random_access', string>>} the path of each program
  */
@@ -96,7 +96,9 @@ async function buildProgram(name, { source, compiler, standard, optimise = '-O2'
   return path;
 }
 
-/** @param {string} path @returns {Promise<number>} 0 when there is no such file, so that it counts as older than any */
+/**
+ * @param {string} path @returns {Promise<number>} 0 if there is no such file, so that it counts as older than any other
+ */
 async function modifiedMs(path) {
   try {
     return (await stat(path)).mtimeMs;

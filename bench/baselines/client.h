@@ -2,13 +2,12 @@
 // check of an answer. Each client is one C file that includes this one, so every program still compiles with one
 // command.
 //
-//     message   connection (8) · number (8) · 48 bytes that follow from the number   64 bytes, unlike others in flight
+//     message   connection (8) · number (8) · 48 bytes that follow from the number   64 bytes, all in flight differ
 //
-// An answer is right when it equals, byte for byte, the message whose turn it is on this connection. So a lost,
-// doubled, reordered or misdelivered byte fails the run, and a run that failed prints no figure that anybody could take
-// for one.
+// An answer is right if it equals, byte for byte, the next message of this connection. So a byte that is lost, doubled,
+// reordered or misdelivered fails the run, and a failed run prints nothing that could be taken for a figure.
 //
-// Exit codes: 0; 1 when a check failed; 2 for bad arguments; 3 when nothing arrived for stallNs.
+// Exit codes: 0; 1 if a check failed; 2 for bad arguments; 3 if nothing arrived for stallNs.
 #ifndef PERCORE_BENCH_CLIENT_H
 #define PERCORE_BENCH_CLIENT_H
 
@@ -87,7 +86,7 @@ static inline void parseArguments(int argc, char **argv, const struct Rule *rule
   }
 }
 
-// The mask is read back, since the kernel may grant less than was asked.
+// Reads the mask back, since the kernel may grant less than was asked for.
 static inline void pinTo(int64_t cpu) {
   cpu_set_t asked, granted;
   CPU_ZERO(&asked);
@@ -105,8 +104,8 @@ static inline struct sockaddr_in loopback(int64_t port) {
       .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-// Connected, without Nagle's algorithm. On the loopback the handshake is over when connect returns, so it does not
-// sleep.
+// Returns a connected socket without Nagle's algorithm. On the loopback the handshake is over when connect returns, so
+// this does not sleep.
 static inline int connectTo(int64_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) stop(exitFailedCheck, "socket: %s", strerror(errno));
@@ -122,7 +121,7 @@ static inline void makeNonBlocking(int fd) {
   if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0) stop(exitFailedCheck, "fcntl: %s", strerror(errno));
 }
 
-// Closed by a reset, so that ten thousand ports do not wait a minute for their late segments.
+// Closes a socket by a reset, so that ten thousand ports do not wait a minute for late segments.
 static inline void closeByReset(int fd) {
   const struct linger linger = {.l_onoff = 1, .l_linger = 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -167,7 +166,8 @@ static inline bool isMessage(const uint8_t *bytes, uint64_t connection, uint64_t
 
 // ── latencies ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-// 128 buckets for each power of two, so a value is told within 0.8 %. Counting is two shifts and an increment.
+// There are 128 buckets for each power of two, so values are exact to 0.8 %. Counting takes two shifts and an
+// increment.
 enum { subBucketBits = 7, subBuckets = 1 << subBucketBits, histogramBuckets = (64 - subBucketBits) * subBuckets };
 struct Histogram {
   uint64_t counts[histogramBuckets];
@@ -184,15 +184,15 @@ static inline void record(struct Histogram *histogram, int64_t ns) {
   if (ns > histogram->max) histogram->max = ns;
 }
 
-// Nearest rank, in microseconds; the middle of the bucket.
+// The percentile by nearest rank, in microseconds: the middle of its bucket.
 static inline double percentileUs(const struct Histogram *histogram, double percent) {
   const uint64_t rank = (uint64_t)((double)histogram->total * percent / 100.0 + 0.999999);
   uint64_t seen = 0;
   for (size_t bucket = 0; bucket < histogramBuckets; ++bucket) {
     seen += histogram->counts[bucket];
     if (seen < rank || histogram->counts[bucket] == 0) continue;
-    // Above the first two powers of two a bucket's number is shift · 128 + value >> shift, the latter between 128 and
-    // 255.
+    // Above the first two powers of two the number of a bucket is shift · 128 + value >> shift, and the second term is
+    // between 128 and 255.
     const size_t shift = bucket < 2 * subBuckets ? 0 : (bucket >> subBucketBits) - 1;
     const double low = (double)((uint64_t)(bucket - (shift << subBucketBits)) << shift);
     return (low + (double)((uint64_t)1 << shift) / 2 - (shift == 0 ? 0.5 : 0)) / 1000.0;
@@ -202,7 +202,7 @@ static inline double percentileUs(const struct Histogram *histogram, double perc
 
 // ── processor time ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-// Nanoseconds that all threads of a process have run, by the scheduler's own count. -1: no such process.
+// For how many nanoseconds all threads of a process have run, as the scheduler counts; -1 if there is no such process.
 static inline int64_t processCpuNs(int64_t pid) {
   char path[96];
   snprintf(path, sizeof path, "/proc/%lld/task", (long long)pid);
@@ -214,7 +214,7 @@ static inline int64_t processCpuNs(int64_t pid) {
     snprintf(path, sizeof path, "/proc/%lld/task/%.20s/schedstat", (long long)pid, task->d_name);
     FILE *file = fopen(path, "re");
     long long ns = 0;
-    if (file == NULL) continue;  // Has just ended.
+    if (file == NULL) continue;  // The thread has just ended.
     if (fscanf(file, "%lld", &ns) == 1) sum += ns;
     fclose(file);
   }

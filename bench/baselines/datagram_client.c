@@ -2,9 +2,9 @@
 //
 //     recvmmsg (sleeps for the first, takes all there are) ──k answers──> sendmmsg of k
 //
-// Each answer must be a datagram that is under way, byte for byte, and come once; order is not asked, since UDP does
-// not promise it. The window is far smaller than a socket's buffer, so a datagram that does not come back within a
-// second was lost by the server.
+// Each answer must equal a datagram that is under way, byte for byte, and come only once. The order is not checked,
+// since UDP does not promise one. The window is far smaller than the buffer of a socket, so if a datagram does not come
+// back within a second, the server has lost it.
 #define _GNU_SOURCE
 #include "client.h"
 

@@ -1,5 +1,5 @@
-// `C epoll` for datagrams: one UDP socket, edge-triggered epoll, recvmmsg and sendmmsg of up to 64 datagrams, so a
-// system call is shared by as many as wait. A batch that is not full has emptied the socket.
+// Baseline `C epoll` for datagrams: one UDP socket, edge-triggered epoll, recvmmsg and sendmmsg of up to 64 datagrams,
+// so that all datagrams that wait share a system call. A batch that is not full has emptied the socket.
 //
 // `epoll_datagram_server datagram --cpu N`; prints {"port":…}, and ends when its stdin does.
 #define _GNU_SOURCE
@@ -29,7 +29,8 @@ static void echoAll(int fd) {
         struct pollfd writable = {.fd = fd, .events = POLLOUT};
         poll(&writable, 1, -1);
       } else {
-        // The error belongs to an earlier datagram, or to this one, whose sender is gone: it is lost, as datagrams are.
+        // The error is about an earlier datagram, or about this one if its sender is gone. It is lost, as datagrams may
+        // be.
         sent += 1;
       }
     }

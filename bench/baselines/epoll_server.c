@@ -1,11 +1,11 @@
-// `C epoll`: the TCP servers of suite `io` as one would write them by hand. One thread, edge-triggered epoll, no
-// allocation for a request and no system call that a request does not need:
+// Baseline `C epoll`: the TCP servers of suite `io` as one would write them by hand. One thread, edge-triggered epoll,
+// no allocation for a request, and no system call that a request does not need:
 //
 //     epoll_wait (as many events as there are) ──each──> recv into one buffer ──> send at once, from the same buffer
 //
-// A read that does not fill the buffer has emptied the socket, so nobody asks a second time; whatever comes later is a
-// new edge. What the kernel does not take is kept, and the connection is not read until it has gone. Being writable is
-// asked for only then: asked for at once, it would cost each new connection an event of its own.
+// A read that does not fill the buffer has emptied the socket, so there is no second read; whatever comes later is a
+// new edge. What the kernel does not take is kept, and the connection is not read until that has gone. Only then does
+// the server ask whether the socket is writable: asking at once would cost each new connection one more event.
 //
 //     echo     sends back what it reads
 //     sink     counts what it reads, checks the first and last byte of each read, and answers the count at the end
@@ -25,7 +25,7 @@ enum {
 };
 enum Mode { echo, sink, source, modes };
 static const char *const modeNames[modes] = {"echo", "sink", "source"};
-// With one of these, more than a short read stands in the socket: its end, or an error.
+// With one of these flags a short read does not empty the socket: its end or an error follows.
 static const uint32_t atEnd = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 
 struct Connection {
@@ -71,7 +71,7 @@ static void acceptAll(int listener) {
   }
 }
 
-// Sends what was kept. True when nothing is left; false when the kernel is full or the connection was closed.
+// Sends what was kept. True if nothing is left; false if the kernel is full or the connection was closed.
 static bool flush(int fd) {
   struct Connection *connection = &connections[fd];
   while (connection->pendingFrom < connection->pendingTo) {

@@ -6,16 +6,16 @@
 //
 // Both threads sleep in epoll_wait between messages, so this is the kernel's wake-up path and nothing else. The message
 // travels through shared memory and the eventfd is only the bell, as between parked reactors. It is edge triggered and
-// read once, at the end: each write is one edge, and a read a wake-up would add a system call for nothing.
+// read only once, at the end: each write is one edge, and a read for each wake-up would be a system call for nothing.
 //
 // A round is timed with two calls of clock_gettime.
 //
 // Usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority>]
 //
-// With these two the asking thread computes for `pauseNs` before each question, so that the echoing one has gone to
-// sleep for as long as it would between real messages; with a priority above 0 both have SCHED_FIFO, the echoing one
-// with the next higher, so that on one CPU it preempts. What is printed is then the way there alone.
-// Exit code: 0, 1 when a payload is wrong or a wake-up is lost, 2 for bad arguments.
+// With the last two, the asking thread computes for `pauseNs` before each question, so that the echoing one sleeps for
+// as long as it would between real messages. With a priority above 0 both have SCHED_FIFO, and the echoing one has the
+// next higher priority, so that on one CPU it preempts the other. It then prints the time of the way there alone.
+// Exit code: 0; 1 if a payload is wrong or a wake-up is lost; 2 for bad arguments.
 //
 // Ordering table.
 //
@@ -41,7 +41,7 @@
 
 enum { wakeTimeoutMs = 5000 };
 
-// What one thread sleeps on. The message is written by the other thread, a cache line pair away from the next bell's.
+// What one thread sleeps on. The other thread writes the message; that of the next bell is a pair of cache lines away.
 struct Bell {
   alignas(128) _Atomic uint64_t message;
   alignas(128) int eventFd;
@@ -90,7 +90,7 @@ static void ring(struct Bell *bell, uint64_t message) {
   if (write(bell->eventFd, &one, sizeof one) != (ssize_t)sizeof one) fail("write to an eventfd");
 }
 
-// Returns false when nobody rang in time.
+// Returns false if nobody rang in time.
 static bool sleepUntilRung(struct Bell *bell, uint64_t *message) {
   struct epoll_event event;
   int count;
@@ -103,7 +103,7 @@ static bool sleepUntilRung(struct Bell *bell, uint64_t *message) {
   return count == 1;
 }
 
-// A message no earlier round can have left behind: an odd multiplier makes all of them differ.
+// A message that no earlier round can have left behind, because an odd multiplier makes all of them differ.
 static uint64_t questionOf(uint64_t round) { return (round + 1) * 0x9e3779b97f4a7c15u; }
 
 static void *echo(void *pointer) {
@@ -111,7 +111,7 @@ static void *echo(void *pointer) {
   if (arguments->priority > 0) askForFifo(arguments->priority);
   for (uint64_t round = 0; round < arguments->rounds; ++round) {
     uint64_t question;
-    // Silence ends this thread; the asking one then reports that no answer came.
+    // If nobody asks any longer, this thread ends; the asking one then reports that no answer came.
     if (!sleepUntilRung(arguments->own, &question)) return NULL;
     arguments->own->wokeNs = nowNs();
     ring(arguments->other, ~question);
@@ -119,13 +119,13 @@ static void *echo(void *pointer) {
   return NULL;
 }
 
-// Each wake-up must have been exactly one write, or a round was timed against the wrong one.
+// Each wake-up must come from exactly one write; otherwise a round was timed against the wrong one.
 static bool wasRungExactly(const struct Bell *bell, uint64_t times) {
   uint64_t count = 0;
   return read(bell->eventFd, &count, sizeof count) == (ssize_t)sizeof count && count == times;
 }
 
-// Pins the calling thread and reads the mask back, since the kernel may grant less than was asked.
+// Pins the calling thread and reads the mask back, since the kernel may grant less than was asked for.
 static bool pinTo(int cpu) {
   cpu_set_t asked, granted;
   CPU_ZERO(&asked);
@@ -177,7 +177,7 @@ int main(int argc, char **argv) {
   openBell(&bellB);
   int64_t *samples = calloc((size_t)rounds, sizeof *samples);
   if (samples == NULL) fail("allocating the samples");
-  memset(samples, 0xff, (size_t)rounds * sizeof *samples);  // Touches the pages now, not inside a round.
+  memset(samples, 0xff, (size_t)rounds * sizeof *samples);  // Touches the pages now and not within a round.
 
   // A thread inherits its creator's mask: the echoing thread never runs anywhere but on cpuB.
   if (!pinTo((int)cpuB)) return 2;

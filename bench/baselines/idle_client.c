@@ -1,11 +1,11 @@
-// Idle connections for the row `memory` of suite `io`: opens so many, exchanges one message on each, which proves that
-// it was accepted and gives the server every reason to keep what it needs for one; prints {"open":N} and waits. When
-// its stdin ends it exchanges another message on each, so none was lost meanwhile, resets all, and prints the same with
-// "verified":true.
+// Idle connections for the row `memory` of suite `io`. Opens so many and exchanges one message on each, which proves
+// that it was accepted, and after which the server has everything that it keeps for a connection. Prints {"open":N} and
+// waits. When its stdin ends, it exchanges another message on each, which proves that none was lost meanwhile, resets
+// all, and prints the same with "verified":true.
 #define _GNU_SOURCE
 #include "client.h"
 
-enum { batch = 64 };  // Fewer than an accept queue holds.
+enum { batch = 64 };  // Fewer than fit into an accept queue.
 
 static void sendOne(int fd, int64_t index, uint64_t number) {
   uint8_t bytes[messageBytes];

@@ -1,5 +1,5 @@
-// TCP load client for the load balancer program, in its own process so that no figure contains the cost of making load
-// in the JavaScript being measured. It speaks the program's two ports on 127.0.0.1:
+// TCP load client for the load balancer program. It is a process of its own, so that no figure of the measured program
+// contains the cost of making load. It uses the program's two ports on 127.0.0.1:
 //
 //     input   `<band> <key> <payload>\n`                              any number of connections
 //     output  `<seq> <reactor> <band> <key> <count> <crc8>\n`   any reader; seq is the line's number on its connection
@@ -7,8 +7,8 @@
 // throughput (load_client_throughput.h): as many lines as the sockets take, and the clock stops at the last result.
 // latency (load_client_latency.h): open loop, from the moment each urgent line was due to the arrival of its result.
 //
-// Exit code: 0; 1 when a check failed; 2 for bad arguments or a port nobody listens on; 3 for 20 s without progress.
-// After 1 or 3 the JSON object is still printed where there is one, with "verified":false.
+// Exit code: 0; 1 if a check failed; 2 for bad arguments or a port on which nobody listens; 3 for 20 s without
+// progress. With 1 or 3 the JSON object, if there is one, is still printed, with "verified":false.
 
 #define _GNU_SOURCE
 #include <sched.h>
@@ -100,7 +100,7 @@ static struct Options parseOptions(int argc, char **argv) {
   return options;
 }
 
-// Takes `0,2-3`. The mask is read back, since the kernel may grant less than was asked.
+// Takes a list such as `0,2-3`. Reads the mask back, since the kernel may grant less than was asked for.
 static void pinProcess(const char *list) {
   cpu_set_t asked, granted;
   CPU_ZERO(&asked);

@@ -1,7 +1,7 @@
 // What the two modes of load_client.c share: the lines that are sent, the sockets, the clock, and how a run fails.
 //
-// Included, not linked, as client.h is: so the compiler sees the loops whole, and one command still compiles the
-// program.
+// It is included and not linked, as client.h is, so that the compiler sees the whole loops, and one command compiles
+// the program.
 //
 // | pair         | write side | read side  | carries         | needs   |
 // |--------------|------------|------------|-----------------|---------|
@@ -38,7 +38,7 @@ enum {
   maxKeys = 65536,           // Five digits in a key.
   keyChars = 6,              // `k00042`
   headChars = keyChars + 3,  // `6 k00042 `
-  settleMs = 200,  // Accepting is the program's business: lets it adopt the output before the first line comes.
+  settleMs = 200,  // Lets the program accept the output before the first line comes.
 };
 static const int64_t secondNs = 1000000000;
 
@@ -51,7 +51,8 @@ struct Options {
 };
 static const int64_t notGiven = INT64_MIN;
 
-// Lines made beforehand, sent over and over. Line n of a connection is line (first + n) % lines of its block.
+// Lines that are made beforehand and sent again and again. Line n of a connection is line (first + n) % lines of its
+// block.
 struct LineBlock {
   char *bytes;
   uint32_t *crcs;
@@ -61,7 +62,7 @@ struct LineBlock {
 
 struct Connection {
   int fd;
-  size_t offset;       // Where in the block the next byte comes from.
+  size_t offset;       // The position in the block of the next byte.
   uint64_t bytesSent;
   bool isBlocked;      // The last send did not take everything.
   bool isClosed;
@@ -74,7 +75,7 @@ struct LineReader {
 
 // ── failing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-// run.failed: the fact that some check has failed. Any thread sets it; nothing else is carried.
+// run.failed: says that some check has failed. Any thread sets it; it carries nothing else.
 static atomic_bool hasFailed;
 
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -86,7 +87,7 @@ static void tell(const char *format, va_list arguments) {
   fputc('\n', stderr);
 }
 
-// Fails the run. Only the first reason is told: the others usually follow from it.
+// Fails the run. Only the first reason is reported, since the others usually follow from it.
 static void complain(const char *format, ...) {
   if (atomic_exchange_explicit(&hasFailed, true, memory_order_relaxed)) return;  // run.failed
   va_list arguments;
@@ -140,7 +141,8 @@ static uint32_t crc32Of(const char *bytes, size_t length) {
   return crc ^ 0xffffffffu;
 }
 
-// Eight hex digits of either case. A letter's low four bits are nine short of its value, and bit 6 tells letters apart.
+// Eight hex digits of either case. Bit 6 tells letters from digits; the low four bits of a letter are its value minus
+// 9.
 static uint32_t parseHex8(const char *text) {
   uint32_t value = 0;
   for (int at = 0; at < 8; ++at) value = value << 4 | (uint32_t)((text[at] & 15) + 9 * (text[at] >> 6 & 1));
@@ -148,13 +150,13 @@ static uint32_t parseHex8(const char *text) {
 }
 
 static uint64_t nextRandom(uint64_t *state) {
-  // A 64-bit linear congruential step; only its upper half is used, where it is good enough to scatter keys.
+  // A 64-bit linear congruential step. Only its upper half is used, which is good enough to scatter keys.
   *state = *state * 6364136223846793005u + 1442695040888963407u;
   return *state >> 33;
 }
 
-// Every key occurs equally often, in shuffled order. The seed is fixed, so that all programs compared get the same
-// lines.
+// Every key occurs equally often, in shuffled order. The seed is fixed, so that all programs that are compared get the
+// same lines.
 static struct LineBlock makeBlock(char keyPrefix, int64_t keys, int64_t band, int64_t lineBytes) {
   static const char alphabet[64] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .";
   struct LineBlock block = {.lineBytes = (size_t)lineBytes};
@@ -183,7 +185,7 @@ static struct LineBlock makeBlock(char keyPrefix, int64_t keys, int64_t band, in
     const size_t payloadEnd = block.lineBytes - 1;
     for (size_t position = headChars; position < payloadEnd; ++position)
       line[position] = alphabet[nextRandom(&random) & 63];
-    // Spaces belong inside a payload; at its ends they would test how others trim, not how fast they are.
+    // Spaces are only inside a payload: at its ends they would test how programs trim, and not how fast they are.
     if (line[headChars] == ' ') line[headChars] = 'x';
     if (line[payloadEnd - 1] == ' ') line[payloadEnd - 1] = 'x';
     line[payloadEnd] = '\n';
@@ -200,7 +202,7 @@ static void freeBlock(const struct LineBlock *block) {
 
 // ── sockets ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-// A connected non-blocking socket. Not being answered at all is a wrong argument, so it ends the program.
+// A connected non-blocking socket. If nobody answers, an argument is wrong, so the program ends.
 static int connectTo(int64_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) stop(exitFailedCheck, "socket: %s", strerror(errno));
@@ -217,8 +219,8 @@ static int connectTo(int64_t port) {
   return fd;
 }
 
-// One send of what the connection still lacks up to untilBytes. Sets isBlocked when the socket took less than it was
-// given, and isClosed when the other side is gone.
+// Makes one send of what the connection still has to send up to untilBytes. Sets isBlocked if the socket took less than
+// it was given, and isClosed if the other side is gone.
 static ssize_t sendSome(struct Connection *connection, const struct LineBlock *block, uint64_t untilBytes) {
   const size_t blockBytes = block->lines * block->lineBytes;
   uint64_t length = untilBytes - connection->bytesSent;
@@ -242,7 +244,7 @@ static ssize_t sendSome(struct Connection *connection, const struct LineBlock *b
   return sent;
 }
 
-// On an input connection the program has nothing to say but `ERR <seq> <reason>`.
+// All that the program may say on an input connection is `ERR <seq> <reason>`.
 static void readAnswers(struct Connection *connection, bool isEndExpected) {
   if (connection->isClosed) return;
   char text[512];
@@ -258,7 +260,7 @@ static void readAnswers(struct Connection *connection, bool isEndExpected) {
   else if (!isEndExpected) complain("the program closed an input connection");
 }
 
-// Appends what is there: bytes read, 0 at the end of the stream, −1 when there is nothing yet.
+// Appends what has come. Returns the bytes read, 0 at the end of the stream, or −1 if there is nothing yet.
 static ssize_t receiveInto(struct LineReader *reader, int fd) {
   if (reader->length == readBytes) stop(exitFailedCheck, "a result longer than %d bytes", readBytes);
   const ssize_t received = recv(fd, reader->buffer + reader->length, readBytes - reader->length, 0);

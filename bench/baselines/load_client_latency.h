@@ -1,16 +1,15 @@
-// Mode `latency` of load_client.c: open loop. Line n of a stream is due at start + n / rate, whatever became of the
-// lines before it, and its latency runs from that intended moment to the arrival of its result. A program that stalls
-// is therefore charged for every line that was due meanwhile; a closed loop would have kept quiet and measured one of
-// them.
+// Mode `latency` of load_client.c: open loop. Line n of a stream is due at start + n / rate, whatever has happened to
+// the lines before it, and its latency is the time from then to the arrival of its result. So if a program stalls, all
+// lines that were due meanwhile count as late; a closed loop would have sent, and measured, only one of them.
 //
 //     T1 flood sender    floodConnections sockets, non-blocking; what is due and does not fit stays due
 //     T2 urgent sender   one socket of its own, keys `u…` where the flood has keys `k…`
 //     T3 output reader   counts all results, parses those whose key begins with `u` and matches them by seq
 //
-// Verified means: every urgent line was sent and got exactly one result, with its own band, key and CRC-32, in order of
-// seq for each key (the order the program promises; two keys may have two owners).
+// Verified means that every urgent line was sent and got exactly one result, with its own band, key and CRC-32, and for
+// each key in the order of seq (which is the order that the program promises; two keys may have two owners).
 //
-// Ordering table; everything else is handed over by pthread_create and pthread_join.
+// Ordering table. Everything else is handed over by pthread_create and pthread_join.
 //
 // | pair            | write side     | read side      | carries                             | needs   |
 // |-----------------|----------------|----------------|-------------------------------------|---------|
@@ -47,7 +46,8 @@ static void recordUrgent(struct Run *run, const char *line, size_t length, int64
   run->urgentResults += 1;
 }
 
-// Walks the whole lines in the buffer. The key is the fourth field; flood results cost three spaces and a newline.
+// Goes through the complete lines in the buffer. The key is the fourth field; of flood results it looks at three spaces
+// and the newline.
 static void readResults(struct Run *run, struct LineReader *reader, int64_t receivedNs, int64_t *lastSeqOfKey) {
   const char *line = reader->buffer;
   const char *const end = reader->buffer + reader->length;
@@ -61,7 +61,7 @@ static void readResults(struct Run *run, struct LineReader *reader, int64_t rece
   memmove(reader->buffer, line, reader->length);
 }
 
-// T3. The moment of arrival is taken once a read, before parsing: all of its bytes were there by then.
+// T3. The time of arrival is taken once for each read, before parsing, since all of its bytes have come by then.
 static void *outputReader(void *pointer) {
   struct Run *run = pointer;
   struct LineReader reader = {.buffer = allocate(readBytes, 1)};
@@ -89,7 +89,7 @@ static void *outputReader(void *pointer) {
     const int64_t urgentEndNs = atomic_load_explicit(&run->urgentEndNs, memory_order_relaxed);  // run.urgentEnd
     if (urgentEndNs == 0) continue;
     const bool isFloodOver = atomic_load_explicit(&run->isFloodOver, memory_order_relaxed);     // run.floodEnd
-    // Both senders end at the latest after the grace time, so this is a bound whatever the program does.
+    // Both senders end after the grace time at the latest, so this has a bound whatever the program does.
     if ((isFloodOver && run->urgentResults >= run->urgentLines) || now >= urgentEndNs + graceNs) break;
   }
   if (!isOver) run->endResults = run->results;
@@ -112,16 +112,16 @@ static int runLatency(const struct Options *options) {
   if (run.urgentLines > maxUrgentLines) stop(exitBadArgument, "more than %d urgent lines in all", maxUrgentLines);
   run.latencyNs = allocate(run.urgentLines, sizeof(int64_t));
   run.latenessNs = allocate(run.urgentLines, sizeof(int64_t));
-  memset(run.latencyNs, 0xff, run.urgentLines * sizeof(int64_t));  // Every sample is −1, and its page is there.
+  memset(run.latencyNs, 0xff, run.urgentLines * sizeof(int64_t));  // Sets every sample to −1, and touches its page.
   memset(run.latenessNs, 0xff, run.urgentLines * sizeof(int64_t));
-  // For the calling thread, and so for the threads it makes.
+  // For the calling thread, and so for the threads that it starts.
   if (options->nice != notGiven && setpriority(PRIO_PROCESS, 0, (int)options->nice) != 0) {
     fprintf(stderr, "load_client: --nice %lld was not granted: %s\n", (long long)options->nice, strerror(errno));
   }
 
   run.output = connectTo(options->outputPort);
   const struct timeval receiveTimeout = {.tv_usec = 50000};
-  // The reader blocks, so that a result costs one system call; it wakes now and then to see whether all is over.
+  // The reader blocks, so that a result costs one system call. It wakes now and then to see whether everything is over.
   if (fcntl(run.output, F_SETFL, fcntl(run.output, F_GETFL) & ~O_NONBLOCK) != 0 ||
       setsockopt(run.output, SOL_SOCKET, SO_RCVTIMEO, &receiveTimeout, sizeof receiveTimeout) != 0) {
     stop(exitFailedCheck, "setting up the output: %s", strerror(errno));
@@ -146,7 +146,7 @@ static int runLatency(const struct Options *options) {
   pthread_join(reader, NULL);
   if (!run.urgent.isClosed) readAnswers(&run.urgent, false);
 
-  // The measured lines are those due after the warm-up; sending and receiving them are counted apart.
+  // The lines that are measured are those due after the warm-up. Sending and receiving are counted separately.
   const uint64_t firstMeasured = (uint64_t)(options->warmupSeconds * options->urgentRate);
   uint64_t sent = 0, received = 0;
   for (uint64_t seq = firstMeasured; seq < run.urgentLines; ++seq) {

@@ -1,4 +1,4 @@
-// The result lines of the load balancer, as mode `latency` of load_client.c reads them, and how samples are summed up.
+// How mode `latency` of load_client.c reads the result lines of the load balancer, and how it summarizes samples.
 #ifndef PERCORE_BENCH_LOAD_CLIENT_RESULTS_H
 #define PERCORE_BENCH_LOAD_CLIENT_RESULTS_H
 
@@ -10,7 +10,7 @@ struct Result {
 };
 
 static void printMicroseconds(const char *name, const int64_t *sorted, size_t count, size_t perTenThousand) {
-  // Nearest rank: the smallest sample that at least this share of all samples does not exceed.
+  // By nearest rank: the smallest sample that at least this share of all samples does not exceed.
   if (count == 0) printf(",\"%s\":null", name);
   else printf(",\"%s\":%.1f", name, (double)sorted[(count * perTenThousand + 9999) / 10000 - 1] / 1000.0);
 }
@@ -20,7 +20,7 @@ static int compareSamples(const void *left, const void *right) {
   return (a > b) - (a < b);
 }
 
-// Reads a number and the space behind it, at most 18 digits.
+// Reads a number of at most 18 digits and the space after it.
 static bool parseField(const char **at, const char *end, uint64_t *value) {
   const char *start = *at;
   *value = 0;

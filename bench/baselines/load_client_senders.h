@@ -1,4 +1,4 @@
-// The sending threads of mode `latency` of load_client.c: T1 sends the flood, T2 the urgent lines, each by its plan.
+// The sending threads of mode `latency` of load_client.c: T1 sends the flood and T2 the urgent lines, each by its plan.
 #ifndef PERCORE_BENCH_LOAD_CLIENT_SENDERS_H
 #define PERCORE_BENCH_LOAD_CLIENT_SENDERS_H
 
@@ -10,25 +10,25 @@
 #include "load_client.h"
 
 enum { maxUrgentLines = 10 * 1000 * 1000, floodTickMs = 1 };
-static const int64_t graceNs = 10 * secondNs;       // How long late lines and late results are waited for.
+static const int64_t graceNs = 10 * secondNs;       // How long to wait for late lines and late results.
 
-// What the three threads share. Each field below the atomics is written by the one thread named, and read by others
-// only after that thread was joined.
+// What the three threads share. Each field below the atomics is written by the thread that is named, and read by others
+// only after they have joined that thread.
 struct Run {
   const struct Options *options;
   struct LineBlock floodBlock, urgentBlock;
   int64_t startNs, warmEndNs, endNs;
   int output;
-  uint64_t urgentLines;          // How many the schedule holds, warm-up included.
-  _Atomic int64_t urgentEndNs;   // run.urgentEnd: when T2 was done; 0 before.
-  atomic_bool isFloodOver;       // run.floodEnd: T1 has no half line left.
+  uint64_t urgentLines;          // How many lines the plan has, including the warm-up.
+  _Atomic int64_t urgentEndNs;   // run.urgentEnd: when T2 had finished; 0 before.
+  atomic_bool isFloodOver;       // run.floodEnd: T1 has finished its last line.
   struct Connection *flood;
   uint64_t floodOffered, floodSent;              // T1
   struct Connection urgent;                      // T2
-  int64_t *latenessNs;  // T2: by seq, moment of sending minus intended moment; −1 when not sent
-  int64_t *latencyNs;                            // T3: by seq; −1 when not received
+  int64_t *latenessNs;  // T2: by seq, time of sending minus the time when it was due; −1 if not sent
+  int64_t *latencyNs;                            // T3: by seq; −1 if not received
   uint64_t results, urgentResults;               // T3
-  uint64_t warmEndResults, endResults;           // T3: results seen at these two moments
+  uint64_t warmEndResults, endResults;           // T3: the results at these two times
   bool isFifoGranted[2];                         // T2, T3
 };
 
@@ -36,8 +36,8 @@ static int64_t intendedNs(const struct Run *run, uint64_t seq) {
   return run->startNs + (int64_t)(seq * (uint64_t)secondNs / (uint64_t)run->options->urgentRate);
 }
 
-// How many lines of a stream are due once this much of its time has passed. At most 2 · 10^11 ns times 10^7: no
-// overflow.
+// How many lines of a stream are due when this much of its time has passed. At most 2 · 10^11 ns times 10^7, which does
+// not overflow.
 static uint64_t dueLines(int64_t elapsedNs, int64_t rate) {
   return elapsedNs <= 0 ? 0 : (uint64_t)elapsedNs * (uint64_t)rate / (uint64_t)secondNs;
 }
@@ -52,7 +52,7 @@ static bool tryFifo(int64_t priority) {
          granted.sched_priority == asked.sched_priority;
 }
 
-// One send for a connection that has something due and room. Returns whether it could go on at once.
+// Makes one send for a connection that has something due and has room. Returns whether it can go on at once.
 static bool pushFlood(struct Connection *connection, const struct LineBlock *block, uint64_t untilBytes) {
   if (connection->isClosed || connection->isBlocked || connection->bytesSent >= untilBytes) return false;
   sendSome(connection, block, untilBytes);
@@ -60,7 +60,7 @@ static bool pushFlood(struct Connection *connection, const struct LineBlock *blo
 }
 
 // T1. Line g of the flood is due at start + g / rate and belongs to connection g % connections. What a full socket does
-// not take is simply late: it stays due, and the socket is tried again when epoll says there is room.
+// not take is just late: it stays due, and is tried again when epoll says that there is room.
 static void *floodSender(void *pointer) {
   struct Run *run = pointer;
   const uint64_t connections = (uint64_t)run->options->floodConnections;
@@ -81,14 +81,14 @@ static void *floodSender(void *pointer) {
     bool hasMore = false, hasHalfLine = false;
     for (uint64_t index = 0; index < connections; ++index) {
       struct Connection *connection = &run->flood[index];
-      // After the end only a line half sent is finished: closing inside it would hand the program a line to reject.
+      // After the end, finish only a line that is half sent: without its rest the program would have to reject it.
       const uint64_t untilLines =
           isOver ? (connection->bytesSent + lineBytes - 1) / lineBytes : (due + connections - 1 - index) / connections;
       hasMore |= pushFlood(connection, &run->floodBlock, untilLines * lineBytes);
       hasHalfLine |= !connection->isClosed && connection->bytesSent % lineBytes != 0;
     }
     if (now >= run->endNs && !isOver) {
-      isOver = true;  // What was due by now has been tried once more; the rest is what the flood is behind.
+      isOver = true;  // What is due by now was tried once more; the rest is how far the flood is behind.
       run->floodOffered = due;
       for (uint64_t index = 0; index < connections; ++index) run->floodSent += run->flood[index].bytesSent / lineBytes;
     }
@@ -107,13 +107,13 @@ static void *floodSender(void *pointer) {
   return NULL;
 }
 
-// T2. All that is due goes out in one send; a full socket makes the lines late, and their latency says so.
+// T2. Everything that is due goes out in one send. If the socket is full, lines are late, and their latency shows it.
 static void *urgentSender(void *pointer) {
   struct Run *run = pointer;
   struct Connection *connection = &run->urgent;
   const uint64_t lineBytes = run->urgentBlock.lineBytes;
   const int64_t deadlineNs = run->endNs + graceNs;
-  prctl(PR_SET_TIMERSLACK, 1);  // The default adds 50 µs of this program's own to every latency.
+  prctl(PR_SET_TIMERSLACK, 1);  // The default would add up to 50 µs of this program to every latency.
   run->isFifoGranted[0] = tryFifo(run->options->fifo);
 
   uint64_t sent = 0;
@@ -122,7 +122,7 @@ static void *urgentSender(void *pointer) {
     const int64_t now = nowNs();
     if (now >= deadlineNs) break;
     uint64_t due = dueLines(now - run->startNs, run->options->urgentRate) + 1;  // Line 0 is due at once.
-    if (due <= sent) due = sent + 1;  // Its moment was rounded down, and has come.
+    if (due <= sent) due = sent + 1;  // Its time was rounded down, and has come.
     if (due > run->urgentLines) due = run->urgentLines;
     sendSome(connection, &run->urgentBlock, due * lineBytes);
     const int64_t sentNs = nowNs();

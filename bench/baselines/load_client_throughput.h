@@ -1,20 +1,20 @@
-// Mode `throughput` of load_client.c: one thread, one epoll loop. Sends every line as fast as the sockets take it,
-// reads every result, and stops the clock at the last one. Lines come from a block made beforehand, so sending costs a
-// system call and nothing else.
+// Mode `throughput` of load_client.c: one thread with one epoll loop. It sends every line as fast as the sockets take
+// it, reads every result, and stops the clock at the last one. Lines come from a block that is made beforehand, so
+// sending costs a system call and nothing else.
 //
 // With `--output 0` nobody reads results: each connection is half closed after its last line, and the clock stops when
 // the program has closed all of them, which it does once it has read them to the end.
 //
-// Verified means: as many results as lines, and the sum and the exclusive or of their CRC-32 fields are what this
-// program computed itself.
+// Verified means that there are as many results as lines, and that the sum and the exclusive or of their CRC-32 fields
+// are those that this program has computed itself.
 #ifndef PERCORE_BENCH_LOAD_CLIENT_THROUGHPUT_H
 #define PERCORE_BENCH_LOAD_CLIENT_THROUGHPUT_H
 
 #include "load_client.h"
 
-enum { surplusMs = 20 };                            // How long a result too many is waited for.
-static const int64_t stallNs = 20 * secondNs;       // Without progress this long, give up.
-static const int64_t throughputNs = 600 * secondNs; // Give up even with progress.
+enum { surplusMs = 20 };                            // How long to wait for a result that should not come.
+static const int64_t stallNs = 20 * secondNs;       // Give up after so long without progress.
+static const int64_t throughputNs = 600 * secondNs; // Give up even if there is progress.
 
 struct Tally {
   uint64_t results, sum;
@@ -36,8 +36,8 @@ static struct Tally expectedTally(const struct LineBlock *block, const struct Op
   return tally;
 }
 
-// Only the last field is read: a wrong one anywhere else cannot be told apart from here, and would cost time that the
-// program under test, which shares these CPUs, should have.
+// Only the last field is read. This mode cannot tell whether the others are right, and reading them would take time
+// from the program under test, which shares these CPUs.
 static void tallyResults(struct LineReader *reader, struct Tally *tally) {
   const char *line = reader->buffer;
   const char *const end = reader->buffer + reader->length;
@@ -129,7 +129,7 @@ static int runThroughput(const struct Options *options) {
     }
     const int64_t now = nowNs();
     if (hasProgressed) progressNs = now;
-    // After a complaint the results can no longer be right, so there is nothing to wait for.
+    // After a failed check the results can no longer be right, so there is nothing to wait for.
     if (endNs == 0 && atomic_load_explicit(&hasFailed, memory_order_relaxed)) endNs = now;  // run.failed
     if (endNs == 0 && (now - progressNs > stallNs || now - startNs > throughputNs)) {
       complain("no progress: %llu of %llu bytes sent, %llu of %llu results", (unsigned long long)bytesSent,
@@ -154,7 +154,7 @@ static int runThroughput(const struct Options *options) {
   printf("{\"lines\":%llu,\"bytes\":%llu,\"seconds\":%.6f,\"linesPerSecond\":", (unsigned long long)expected.results,
          (unsigned long long)bytesSent, seconds);
   if (isVerified) printf("%.0f", (double)expected.results / seconds);
-  else printf("null");  // A rate of lines that were not all worked is no figure.
+  else printf("null");  // If not all lines were processed, a rate would mean nothing.
   printf(",\"results\":%llu,\"verified\":%s}\n", (unsigned long long)tally.results, isVerified ? "true" : "false");
   free(reader.buffer);
   freeBlock(&block);

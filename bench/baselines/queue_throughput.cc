@@ -4,27 +4,27 @@
 //     producing thread, cpuA                                              consuming thread, cpuB
 //       claim, write, publish ──▶ [ ring of fixed or framed records ] ──▶ check every message, release
 //
-// Cursors of two writers lie 128 bytes apart, each side keeps a stale copy of the other's cursor and looks again only
-// when the copy says full or empty, the capacity is a power of two, nothing is prefetched. With `release` a publish is
-// a plain store on x86; with `seq_cst`, the only order that JavaScript has, each is a locked exchange. All else is the
-// same code.
+// Cursors with different writers lie 128 bytes apart. Each side keeps a stale copy of the other's cursor and looks
+// again only if the copy says full or empty. The capacity is a power of two, and nothing is prefetched. With `release`
+// a publish is a plain store on x86; with `seq_cst`, the only order that JavaScript has, it is a locked exchange. All
+// other code is the same.
 //
 // patterns, as in the TypeScript rows:
 //   single    one record is written, published, read and released at a time
-//   lazy      one claim a record, published by `batch`; read and released by up to `batch`
+//   lazy      one claim for each record, published by `batch`; read and released by up to `batch`
 //   batch     one claim, one publish, one release for `batch` records
 //   variable  as lazy, with records of 16 to 256 bytes, each behind a header and padded to 8 bytes; recordBytes is 0
 //
-// A side that finds the ring full or empty pauses `pauses` times before it looks again. That matters more than all
-// else: whoever looks all the time takes the line of the cursor from the one who writes it. README.md says which
+// A side that finds the ring full or empty pauses `pauses` times before it looks again. That matters more than anything
+// else: a side that looks all the time takes the cursor's line away from the one that writes it. README.md says which
 // settings are the best ones here.
 //
 // Usage: queue_throughput <release|seq_cst> <pattern> <recordBytes> <batch> <capacity> <pauses> <cpuA> <cpuB>
 //                         <warmupMs> <measureMs>
-// The capacity is in records, with pattern `variable` in bytes. Exit code: 0, 1 when a message is wrong, 2 for bad
+// The capacity is in records, or in bytes with pattern `variable`. Exit code: 0; 1 if a message is wrong; 2 for bad
 // arguments.
 //
-// Ordering table, the same two pairs in both orders.
+// Ordering table. Both orders have the same two pairs.
 //
 // | pair           | write side | read side   | carries      | needs             |
 // |----------------|------------|-------------|--------------|-------------------|
@@ -37,7 +37,7 @@
 
 namespace {
 
-// Pins the calling thread and reads the mask back, since the kernel may grant less than was asked.
+// Pins the calling thread and reads the mask back, since the kernel may grant less than was asked for.
 bool pinTo(int cpu) {
   cpu_set_t asked;
   CPU_ZERO(&asked);
@@ -51,7 +51,7 @@ bool pinTo(int cpu) {
   return false;
 }
 
-// Runs both sides until the consumer has measured long enough, and all that was promised has been checked.
+// Runs both sides until the consumer has measured for long enough and has checked everything that was promised.
 template <typename Ring>
 int run(const Plan& plan) {
   const auto shared = std::make_unique<Shared>();
@@ -72,7 +72,7 @@ int run(const Plan& plan) {
 
   u64 received = 0;
   u32 wrong = 0;
-  // False when the producer has ended and all is read.
+  // False if the producer has ended and everything was read.
   const auto consumeSlice = [&] {
     while (shared->promised.load() == received) {
       if (shared->isOver.load() && shared->promised.load() == received) return false;

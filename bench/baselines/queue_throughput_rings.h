@@ -1,4 +1,4 @@
-// The two rings of queue_throughput.cc, of fixed and of framed records, and how both sides go over them.
+// The two rings of queue_throughput.cc, for fixed and for framed records, and the loops of both sides.
 #ifndef PERCORE_BENCH_QUEUE_THROUGHPUT_RINGS_H
 #define PERCORE_BENCH_QUEUE_THROUGHPUT_RINGS_H
 
@@ -6,8 +6,9 @@
 
 namespace {
 
-// The ring of fixed records, and how both sides go over `kSlice` messages of it. Each works on a copy of its private
-// half, which the compiler can keep in registers: to it, an atomic store may change whatever others can reach.
+// The ring of fixed records, and the loops of both sides over `kSlice` messages. Each side works on a copy of its
+// private half, which the compiler can keep in registers. It could not if others could reach that half, since for the
+// compiler an atomic store may change everything that others can reach.
 template <bool IsSeqCst, u32 Bytes>
 class FixedRing {
  public:
@@ -47,7 +48,7 @@ class FixedRing {
     Record<Bytes>* const records = records_.data();
     for (u32 i = 0; i < kSlice; i += batch_) {
       producer.claim(batch_);
-      // Batches divide the ring, so a batch never wraps.
+      // The size of the ring is a multiple of the batch, so a batch never wraps.
       Record<Bytes>* const claimed = &records[producer.next & mask_];
       for (u32 j = 0; j < batch_; ++j) claimed[j].write(first + i + j, source_);
       producer.next += batch_;
@@ -75,7 +76,7 @@ class FixedRing {
     const Record<Bytes>* const records = records_.data();
     u32 wrong = 0;
     for (u32 i = 0; i < kSlice;) {
-      // Published by `batch_`, so what is available is whole batches and never wraps within one.
+      // The producer publishes by `batch_`, so what is available are whole batches, which never wrap.
       const u32 available = consumer.available();
       const u32 count = available < batch_ ? available : batch_;
       const Record<Bytes>* const ready = &records[consumer.next & mask_];
@@ -88,7 +89,7 @@ class FixedRing {
     return wrong;
   }
 
-  // Each side's own line.
+  // Each side has a line of its own.
   alignas(128) Producer<IsSeqCst> producer_;
   alignas(128) Consumer<IsSeqCst> consumer_;
   alignas(128) const u32 mask_;
@@ -98,8 +99,8 @@ class FixedRing {
   alignas(128) std::vector<Record<Bytes>> records_;
 };
 
-// The ring of framed records: a header of length and type, then the payload, padded to 8 bytes; never broken at the
-// wrap.
+// The ring of framed records: a header with length and type, then the payload, padded to 8 bytes. A record is never
+// split at the wrap.
 template <bool IsSeqCst>
 class VariableRing {
  public:

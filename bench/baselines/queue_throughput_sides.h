@@ -1,5 +1,5 @@
-// What queue_throughput.cc measures with: the plan of a run, what both sides share, the private half of each, and what
-// a message is.
+// What queue_throughput.cc needs to measure: the plan of a run, what both sides share, the private half of each side,
+// and the contents of messages.
 #ifndef PERCORE_BENCH_QUEUE_THROUGHPUT_SIDES_H
 #define PERCORE_BENCH_QUEUE_THROUGHPUT_SIDES_H
 
@@ -32,7 +32,7 @@ namespace {
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-// Messages between two looks at the clock and at the stop word. A multiple of every batch.
+// The messages between two looks at the clock and at the stop word. A multiple of every batch.
 constexpr u32 kSlice = 1 << 16;
 constexpr u32 kSalt = 0x5bd1e995u;
 constexpr u32 kLengths = 4096;
@@ -47,11 +47,11 @@ struct Plan {
   double warmupMs, measureMs;
 };
 
-// Prefetchers fetch lines in pairs, so cells of different writers sit 128 bytes apart.
+// Prefetchers fetch lines in pairs, so words with different writers lie 128 bytes apart.
 struct Shared {
   alignas(128) std::atomic<u32> producerCursor{0};
   alignas(128) std::atomic<u32> consumerCursor{0};
-  // Messages that the producer will send at least; it stops behind them once isEnough is set.
+  // The producer sends at least so many messages; once isEnough is set, it stops after them.
   alignas(128) std::atomic<u64> promised{0};
   std::atomic<bool> isOver{false};
   alignas(128) std::atomic<bool> isEnough{false};
@@ -63,7 +63,7 @@ struct Order {
   static constexpr std::memory_order load = IsSeqCst ? std::memory_order_seq_cst : std::memory_order_acquire;
 };
 
-// The private half of a producer. Units are records, or bytes of framed records.
+// The private half of a producer. Units are records, or bytes in the case of framed records.
 template <bool IsSeqCst>
 class Producer {
  public:
@@ -71,11 +71,11 @@ class Producer {
 
   u32 next = 0;
 
-  // Waits until `units` beyond `next` are free.
+  // Waits until `units` after `next` are free.
   void claim(u32 units) {
     while (next + units - cachedConsumerCursor_ > capacity_) {
-      // ring.free: pairs with the store in release(). The consumer is done with the slots before this load shows them
-      // free.
+      // ring.free: pairs with the store in release(). The consumer has finished with the slots before this load shows
+      // that they are free.
       cachedConsumerCursor_ = shared_->consumerCursor.load(Order<IsSeqCst>::load);
       if (next + units - cachedConsumerCursor_ <= capacity_) return;
       for (int i = 0; i < pauses_; ++i) pauseCpu();
@@ -101,7 +101,7 @@ class Consumer {
 
   u32 next = 0;
 
-  // Waits until there is something to read, and returns how many units.
+  // Waits until there is something to read, and returns how many units there are.
   u32 available() {
     while (next == cachedProducerCursor_) {
       // ring.publish: pairs with the store in publish(). Records are read only after the cursor that covers them.
@@ -123,8 +123,8 @@ class Consumer {
   u32 cachedProducerCursor_ = 0;
 };
 
-// What a message is. Every word depends on the sequence, so that neither a lost nor a torn nor a stale one goes
-// unnoticed.
+// The contents of messages. Every word depends on the sequence, so that a message that is lost, torn or stale is
+// noticed.
 template <u32 Bytes>
 struct Record {
   u32 words[Bytes / 4];
@@ -136,13 +136,13 @@ struct Record {
     } else if constexpr (Bytes <= 64) {
       for (u32 k = 0; k < Bytes / 4; ++k) words[k] = sequence + k;
     } else {
-      // A large record is made elsewhere and copied; a word of each cache line says which it is.
+      // A large record is made elsewhere and copied; one word in each cache line says which message it is.
       for (u32 k = 0; k < Bytes / 4; k += 16) source.words[k] = sequence + k;
       std::memcpy(words, source.words, Bytes);
     }
   }
 
-  // 0 when it is the message that was sent.
+  // 0 if this is the message that was sent.
   u32 check(u32 sequence) const {
     if constexpr (Bytes == 8) return (words[0] ^ sequence) | (words[1] ^ sequence ^ kSalt);
     constexpr u32 step = Bytes <= 64 ? 1 : 16;

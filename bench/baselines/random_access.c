@@ -1,10 +1,10 @@
-// Reads and writes at random over a number of bytes: what the memory does to a data structure of that size.
+// Reads and writes at random within a number of bytes, to show what memory costs for a data structure of that size.
 //
 //   random_access CPU BYTES ACCESSES chained|independent
 //
-// chained: each address is known only when the access before is done, as in a list or a tree. independent: all
-// addresses are known in advance, so that the processor has several under way. An access reads and writes one word of a
-// cache line.
+// chained: each address is known only when the access before it is done, as in a list or a tree. independent: all
+// addresses are known in advance, so that the processor has several accesses under way. An access reads and writes one
+// word of a cache line.
 //
 // Prints {"accessNs":..,"verified":true}: every line was visited as often as it should have been.
 #define _GNU_SOURCE
@@ -19,7 +19,7 @@
 #define LINE 64
 
 typedef struct {
-  uint32_t next;    // The line after this one, in a random circle through all of them.
+  uint32_t next;    // The next line, in a random circle through all lines.
   uint32_t visits;
 } Word;
 

@@ -1,17 +1,17 @@
-// Baseline `C++ seq_cst`: how long a message takes to the other core and back when two plain threads do nothing else.
+// Baseline `C++ seq_cst`: how long a message takes to the other core and back if two plain threads do nothing else.
 //
 //     asking thread, cpuA                                   echoing thread, cpuB
 //       offer(question) ──▶ [ ring of 8-byte records ] ──▶ poll
 //       poll            ◀── [ ring of 8-byte records ] ◀── offer(~question)
 //
-// Both sides spin. The ring is the one a JavaScript program would have, not the best one C++ can build: every cursor
-// access is sequentially consistent because `Atomics` offers nothing weaker, so each publish is a locked exchange.
-// What remains of the difference to a reactor is therefore the reactor, not the memory model.
+// Both sides spin. The ring is the one that a JavaScript program would have, and not the best one that C++ can build:
+// every access to a cursor is sequentially consistent because `Atomics` offers nothing weaker, so each publish is a
+// locked exchange. So the difference to a reactor comes from the reactor, and not from the memory model.
 //
 // A round is timed with two calls of clock_gettime, so each figure includes one of them (about 20 ns).
 //
 // Usage: ring_round_trip <cpuA> <cpuB> <rounds> <warmup>
-// Exit code: 0, 1 when a payload is wrong or a side stops answering, 2 for bad arguments.
+// Exit code: 0; 1 if a payload is wrong or a side stops answering; 2 for bad arguments.
 //
 // Ordering table.
 //
@@ -50,10 +50,10 @@ constexpr std::uint32_t kCapacityRecords = 1024;
 constexpr std::uint32_t kMask = kCapacityRecords - 1;
 static_assert((kCapacityRecords & kMask) == 0, "an index is a sequence masked, so the capacity is a power of two");
 
-// Bounds every wait: some seconds of pauses, whichever processor it is.
+// The bound of every wait: some seconds of pauses on any processor.
 constexpr std::uint64_t kSpinLimit = std::uint64_t{1} << 28;
 
-// Prefetchers fetch lines in pairs, so cells of different writers sit 128 bytes apart.
+// Prefetchers fetch lines in pairs, so words with different writers lie 128 bytes apart.
 struct Ring {
   alignas(128) std::atomic<std::uint32_t> producerCursor{0};
   alignas(128) std::atomic<std::uint32_t> consumerCursor{0};
@@ -66,7 +66,8 @@ class Producer {
 
   bool offer(std::uint64_t record) {
     if (sequence_ - cachedConsumerCursor_ == kCapacityRecords) {
-      // ring.free: pairs with the store in poll(). The consumer is done with the slot before this load shows it free.
+      // ring.free: pairs with the store in poll(). The consumer has finished with the slot before this load shows it
+      // free.
       cachedConsumerCursor_ = ring_.consumerCursor.load(std::memory_order_seq_cst);
       if (sequence_ - cachedConsumerCursor_ == kCapacityRecords) return false;
     }
@@ -113,7 +114,7 @@ bool spinUntil(Attempt attempt) {
   return false;
 }
 
-// A record no earlier round can have left in a slot: an odd multiplier makes all of them differ.
+// A record that no earlier round can have left in a slot, because an odd multiplier makes all of them differ.
 std::uint64_t questionOf(std::uint64_t round) { return (round + 1) * 0x9e3779b97f4a7c15u; }
 
 void echo(Ring& questions, Ring& answers, std::uint64_t rounds) {
@@ -121,7 +122,7 @@ void echo(Ring& questions, Ring& answers, std::uint64_t rounds) {
   Producer producer(answers);
   for (std::uint64_t round = 0; round < rounds; ++round) {
     std::uint64_t question = 0;
-    // Silence ends this thread; the asking one then reports that no answer came.
+    // If nobody asks any longer, this thread ends; the asking one then reports that no answer came.
     if (!spinUntil([&] { return consumer.poll(question); })) return;
     if (!spinUntil([&] { return producer.offer(~question); })) return;
   }
@@ -133,7 +134,7 @@ std::int64_t nowNs() {
   return std::int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
 }
 
-// Pins the calling thread and reads the mask back, since the kernel may grant less than was asked.
+// Pins the calling thread and reads the mask back, since the kernel may grant less than was asked for.
 bool pinTo(int cpu) {
   cpu_set_t asked;
   CPU_ZERO(&asked);

@@ -1,11 +1,12 @@
-// Baseline `C spin`: how late a loop is that does nothing but look at the clock until each deadline has come.
+// Baseline `C spin`: how late a loop is that only looks at the clock until each deadline has come.
 //
-// Nothing can be earlier on this machine, so what it says is the lateness of the clock, of interrupts and of whoever
-// else wants the core. Like cyclictest and the timers it is compared to, it counts from the first deadline that had
-// passed, and leaves out the others that passed meanwhile.
+// No timer can be more punctual on this machine. So what it measures is the lateness that comes from the clock, from
+// interrupts and from others that want the core. If several deadlines have passed at once, it counts from the first of
+// them and leaves out the others, as do cyclictest and the timers with which it is compared.
 //
-// Usage: spin_deadlines <cpu> <interval ns> <ticks> <warmup ticks> Prints
-// {"ticks":…,"missed":…,"p50Us":…,"p99Us":…,"maxUs":…}. Exit code: 0, 1 when the CPU is refused, 2 for bad arguments.
+// Usage: spin_deadlines <cpu> <interval ns> <ticks> <warmup ticks>
+// Prints {"ticks":…,"missed":…,"p50Us":…,"p99Us":…,"maxUs":…}. Exit code: 0; 1 if the CPU is refused; 2 for bad
+// arguments.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sched.h>
@@ -35,7 +36,7 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-// Nearest rank; `sorted` is not empty.
+// A percentile by nearest rank; `sorted` must not be empty.
 static double percentileUs(const int64_t *sorted, long count, long percent) {
   const long rank = (count * percent + 99) / 100;
   return (double)sorted[(rank < 1 ? 1 : rank) - 1] / 1000;

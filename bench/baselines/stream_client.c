@@ -1,11 +1,11 @@
-// Streaming for suite `io`: one TCP connection, blocks of 64 KiB, as fast as they go, in one direction.
+// Streaming for suite `io`: one TCP connection, blocks of 64 KiB, as fast as possible, in one direction.
 //
-//     sink     sends blocks for so long, half closes, and reads how many bytes the server has counted: the clock ends
-//     source   asks for 64 MiB (8 bytes, little endian) again and again, and reads them; the last in time is counted
+//     sink     sends blocks for a time, half closes, and reads the server's count of bytes; then the clock ends
+//     source   asks for 64 MiB (8 bytes, little endian) again and again, and reads them until the time is over
 //
-// The bytes repeat after 64 KiB. Both sides compare the first and the last byte of each read with those of its position
-// and count all of them: a lost, doubled or shifted byte is seen, and looking at each would make this the bench of a
-// comparison.
+// The bytes repeat after 64 KiB. Both sides compare the first and the last byte of each read with those that belong to
+// its position, and count all bytes. So a byte that is lost, doubled or shifted is noticed. Comparing each byte would
+// mainly measure the comparison.
 #define _GNU_SOURCE
 #include "client.h"
 

@@ -1,18 +1,18 @@
 // TCP load for the echo servers of suite `io`: 64-byte messages over N connections, one thread, edge-triggered epoll.
 //
-//     closed loop (--rate 0)    each connection has `depth` messages in flight; k answers read are k messages sent,
-//                               in one send. What a server can do; a latency is from the send to the last byte of the
-//                               answer.
-//     open loop (--rate R)      message n is due at start + n / R on connection n % N, whatever became of the others,
-//                               and its latency runs from that moment. What the same work costs: `serverCpuNs` of
-//                               --server PID.
+//     closed loop (--rate 0)    each connection has `depth` messages in flight; for k answers that it reads it sends k
+//                               messages, in one send. This measures what a server can do. A latency is the time from
+//                               the send to the last byte of the answer.
+//     open loop (--rate R)      message n is due at start + n / R on connection n % N, whatever has happened to the
+//                               others, and its latency runs from that time. This measures what the same work costs:
+//                               `serverCpuNs` of --server PID.
 //
 //     connect · `warmupMs`, not counted · `milliseconds`, counted · what is in flight comes back · close by reset
 //
-// The open loop looks at its sockets all the time and sleeps never: a timer's lateness would be charged to the server.
-// `sendLateP99Us` says how late it sent all the same: where other programs take its CPU, messages come in bursts, which
-// cost a server less than the rate would. Every answer is compared with its message, so each was echoed exactly once
-// and in order on its connection.
+// The open loop looks at its sockets all the time and never sleeps, since the lateness of a timer would be charged to
+// the server. `sendLateP99Us` says how late it sent nevertheless: if other programs take its CPU, messages come in
+// bursts, which cost a server less than an even rate. Every answer is compared with its message, so each message was
+// echoed exactly once and in order on its connection.
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -21,15 +21,15 @@ enum { maxEvents = 256, maxInFlight = 1024, maxDepth = 64 };
 struct Connection {
   int fd;
   uint64_t sent, answered;
-  size_t have;         // Bytes of answers read and not yet whole.
-  int64_t *momentsNs;  // Of message n at n % inFlight: when it was sent, or due.
+  size_t have;         // Bytes that were read of an answer that is not complete yet.
+  int64_t *momentsNs;  // At n % inFlight: when message n was sent, or was due.
   uint8_t *buffer;
 };
 
 static int64_t port = notGiven, cpu = notGiven, connections = notGiven, depth = 1, rate = 0, milliseconds = notGiven,
                warmupMs = 0, server = 0;
 static struct Connection *all;
-static uint64_t inFlight;  // Most messages a connection may have under way.
+static uint64_t inFlight;  // The most messages that a connection may have under way.
 static struct Histogram latencies, lateness;
 static uint64_t answersTotal, answersMeasured;
 static int64_t measureFromNs, measureUntilNs;
@@ -47,16 +47,16 @@ static void sendMessages(uint64_t index, uint64_t count, int64_t momentNs) {
     stop(exitFailedCheck, "%llu messages unanswered on one connection: the server does not keep up",
          (unsigned long long)inFlight);
   const ssize_t sent = send(connection->fd, bytes, count * messageBytes, MSG_NOSIGNAL);
-  // Far less than a socket's buffer is under way, so there is always room.
+  // Far less is under way than fits into the buffer of a socket, so there is always room.
   if (sent != (ssize_t)(count * messageBytes))
     stop(exitFailedCheck, "send: %zd of %zu bytes: %s", sent, (size_t)(count * messageBytes),
          sent < 0 ? strerror(errno) : "short");
 }
 
-// Reads and checks what has come; returns how many answers.
+// Reads and checks what has come; returns how many answers that was.
 static uint64_t receiveAnswers(uint64_t index, int64_t *momentNs) {
   struct Connection *connection = &all[index];
-  const size_t room = inFlight * messageBytes + 1 - connection->have;  // One byte more than can be right.
+  const size_t room = inFlight * messageBytes + 1 - connection->have;  // One byte more than may come.
   const ssize_t received = recv(connection->fd, connection->buffer + connection->have, room, 0);
   *momentNs = nowNs();
   if (received <= 0) {

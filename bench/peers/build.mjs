@@ -1,5 +1,6 @@
-// Compiles the peers' programs to bench/peers/build/, each when a source of it, or this file, is newer than the result.
-// A peer whose tools or packages are not there is missing, with the reason, and never an error.
+// Compiles the programs of the peers to bench/peers/build/. Each is compiled if one of its sources, or this file, is
+// newer than the result. A peer whose tools or packages are not installed is reported as missing, with the reason; that
+// is never an error.
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -14,7 +15,7 @@ const registry = '/usr/share/cargo/registry';
 const jars = '/usr/share/java';
 
 /**
- * How a program is built, what of it is started, and the Debian packages that it needs. `needs` are files.
+ * How a program is built, the command that starts it, and the Debian packages that it needs. `needs` are files.
  * @typedef {{ packages: string[], needs: string[], folder: string, sources?: string[], start: string[],
  *   compiler?: string[], build: () => Promise<unknown> }} Program
  */
@@ -44,7 +45,7 @@ function java(main, jarNames, of, options = ['-Xms256m']) {
     needs: ['/usr/bin/javac', ...paths],
     folder: 'java',
     sources: ['Peer.java', `${main}.java`],
-    // The throughput collector has the cheapest write barriers, and steady state allocates nothing.
+    // The throughput collector has the cheapest write barriers, and nothing is allocated in steady state.
     start: ['java', '-XX:+UseParallelGC', ...options, '-cp', [classes, ...paths].join(':'), main],
     build: async () => {
       const sources = ['Peer.java', `${main}.java`].map((file) => join(here, 'java', file));
@@ -56,13 +57,13 @@ function java(main, jarNames, of, options = ['-Xms256m']) {
 }
 
 const netty = (...parts) => parts.map((part) => `netty-${part}`);
-/** Debian's package has no native library; bench/peers/install compiles it from Debian's source package. */
+/** Debian's package has no native library. bench/peers/install compiles it from Debian's source package. */
 export const nettyLibrary = join(output, 'netty', 'libnetty_transport_native_epoll_x86_64.so');
 
 function nettyEcho() {
   const parts = netty('common', 'buffer', 'codec', 'resolver', 'transport', 'transport-native-unix-common',
     'transport-native-epoll');
-  // Direct memory without cleaners, which Netty asks for on the Java of today.
+  // Direct memory without cleaners, for which Netty needs these options with present versions of Java.
   const program = java('NettyEcho', parts, 'libnetty-java', [
     `-Djava.library.path=${dirname(nettyLibrary)}`, '-Dio.netty.tryReflectionSetAccessible=true',
     '--add-opens=java.base/java.nio=ALL-UNNAMED', '--add-opens=java.base/jdk.internal.misc=ALL-UNNAMED',
@@ -79,7 +80,7 @@ export const programs = {
   zeromq: cpp('zeromq', '/usr/include/zmq.h', ['libzmq3-dev'], ['-lzmq']),
   nng: cpp('nng', '/usr/include/nng/nng.h', ['libnng-dev'], ['-lnng']),
   rust: {
-    // The newest compiler that is there, since std's channel is part of it: sync_channel became another one in 1.67.
+    // Use the newest compiler that is installed, since std's channel comes with it: sync_channel was replaced in 1.67.
     compiler: ['rustc', '--version'],
     packages: ['cargo', 'librust-crossbeam-channel-dev', 'librust-tokio-dev'],
     needs: [join(registry, 'crossbeam-channel-0.5.6'), join(registry, 'tokio-1.24.2')],
@@ -110,12 +111,12 @@ export const programs = {
   disruptor: java('Disruptors', ['disruptor'], 'libdisruptor-java'),
   jctools: java('JcTools', ['jctools-core'], 'libjctools-java'),
   netty: nettyEcho(),
-  // A million timers with their handles.
+  // Room for a million timers with their handles.
   nettyTimers: java('NettyTimers', netty('common'), 'libnetty-java', ['-Xms2g', '-Xmn1g']),
 };
 
 /**
- * Brings one program up to date. Its `start` is the command that runs it; `missing` says why there is none.
+ * Brings one program up to date. `start` is the command that runs it; `missing` says why there is none.
  * @param {string} name @returns {Promise<{ start?: string[], missing?: string, version: string }>}
  */
 export async function buildPeer(name) {
@@ -137,7 +138,10 @@ export async function buildPeer(name) {
   return { start: program.start, version: await versionOf(program) };
 }
 
-/** The versions of a program's Debian packages, compilers too: they decide about a figure as much as the library. */
+/**
+ * The versions of a program's Debian packages, including compilers, on which a figure depends as much as on the
+ * library.
+ */
 async function versionOf({ packages, compiler }) {
   const first = compiler === undefined ? '' : `${(await run(compiler[0], compiler.slice(1))).stdout.trim()}, `;
   const asked = ['-W', '-f', '${Package} ${Version}, ', ...packages];
@@ -145,7 +149,7 @@ async function versionOf({ packages, compiler }) {
   return `${first}${stdout.replace(/, $/, '')}`;
 }
 
-/** @param {string} path @returns {Promise<number>} 0 when there is no such file */
+/** @param {string} path @returns {Promise<number>} 0 if there is no such file */
 async function modifiedMs(path) {
   return stat(path).then(({ mtimeMs }) => mtimeMs, () => 0);
 }

@@ -1,4 +1,4 @@
-/** Suite `beyond`: other processes, other languages, other machines. One bench a row of its table. */
+/** Suite `beyond`: other processes, other languages, other machines. There is one bench for each row of its table. */
 import type { Suite } from '../harness.js';
 import { nats } from './beyond/nats.js';
 import { processRing } from './beyond/process-ring.js';

@@ -1,5 +1,5 @@
 /**
- * Suite `codecs`: values to memory and back, one thread, in micro benches. The row `struct-codec` stands in suite
+ * Suite `codecs`: values to memory and back in one thread, as micro benches. The row `struct-codec` is in suite
  * `queues`.
  */
 import { compare, type Bench, type Suite } from '../harness.js';

@@ -1,6 +1,5 @@
 /**
- * Suite `io`: sockets and files of one reactor, against node:net and against C, under load from a C client on the other
- * CPU.
+ * Suite `io`: sockets and files of one reactor, against node:net and C. A C client on the other CPU makes the load.
  */
 import type { Suite } from '../harness.js';
 import { accept } from './io/accept.js';

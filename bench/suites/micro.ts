@@ -1,7 +1,7 @@
 /**
- * Suite `micro`: nanoseconds of one operation, in one thread without contention; on tinybench, which calls
- * a function of many operations. Against the empty loop, which says how much of a figure is the measuring. No targets:
- * what counts is in the other suites.
+ * Suite `micro`: nanoseconds for one operation, in one thread without contention, measured by tinybench, which calls a
+ * function with many operations. The baseline is the empty loop, which shows how much of a figure is the measuring
+ * itself. There are no targets, since the figures that matter are in the other suites.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -11,7 +11,10 @@ import { EMPTY_LOOP, operationNames } from './micro/operations.js';
 
 const RUNS = 5;
 
-/** One operation in an isolate of its own, since code that has met another's objects is slower for both. */
+/**
+ * Runs one operation in an isolate of its own, since code that has seen the objects of two operations is slower for
+ * both.
+ */
 const contender = (name: string, operation: string): Contender<'time'> => ({
   name,
   async run() {

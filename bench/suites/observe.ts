@@ -1,4 +1,4 @@
-/** Suite `observe`: what it costs to be watched. One bench a row of its table. */
+/** Suite `observe`: what it costs to be observed. There is one bench for each row of its table. */
 import type { Suite } from '../harness.js';
 import { overhead } from './observe/overhead.js';
 import { stallReport } from './observe/stall-report.js';

@@ -1,7 +1,7 @@
 /**
- * Suite `peers`: what people would leave Node for, each in its own language and its best published shape, and the best
- * of npm, against ours on the same two CPUs. bench/peers/README.md has the rules; bench/peers/install installs what
- * they need.
+ * Suite `peers`: ours against what people would leave Node for, each in its own language and in its best published
+ * form, and against the best packages of npm, on the same two CPUs. bench/peers/README.md has the rules;
+ * bench/peers/install installs what the peers need.
  */
 import type { Suite } from '../harness.js';
 import { broadcast2 } from './peers/broadcast.js';

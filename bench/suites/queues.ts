@@ -1,6 +1,6 @@
 /**
- * Suite `queues`: rings between two cores, against the same in C++ and what else JavaScript has. One bench a row of its
- * table.
+ * Suite `queues`: rings between two cores, against the same rings in C++ and against what else JavaScript has. There is
+ * one bench for each row of its table.
  */
 import type { Suite } from '../harness.js';
 import { allocation } from './queues/allocation.js';

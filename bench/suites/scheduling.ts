@@ -1,4 +1,6 @@
-/** Suite `scheduling`: who runs next, and what it costs to speak to another reactor. One bench a row of its table. */
+/**
+ * Suite `scheduling`: what runs next, and what messages to another reactor cost. One bench for each row of its table.
+ */
 import type { Suite } from '../harness.js';
 import { call } from './scheduling/call.js';
 import { balance } from './scheduling/balance.js';

@@ -1,4 +1,4 @@
-/** Suite `spine`: what the runtime itself costs, and what the main job gains from it. One bench a row of its table. */
+/** Suite `spine`: what the runtime costs, and what the main job gains from it. One bench for each row of its table. */
 import type { Suite } from '../harness.js';
 import { boot } from './spine/boot.js';
 import { call } from './spine/call.js';

@@ -1,4 +1,4 @@
-/** Suite `timers`: what timers cost and how punctual they are. One bench a row of its table. */
+/** Suite `timers`: what timers cost and how punctual they are. There is one bench for each row of its table. */
 import type { Suite } from '../harness.js';
 import { costGrowth } from './timers/cost-growth.js';
 import { cancelRow, createRow } from './timers/create.js';

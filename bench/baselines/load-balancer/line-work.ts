@@ -1,6 +1,6 @@
 /**
- * The work on a line, the same in all programs: figures of the key, CRC-32 of the payload, one result line of text, and
- * so much arithmetic as --work-us says.
+ * The work on a line, which is the same in all programs: figures of the key, the CRC-32 of the payload, one result line
+ * of text, and as much arithmetic as --work-us says.
  */
 import { crc32 } from 'node:zlib';
 import { Arithmetic } from '../../../examples/load-balancer/arithmetic.js';
@@ -16,7 +16,7 @@ export class LineWork {
   }
 
   /**
-   * Writes the result of one line to `out` at `at`, where `maxResultBytes` are free, and returns the offset behind it.
+   * Writes the result of one line to `out` at `at`, where `maxResultBytes` must be free. Returns the offset after it.
    */
   work(
     bytes: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number,

@@ -1,5 +1,5 @@
 /**
- * What travels in `postMessage a chunk`: lines packed one behind the other.
+ * The messages of `postMessage a chunk`: lines that are packed one after the other.
  *
  *     line    seq f64 | hash i32 | band i32 | keyLength i32 | payloadLength i32 | key, payload, to a multiple of 8
  */

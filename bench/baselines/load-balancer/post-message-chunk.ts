@@ -1,7 +1,7 @@
 /**
- * Baseline `postMessage a chunk`: what a careful author would write. All lines of one read for one owner travel in one
- * message, packed into a buffer that is transferred and not copied; the results come back in another, and both buffers
- * are used again.
+ * Baseline `postMessage a chunk`: what a careful author would write. All lines of one read for the same owner travel in
+ * one message, packed into a buffer that is transferred and not copied. The results come back in another buffer, and
+ * both buffers are reused.
  *
  *     main    read --> split, hash --> pack for owner 0 or 1 --transfer--> worker: works the lines, writes the results
  *             write results to the outputs <-------------------transfer--- lines (to be used again), results
@@ -13,12 +13,12 @@ import { maxResultBytes } from '../../../examples/load-balancer/result-format.js
 import { LINE_HEAD, type Batch } from './post-message-chunk-format.js';
 import { WORKERS, ownerOfHash, serve, steps } from './program.js';
 
-/** Holds the lines of a read of 64 KiB; the longest line fits with its head. */
+/** The size of a buffer. It holds the lines of a read of 64 KiB; the longest line fits with its head. */
 const BATCH_BYTES = 2 * MAX_LINE_BYTES + 1024;
-/** Batches under way before the inputs are held back. */
+/** When so many batches are under way, the inputs are held back. */
 const MOST_UNDER_WAY = 64;
 
-/** One batch being filled, with its views. */
+/** One batch that is being filled, with its views. */
 class Filling {
   readonly batch: Batch;
   readonly bytes: Uint8Array;
@@ -69,7 +69,7 @@ await serve(({ emit, progressed }) => {
   const take = ({ lines, results, resultBytes }: Batch): void => {
     underWay--;
     spare.push(lines);
-    // The outputs keep the results until they are sent, so that buffer is left to the collector.
+    // The outputs keep the results until they are sent, so this buffer is not reused but left to the collector.
     emit(new Uint8Array(results, 0, resultBytes));
     progressed();
   };

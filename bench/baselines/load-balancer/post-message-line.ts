@@ -1,16 +1,16 @@
 /**
- * Baseline `postMessage a line`: the main thread reads and parses, each line goes to the worker that owns its key as a
- * message of its own, and each result comes back as a string. This is the program one writes first.
+ * Baseline `postMessage a line`: the main thread reads and parses, sends each line in a message of its own to the
+ * worker that owns its key, and gets each result as a string. This is the program that one writes first.
  *
- * A line travels as a string of its bytes (latin1, so that nothing is decoded), which structured clone copies faster
- * than any typed array of that size.
+ * A line travels as a string of its bytes (latin1, so that nothing is decoded), because structured clone copies such a
+ * string faster than any typed array of that size.
  */
 import { Worker } from 'node:worker_threads';
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
 import { WORKERS, ownerOfHash, serve, steps } from './program.js';
 import { ResultPage } from './result-page.js';
 
-/** One line on its way to its owner: key and payload with the space between them. */
+/** One line on its way to its owner: key and payload, with the space between them. */
 export interface LineMessage {
   readonly seq: number;
   readonly band: number;
@@ -19,13 +19,13 @@ export interface LineMessage {
   readonly text: string;
 }
 
-/** Lines under way before the inputs are held back. */
+/** When so many lines are under way, the inputs are held back. */
 const MOST_UNDER_WAY = 16_384;
 
 await serve(({ emit, progressed }) => {
   let underWay = 0;
   let isFlushDue = false;
-  /** What is being split, and the same bytes with the methods of a Buffer. */
+  /** The bytes that are being split, and the same bytes with the methods of a Buffer. */
   let memory: Uint8Array | undefined;
   let text: Buffer;
   const page = new ResultPage(emit);
@@ -38,7 +38,7 @@ await serve(({ emit, progressed }) => {
     underWay--;
     page.reserve(result.length);
     page.at += page.bytes.write(result, page.at, 'latin1');
-    // Node delivers many messages in a row: they leave in one write.
+    // Node delivers many messages in a row, so write all their results at once.
     if (isFlushDue) return;
     isFlushDue = true;
     setImmediate(flush);

@@ -1,14 +1,14 @@
 /**
  * What the three baseline programs have in common: the two ports of examples/load-balancer, served by node:net, the
- * same line splitter, and the same end. Between them stands an engine, which is where the programs differ.
+ * same line splitter, and the same way to end. In between there is an engine, in which the programs differ.
  *
  *     INPUT --node:net--> LineSplitter --line()--> engine --emit()--> OUTPUT, every reader
  *
- * Each holds its inputs back while its engine or an output has more under way than it should: without that the programs
- * with workers would take all input at once and measure the growth of their own queues.
+ * Each program holds its inputs back while its engine or an output has too much under way. Otherwise the programs with
+ * workers would take all input at once, and the bench would measure how their queues grow.
  *
- * Usage: `node single-thread.js --port N --output-port N [--work-us N]`; 0 chooses free ports. Prints `listening
- * input=… output=…`; ends on SIGTERM or SIGINT after everything read was worked and written.
+ * Usage: `node single-thread.js --port N --output-port N [--work-us N]`; with 0 it chooses free ports. Prints
+ * `listening input=… output=…`. Ends on SIGTERM or SIGINT, after everything that it has read was processed and written.
  */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -17,16 +17,16 @@ import { workSteps } from '../../../examples/load-balancer/arithmetic.js';
 import { LineSplitter } from '../../../examples/load-balancer/line-splitter.js';
 
 export interface Engine {
-  /** Takes a line. The bytes are valid during the call only. */
+  /** Takes a line. The bytes are valid only during the call. */
   line(
     bytes: Uint8Array, band: number, keyStart: number, keyEnd: number, payloadStart: number, payloadEnd: number,
     seq: number,
   ): void;
-  /** All lines of one read have been taken. */
+  /** Called when all lines of one read have been given to `line`. */
   endOfRead(): void;
-  /** True while too much is under way to read more. */
+  /** True while so much is under way that no more should be read. */
   isFull(): boolean;
-  /** True when every line taken has been emitted. */
+  /** True if the results of all lines have been emitted. */
   isIdle(): boolean;
   close(): Promise<unknown>;
 }
@@ -34,11 +34,11 @@ export interface Engine {
 export interface Outlet {
   /** Writes result lines to every output. The bytes belong to the outputs from now on. */
   emit(results: Uint8Array): void;
-  /** The engine has less under way than before. */
+  /** Called when the engine has less under way than before. */
   progressed(): void;
 }
 
-/** Bytes an output may leave unread before the inputs are held back. */
+/** When an output leaves so many bytes unread, the inputs are held back. */
 const OUTPUT_BYTES = 1 << 20;
 const HOST = '127.0.0.1';
 
@@ -49,7 +49,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Of arithmetic, for each line. */
+/** How many microseconds of arithmetic are done for each line. */
 export const steps = workSteps(Number(values['work-us']));
 
 export async function serve(makeEngine: (outlet: Outlet) => Engine): Promise<void> {
@@ -137,7 +137,8 @@ async function listen(server: Server, port: number): Promise<number> {
 }
 
 /**
- * The two workers of the programs that have them; the same buckets as the runtime's: the low ten bits, dealt in turn.
+ * The two workers of the programs that have them. They own the same buckets as the reactors of the runtime: the low ten
+ * bits of the hash, dealt out in turn.
  */
 export const WORKERS = 2;
 export const ownerOfHash = (hash: number): number => (hash & 1023) % WORKERS;

@@ -1,6 +1,6 @@
 /**
- * Gathers result lines until they are worth a write. A page that was emitted is not touched again: the sockets still
- * hold it.
+ * Gathers result lines until it pays to write them. A page that was emitted is not touched again, since the sockets
+ * still hold it.
  */
 import { maxResultBytes } from '../../../examples/load-balancer/result-format.js';
 
@@ -13,7 +13,7 @@ export class ResultPage {
 
   constructor(private readonly emit: (results: Uint8Array) => void) {}
 
-  /** Makes room for one result of a key that long. */
+  /** Makes room for one result with a key of this length. */
   reserve(keyLength: number): void {
     const needed = maxResultBytes(keyLength);
     if (this.at + needed <= this.bytes.length) return;
@@ -22,7 +22,7 @@ export class ResultPage {
     this.at = this.first = 0;
   }
 
-  /** Emits what has been written since the last time. */
+  /** Emits what was written since the last call. */
   flush(): void {
     if (this.at === this.first) return;
     this.emit(this.bytes.subarray(this.first, this.at));

@@ -1,5 +1,6 @@
 /**
- * Baseline `single thread`: one event loop reads, works and writes. Nothing crosses a thread, and no second core helps.
+ * Baseline `single thread`: one event loop reads, works and writes. Nothing goes to another thread, and no second core
+ * helps.
  */
 import { hashKey } from '../../../examples/load-balancer/key-hash.js';
 import { LineWork } from './line-work.js';

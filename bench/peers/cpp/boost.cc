@@ -1,5 +1,5 @@
-// Peers `boost spsc` and `boost queue`: boost::lockfree, with the capacity known to the compiler, as its manual advises
-// for speed; batches by the functions that take arrays.
+// Peers `boost spsc` and `boost queue`: boost::lockfree. The compiler knows the capacity, as the manual advises for
+// speed. Batches use the functions that take arrays.
 #include <boost/lockfree/queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 #include <boost/version.hpp>

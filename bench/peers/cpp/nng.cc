@@ -1,5 +1,5 @@
-// Peer `nng`: two sockets over inproc, one message a record. Messages are sent as its own, without another copy. Each
-// socket's buffer has half of the capacity, as many as it allows.
+// Peer `nng`: two sockets over inproc, and one message for each record. nng takes over the messages that are sent, so
+// there is no other copy. The buffer of each socket has half of the capacity, or as much as nng allows.
 #include <nng/nng.h>
 #include <nng/protocol/pair0/pair.h>
 
@@ -25,7 +25,7 @@ struct Inproc {
     nng_msg* message;
     if (nng_msg_alloc(&message, sizeof record) != 0) return false;
     std::memcpy(nng_msg_body(message), &record, sizeof record);
-    // It sleeps while the buffer is full, which its manual prefers to asking again.
+    // This sleeps while the buffer is full, which the manual prefers to trying again.
     if (nng_sendmsg(push, message, 0) == 0) return true;
     nng_msg_free(message);
     return false;

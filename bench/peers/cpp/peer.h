@@ -1,11 +1,11 @@
-// Both sides of a C++ peer: what a message is, how a side waits, how it is timed. A program has a queue with
+// Both sides of a C++ peer: the contents of messages, how a side waits, and how it is timed. A program has a queue with
 //
-//   bool offer(const Record&)             false when it is full
-//   u32 offerMany(const Record*, u32)     as many as had room
-//   u32 take(Record*, u32)                as many as there were
-//   bool wait(Record&)                    the next one, asleep until it comes: for `wake`, where it can do that
+//   bool offer(const Record&)             false if the queue is full
+//   u32 offerMany(const Record*, u32)     returns how many had room
+//   u32 take(Record*, u32)                returns how many there were
+//   bool wait(Record&)                    sleeps until the next one comes; for `wake`, if the queue can do that
 //
-// and calls `raceOrTrip`. See ../README.md for the arguments and for what it prints.
+// and calls `raceOrTrip`. See ../README.md for the arguments and the output.
 #ifndef PERCORE_BENCH_PEERS_PEER_H
 #define PERCORE_BENCH_PEERS_PEER_H
 
@@ -61,7 +61,8 @@ inline double nowMs() {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// Word 0 is the sequence. Of 8 bytes the other word says in addition whose it is; 64 bytes are words of sequence + k.
+// Word 0 is the sequence. In a message of 8 bytes the other word also says whose it is; one of 64 bytes has words
+// sequence + k.
 template <u32 Bytes>
 struct Record {
   u32 words[Bytes / 4];
@@ -82,7 +83,7 @@ struct Record {
   }
 };
 
-// About as long as both sides of queue_throughput.cc wait; producers that share a CPU let the others run.
+// Waits for about as long as both sides of queue_throughput.cc do. Producers that share a CPU let the others run.
 inline void rest(bool isShared) {
   if (isShared) sched_yield();
   else for (int i = 0; i < 64; ++i) _mm_pause();
@@ -161,7 +162,7 @@ int race(Queue& queue, const Plan& plan) {
   return 0;
 }
 
-// Two queues, one for each of two readers that live in the consuming thread; every message goes into both.
+// Two queues, one for each of two readers in the consuming thread. Every message goes into both.
 template <typename R, typename Queue>
 int broadcast(Queue& one, Queue& other, const Plan& plan) {
   alignas(128) static std::atomic<bool> isEnough{false};
@@ -213,7 +214,7 @@ int broadcast(Queue& one, Queue& other, const Plan& plan) {
   return 0;
 }
 
-// With `IsWake` both sides sleep in `wait`, and the one that asks rests before it does, so that the other is asleep.
+// With `IsWake` both sides sleep in `wait`, and the asking side rests before it asks, so that the other one is asleep.
 template <typename R, bool IsWake, typename Queue>
 int trip(Queue& questions, Queue& answers, const Plan& plan) {
   static std::atomic<bool> isOver{false};
@@ -253,7 +254,7 @@ int trip(Queue& questions, Queue& answers, const Plan& plan) {
     lastNs = atNs;
   }
   isOver.store(true);
-  // One that sleeps is woken by a last question.
+  // If the other side sleeps, a last question wakes it.
   if constexpr (IsWake) questions.offer(R{});
   answering.join();
   std::sort(ns.begin(), ns.end());

@@ -1,5 +1,5 @@
-// Peer `rte_ring` of DPDK: elements in place, single producer and consumer where there is one. Producers that share a
-// CPU use the relaxed tail mode, which its guide advises where threads may be taken off their core.
+// Peer `rte_ring` of DPDK: elements in place, in the modes for a single producer and consumer if there is only one.
+// Producers that share a CPU use the relaxed tail mode, which the guide advises for threads that may be preempted.
 #include <rte_errno.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
@@ -13,7 +13,7 @@ template <typename R>
 struct Ring {
   rte_ring* ring;
   explicit Ring(const Plan& plan) {
-    // A ring holds one less than its size, so this has twice the memory and the wanted capacity.
+    // A ring holds one less than its size, so this one has twice the memory to have the wanted capacity.
     const u32 flags = RING_F_EXACT_SZ | RING_F_SC_DEQ | (plan.producers == 1 ? RING_F_SP_ENQ : RING_F_MP_RTS_ENQ);
     const auto bytes = rte_ring_get_memsize_elem(sizeof(R), plan.capacity * 2);
     ring = static_cast<rte_ring*>(std::aligned_alloc(128, (static_cast<size_t>(bytes) + 127) & ~size_t{127}));

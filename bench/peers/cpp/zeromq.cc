@@ -1,5 +1,5 @@
-// Peer `zeromq`: PUSH to PULL over inproc, one message a record; sockets are not shared between threads, which its
-// guide forbids, so many producers have a socket each. Both high-water marks together are the capacity.
+// Peer `zeromq`: PUSH to PULL over inproc, and one message for each record. The guide forbids sharing sockets between
+// threads, so several producers have a socket each. Both high-water marks together are the capacity.
 #include <zmq.h>
 
 #include <memory>

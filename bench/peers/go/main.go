@@ -1,6 +1,6 @@
-// Peers `go channel`, `go net`, `go net/http` and `go timers`. Here: buffered channels between goroutines of a runtime
-// with two CPUs. The process is kept to both, and the goroutines are not locked to threads: a locked one must change
-// threads at each block, which Go's manual advises against. See ../README.md for the arguments.
+// Peers `go channel`, `go net`, `go net/http` and `go timers`. This file has buffered channels between goroutines of a
+// runtime with two CPUs. The process may use only these two. The goroutines are not locked to threads: a locked one has
+// to change threads whenever it blocks, which Go's manual advises against. See ../README.md for the arguments.
 package main
 
 import (
@@ -88,7 +88,8 @@ func race[R any](p plan, write func(*R, uint32, uint32), check func(*R, []uint32
 	fmt.Printf("{\"rate\":%.0f,\"verified\":true}\n", float64(messages)/elapsed.Seconds())
 }
 
-// A channel for each of two readers; the producer sends every message into both, and who falls behind holds it back.
+// A channel for each of two readers. The producer sends every message into both, and a reader that is slow holds it
+// back.
 func broadcast(p plan) {
 	copies := [2]chan record8{make(chan record8, p.capacity), make(chan record8, p.capacity)}
 	var isEnough atomic.Bool
@@ -103,7 +104,7 @@ func broadcast(p plan) {
 		close(copies[0])
 		close(copies[1])
 	}()
-	// The first reader keeps the time. The second one tells how many were right.
+	// The first reader keeps the time. The second one tells how many messages were right.
 	second := make(chan uint32)
 	read := func(from chan record8, at func(uint32)) (uint32, int) {
 		sequence, wrong := uint32(0), 0
@@ -143,7 +144,7 @@ func broadcast(p plan) {
 	fmt.Printf("{\"rate\":%.0f,\"verified\":true}\n", float64(messages)/elapsed.Seconds())
 }
 
-// With a pause the other side has gone to sleep before each question.
+// With a pause, the other side has gone to sleep before each question.
 func trip(p plan, pause time.Duration) {
 	questions, answers := make(chan record8, p.capacity), make(chan record8, p.capacity)
 	go func() {

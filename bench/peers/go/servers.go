@@ -1,5 +1,5 @@
-// Peers `go net` and `go net/http`: a goroutine for each connection. They print a line of JSON with their port, and end
-// when their stdin does.
+// Peers `go net` and `go net/http`: a goroutine for each connection. Each prints a line of JSON with its port, and ends
+// when its stdin ends.
 package main
 
 import (
@@ -59,7 +59,7 @@ func echo(connection net.Conn) {
 	}
 }
 
-// Each message is answered by a write of its own into a buffer, which is flushed when no whole message is left to read.
+// Answers each message by a write of its own into a buffer, which is flushed when no complete message is left to read.
 func reply(connection net.Conn) {
 	defer connection.Close()
 	from, to := bufio.NewReaderSize(connection, 1<<16), bufio.NewWriterSize(connection, 1<<16)

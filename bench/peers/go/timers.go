@@ -20,7 +20,7 @@ func (r *random) below(bound uint64) uint64 {
 
 const leastMs, spanMs = 60_000, 60_000
 
-// Timers a second while `live` others are due in one to two minutes; cancelled in the order of their making.
+// Timers a second while `live` others are due in one to two minutes. They are cancelled in the order of their creation.
 func cost(live, batch, warmupRounds, rounds int) {
 	var fired atomic.Int64
 	run := func() { fired.Add(1) }
@@ -61,8 +61,8 @@ func cost(live, batch, warmupRounds, rounds int) {
 		all/cancelling.Seconds())
 }
 
-// Timers due within one millisecond, in an order that is not that of their making: from the first deadline until all
-// have run.
+// Timers that are due within one millisecond, in another order than they were made: the time from the first deadline
+// until all have run.
 func expire(count, aheadMs int) {
 	var ran, early atomic.Int64
 	times := make([]atomic.Int32, count)
@@ -102,7 +102,7 @@ type question struct {
 	answer   chan int
 }
 
-// Goroutines that each ask, await their answer and ask again; one goroutine answers.
+// Goroutines that each ask, await their answer and ask again. One goroutine answers.
 func task(inFlight, calls int) {
 	runtime.GOMAXPROCS(2)
 	questions := make(chan question, inFlight)

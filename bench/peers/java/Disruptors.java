@@ -8,9 +8,9 @@ import com.lmax.disruptor.YieldingWaitStrategy;
 import com.lmax.disruptor.dsl.ProducerType;
 
 /**
- * Peers `disruptor …`: a ring of events that are allocated once, one BatchEventProcessor, waiting by the strategy that
- * the name says; `batch` claims and publishes 64 at a time, as its guide describes. Two readers are two processors,
- * each in a thread of its own on the second CPU, or two pollers in one thread there.
+ * Peers `disruptor …`: a ring of events that are allocated once, and one BatchEventProcessor, which waits by the
+ * strategy in the name of the peer. `batch` claims and publishes 64 at a time, as the guide describes. Two readers are
+ * two processors, each in a thread of its own on the second CPU, or two pollers in one thread there.
  */
 public final class Disruptors {
   private static RingBuffer<Peer.Message> ring(Peer peer) {
@@ -64,7 +64,7 @@ public final class Disruptors {
     peer.end();
   }
 
-  /** The first reader keeps the time; the second one counts what was right, and both must have seen everything. */
+  /** The first reader keeps the time, the second one counts the right messages, and both must have seen everything. */
   private static void broadcast(Peer peer) {
     RingBuffer<Peer.Message> ring = ring(peer);
     int[] due = new int[1];
@@ -133,7 +133,7 @@ public final class Disruptors {
     return thread;
   }
 
-  /** Ends everything where the second reader meets another message than the one that is due. */
+  /** Ends everything if the second reader gets another message than the one that is due. */
   private static boolean isDue(Peer.Message message, int[] due) {
     if (message.sequence != due[0] || message.mark != (due[0] ^ Peer.SALT)) Peer.fail(1);
     due[0]++;

@@ -3,8 +3,9 @@ import org.jctools.queues.MpscArrayQueue;
 import org.jctools.queues.SpscArrayQueue;
 
 /**
- * Peer `jctools`: SpscArrayQueue, and MpscArrayQueue where there are several producers. They hold references, so the
- * messages come from a pool larger than the queue, a part of it for each producer, and no message is allocated.
+ * Peer `jctools`: SpscArrayQueue, and MpscArrayQueue if there are several producers. These queues hold references. So
+ * the messages come from a pool that is larger than the queue, with a part for each producer, and no message is
+ * allocated.
  */
 public final class JcTools {
   public static void main(String[] args) {
@@ -12,7 +13,7 @@ public final class JcTools {
     boolean isSingle = peer.producers == 1;
     MessagePassingQueue<Peer.Message> queue =
         isSingle ? new SpscArrayQueue<>(peer.capacity) : new MpscArrayQueue<>(peer.capacity);
-    // A message is written again only when twice the queue's capacity of others has been accepted after it.
+    // A message is reused only after twice as many others as the queue holds have been accepted after it.
     int size = peer.capacity * 2, mask = size - 1;
     Peer.Message[][] pools = new Peer.Message[peer.producers][size];
     for (Peer.Message[] pool : pools) for (int at = 0; at < size; at++) pool[at] = peer.newMessage();

@@ -13,9 +13,9 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 
 /**
- * Peer `netty`: the native epoll transport, one event loop. `echo` writes back what a read brought; `reply` answers
- * each message of 64 bytes by a write of its own. Both flush when a read is complete, as its guide advises. It prints a
- * line of JSON with its port, and ends when its stdin does.
+ * Peer `netty`: the native epoll transport with one event loop. `echo` writes back what it has read; `reply` answers
+ * each message of 64 bytes by a write of its own. Both flush when a read is complete, as the guide advises. The program
+ * prints a line of JSON with its port, and ends when its stdin ends.
  */
 public final class NettyEcho {
   private static final int MESSAGE_BYTES = 64;
@@ -29,7 +29,7 @@ public final class NettyEcho {
       context.flush();
     }
 
-    /** A client that is done resets its connections. */
+    /** A client that has finished resets its connections. */
     @Override public void exceptionCaught(ChannelHandlerContext context, Throwable error) {
       context.close();
     }

@@ -6,8 +6,9 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 
 /**
- * Peer `netty` as timers: HashedWheelTimer, whose wheel belongs to a thread of its own; what is created and cancelled
- * waits in queues for its next tick. Its defaults for `cost`; a tick of 1 ms, its least one, for `expire`.
+ * Peer `netty` for timers: HashedWheelTimer, whose wheel belongs to a thread of its own. Timers that are created and
+ * cancelled wait in queues for its next tick. `cost` uses the defaults; `expire` uses a tick of 1 ms, the least
+ * possible.
  */
 public final class NettyTimers {
   private static final int LEAST_MS = 60_000, SPAN_MS = 60_000;
@@ -33,7 +34,7 @@ public final class NettyTimers {
     else cost(numbers[1], numbers[2], numbers[3], numbers[4]);
   }
 
-  /** Timers a second while `live` others are due in one to two minutes; cancelled in the order of their making. */
+  /** Timers a second while `live` others are due in one to two minutes. They are cancelled in the order of creation. */
   private static void cost(int live, int batch, int warmupRounds, int rounds) {
     HashedWheelTimer timer = new HashedWheelTimer();
     AtomicInteger fired = new AtomicInteger();
@@ -65,8 +66,8 @@ public final class NettyTimers {
   }
 
   /**
-   * Timers due within one millisecond, in an order that is not that of their making: from the first deadline until all
-   * have run.
+   * Timers that are due within one millisecond, in another order than they were made: the time from the first deadline
+   * until all have run.
    */
   private static void expire(int count, int aheadMs) throws InterruptedException {
     HashedWheelTimer timer = new HashedWheelTimer(1, TimeUnit.MILLISECONDS);

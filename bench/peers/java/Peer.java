@@ -6,11 +6,13 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
-/** What every peer in Java has: arguments, a message, how a thread is pinned, the consumer's clock and check. */
+/**
+ * What all peers in Java share: arguments, messages, how a thread is pinned, the clock and the check of the consumer.
+ */
 final class Peer {
   static final int SALT = 0x5bd1e995;
 
-  /** A message of 8 bytes, allocated once. One with 64 is a Large. */
+  /** A message of 8 bytes, which is allocated once. One of 64 bytes is a Large. */
   static class Message {
     int sequence, mark;
 
@@ -66,7 +68,7 @@ final class Peer {
     measureNs = Long.parseLong(args[9]) * 1_000_000;
   }
 
-  /** By the tool that any program would use: Java has no call for it. */
+  /** Pins a thread by the tool that any program would use, since Java has no call for it. */
   static void pin(int cpu) {
     try {
       String thread = Files.readSymbolicLink(Path.of("/proc/thread-self")).getFileName().toString();
@@ -80,7 +82,7 @@ final class Peer {
   }
 
   interface Slice {
-    /** Sends messages from `first` on, as many as a slice has. */
+    /** Sends the messages of a slice, from `first` on. */
     void send(int first, int part);
   }
 
@@ -103,7 +105,7 @@ final class Peer {
     return threads;
   }
 
-  // The consumer's part; only its thread touches these.
+  // The part of the consumer. Only its thread uses these fields.
   private int[] expected;
   private long bornNs, startNs, before, received, wrong;
   private double rate;
@@ -141,7 +143,7 @@ final class Peer {
     }
   }
 
-  /** True when everything that was sent has been received. */
+  /** True if everything that was sent has been received. */
   boolean isOver() {
     return over.get() == producers && received == sent.get();
   }
@@ -172,7 +174,7 @@ final class Peer {
   }
 
   /**
-   * Rounds of a question and its complement, timed from one answer to the next. In the pattern `wake` the one that asks
+   * Rounds of a question and its complement, timed from one answer to the next. In the pattern `wake` the asking side
    * rests first, so that the other one has gone to sleep, and a round is timed from its question.
    */
   void trip(Ask ask) {

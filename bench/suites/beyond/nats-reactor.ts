@@ -1,2 +1,2 @@
-/** Of row `nats`: a reactor that has nothing to do; the bridge is the main thread's, as the bare client is. */
+/** For row `nats`: a reactor that has nothing to do. The bridge is in the main thread, as the bare client is. */
 export default function start(): void {}

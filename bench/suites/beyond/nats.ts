@@ -1,7 +1,7 @@
 /**
- * Row `nats`: messages a second over a broker, beside the client of the broker alone with as many under way. Published
- * and confirmed by the stream, each under an identifier of its own; read and acknowledged one by one; and published as
- * plain messages that nobody keeps. The stream lies in memory, so that it is not the disk that is measured.
+ * Row `nats`: messages a second over a broker, against the bare client of the broker with as many messages under way.
+ * Messages are published and confirmed by the stream, each under an identifier of its own; read and acknowledged one by
+ * one; and published as plain messages that nobody stores. The stream is in memory, so that the disk is not measured.
  */
 import { connect, headers } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -50,7 +50,7 @@ export const nats: Bench = {
 
 const rateOf = (messages: number, sinceMs: number): number => messages / ((performance.now() - sinceMs) / 1000);
 
-/** The stream is made anew for each contender and run. */
+/** Makes the stream, anew for each contender and run. */
 async function freshStream(url: string): Promise<void> {
   const connection = await connect({ servers: url });
   const manager = await jetstreamManager(connection);
@@ -149,7 +149,7 @@ function bare(url: string): Contender<Figures> {
       startMs = performance.now();
       for (let i = 0; i < PLAIN_MESSAGES; i++) {
         connection.publish('plain', PAYLOAD);
-        // It has no bound of its own: without a pause it would hold all of them in memory.
+        // The client has no bound of its own: without a pause it would hold all messages in memory.
         if (i % 20_000 === 19_999) await connection.flush();
       }
       await connection.flush();

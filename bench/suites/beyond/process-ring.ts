@@ -3,8 +3,8 @@
  * two threads, a Unix socket and the channel of `child_process`; and records of 1 KiB that Python reads and writes.
  *
  * Each contender is a process of its own, `side.ts`, which starts the other side in the way that is measured. Ours and
- * the ring between threads look all the time and pause for a microsecond where they find nothing; sockets and the
- * channel wait for their loops, as they are used.
+ * the ring between threads look all the time, and pause for a microsecond when they find nothing. Sockets and the
+ * channel wait in the event loop, as they are normally used.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,7 +25,7 @@ export interface Side {
   readonly warmupMs: number;
   readonly measureMs: number;
 }
-/** Messages a second, or nanoseconds of a round trip. */
+/** The figure of a run: messages a second, or nanoseconds for a round trip. */
 export interface SideResult {
   readonly value: number;
   readonly wrong: number;

@@ -1,6 +1,6 @@
 /**
- * One side of the row `process-ring`. The first side is a process that the bench starts; it starts the other one as its
- * way says, and sends the bench what was measured: by the second side, where messages go one way.
+ * One side of the row `process-ring`. The bench starts the first side as a process. That starts the second side, in the
+ * way that is measured, and sends the figure to the bench. If messages go only one way, the second side measures it.
  */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,9 +19,9 @@ import { socketPath, type Side, type SideResult } from './process-ring.js';
 const BYTES = 64;
 const WORDS = BYTES >> 2;
 const CAPACITY = 4096;
-/** Steps of nothing where the ring is full or empty, about 1 µs. */
+/** The number of empty steps when the ring is full or empty, which take about 1 µs. */
 const PAUSES = 2000;
-/** No run takes as long. */
+/** A bound that no run reaches. */
 const MOST_MS = 30_000;
 
 const side = (workerData ?? JSON.parse(process.argv[2])) as Side & { readonly there?: FixedQueue; back?: FixedQueue };
@@ -68,7 +68,7 @@ function pause(): void {
   for (let i = 0; i < PAUSES; i++);
 }
 
-/** Sends until the other side has what it needs and closes; its result is then handed on. */
+/** Sends until the other side has enough and closes. Then hands on the result of that side. */
 function sendAll(producer: FixedProducer): void {
   const endMs = performance.now() + MOST_MS;
   const { words } = producer;
@@ -112,7 +112,7 @@ function receiveAll(consumer: FixedConsumer): SideResult {
   return { value: clock.perSecond, wrong };
 }
 
-/** All words of a record, as somebody writes them who has fields: without a loop. */
+/** Writes all words of a record without a loop, as a program with fields would. */
 function write16(words: Int32Array, at: number, number: number): void {
   words[at] = number;
   words[at + 1] = number;
@@ -162,7 +162,7 @@ function say(producer: FixedProducer, word: number): void {
 
 function hear(consumer: FixedConsumer): number {
   for (let looks = 1, count = consumer.available(1); count < 0; count = consumer.available(1), looks++) {
-    // The first side has its result; and one that nobody needs any more must not spin for good.
+    // The first side has its result. This side is no longer needed, and must not spin for ever.
     if (count === CLOSED || (looks % 1_000_000 === 0 && performance.now() > MOST_MS)) process.exit();
   }
   const word = consumer.words[consumer.wordOf()];
@@ -183,7 +183,7 @@ async function socket(): Promise<void> {
   const child = fork(new URL(import.meta.url), [JSON.stringify(other)]);
   child.on('message', (result: SideResult) => report(result));
   const [peer] = (await once(server, 'connection')) as [Socket];
-  // The other side is gone when it has told what it found.
+  // The other side ends when it has told its result.
   peer.on('error', () => {});
   if (work === 'rate') await writeAll((bytes) => peer.write(bytes), peer).catch(() => {});
   else askStream(peer);
@@ -193,7 +193,7 @@ const connected = async (peer: Socket): Promise<[Socket]> => {
   return [peer];
 };
 
-/** Writes each message by itself, as long as the socket takes them. */
+/** Writes messages one by one, as long as the socket takes them. */
 async function writeAll(write: (bytes: Uint8Array) => boolean, peer: Socket): Promise<void> {
   for (let number = 0; ; number = (number + 1) | 0) {
     if (!write(new Uint8Array(new Int32Array(WORDS).fill(number).buffer))) await once(peer, 'drain');
@@ -254,7 +254,7 @@ function sendToChannel(child: ChildProcess): void {
   child.on('message', (result: SideResult) => report(result));
   let number = 0;
   const some = (): void => {
-    // As many as it takes; then what it has taken goes out.
+    // Give it as many as it takes; then let it send them.
     for (let i = 0; i < 512; i++) if (!child.send({ number: number++, text: TEXT } satisfies Told)) break;
     setImmediate(some);
   };
@@ -327,7 +327,7 @@ const recordsAt = (path: string): FixedQueue =>
 
 function startPython(program: string, args: string[]): ChildProcess {
   const file = new URL(`bench/suites/beyond/${program}`, rootUrl).pathname;
-  // On the other CPU: a child has that of the thread that starts it.
+  // On the other CPU, since a child process inherits that of the thread that starts it.
   return spawn('taskset', ['-c', String(cpus[1]), 'python3', file, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, PYTHONPATH: new URL('foreign/', rootUrl).pathname },
   });
@@ -345,7 +345,7 @@ async function pipeAll({ stdin }: ChildProcess): Promise<void> {
   }
 }
 
-/** Every record has its number in its bytes; ours has it in each word, of which the lowest byte is looked at. */
+/** Every record has its number in its bytes. Ours has it in each word, and the lowest byte of a word is compared. */
 function fromPython(): void {
   const clock = new Clock();
   let wrong = 0;
@@ -375,7 +375,7 @@ function fromPython(): void {
   const child = startPython('writer.py', ['-']);
   let read = 0;
   child.stdout!.on('data', (chunk: Buffer) => {
-    // The first and the last byte of each record, wherever the pieces are cut.
+    // Compare the first and the last byte of each record, wherever the pieces are cut.
     for (let at = (RECORD_BYTES - (read % RECORD_BYTES)) % RECORD_BYTES; at < chunk.length; at += RECORD_BYTES) {
       const number = ((read + at) / RECORD_BYTES) & 0xff;
       if (chunk[at] !== number) wrong++;
@@ -392,7 +392,7 @@ function fromPython(): void {
 
 // ---- Time
 
-/** Messages a second, from the end of the warm-up on. */
+/** Counts the messages a second, from the end of the warm-up on. */
 class Clock {
   count = 0;
   private beginMs = 0;
@@ -420,7 +420,7 @@ class Trips {
   private lastMs = performance.now();
   private readonly warmEndMs = this.lastMs + warmupMs + 500;
 
-  /** False when there are enough. */
+  /** False if there are enough. */
   note(): boolean {
     const nowMs = performance.now();
     if (nowMs > this.warmEndMs && this.count < this.samples.length) this.samples[this.count++] = nowMs - this.lastMs;

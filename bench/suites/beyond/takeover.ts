@@ -1,9 +1,10 @@
 /**
- * Row `takeover`: from the death of a machine by SIGKILL to the first result of its ranges by another one, beside the
- * lease, which is the least that others have to wait. Three machines as processes, one broker, keyed load all the time.
- * In the end each message has exactly one result, and each key's are in their order.
+ * Row `takeover`: the time from the death of a machine by SIGKILL to the first result for its ranges from another
+ * machine, beside the lease, which is the least that others have to wait. Three processes stand for machines, with one
+ * broker and keyed load all the time. At the end each message must have exactly one result, and those of each key must
+ * be in order.
  */
-// The fixtures are of src/, so the runtime has to be that as well.
+// The fixtures come from src/, so the runtime has to come from there too.
 import { createRuntime } from '../../../src/index.js';
 import { Broker, until } from '../../../src/nats/fixtures/broker.js';
 import { Load } from '../../../src/nats/fixtures/load.js';

@@ -1,4 +1,4 @@
-/** A trip as a contender: each run in a fresh worker on the first CPU. */
+/** Makes a contender of a trip. Each run has a fresh worker on the first CPU. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { twoCpus } from '../../cpus.js';

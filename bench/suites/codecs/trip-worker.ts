@@ -1,4 +1,4 @@
-/** Measures one trip on one CPU with tinybench, many operations a call, and checks what came back. */
+/** Measures one trip on one CPU with tinybench, many operations in each call, and checks what comes back. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Bench } from 'tinybench';
 import { pinThisThread } from '../../cpus.js';
@@ -9,7 +9,7 @@ export interface TripWorkerData {
   readonly cpu: number;
 }
 export interface TripResult {
-  /** Values to memory and back in a second, in millions. */
+  /** Millions of values to memory and back in a second. */
   readonly rate: number;
   readonly isRight: boolean;
 }
@@ -17,7 +17,7 @@ export interface TripResult {
 const { name, cpu } = workerData as TripWorkerData;
 pinThisThread(cpu);
 const trip = trips[name]();
-// A second, since the optimizing compiler takes that long to have seen everything; before, the figure is luck.
+// One second, since the optimizing compiler takes that long to see everything. Before that, the figure depends on luck.
 const bench = new Bench({ time: 300, warmupTime: 1000 });
 bench.add(name, () => trip.run());
 const [task] = await bench.run();

@@ -1,6 +1,6 @@
 /**
- * What the rows about codecs compare: an order of six fields, or 64 bytes, to memory and back, `BATCH` at a time. Each
- * trip runs in a worker of its own, so that no other has been seen by its code.
+ * What the rows about codecs compare: an order with six fields, or 64 bytes, to memory and back, `BATCH` at a time.
+ * Each trip runs in a worker of its own, so that its code has not seen the objects of other trips.
  */
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -10,7 +10,7 @@ import {
 export interface Trip {
   /** Takes `BATCH` values to memory and back. */
   run(): void;
-  /** True when all have come back equal. */
+  /** True if all values have come back equal. */
   isRight(): boolean;
 }
 export const BATCH = 1024;
@@ -25,15 +25,15 @@ const orders: readonly Order[] = Array.from({ length: BATCH }, (_, i) => ({
   delta: 500 - i,
   side: i & 1,
 }));
-/** Longer than any order in any codec. */
+/** More bytes than any order takes in any codec. */
 const SLOT_BYTES = 256;
 const memory = recordMemory(new SharedArrayBuffer(BATCH * SLOT_BYTES + 8));
 
-/** By the name of the contender. */
+/** The trips by the names of the contenders. */
 export const trips = {
   'percore': () => objects(codecTrip(codecOf(order)), orders),
   'DataView': () => objects({ encode: encodeByHand, decode: decodeByHand }, orders),
-  // The text alone, which is what JSON is best at; to get it into a ring costs as much again.
+  // Only the text, which is what JSON does best. Getting it into a ring would cost as much again.
   'JSON': () => objects(textTrip(), orders),
   'percore in place': () => fields(inPlace()),
   'DataView in place': () => fields(inPlaceByHand),
@@ -117,7 +117,7 @@ const copies: Coder<Uint8Array> = {
   decode: (at, length) => memory.bytes.slice(at, at + length),
 };
 
-/** Every field written, then every field read and added up; nothing is made of them. */
+/** Writes every field, then reads and adds up every field, without making an object. */
 interface InPlace {
   write(order: Order, at: number): void;
   sum(at: number): number;
@@ -155,7 +155,7 @@ function inPlace(): InPlace {
       record.side = side;
     },
     sum(at) {
-      // Not sumOf(): it has seen orders, and would ask of each record which of the two it is.
+      // sumOf() has seen orders, and would have to find out for each record which of the two it is.
       const { price, timeNs, size, instrument, delta, side } = reader.at(at);
       return price + timeNs + size + instrument + delta + side;
     },

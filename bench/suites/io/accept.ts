@@ -1,4 +1,4 @@
-/** Row `accept`: connections opened, each proved by one echoed byte and then reset, 64 under way. */
+/** Row `accept`: connections a second. Each is proved by one echoed byte and then reset; 64 are under way. */
 import type { Bench } from '../../harness.js';
 import { compareServers } from './compare-servers.js';
 import { cEpoll, nodeNet, runClient, type Server } from './servers.js';

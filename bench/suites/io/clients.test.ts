@@ -1,4 +1,4 @@
-/** The C clients of suite `io` must refuse a server that answers wrongly: otherwise `verified` would say nothing. */
+/** The C clients of suite `io` must refuse a server that answers wrongly; otherwise `verified` would mean nothing. */
 import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -14,7 +14,7 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-/** A TCP server that does this with each connection; its port. */
+/** Starts a TCP server that calls a function with each connection; returns its port. */
 async function serve(onConnection: (socket: Socket) => void, allowHalfOpen = false): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true, allowHalfOpen }, (socket) => {
@@ -29,13 +29,16 @@ async function serve(onConnection: (socket: Socket) => void, allowHalfOpen = fal
   return (server.address() as AddressInfo).port;
 }
 
-/** One that sends back what `change` makes of each read; `count` is how many came before it, on all connections. */
+/**
+ * Starts a server that sends back what `change` returns for each read. `count` is the number of reads before it, on all
+ * connections.
+ */
 function echo(change: (bytes: Buffer, count: number) => Buffer): Promise<number> {
   let count = 0;
   return serve((socket) => void socket.on('data', (bytes) => void socket.write(change(bytes, count++))));
 }
 
-/** Exit code, what the client complained of, and its figures. */
+/** The exit code of the client, its error message and its figures. */
 async function run(
   client: BaselineProgram, port: number, options: Record<string, number>, mode?: string,
 ): Promise<{ code: number; stderr: string; result: Record<string, unknown> | undefined }> {
@@ -63,23 +66,23 @@ const flip = (bytes: Buffer, at: number): Buffer => {
 describe('tcp_client', () => {
   const load = { connections: 4, depth: 2, milliseconds: 200 };
 
-  it('takes the answers of a server that echoes', async () => {
+  it('accepts the answers of a server that echoes', async () => {
     const { code, result } = await run('tcp_client', await echo((bytes) => bytes), load);
     expect(code).toBe(0);
     expect(result).toMatchObject({ verified: true });
     expect(result!['requests']).toBeGreaterThan(0);
   });
 
-  it('counts an open loop by its rate', async () => {
+  it('sends as many messages in an open loop as its rate says', async () => {
     const { result } = await run('tcp_client', await echo((bytes) => bytes), {
       connections: 4, rate: 1000, milliseconds: 300, warmup: 100,
     });
-    // Answers that come after the end are checked and not counted.
+    // Answers that come after the end are checked but not counted.
     expect(result!['requests']).toBeGreaterThan(100);
     expect(result!['requests']).toBeLessThanOrEqual(400);
   });
 
-  it('refuses a wrong byte, swapped answers, another connection\'s answer, one too many, and an end', async () => {
+  it('refuses a wrong byte, swapped answers, an answer of another connection or too many, and an end', async () => {
     expect(
       await run(
         'tcp_client',
@@ -114,7 +117,7 @@ describe('tcp_client', () => {
 });
 
 describe('stream_client', () => {
-  it('refuses a sink that counted other than was sent', async () => {
+  it('refuses a sink that has counted another number of bytes than was sent', async () => {
     const sink = (error: number): Promise<number> => serve((socket) => {
       let count = error;
       socket.on('data', (bytes) => { count += bytes.length; }).on('end', () => {
@@ -169,7 +172,7 @@ describe('datagram_client', () => {
   }
   const load = { depth: 8, milliseconds: 200 };
 
-  it('refuses a lost, a doubled and a changed datagram', async () => {
+  it('refuses a datagram that is lost, doubled or changed', async () => {
     expect(await run('datagram_client', await datagrams((bytes) => [bytes]), load)).toMatchObject({
       code: 0,
       result: { verified: true },
@@ -187,7 +190,7 @@ describe('datagram_client', () => {
 });
 
 describe('accept_client and idle_client', () => {
-  it('refuse a connection that is not served, or by another\'s byte', async () => {
+  it('refuse a connection that is not served, or that gets the byte of another one', async () => {
     const load = { depth: 4, milliseconds: 100 };
     expect(await run('accept_client', await echo((bytes) => bytes), load)).toMatchObject({
       code: 0,

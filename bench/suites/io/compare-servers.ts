@@ -1,7 +1,7 @@
 /**
- * One figure of servers that stay: all are started and warmed up, then loaded in turn, ours with epoll, ours with
- * io_uring, and the baselines. A row each for epoll and io_uring against each baseline, and io_uring against epoll.
- * Where io_uring is refused, a row without a figure says why.
+ * Compares servers that keep running: all are started and warmed up, and then loaded in turn: ours with epoll, ours
+ * with io_uring, and the baselines. There is a row for epoll and one for io_uring against each baseline, and one for
+ * io_uring against epoll. If io_uring is refused, a row without a figure says why.
  */
 import { compare, finding, percentile, type Contender, type Figure, type Finding, type Sample } from '../../harness.js';
 import { percore, startServer, type IoSource, type Server, type ServerProgram, type Work } from './servers.js';
@@ -10,12 +10,12 @@ export interface ServerComparison<Name extends string> {
   readonly work: Work;
   readonly baselines: readonly ServerProgram[];
   readonly runs: number;
-  /** Loads a server once and says what came of it. */
+  /** Loads a server once and returns the figures. */
   measure(server: Server): Promise<Sample<Name>>;
-  /** Loads a server until its code is compiled; what it measures is thrown away. */
+  /** Loads a server until its code is compiled. The figures are thrown away. */
   warmUp(server: Server): Promise<unknown>;
   figures(params: Readonly<Record<string, string | number>>): readonly Figure<Name>[];
-  /** io_uring against epoll: what is asked of this figure. */
+  /** The target for io_uring against epoll. */
   readonly ofIoUring?: Partial<Record<Name, Figure['targets']>>;
 }
 
@@ -70,7 +70,7 @@ export async function compareServers<Name extends string>(comparison: ServerComp
   }
 }
 
-/** What a reader must know of the load: medians over the runs. */
+/** What a reader has to know about the load, in medians over the runs. */
 function noteOf(servers: readonly Server[]): string {
   const medians = (of: (server: Server) => readonly number[]): string =>
     servers
@@ -90,7 +90,7 @@ function noteOf(servers: readonly Server[]): string {
   return `the client's own CPU, % of its core: ${medians(({ clientCpuPercents }) => clientCpuPercents)}${late}`;
 }
 
-/** A machine without io_uring has no such figure; that is no failed check. */
+/** A machine without io_uring has no such figure. That is no failed check. */
 function notMeasured(figure: Figure, why: string): Omit<Finding, 'baseline'> {
   return {
     metric: figure.metric,

@@ -1,7 +1,7 @@
 /**
- * Row `cpu-per-request`: what an echo costs when the rate is not the server's to choose: 50,000 messages a second over
- * 64 connections, each sent when it is due, and the time that all threads of the server's process ran meanwhile,
- * divided by the answers. p99 runs from the moment a message was due.
+ * Row `cpu-per-request`: what an echo costs at a rate that the server cannot choose. 50,000 messages a second come over
+ * 64 connections, each when it is due. The figure is the time that all threads of the server's process ran meanwhile,
+ * divided by the number of answers. p99 counts from the time at which a message was due.
  */
 import type { Bench } from '../../harness.js';
 import { compareServers } from './compare-servers.js';

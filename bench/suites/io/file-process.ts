@@ -1,4 +1,6 @@
-/** `file-process.js READER PATH`: reads the file twice as a stream, and says as JSON what the second time came to. */
+/**
+ * `file-process.js READER PATH`: reads the file twice as a stream, and prints the figures of the second time as JSON.
+ */
 import { createReadStream } from 'node:fs';
 import { createRuntime } from 'percore';
 import { FILE_CHUNK_BYTES, tally, type FileReport, type FileServices } from './file-reactor.js';

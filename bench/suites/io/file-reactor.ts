@@ -1,13 +1,13 @@
-/** Ours in row `file-stream`: a file read through `reactor.io.openFile`, with its defaults. */
+/** Ours in row `file-stream`: reads a file through `reactor.io.openFile` with its defaults. */
 import type { Reactor } from 'percore';
 import { streamByte } from './stream.js';
 
 export interface FileReport {
   readonly bytes: number;
   readonly ns: number;
-  /** The first and last byte of each chunk were those of the file. */
+  /** True if the first and last byte of each chunk were those of the file. */
   readonly isRight: boolean;
-  /** Why another backend read it than the one asked for. */
+  /** If another backend read it than the one that was asked for: why. */
   readonly refusal?: string;
 }
 export type FileServices = { read(wish: { path: string; backend: 'io_uring' | 'pool' }): Promise<FileReport> };
@@ -15,7 +15,7 @@ export type FileServices = { read(wish: { path: string; backend: 'io_uring' | 'p
 /** The default of `openFile`. */
 export const FILE_CHUNK_BYTES = 131_072;
 
-/** Counts and compares chunks, from now on. */
+/** Counts and compares chunks, beginning now. */
 export function tally(): { add(bytes: Uint8Array, offset: number, length: number): void; report(): FileReport } {
   const start = process.hrtime.bigint();
   let count = 0;

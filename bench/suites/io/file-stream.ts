@@ -1,7 +1,7 @@
 /**
- * Row `file-stream`: 1 GiB read from the page cache as a stream, each run in a process of its own that has read the
- * file once before. All bytes are counted, and the first and last of each chunk compared. `source` says what reads for
- * us: io_uring, or Node's pool.
+ * Row `file-stream`: 1 GiB is read from the page cache as a stream. Each run is a process of its own that has read the
+ * file once before. All bytes are counted, and the first and last byte of each chunk are compared. `source` says by
+ * what ours reads: io_uring, or Node's pool.
  */
 import { mkdtempSync, openSync, closeSync, writeSync, fdatasyncSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -79,7 +79,7 @@ export const fileStream: Bench = {
   },
 };
 
-/** On the disk as well, so that no write-back goes on beside the reading. */
+/** Writes the file and syncs it to the disk, so that no write-back goes on during the reading. */
 function writeFile(path: string): void {
   const fd = openSync(path, 'w');
   try {

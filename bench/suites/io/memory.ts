@@ -1,7 +1,8 @@
 /**
- * Row `memory`: resident bytes a server's process grows by for each of 10,000 idle connections. Each run is a process
- * of its own that has echoed on a few connections before; each of the 10,000 exchanges a message, waits, and exchanges
- * another when it has been weighed. What the kernel keeps for a socket is in neither figure.
+ * Row `memory`: by how many resident bytes the process of a server grows for each of 10,000 idle connections. Each run
+ * is a process of its own that has echoed on a few connections before. Each of the 10,000 connections exchanges a
+ * message, waits while the memory is measured, and exchanges another message after that. Neither figure includes what
+ * the kernel keeps for a socket.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,11 +14,11 @@ import { clientCpu, isGranted, nodeNet, percore, runClient, startServer, type Se
 const RUNS = 3;
 const CONNECTIONS = 10_000;
 const WARM_UP = { connections: 64, milliseconds: 500 };
-/** Collectors and allocators give back what they do not need. */
+/** Lets collectors and allocators give back what they do not need. */
 const SETTLE_MS = 1000;
 const OPEN_MS = 30_000;
 
-/** What this process has of the machine's memory. */
+/** The resident memory of a process. */
 const residentBytes = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 
@@ -46,7 +47,7 @@ function weigh(program: ServerProgram): Contender<'resident'> {
   };
 }
 
-/** Opens them, waits, asks `look`, and checks that every one still answers. */
+/** Opens connections, waits, calls `look`, and checks that every connection still answers. */
 async function withIdleConnections<T>(port: number, look: () => T): Promise<T> {
   const args = ['--port', port, '--cpu', clientCpu(), '--connections', CONNECTIONS].map(String);
   const client = spawn(await baselineProgram('idle_client'), args, { stdio: ['pipe', 'pipe', 'pipe'] });

@@ -1,5 +1,5 @@
 /**
- * `node-net-server.js WORK [corked]`: the baseline `node:net`, one event loop that does the work of `servers.ts`.
+ * `node-net-server.js WORK [corked]`: the baseline `node:net`. One event loop does the work that servers.ts describes.
  * Nagle's algorithm is off.
  */
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -8,8 +8,8 @@ import type { Work } from './servers.js';
 
 const stream = streamBytes();
 /**
- * As many bytes may wait in a socket as in one of ours; with Node's default of 16 KiB each write of 64 would wait for
- * the last one.
+ * As many bytes may wait in a socket as in one of ours. With Node's default of 16 KiB, each write of 64 KiB would wait
+ * for the one before.
  */
 const HIGH_WATER_BYTES = 1 << 20;
 
@@ -17,7 +17,7 @@ function echo(socket: Socket): void {
   socket.on('data', (bytes) => void socket.write(bytes));
 }
 
-/** Each message has an answer of its own. One that lies across two reads is put together first. */
+/** Answers each message by itself. A message that is split between two reads is put together first. */
 function reply(socket: Socket): void {
   let half = Buffer.alloc(0);
   socket.on('data', (read) => {
@@ -30,7 +30,7 @@ function reply(socket: Socket): void {
   });
 }
 
-/** The same, but what one read asked for is written by one writev. */
+/** Does the same, but writes all answers to one read by one writev. */
 function replyCorked(socket: Socket): void {
   let half = Buffer.alloc(0);
   socket.on('data', (read) => {
@@ -79,7 +79,7 @@ const serve = { echo, reply: process.argv[3] === 'corked' ? replyCorked : reply,
 const server = createServer(
   { noDelay: true, allowHalfOpen: work === 'sink', highWaterMark: HIGH_WATER_BYTES },
   (socket) => {
-    // A client that is done resets its connections.
+    // A client that has finished resets its connections.
     socket.on('error', () => undefined);
     serve(socket);
   },

@@ -1,4 +1,4 @@
-/** Ours in suite `io`: the work of `servers.ts`, written as a user would write it. */
+/** Ours in suite `io`: the work that servers.ts describes, written as a user would write it. */
 import type { Connection, Reactor } from 'percore';
 import { OK } from 'percore/queues';
 import { MESSAGE_BYTES, STREAM_BYTES, streamByte, streamBytes } from './stream.js';
@@ -24,7 +24,7 @@ function echo(connection: Connection): void {
   connection.onReceive((bytes, offset, length) => void connection.offer(bytes, offset, length));
 }
 
-/** Each message has an answer of its own. One that lies across two reads is put together first. */
+/** Answers each message by itself. A message that is split between two reads is put together first. */
 function reply(connection: Connection): void {
   let half: Uint8Array | undefined;
   let have = 0;

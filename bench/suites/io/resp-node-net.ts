@@ -1,7 +1,7 @@
 /**
- * The RESP sample's server on node:net, as a baseline: the same parser, commands, keys and replies in one thread; only
- * the connections are Node's. It is not made weak: Nagle is off, and all replies to what one read brought go out in one
- * write, as on Percore.
+ * The server of the RESP sample on node:net, as a baseline: the same parser, commands, keys and replies in one thread;
+ * only the connections are Node's. It is as good as it can be: Nagle's algorithm is off, and all replies to one read go
+ * out in one write, as on Percore.
  *
  *     node dist/bench/suites/io/resp-node-net.js [--port N]     prints "listening 127.0.0.1:PORT reactors=1"
  */
@@ -12,9 +12,9 @@ import { Counters } from '../../../examples/resp/counters.js';
 import { Server } from '../../../examples/resp/server.js';
 import { Session } from '../../../examples/resp/session.js';
 
-/** As much as a Percore connection takes before it refuses. */
+/** As many bytes as a Percore connection takes before it refuses. */
 const HIGH_WATER_BYTES = 1 << 20;
-/** setTimeout's longest. */
+/** The longest time that setTimeout can wait. */
 const MOST_DELAY_MS = 2 ** 31 - 1;
 
 const server = new Server({
@@ -43,7 +43,7 @@ function serve(socket: Socket): void {
       return OK;
     },
     whenWritable: (then) => {
-      // 'drain' may have come already, when a single write was longer than the mark.
+      // 'drain' may have come already, if a single write was longer than the mark.
       if (!socket.writableNeedDrain) return void setImmediate(then);
       const done = (): void => {
         socket.off('drain', done).off('close', done);

@@ -2,9 +2,9 @@
  * Row `resp`: SET and GET of 64 bytes by redis-benchmark (64 connections, 10,000 keys), pipelines of 1 and 16, against
  * the RESP example on one reactor and on two, the real redis-server, and the same server on node:net.
  *
- * The servers of one thread have the first CPU and redis-benchmark the second. With two reactors the second one shares
- * its CPU with redis-benchmark, for want of a third: that row says what two reactors cost here more than what they
- * gain.
+ * Servers with one thread have the first CPU and redis-benchmark the second. With two reactors, the second one shares
+ * its CPU with redis-benchmark, since there is no third CPU. So that row shows the cost of two reactors rather than
+ * their gain.
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,8 +23,8 @@ const CONNECTIONS = 64;
 const VALUE_BYTES = 64;
 const KEYS = 10_000;
 /**
- * Of each command, by pipeline, to warm up; the rate then says how many commands make a run, the same number for each
- * server.
+ * How many of each command warm a server up, by pipeline. The rate then tells how many commands make a run, which is
+ * the same number for each server.
  */
 const WARM_UP: Readonly<Record<number, number>> = { 1: 20_000, 16: 100_000 };
 const RUN_MS = 500;
@@ -34,7 +34,7 @@ const ANSWER_MS = 10_000;
 type Figures = `${(typeof COMMANDS)[number]}-${'rate' | 'p99'}`;
 type RespProgram = ServerProgram<'resp'>;
 
-/** One of ours: what is measured besides the first is reported beside it. */
+/** One of our servers. Those after the first are measured together with it. */
 interface Ours {
   readonly reactors: number;
   readonly source: IoSource;
@@ -60,7 +60,7 @@ const nodeNetResp: RespProgram = {
   ready: portIn,
   endedBy: 'SIGTERM',
 };
-/** It takes no port 0, so it gets one that was free a moment ago. */
+/** redis-server does not accept port 0, so it gets a port that was free a moment ago. */
 async function redisServer(): Promise<RespProgram> {
   const port = await freePort();
   return {
@@ -109,7 +109,7 @@ export const resp: Bench = {
   },
 };
 
-/** `requests`: how many of each command a run of each server is. */
+/** `requests`: how many of each command a run has for each server. */
 async function compareAll(
   ours: readonly Ours[],
   requests: ReadonlyMap<Server, number>,
@@ -141,7 +141,7 @@ async function compareAll(
   const all = await compare<Figures>({
     runs: RUNS, ours: first, baselines: others, hasOursAmongBaselines: true, figures: figures(ours[0]),
   });
-  // The others of ours ran beside it: their samples against the same baselines.
+  // Our other servers ran together with it, so compare their samples with the same baselines.
   const samples = ({ metric, params }: Figure<Figures>, name: string): readonly number[] =>
     all.find(
       (one) => one.metric === metric && one.params['command'] === params!['command'] && one.baseline.name === name,
@@ -158,7 +158,7 @@ async function compareAll(
   return [...all.filter(({ baseline }) => !ours.some((one) => nameOf(one) === baseline.name)), ...ofOthers];
 }
 
-/** redis-benchmark once; afterwards the keys must hold what it has set. */
+/** Runs redis-benchmark once. After that the keys must have the values that it has set. */
 async function load(server: Server, pipeline: number, requests: number): Promise<Record<Figures, number>> {
   const { stdout } = await promisify(execFile)('taskset', [
     '-c', `${clientCpu()}`, 'redis-benchmark', '-h', '127.0.0.1', '-p', `${server.port}`, '-t',
@@ -182,8 +182,8 @@ async function load(server: Server, pipeline: number, requests: number): Promise
 }
 
 /**
- * A hundred keys: after 20,000 SETs of 10,000 one in seven is missing. What is there must be one value, the same in
- * all, whole.
+ * Checks a hundred keys. After 20,000 SETs of 10,000 keys, one in seven has not been set. Those that are set must all
+ * have the same, complete value.
  */
 async function checkKeys(server: Server): Promise<void> {
   const keys = Array.from({ length: 100 }, (_, at) => `key:${String(at * 97).padStart(12, '0')}`);

@@ -1,10 +1,10 @@
 /**
- * The servers of suite `io`, each a process of its own on the first CPU; the load comes from a C client on the second
- * one.
+ * The servers of suite `io`. Each is a process of its own on the first CPU; a C client on the second CPU makes the
+ * load.
  *
  *      bench ──spawns──> server A, B, C (all stay, one at a time is loaded, the others sleep) <──TCP, UDP── C client
  *
- * A server prints one line of JSON with its port when it listens, and ends when its stdin does: so none outlives a
+ * A server prints one line of JSON with its port when it listens, and ends when its stdin ends. So no server outlives a
  * bench that was killed.
  */
 import { spawn } from 'node:child_process';
@@ -15,25 +15,25 @@ import { CheckFailed, sleep } from '../../harness.js';
 import { baselineProgram, collect, runProgram, type BaselineProgram } from '../../programs.js';
 
 /**
- * echo: sends back what it reads. reply: answers each message of 64 bytes by a write of its own, as a server of
- * requests does. sink: reads, checks the first and last byte of each read, and answers the count at the end. source: is
- * told how many bytes, and sends them, as often as it is told. datagram: sends each datagram back.
+ * What a server does. echo: sends back what it reads. reply: answers each message of 64 bytes by a write of its own, as
+ * a server of requests does. sink: reads, checks the first and last byte of each read, and answers the count at the
+ * end. source: sends as many bytes as it is told, as often as it is told. datagram: sends each datagram back.
  */
 export type Work = 'echo' | 'reply' | 'sink' | 'source' | 'datagram';
-/** How a reactor learns of readiness. */
+/** The source of a reactor's I/O. */
 export type IoSource = 'epoll' | 'io_uring';
 
 export interface ServerProgram<W extends string = Work> {
-  /** A baseline's name is exactly the issue's; ours is that of its source. */
+  /** The name: of a baseline exactly the one in the issue, of ours that of its source. */
   readonly name: string;
   command(work: W): Promise<readonly string[]>;
-  /** What it says when it listens, if not the line of JSON; undefined until then. */
+  /** Parses what it prints when it listens, if that is not the line of JSON; undefined until then. */
   ready?(stdout: string): Ready | undefined;
-  /** How it is ended, if not by the end of its stdin. */
+  /** Ends it, if it does not end with its stdin. */
   readonly endedBy?: 'SIGTERM';
 }
 
-/** `granted`: which source a percore server got; `why` not the one it asked for. */
+/** `granted` is the source that a percore server got, and `why` says why it is not the one that it asked for. */
 interface Ready {
   readonly port: number;
   readonly granted?: string;
@@ -43,11 +43,11 @@ interface Ready {
 export interface Server extends Ready {
   readonly name: string;
   readonly pid: number;
-  /** Of its own core, what the C client used in each run: where it is near 100 the client is what limits the figure. */
+  /** How many percent of its core the C client used in each run. If that is near 100, the client limits the figure. */
   readonly clientCpuPercents: number[];
-  /** Of the open loop, how late messages were sent in each run, the 99th percentile in microseconds. */
+  /** For the open loop: how late messages were sent in each run, the 99th percentile in microseconds. */
   readonly sendLateUs: number[];
-  /** Ends it, and throws CheckFailed when it did not end well. */
+  /** Ends it, and throws CheckFailed if it did not end well. */
   stop(): Promise<void>;
 }
 
@@ -68,7 +68,7 @@ export const nodeNet: ServerProgram = {
   name: 'node:net',
   command: async (work) => onServerCpu(process.execPath, script('node-net-server.js'), work),
 };
-/** Corked while it answers what one read brought. */
+/** A server that is corked while it answers the messages of one read. */
 export const nodeNetCorked: ServerProgram = {
   name: 'node:net corked',
   command: async (work) => [...(await nodeNet.command(work)), 'corked'],
@@ -77,7 +77,10 @@ export const nodeDgram: ServerProgram = {
   name: 'node:dgram',
   command: async () => onServerCpu(process.execPath, script('node-dgram-server.js')),
 };
-/** By hand one gathers the answers and sends them at once, so its reply is its echo. */
+/**
+ * A program written by hand would gather the answers and send them at once, so for this server reply is the same as
+ * echo.
+ */
 export const cEpoll: ServerProgram = {
   name: 'C epoll',
   command: async (work) => [
@@ -123,7 +126,7 @@ export async function startServer<W extends string>(program: ServerProgram<W>, w
   };
 }
 
-/** Whether a reactor on this machine gets this source when it asks. */
+/** True if a reactor on this machine gets this source when it asks for it. */
 export async function isGranted(source: IoSource): Promise<boolean> {
   const server = await startServer(percore(source), 'echo');
   await server.stop();
@@ -135,7 +138,7 @@ function readyLine(stdout: string): Ready | undefined {
   return end < 0 ? undefined : (JSON.parse(stdout.slice(0, end)) as Ready);
 }
 
-/** Runs a C client against a server to its end. It has checked every answer, or it fails. */
+/** Runs a C client against a server to its end. The client checks every answer, and fails if one is wrong. */
 export async function runClient(
   name: BaselineProgram, server: Server, options: Readonly<Record<string, number>>, mode?: string,
 ): Promise<Record<string, number>> {

@@ -1,10 +1,10 @@
 /**
- * Rows `tcp-echo-1`, `tcp-echo-64`, `tcp-echo-256` (connections) and `tcp-echo-pipelined`: 64-byte messages sent back
- * as fast as they are answered, in a closed loop: a connection sends its next message when an answer has come.
+ * Rows `tcp-echo-1`, `tcp-echo-64`, `tcp-echo-256` (connections) and `tcp-echo-pipelined`: messages of 64 bytes are
+ * sent back in a closed loop, in which a connection sends its next message when an answer has come.
  *
- * Pipelined, 16 are under way on each of 64 connections, in two ways. `answers=read`: a server sends back each read as
- * it came, so the 16 messages are to it one of 1 KiB. `answers=message`: it answers each message by a write of its own,
- * as servers of requests do; whoever gathers writes is told by that.
+ * Pipelined, 16 messages are under way on each of 64 connections, in two ways. With `answers=read` a server sends back
+ * each read as it came, so for the server the 16 messages are one message of 1 KiB. With `answers=message` it answers
+ * each message by a write of its own, as servers of requests do; this shows which servers gather their writes.
  */
 import type { Bench, Finding } from '../../harness.js';
 import { compareServers } from './compare-servers.js';
@@ -19,7 +19,7 @@ interface Echo {
   readonly connections: number;
   readonly depth: number;
   readonly answers: 'read' | 'message';
-  /** What is asked of the rate, by baseline. */
+  /** The target for the rate, by baseline. */
   readonly rateAtLeast?: Partial<Record<'node:net' | 'C epoll', number>>;
 }
 

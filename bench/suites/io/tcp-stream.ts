@@ -1,6 +1,6 @@
 /**
- * Row `tcp-stream`: one connection, writes of 64 KiB, in either direction: `receive` is read by the server, `send` is
- * written by it.
+ * Row `tcp-stream`: one connection with writes of 64 KiB, in either direction: for `receive` the server reads, for
+ * `send` it writes.
  */
 import type { Bench, Finding } from '../../harness.js';
 import { compareServers } from './compare-servers.js';

@@ -1,4 +1,4 @@
-/** Times one operation by tinybench: the median of what a call of many takes, divided by how many. */
+/** Times one operation by tinybench: the median time of a call with many operations, divided by their number. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { Bench } from 'tinybench';
 import { pinThisThread, twoCpus } from '../../cpus.js';

@@ -1,13 +1,13 @@
 /**
- * The operations of suite `micro`: each function does `OPERATIONS` of one kind, on a ring of 8-byte records both of
- * whose ends are here. What must be done besides (releasing what was written, writing what is to be read) is done in
- * batches of 1024, about 1 ns an operation.
+ * The operations of suite `micro`. Each function does `OPERATIONS` of one kind, on a ring of 8-byte records with both
+ * ends in this thread. Whatever else is necessary (releasing what was written, writing what is to be read) is done in
+ * batches of 1024, which adds about 1 ns to each operation.
  */
 import { createIds } from 'percore';
 import { create, pub, sub, type FixedConsumer, type FixedProducer } from 'percore/queues';
 
 export const OPERATIONS = 65_536;
-/** Operations between two times that the ring is emptied, or filled. */
+/** After so many operations the ring is emptied or filled. */
 const ROUND = 1024;
 
 interface Ring {
@@ -20,7 +20,7 @@ function ring(publishEvery: number): Ring {
   return { producer: pub(queue, { publishEvery: { records: publishEvery } }), consumer: sub(queue) };
 }
 
-/** Operations that write: after each round the ring is emptied. */
+/** Operations that write. After each round the ring is emptied. */
 function writing(publishEvery: number, make: (ring: Ring) => (i: number) => void): () => void {
   const both = ring(publishEvery);
   const operation = make(both);
@@ -34,7 +34,7 @@ function writing(publishEvery: number, make: (ring: Ring) => (i: number) => void
   };
 }
 
-/** Operations that read `ROUND` records between them: before each round the ring is filled. */
+/** Operations that together read `ROUND` records. Before each round the ring is filled. */
 function reading(make: (ring: Ring) => () => void): () => void {
   const both = ring(1);
   const readRound = make(both);

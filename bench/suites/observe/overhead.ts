@@ -1,7 +1,8 @@
 /**
- * Row `overhead`: the round trip and the load balancer of `spine` with figures of tasks, with a bound besides, so that
- * causes are recorded, and with the counters page, each against off. A reactor that answers one message at a time is
- * where it costs most: a turn for each step. And what a step costs more by itself, as `metricsOf` measures it.
+ * Row `overhead`: the round trip and the load balancer of `spine` with figures of tasks, with a bound in addition, so
+ * that causes are recorded, and with the counters page, each compared with everything off. It costs most in a reactor
+ * that answers one message at a time, where each step has a turn of its own. The row also has what a step costs more by
+ * itself, as `metricsOf` measures it.
  */
 import { createRuntime, metricsOf, publishCounters, setSlo, type Runtime } from 'percore';
 import { compare, type Bench, type Finding } from '../../harness.js';
@@ -19,7 +20,7 @@ interface Watched {
   readonly of: 'page' | 'figures' | 'recorder';
   readonly metrics: boolean;
   readonly most: number;
-  /** Of the load balancer. */
+  /** Options of the load balancer. */
   readonly observe: string;
   readonly onStart?: (runtime: Runtime) => void;
 }
@@ -29,7 +30,7 @@ const WAYS: readonly Watched[] = [
     onStart: (runtime) => void publishCounters(runtime, { everyMs: PAGE_EVERY_MS }),
   },
   { of: 'figures', metrics: true, most: 0.02, observe: 'figures' },
-  // It is never broken: what is measured is to remember, not to report.
+  // The bound is never exceeded, since what is measured is remembering and not reporting.
   {
     of: 'recorder', metrics: true, most: 0.03, observe: 'bounds',
     onStart: (runtime) => void setSlo(runtime, { priority: 3 }, { responseNs: 1e9 }),
@@ -69,7 +70,9 @@ export const overhead: Bench = {
   },
 };
 
-/** Nanoseconds of a step by figures, and by the recorder besides, as the runtime itself measures them (JR-7). */
+/**
+ * What figures, and the recorder in addition, cost each step in nanoseconds, as the runtime itself measures it (JR-7).
+ */
 function stepCost(): Promise<Finding[]> {
   return compare({
     runs: LOAD_BALANCER_RUNS,

@@ -1,4 +1,4 @@
-/** A reactor that says when a step has begun, and holds its thread. */
+/** A reactor that tells when a step has begun, and then blocks its thread. */
 import type { Reactor } from 'percore';
 
 export interface HoldTown {

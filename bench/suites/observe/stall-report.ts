@@ -1,6 +1,6 @@
 /**
- * Row `stall-report`: a step that does not end is told while it lasts. What is measured is the time from the beginning
- * of the step, plus the threshold, to the event on the main thread; the baseline is the threshold itself.
+ * Row `stall-report`: a step that does not end is reported while it lasts. The figure is the time from when the step
+ * reaches the threshold to the event on the main thread; the baseline is the threshold itself.
  */
 import { createRuntime } from 'percore';
 import { check, compare, percentile, sleep, type Bench } from '../../harness.js';

@@ -1,8 +1,9 @@
 /**
- * Row `trace`: what `percore trace` costs beside `perf sched record`, in the same seconds. Two threads wake each other
- * through a pipe as fast as they can, which gives hundreds of thousands of events a second. Followed are either these
- * two or a process that sleeps beside them: what the kernel filters out costs the reader nothing. It is verified that
- * no event was lost. What the kernel spends on writing events is in neither figure; perf's are of the whole machine.
+ * Row `trace`: what `percore trace` costs, compared with `perf sched record` in the same seconds. Two threads wake each
+ * other through a pipe as fast as they can, which makes hundreds of thousands of events a second. The tracer follows
+ * either these two or a process that sleeps beside them; what the kernel filters out costs the reader nothing. The
+ * bench checks that no event was lost. Neither figure includes what the kernel spends on writing events. perf records
+ * the whole machine.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +22,7 @@ const program = fileURLToPath(new URL('dist/percore/cli.js', rootUrl));
 
 interface Taken {
   readonly events: number;
-  /** Of one CPU. */
+  /** In percent of one CPU. */
   readonly percent: number;
 }
 
@@ -65,7 +66,7 @@ async function measure(followed: Followed): Promise<Taken> {
   }
 }
 
-/** What all threads of a process have run. */
+/** For how long all threads of a process have run. */
 function cpuNs(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).reduce((sum, tid) =>
     sum + Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ')[0]), 0);
@@ -83,7 +84,7 @@ export const trace: Bench = {
       findings.push(...await compare({
         runs: RUNS,
         ours: { name: 'percore trace', run: () => measure(followed) },
-        // Measured beside it, in the same seconds.
+        // It was measured at the same time.
         baselines: [{ name: 'perf sched record', run: async () => beside! }],
         figures: [
           {

@@ -1,7 +1,7 @@
 /**
- * Rows `top` and `page`: what it costs to look at a program from outside: the CPU of `percore top` on a terminal of 80
- * by 24, and of `percore web` with one browser that follows, each a process of its own. The program that is watched has
- * two reactors with tasks at work. The baseline is a Node that sleeps.
+ * Rows `top` and `page`: what it costs to look at a program from outside. The figures are the CPU of `percore top` on a
+ * terminal of 80 by 24, and of `percore web` with one browser, each a process of its own. The watched program has two
+ * reactors whose tasks work. The baseline is a Node that sleeps.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ const SETTLE_MS = 2000;
 const WATCH_MS = 5000;
 const TICKS_PER_SECOND = 100;
 const cli = fileURLToPath(new URL('dist/percore/cli.js', rootUrl));
-/** Gives its program a terminal, throws away what is drawn, and ends with it. */
+/** Gives a program a terminal, throws away what it draws, and ends with it. */
 const TERMINAL = `
 import fcntl, os, pty, struct, subprocess, sys, termios
 master, slave = pty.openpty()
@@ -98,7 +98,7 @@ function watching(name: string, watcher: Watcher): Contender<Figures> {
   };
 }
 
-/** Of all threads of a process, user and system; -Infinity for one that is not there. */
+/** The CPU time of all threads of a process, user and system; -Infinity if there is no such process. */
 function cpuTicks(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/task`).reduce((sum, tid) => {

@@ -1,7 +1,8 @@
 /**
- * Row `broadcast-2`: one producer and two readers that both see every message, and hold it back. Both read on the
- * second CPU, in one thread each after the other, since two that spin on one CPU would measure its scheduler; only the
- * Disruptor's processors and Go's goroutines have threads of their own. Who has no such queue writes two copies.
+ * Row `broadcast-2`: one producer and two readers. Both readers see every message and hold the producer back. Both read
+ * on the second CPU, in one thread, one after the other, since two threads that spin on one CPU would measure the
+ * scheduler; only the Disruptor's processors and Go's goroutines have threads of their own. Peers without such a queue
+ * write two copies.
  */
 import { create } from 'percore/queues';
 import type { Bench } from '../../harness.js';

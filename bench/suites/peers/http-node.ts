@@ -1,4 +1,6 @@
-/** `http-node.js`: the baseline `node:http`, one event loop. It says its port in JSON, and ends when its stdin does. */
+/**
+ * `http-node.js`: the baseline `node:http` with one event loop. Prints its port as JSON, and ends when its stdin ends.
+ */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -1,4 +1,7 @@
-/** `http-percore.js`: one reactor on the first CPU allowed. It says its port in JSON, and ends when its stdin does. */
+/**
+ * `http-percore.js`: one reactor on the first CPU that it may use. Prints its port as JSON, and ends when its stdin
+ * ends.
+ */
 import { cpuBudget, createRuntime } from 'percore';
 import type { HttpServices } from './http-reactor.js';
 

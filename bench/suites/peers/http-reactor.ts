@@ -1,4 +1,4 @@
-/** Ours of row `http`: Node's own HTTP server on a socket that the reactor has bound. */
+/** Ours in row `http`: Node's own HTTP server on a socket that the reactor has bound. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Reactor } from 'percore';

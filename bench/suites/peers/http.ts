@@ -1,6 +1,6 @@
 /**
- * Row `http`: a line of text over 64 connections that stay, asked for by wrk on the second CPU; the servers are on the
- * first one, each in one thread. Ours is Node's own HTTP server in a reactor, as in examples/http.
+ * Row `http`: wrk on the second CPU asks for a line of text over 64 connections that stay open. The servers are on the
+ * first CPU, each in one thread. Ours is Node's own HTTP server in a reactor, as in examples/http.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -22,7 +22,10 @@ const script = (file: string): readonly string[] => [
 export const percore: ServerProgram<'http'> = { name: 'percore', command: async () => script('http-percore.js') };
 export const nodeHttp: ServerProgram<'http'> = { name: 'node:http', command: async () => script('http-node.js') };
 
-/** Requests a second over `seconds`, whole ones, and the 99th percentile. wrk counts every other answer than 200. */
+/**
+ * Runs wrk for `seconds`, a whole number: requests a second, and the 99th percentile. wrk counts answers other than
+ * 200.
+ */
 export async function load(server: Server, seconds: number): Promise<Record<Figures, number>> {
   const url = `http://127.0.0.1:${server.port}/`;
   const answer = await fetch(url);

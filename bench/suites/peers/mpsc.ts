@@ -1,6 +1,6 @@
 /**
- * Rows `mpsc-1` and `mpsc-3`: queues that many may write to, with one producer and with three, which share the first
- * CPU. Ours publishes one by one and by 64.
+ * Rows `mpsc-1` and `mpsc-3`: queues for many producers, with one producer and with three, which share the first CPU.
+ * Ours publishes one by one and by 64.
  */
 import type { Bench } from '../../harness.js';
 import { CAPACITY, lanes } from '../queues/many.js';
@@ -11,7 +11,7 @@ export const MANY: readonly PeerName[] = [
   'disruptor multi yielding', 'disruptor multi busy-spin', 'boost queue', 'crossbeam', 'std sync_channel', 'tokio mpsc',
   'go channel',
 ];
-/** These are told how many producers there are, and with one they are the queues of `spsc-single`. */
+/** These are told how many producers there are. With one producer they are the same queues as in `spsc-single`. */
 export const MANY_OF_THREE: readonly PeerName[] = [...MANY, 'jctools', 'rte_ring', 'zeromq'];
 
 function mpsc(producers: number, names: readonly PeerName[]): Bench {

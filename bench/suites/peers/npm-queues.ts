@@ -16,12 +16,12 @@ interface Shape {
   readonly pauses: number;
 }
 
-/** Of calls into an addon; a slice of the others would take it too long. */
+/** The slice for calls into an addon, for which the slice of the others would take too long. */
 const SLICE = 4096;
 const wordsOf = (bytes: 8 | 64): WordsOf => (bytes === 8 ? 2 : 16);
 const nameOf = (name: string, { batch }: Shape): string => (batch === 1 ? name : `${name} batch`);
 
-/** One by one, or `batch` at a time by those that can. */
+/** Messages one by one, or `batch` at a time for those that can. */
 export function byPackage(shape: Shape): PackageTrial<'rate'>[] {
   return [
     { package: 'ringbuf.js', contender: () => ringbuf(shape) },
@@ -43,12 +43,12 @@ function ringbuf(shape: Shape): Contender<'rate'> {
   });
 }
 
-/** It keeps no borders between messages, and its buffer has its own size of 4 MiB. */
+/** It keeps no boundaries between messages, and its buffer has a fixed size of 4 MiB. */
 const stream = (bytes: number): PackageTrial<'rate'> => (
   { package: 'thread-stream', contender: () => threadStream(new Int32Array(4096).fill(bytes)) });
 
 let made = 0;
-/** A new ring for each run. */
+/** Makes a new ring for each run. */
 export function disruptor(entry: string, shape: Shape, readers: number): Contender<'rate'> {
   const { capacity, bytes, batch, pauses } = shape;
   return {

@@ -1,14 +1,14 @@
 /**
- * The peers that are npm packages. Those which the repository has not got anyway lie in a folder of their own, into
- * which bench/peers/install puts them. A package that is not there is named on stderr and in the row's note, and left
- * out.
+ * The peers that are npm packages. Packages that are not dependencies of the repository are in a folder of their own,
+ * in which bench/peers/install puts them. A package that is not installed is named on stderr and in the note of the
+ * row, and left out.
  */
 import { readFileSync } from 'node:fs';
 import type { Contender } from '../../harness.js';
 import { rootUrl } from '../../context.js';
 import type { Present } from './programs.js';
 
-/** The module to import, below the package's folder; null where no row has a contender for it. */
+/** The module to import, relative to the folder of the package; null if no row has a contender for it. */
 const entries = {
   '@nxtedition/shared': null,
   'piscina': 'dist/esm-wrapper.mjs',
@@ -25,11 +25,11 @@ const folders = ['bench/peers/build/npm/node_modules/', 'node_modules/'];
 
 export interface PackageTrial<Name extends string> {
   readonly package: PackageName;
-  /** What it contends with; `entry` is the URL of its module. Left out for a package that no row drives. */
+  /** Makes the contender; `entry` is the URL of the module. Left out if no row runs the package. */
   readonly contender?: (entry: string) => Contender<Name>;
 }
 
-/** Where a package is, and its version; undefined when it is not there. */
+/** The place and version of a package; undefined if it is not installed. */
 export function findPackage(name: PackageName): { readonly entry: string; readonly version: string } | undefined {
   for (const folder of folders) {
     const url = new URL(`${folder}${name}/`, rootUrl);
@@ -37,13 +37,13 @@ export function findPackage(name: PackageName): { readonly entry: string; readon
       const { version } = JSON.parse(readFileSync(new URL('package.json', url), 'utf8')) as { version: string };
       return { entry: new URL(entries[name] ?? '', url).href, version: `${name} ${version}` };
     } catch {
-      // It is not in this folder.
+      // The package is not in this folder.
     }
   }
   return undefined;
 }
 
-/** Those of `trials` whose packages are here as contenders. */
+/** Contenders of those `trials` whose packages are installed. */
 export function packages<Name extends string>(trials: readonly PackageTrial<Name>[]): Present<Name> {
   const present: Contender<Name>[] = [];
   const [versions, missing] = [new Set<string>(), new Set<string>()];

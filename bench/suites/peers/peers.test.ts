@@ -1,4 +1,6 @@
-/** The suite `peers`: each name has a program, what is not there is named, and rows whose peers are here really run. */
+/**
+ * The suite `peers`: each name has a program, what is missing is named, and rows whose peers are installed really run.
+ */
 import { existsSync } from 'node:fs';
 import { cpuBudget } from 'percore';
 import { describe, expect, it } from 'vitest';
@@ -28,7 +30,7 @@ const hasTwoCpus = cpuBudget().allowed.length >= 2;
 const aRate = { rate: expect.any(Number) as number };
 
 describe('peers', () => {
-  it('has a row for each name that the issue gives', () => {
+  it('have a row for each name in the issue', () => {
     expect(suite.benches.map(({ name }) => name)).toEqual([
       'spsc-single', 'spsc-lazy', 'spsc-batch64', 'mpsc-1', 'mpsc-3', 'broadcast-2', 'round-trip', 'await-wake',
       'timer-create', 'timer-cancel', 'timer-expire', 'tcp-echo-1', 'tcp-echo-64', 'tcp-echo-256',
@@ -36,14 +38,14 @@ describe('peers', () => {
     ]);
   });
 
-  it('has a program for each peer, and no peer or program that no row runs', () => {
+  it('have a program each, and all peers and programs are run by a row', () => {
     const used = new Set<string>([...EACH, ...BATCHES, ...MANY_OF_THREE, ...BROADCAST, ...TRIPS, ...WAKES]);
     expect([...used].sort()).toEqual(Object.keys(peers).sort());
     const run = [...Object.values(peers), ...TIMERS, ...SERVERS, ...ASKED].map(({ program }) => program);
     expect([...new Set(run)].sort()).toEqual(Object.keys(build.programs).sort());
   });
 
-  it('leaves a peer out that is not there, and says what to install', async () => {
+  it('that are missing are left out, with a note that says what to install', async () => {
     build.programs['boost'].needs.unshift('/nonexistent/header');
     try {
       const { start, missing } = await build.buildPeer('boost');
@@ -54,7 +56,7 @@ describe('peers', () => {
     }
   });
 
-  it('names in the note what is left out', () => {
+  it('that are left out are named in the note of the row', () => {
     const npm = packages<'rate'>([{ package: '@nxtedition/shared' }]);
     expect(noteOf(npm)).toMatch(/left out, .*: @nxtedition\/shared$/);
   });
@@ -67,7 +69,7 @@ describe('peers', () => {
     );
   });
 
-  // Compiling Boost's headers takes a quarter of a minute.
+  // Compiling the headers of Boost takes a quarter of a minute.
   where(isLong)('runs Boost, where it is installed, and checks its messages', { timeout: 120_000 }, async (context) => {
     const peer: PeerName = 'boost spsc';
     const trials = (['batch', 'broadcast'] as const).map((pattern) => (
@@ -79,7 +81,7 @@ describe('peers', () => {
 });
 
 describe.runIf(hasTwoCpus)('rows of peers', { timeout: 120_000 }, () => {
-  it('have ringbuf.js in words and in batches', async () => {
+  it('run ringbuf.js, one by one and in batches', async () => {
     for (const batch of [1, 64]) {
       const npm = byPackage({ capacity: 2048, bytes: batch === 1 ? 8 : 64, batch, pauses: 2000 });
       const { present, versions } = packages(npm.filter((trial) => trial.package === 'ringbuf.js'));
@@ -88,14 +90,14 @@ describe.runIf(hasTwoCpus)('rows of peers', { timeout: 120_000 }, () => {
     }
   });
 
-  it('have a consumer that sleeps in ready()', async () => {
+  it('run a consumer that sleeps in ready()', async () => {
     const { p50, p99 } = await parked(20).run();
-    // A message to a thread that is awake takes less than a microsecond.
+    // If the thread were awake, a message would take less than a microsecond.
     expect(p50).toBeGreaterThan(1000);
     expect(p99).toBeGreaterThanOrEqual(p50);
   });
 
-  it('have echo servers that are loaded in turn', async () => {
+  it('load echo servers in turn', async () => {
     const rows = await echo({ connections: 2, depth: 4, runMs: 200, warmUpMs: 200, runs: 1 }, []);
     expect(rows.filter(({ params }) => params['source'] === 'epoll').map(({ baseline, metric, verified }) => (
       [baseline.name, metric, verified]))).toEqual([
@@ -104,7 +106,7 @@ describe.runIf(hasTwoCpus)('rows of peers', { timeout: 120_000 }, () => {
     ]);
   });
 
-  it('have HTTP servers that answer the same, where wrk is installed', async (context) => {
+  it('run HTTP servers that give the same answer, if wrk is installed', async (context) => {
     if (!hasWrk()) return context.skip();
     for (const program of [percoreHttp, nodeHttp]) {
       const server = await startServer(program, 'http');
@@ -116,7 +118,7 @@ describe.runIf(hasTwoCpus)('rows of peers', { timeout: 120_000 }, () => {
     }
   });
 
-  it('have a task with an answer, by ours and by the pools that are here', async () => {
+  it('run a task with an answer, in ours and in the pools that are installed', async () => {
     const asking = { inFlight: 4, calls: 400 };
     const { present } = packages(pools(asking));
     expect(present.map(({ name }) => name)).toContain('piscina');

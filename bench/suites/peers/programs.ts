@@ -1,6 +1,6 @@
 /**
- * The peers by the names that rows call them, which program each is in, and contenders made of them. A peer that is not
- * installed is named on stderr and in the row's note, and left out.
+ * The peers by their names in rows, the program in which each one is, and the contenders that are made of them. A peer
+ * that is not installed is named on stderr and in the note of the row, and left out.
  */
 import { check, type Contender } from '../../harness.js';
 import { rootUrl } from '../../context.js';
@@ -10,14 +10,14 @@ import { twoCpus } from '../../cpus.js';
 export type ProgramName =
   | 'boost' | 'rte_ring' | 'zeromq' | 'nng' | 'rust' | 'go' | 'disruptor' | 'jctools' | 'netty' | 'nettyTimers';
 
-/** The program of bench/peers/build.mjs that has a peer. */
+/** The program in bench/peers/build.mjs that contains a peer. */
 interface Peer {
   readonly program: ProgramName;
-  /** Milliseconds until its compiler has come to rest. */
+  /** After so many milliseconds its compiler has come to rest. */
   readonly warmupMs?: number;
 }
 const JAVA = { warmupMs: 800 };
-/** Peers that are queues. */
+/** The peers that are queues. */
 export const peers = {
   'disruptor yielding': { program: 'disruptor', ...JAVA },
   'disruptor busy-spin': { program: 'disruptor', ...JAVA },
@@ -45,11 +45,11 @@ export interface Trial {
   readonly batch?: number;
   readonly capacity: number;
   readonly producers?: number;
-  /** How long it is measured, where the usual 200 ms give too few rounds. */
+  /** How long to measure, if the usual 200 ms give too few rounds. */
   readonly measureMs?: number;
 }
 
-/** Contenders that are here, their versions, and the names of those that are not. */
+/** The contenders that are installed, their versions, and the names of those that are missing. */
 export interface Present<Name extends string> {
   readonly present: readonly Contender<Name>[];
   readonly versions: ReadonlySet<string>;
@@ -61,7 +61,7 @@ const MEASURE_MS = 200;
 interface Built { readonly start?: readonly string[]; readonly missing?: string; readonly version: string }
 const built = new Map<ProgramName, Promise<Built>>();
 
-/** Builds a program, once. Without `start` it is not there. */
+/** Builds a program, only once. If the result has no `start`, the program is missing. */
 export function programOf(program: ProgramName): Promise<Built> {
   const known = built.get(program);
   if (known !== undefined) return known;
@@ -76,7 +76,7 @@ export function programOf(program: ProgramName): Promise<Built> {
   return building;
 }
 
-/** Those of `trials` whose programs are here as contenders, by a function that makes one of a trial and its command. */
+/** The contenders of those `trials` whose programs are installed. A function makes each of a trial and its command. */
 export async function programs<T extends { readonly program: ProgramName; readonly name: string }, Name extends string>(
   trials: readonly T[], contender: (trial: T, start: readonly string[]) => Contender<Name>,
 ): Promise<Present<Name>> {
@@ -94,7 +94,7 @@ export async function programs<T extends { readonly program: ProgramName; readon
   return { present, versions, missing };
 }
 
-/** Queues of `trials`. */
+/** The contenders of those `trials` that are queues. */
 export const queues = <Name extends 'rate' | 'p50' | 'p99'>(trials: readonly Trial[]): Promise<Present<Name>> =>
   programs(
     trials.map((trial) => ({ ...trial, program: peers[trial.peer].program, name: nameOf(trial) })),
@@ -109,7 +109,7 @@ export function together<Name extends string>(...all: readonly Present<Name>[]):
   };
 }
 
-/** What a row's note says: scripts/peers.mjs reads it. */
+/** The note of a row, which scripts/peers.mjs reads. */
 export function noteOf({ versions, missing }: Omit<Present<string>, 'present'>): string {
   const left = missing.size === 0 ? '' : `; left out, since bench/peers/install did not bring it: ${list(missing)}`;
   return `versions: ${list(versions)}${left}`;
@@ -133,7 +133,9 @@ function queue<Name extends 'rate' | 'p50' | 'p99'>(trial: Trial, start: readonl
   };
 }
 
-/** Runs a peer's program and returns the figures that it printed. Throws CheckFailed unless all messages were right. */
+/**
+ * Runs the program of a peer and returns the figures that it prints. Throws CheckFailed unless all messages were right.
+ */
 export async function verified(
   name: string, start: readonly string[], args: readonly (string | number)[],
 ): Promise<Record<string, number>> {

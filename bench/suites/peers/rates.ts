@@ -4,22 +4,22 @@ import { packages, type PackageTrial } from './npm.js';
 import { noteOf, queues, together, type Trial } from './programs.js';
 
 /**
- * Fewer than elsewhere, since a row has many baselines. PERCORE_PEERS_RUNS is another odd number: more for figures to
- * keep, 1 to see that all works.
+ * The number of runs. It is lower than elsewhere, since a row has many baselines. PERCORE_PEERS_RUNS may set another
+ * odd number: a higher one for figures that are to be kept, or 1 to see whether everything works.
  */
 export const RUNS = Number(process.env['PERCORE_PEERS_RUNS'] ?? 3);
 
-/** A shape of ours, and what is asked of it. */
+/** One form of ours, and its target. */
 export interface Ours {
   readonly contender: Contender<'rate'>;
   readonly params: Readonly<Record<string, string | number>>;
-  /** Least ratio, by peer. */
+  /** The least ratio that is the target, by peer. */
   readonly aims?: Readonly<Record<string, number>>;
 }
 
 /**
- * All shapes of ours and all peers run in turn, once for all shapes, since the peers take most of the time. A list of
- * findings for each shape, in their order.
+ * Runs all forms of ours and all peers in turn. The peers run only once for all forms, since they take most of the
+ * time. Returns a list of findings for each form, in the same order.
  */
 export async function rates(
   ours: readonly Ours[], trials: readonly Trial[], npm: readonly PackageTrial<'rate'>[] = [],

@@ -1,6 +1,6 @@
 /**
- * Row `round-trip`: a question over one queue, its answer over another, both ends waiting in their queue's own way. The
- * C++ ring's round trip says whether the two CPUs are near or far from each other.
+ * Row `round-trip`: a question over one queue and its answer over another. Both ends wait in the way of their queue.
+ * The round trip of the C++ ring shows whether the two CPUs are near to each other or far apart.
  */
 import { compare, type Bench } from '../../harness.js';
 import { plainThreads, workers } from '../queues/round-trip.js';
@@ -9,7 +9,7 @@ import { RUNS } from './rates.js';
 
 const CAPACITY = 2048;
 
-/** Channels of Rust and Go, and the Disruptor's guide, put a waiter to sleep after a while; rings spin. */
+/** Channels of Rust and Go put a waiter to sleep after a while, as the Disruptor's guide does; rings spin. */
 export const TRIPS: readonly PeerName[] = [
   'disruptor yielding', 'disruptor busy-spin', 'boost spsc', 'rte_ring', 'crossbeam', 'std sync_channel', 'tokio mpsc',
   'go channel', 'nng',

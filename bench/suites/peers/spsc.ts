@@ -1,7 +1,7 @@
 /**
- * Rows `spsc-single`, `spsc-lazy` and `spsc-batch64`: one producer and one consumer, of the same capacity everywhere.
- * Who has no lazy publishing is measured one by one in `spsc-lazy` too, and in batches where it has them. The two rows
- * of messages that are sent one by one have the same peers, which run once for both where both are asked for.
+ * Rows `spsc-single`, `spsc-lazy` and `spsc-batch64`: one producer and one consumer, with the same capacity everywhere.
+ * A peer without lazy publishing is measured one by one in `spsc-lazy` as well, and in batches if it has them. The two
+ * rows in which messages are sent one by one have the same peers, which run only once if both rows are asked for.
  */
 import { create } from 'percore/queues';
 import type { Bench, Contender, Finding } from '../../harness.js';
@@ -13,7 +13,7 @@ import type { PeerName, Trial } from './programs.js';
 import { rates, type Ours } from './rates.js';
 
 const CAPACITIES = [16_384, 2048] as const;
-/** As in the suite `queues`: about a microsecond. */
+/** The pause, about a microsecond, as in the suite `queues`. */
 const PAUSES = 2000;
 
 export const EACH: readonly PeerName[] = [
@@ -46,7 +46,7 @@ async function forCapacities(rows: (capacity: number) => Promise<Finding[]>): Pr
   return findings;
 }
 
-/** Messages of 8 bytes one by one: ours published at once, and lazily. */
+/** Messages of 8 bytes one by one. Ours publishes at once, and lazily. */
 const words = new Map<number, Promise<Finding[][]>>();
 function wordByWord(capacity: number): Promise<Finding[][]> {
   const known = words.get(capacity);

@@ -1,4 +1,4 @@
-/** The worker of poolifier, which is imported from where it is: `workerData` is the URL of its module. */
+/** The worker for poolifier. `workerData` is the URL of the module, which it imports. */
 import { workerData } from 'node:worker_threads';
 import echo from './task-worker.js';
 

@@ -2,7 +2,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 
-/** Names the CPU, in the environment, since each pool hands on `workerData` in its own way. */
+/** The variable that names the CPU. It is in the environment, since each pool passes on `workerData` in its own way. */
 export const CPU_VARIABLE = 'PERCORE_PEER_CPU';
 
 if (!isMainThread) pinThisThread(Number(process.env[CPU_VARIABLE]));

@@ -1,7 +1,8 @@
 /**
- * Row `task-with-answer`: an integer to another core and back, one and 64 under way; ours by `call` from the main
- * thread to a reactor with the default idle strategy. The pools have one worker on the second CPU, which may have 64
- * tasks at a time; piscina waits by `atomics: 'async'`, which was the fastest of its settings in `spine/call`.
+ * Row `task-with-answer`: an integer to another core and back, with one and with 64 under way. Ours uses `call` from
+ * the main thread to a reactor with the default idle strategy. The pools have one worker on the second CPU, which may
+ * have 64 tasks at a time. piscina waits with `atomics: 'async'`, which was the fastest of its settings in
+ * `spine/call`.
  */
 import { fileURLToPath } from 'node:url';
 import { createRuntime } from 'percore';
@@ -21,14 +22,17 @@ export const POOLS = ['piscina', 'poolifier', 'tinypool'] as const;
 const MOST_IN_FLIGHT = 64;
 const echoUrl = new URL('./task-worker.js', import.meta.url).href;
 
-/** How much is asked of one contender in a run. */
+/** How many tasks a run has for one contender. */
 export interface Asking {
   readonly inFlight: number;
   readonly calls: number;
 }
 type Ask = (argument: number) => Promise<number>;
 
-/** Asks `calls` times, after a quarter of it, `inFlight` at a time; answers a second, in thousands. */
+/**
+ * Asks `calls` times, `inFlight` at a time, after a warm-up with a quarter of that. Returns thousands of answers a
+ * second.
+ */
 async function rateOf(ask: Ask, { inFlight, calls }: Asking): Promise<{ rate: number }> {
   const all = async (count: number): Promise<number> => {
     let [asked, wrong] = [0, 0];
@@ -80,7 +84,7 @@ async function open(name: (typeof POOLS)[number], entry: string): Promise<Pool> 
   }
   const { FixedThreadPool } = (await import(entry)) as PoolifierModule;
   const pool = new FixedThreadPool(1, fileURLToPath(new URL('./task-poolifier.js', import.meta.url)), {
-    // Without its queue it gives a worker all that it has, as the others do here.
+    // Without its queue it gives a worker everything at once, as the others do here.
     enableTasksQueue: false, workerOptions: { workerData: entry },
   });
   return { run: (argument) => pool.execute(argument), destroy: () => pool.destroy() };

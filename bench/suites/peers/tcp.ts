@@ -1,8 +1,9 @@
 /**
- * Rows `tcp-echo-1`, `tcp-echo-64`, `tcp-echo-256` (connections) and `tcp-echo-pipelined` (64 connections, 16 messages
- * under way on each): the servers of other languages under the C client of the suite `io`, each in one thread on the
- * first CPU. Pipelined, each message of 64 bytes is answered by a write of its own; who gathers writes by its own means
- * does so (Netty, Go and tokio flush when a read is used up; node:net is measured with and without cork).
+ * Rows `tcp-echo-1`, `tcp-echo-64`, `tcp-echo-256` (connections) and `tcp-echo-pipelined` (64 connections with 16
+ * messages under way on each): servers in other languages, loaded by the C client of the suite `io`. Each runs in one
+ * thread on the first CPU. Pipelined, each message of 64 bytes is answered by a write of its own; servers that have
+ * means to gather writes use them (Netty, Go and tokio flush when a read is used up; node:net is measured with and
+ * without cork).
  */
 import type { Bench, Finding } from '../../harness.js';
 import { compareServers } from '../io/compare-servers.js';
@@ -20,14 +21,14 @@ export interface Load {
   readonly connections: number;
   readonly depth: number;
   readonly runMs: number;
-  /** Netty has its compiler to wait for. */
+  /** Netty has to wait for its compiler. */
   readonly warmUpMs: number;
   readonly runs: number;
 }
 const SETTLE_MS = 100;
 const [RUN_MS, WARM_UP_MS] = [400, 700];
 
-/** The servers that are here, and what a note says of them and of those that are not. */
+/** The servers that are installed, and what the note says about these and about those that are missing. */
 async function serversOf(of: typeof SERVERS): Promise<{ readonly servers: ServerProgram[]; readonly note: string }> {
   const servers: ServerProgram[] = [];
   const [versions, missing] = [new Set<string>(), new Set<string>()];
@@ -44,7 +45,7 @@ async function serversOf(of: typeof SERVERS): Promise<{ readonly servers: Server
   return { servers, note: noteOf({ versions, missing }) };
 }
 
-/** Ours and node:net beside the servers of `of`. */
+/** Compares ours and node:net with the servers in `of`. */
 export async function echo(given: Load, of = SERVERS): Promise<Finding[]> {
   const { connections, depth, runMs, warmUpMs, runs } = given;
   const { servers, note } = await serversOf(of);
@@ -68,7 +69,7 @@ export async function echo(given: Load, of = SERVERS): Promise<Finding[]> {
       ];
     },
   });
-  // How ours compare with each other is for the suite `io`.
+  // How our servers compare with each other is measured in the suite `io`.
   const names = new Set(baselines.map(({ name }) => name));
   return rows.filter(({ baseline }) => names.has(baseline.name))
     .map((row) => ({ ...row, note: `${note}; ${row.note}` }));

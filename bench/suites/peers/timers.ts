@@ -1,7 +1,7 @@
 /**
- * Rows `timer-create`, `timer-cancel` and `timer-expire`, a million timers, as in the suite `timers`. Node, ours among
- * it, and tokio's runtime of one thread have the second CPU; Netty's wheel has a thread of its own beside the one that
- * creates, and Go runs what expires in goroutines, so their processes have both.
+ * Rows `timer-create`, `timer-cancel` and `timer-expire` with a million timers, as in the suite `timers`. Node with its
+ * own timers and with ours, and tokio's runtime with one thread, have the second CPU. Netty's wheel has a thread of its
+ * own beside the one that creates timers, and Go runs what expires in goroutines, so their processes have both CPUs.
  */
 import { fileURLToPath } from 'node:url';
 import { createRuntime } from 'percore';
@@ -33,7 +33,7 @@ const nodeCost = (name: string, call: string): Contender<Cost> => ({
 });
 
 let costs: Promise<{ rows: Finding[] }> | undefined;
-/** Both are measured of the same timers, in the same process, once for both rows. */
+/** Both figures come from the same timers in the same process, which run once for both rows. */
 function cost(): Promise<{ rows: Finding[] }> {
   return costs ??= (async () => {
     const all = await programs<(typeof TIMERS)[number], Cost>(TIMERS, ({ name }, start) => ({
@@ -71,7 +71,7 @@ const costRow = (name: string, of: Cost): Bench => ({
 export const timerCreate = costRow('timer-create', 'createRate');
 export const timerCancel = costRow('timer-cancel', 'cancelRate');
 
-/** From the first deadline of so many until all have run. */
+/** The time from the first deadline of so many timers until all have run. */
 const ours = (count: number): Contender<'totalMs'> => ({
   name: 'percore',
   async run() {
@@ -93,12 +93,12 @@ const setTimeouts: Contender<'totalMs'> = {
   },
 };
 
-/** A million are made in two seconds at most; where others use the CPUs it may take longer, and is tried again. */
+/** Making a million takes two seconds at most. If others use the CPUs it may take longer, and is tried again. */
 const [AHEAD_MS, LONG_AHEAD_MS] = [4000, 20_000];
-/** What a program says when the first was due before the last was made. */
+/** What a program prints if the first timer was due before the last one was made. */
 const NOT_MADE = 'the timers were not made before the first was due';
 
-/** `count` timers of each peer that is here. */
+/** Runs `count` timers with each peer that is installed. */
 export const expiring = (count: number): Promise<Present<'totalMs'>> =>
   programs(TIMERS, ({ name }, start) => ({
     name,

@@ -1,4 +1,4 @@
-/** Both sides of `await-wake` and of its baseline `postMessage`: every wait lets the thread's loop sleep. */
+/** Both sides of `await-wake` and of its baseline `postMessage`. In every wait the event loop of the thread sleeps. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 import { percentile } from '../../harness.js';
@@ -9,7 +9,7 @@ export interface WakeWorkerData extends WordEndsSetup {
   readonly measureMs: number;
 }
 export interface WakeResult {
-  /** Nanoseconds from a question to its answer. */
+  /** The nanoseconds from a question to its answer. */
   readonly p50: number;
   readonly p99: number;
   readonly wrong: number;
@@ -17,7 +17,7 @@ export interface WakeResult {
 
 const ASLEEP_MS = 0.2;
 const WARMUP_MS = 300;
-/** A run of few rounds lasts until it has these. */
+/** A run lasts until it has at least so many rounds. */
 const LEAST_ROUNDS = 100;
 
 const { isAsking, cpu, measureMs } = workerData as WakeWorkerData;
@@ -32,7 +32,7 @@ async function ask(): Promise<WakeResult> {
   let wrong = 0;
   const warmMs = performance.now() + WARMUP_MS;
   for (let round = 1, startMs = 0; startMs < warmMs + measureMs || took.length < LEAST_ROUNDS; round++) {
-    // It holds this thread, whose CPU rests; the other side falls asleep meanwhile.
+    // This blocks the thread, and its CPU rests. The other side falls asleep meanwhile.
     Atomics.wait(rest, 0, 0, ASLEEP_MS);
     startMs = performance.now();
     say(round);

@@ -1,7 +1,7 @@
 /**
- * Row `await-wake`: a question and its answer, where each side sleeps until its message comes: in `await
- * consumer.ready()`, in a blocking call, or in the event loop. The one that asks rests 200 µs before it does, so that
- * the other one has gone to sleep.
+ * Row `await-wake`: a question and its answer. Each side sleeps until its message comes: in `await consumer.ready()`,
+ * in a blocking call, or in the event loop. The asking side rests for 200 µs before it asks, so that the other one has
+ * gone to sleep.
  */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';

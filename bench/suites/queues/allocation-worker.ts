@@ -1,10 +1,11 @@
 /**
- * What a message leaves on the heap, on one way through a ring, both ends in this thread.
+ * Measures what a message leaves on the heap when it goes through a ring in one of several ways, with both ends in this
+ * thread.
  *
- * The heap in use is read before and after windows of 1024 messages, once the compilers have come to rest. Of many
- * windows the median counts: a garbage collection makes a few of them useless. The same of windows of no messages is
- * what reading the figure costs by itself. That it would see what there is to see, a loop shows that leaves an object a
- * message.
+ * The used heap is read before and after windows of 1024 messages, after the compilers have come to rest. The figure is
+ * the median of many windows, since a garbage collection makes a few of them useless. Windows without messages show
+ * what reading the figure costs by itself. A loop that leaves one object for each message shows that the measurement
+ * would notice it.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { getHeapStatistics } from 'node:v8';
@@ -14,14 +15,14 @@ import type { AllocationWorkerData, Way } from './allocation.js';
 const WINDOW = 1024;
 const WINDOWS = 1001;
 const WARMUP_MS = 500;
-/** Messages that are under way at most. */
+/** The most messages that are under way. */
 const BATCH = 64;
 const CAPACITY = 4096;
 
 const { way } = workerData as AllocationWorkerData;
 const kept: { i: number }[] = [];
 const leaving = measure((messages) => { for (let i = 0; i < messages; i++) kept[0] = { i }; });
-// Three words of a header and one of a number.
+// Such an object has three words of header and one of number.
 if (!(leaving >= 16 && leaving <= 64)) throw new Error(`an object a message was measured as ${leaving} bytes`);
 parentPort!.postMessage(measure(openWay(way)));
 
@@ -47,9 +48,9 @@ function median(values: number[]): number {
 }
 
 /**
- * Makes a queue old: 2^32 records have gone through it. Their count is then too large for a small integer, which V8
- * would keep on the heap, a new one for each change; so a queue that allocates nothing for the first 2^31 records may
- * allocate for ever after.
+ * Makes a queue old, as if 2^32 records had gone through it. Their count is then too large for a small integer. V8
+ * could keep it on the heap, with a new object for each change, so a queue that allocates nothing for its first 2^31
+ * records might allocate for ever after.
  */
 function age(producer: FixedProducer, consumer: FixedConsumer): void {
   for (let records = 0; records < 2 ** 32; records += CAPACITY) {
@@ -59,7 +60,7 @@ function age(producer: FixedProducer, consumer: FixedConsumer): void {
   }
 }
 
-/** The loop of one way, for a multiple of 64 messages. */
+/** The loop for one of the ways, for a multiple of 64 messages. */
 function openWay(name: Way): (messages: number) => void {
   let sum = 0;
   const record = new Uint8Array(8);

@@ -1,12 +1,12 @@
 /**
- * Row `allocation`: bytes that a message leaves on the heap, in steady state, on each way that promises to allocate
- * nothing. One isolate a way.
+ * Row `allocation`: the bytes that a message leaves on the heap in steady state, for each way of using a ring that
+ * promises not to allocate. Each way has an isolate of its own.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { check, compare, type Bench, type Contender, type Figure } from '../../harness.js';
 
-/** Loops of allocation-worker.ts. */
+/** The loops in allocation-worker.ts. */
 export const ways = ['words', 'batch64', 'offer', 'drain', 'variable', 'variable-offer', 'variable-drain'] as const;
 export type Way = (typeof ways)[number] | 'empty loop';
 export interface AllocationWorkerData { readonly way: Way }
@@ -16,7 +16,7 @@ async function bytesPerMessage(way: Way): Promise<number> {
   const worker = new Worker(new URL('./allocation-worker.js', import.meta.url), { workerData });
   const [bytes] = (await once(worker, 'message')) as [number];
   await worker.terminate();
-  // More collected than left, in most windows: the reading is of no use.
+  // If more was collected than left in most windows, the figure is useless.
   check(bytes >= 0, `${way}: the heap in use changed by ${bytes} bytes a message`);
   return bytes;
 }

@@ -1,9 +1,9 @@
 /**
  * Rows `mpsc-1`, `mpsc-3` and `spmc-2`, messages of 8 bytes.
  *
- * `mpsc-3` has four threads on two cores: the three producers share one, and sleep while their lane is full; the
- * consumer has the other to itself. The two readers of `spmc-2` live in one thread, since two that spin on one core
- * would measure its scheduler.
+ * `mpsc-3` has four threads on two cores. The three producers share one core, and sleep while their lane is full; the
+ * consumer has the other core to itself. The two readers of `spmc-2` are in one thread, since two threads that spin on
+ * one core would measure the scheduler.
  */
 import { create } from 'percore/queues';
 import { compare, type Bench, type Contender, type Finding } from '../../harness.js';
@@ -18,7 +18,7 @@ export const CAPACITY = 16_384;
 /** As in spsc.ts. */
 const PAUSES = 2000;
 const SLEEP_MS = 0.05;
-/** What `claim ring` must reach alone with one producer; a slower one would be no baseline. */
+/** The rate that `claim ring` must reach alone with one producer. A slower one would be no baseline. */
 const LEAST_CLAIM_RING = 16;
 
 function compareRates(
@@ -45,7 +45,7 @@ function compareRates(
 const crowdOf = (producers: number): { producers: number; pauses: number; sleepMs: number } => (
   { producers, pauses: PAUSES, sleepMs: producers > 1 ? SLEEP_MS : 0 });
 
-/** Ours: so many producers, which publish every so many messages. */
+/** Ours, with so many producers, which publish after every so many messages. */
 export const lanes = (producers: number, publishEvery: number): Contender<'rate'> =>
   workers<ManySetup>({
     name: 'percore',
@@ -83,7 +83,7 @@ function mpsc(producers: number): Bench {
   };
 }
 
-/** A row against too slow a claim ring says so. */
+/** A row in which the claim ring is too slow says so. */
 function voidBelow(row: Finding): Finding {
   const theirs = [...row.samples.baseline].sort((a, b) => a - b)[row.runs >> 1];
   return theirs >= LEAST_CLAIM_RING

@@ -1,5 +1,5 @@
 /**
- * Messages a second between two plain C++ threads, over the ring of bench/baselines/queue_throughput.cc, in the pattern
+ * Messages a second between two plain C++ threads over the ring of bench/baselines/queue_throughput.cc, in the pattern
  * of a row.
  */
 import { twoCpus } from '../../cpus.js';
@@ -10,12 +10,12 @@ export interface PlainRace {
   readonly name: string;
   readonly order: 'release' | 'seq_cst';
   readonly pattern: 'single' | 'lazy' | 'batch' | 'variable';
-  /** 0 with pattern `variable`. */
+  /** The size of a record in bytes; 0 with pattern `variable`. */
   readonly recordBytes: number;
   readonly batch: number;
-  /** In records; in bytes with pattern `variable`. */
+  /** The capacity in records, or in bytes with pattern `variable`. */
   readonly capacity: number;
-  /** What a side does nothing for that finds the ring full or empty. */
+  /** How many empty steps a side makes when it finds the ring full or empty. */
   readonly pauses: number;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Both workers of `postMessage`. The producer posts without returning to its loop, which is the fastest way, and stops
- * while 50,000 messages are under way: `postMessage` itself knows no limit and would fill the memory.
+ * Both workers of `postMessage`. The producer posts without returning to its event loop, which is the fastest way. It
+ * stops while 50,000 messages are under way, since `postMessage` itself has no limit and would fill the memory.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
@@ -10,7 +10,7 @@ import type { RaceResult } from './race.js';
 const WARMUP_MS = 400;
 const MEASURE_MS = 500;
 const MOST_UNDER_WAY = 50_000;
-/** Messages between two looks at the shared words. */
+/** After so many messages a side looks at the shared words. */
 const SLICE = 1000;
 const RECEIVED = 0;
 const IS_ENOUGH = 1;

@@ -1,4 +1,4 @@
-/** Baseline `postMessage`: numbers over a MessageChannel from worker to worker, as fast as they are taken. */
+/** Baseline `postMessage`: numbers over a MessageChannel from worker to worker, as fast as they are received. */
 import { once } from 'node:events';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
 import { twoCpus } from '../../cpus.js';
@@ -9,7 +9,7 @@ export interface PostMessageWorkerData {
   readonly port: MessagePort;
   readonly cpu: number;
   readonly isProducing: boolean;
-  /** Two words: messages received, and 1 when it is enough. */
+  /** Two words: the number of messages received, and 1 when there are enough. */
   readonly shared: SharedArrayBuffer;
 }
 

@@ -1,5 +1,6 @@
 /**
- * One side of a race, see race.ts: a producer that promises slices and sends them, or the consumer that keeps the time.
+ * One side of a race: a producer, which promises slices and sends them, or the consumer, which keeps the time. See
+ * race.ts.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
@@ -31,7 +32,7 @@ function consume(): void {
   const end = openConsumer(setup);
   arrive();
   let slices = 0;
-  /** False when the producers have ended and all is read. */
+  /** False if the producers have ended and everything was read. */
   const next = (): boolean => {
     while (Atomics.load(words, control.promised) === slices) {
       if (Atomics.load(words, control.over) === producers && Atomics.load(words, control.promised) === slices) {
@@ -56,7 +57,7 @@ function consume(): void {
   parentPort!.postMessage({ messages, seconds: elapsedMs / 1000, wrong: end.wrong() } satisfies RaceResult);
 }
 
-/** Waits until all sides are ready, so that nobody fills a queue that the other has not opened. */
+/** Waits until all sides are ready, so that nobody fills a queue that the other side has not opened yet. */
 function arrive(): void {
   const all = producers + 1;
   if (Atomics.add(words, control.arrived, 1) + 1 === all) Atomics.notify(words, control.arrived);

@@ -1,29 +1,29 @@
 /**
- * Messages a second from worker to worker: the contender that each row of `queues` is made of.
+ * Measures messages a second from worker to worker. The contenders of all rows of `queues` are made of this.
  *
  *   main              producer(s), pinned                        consumer, pinned
  *   starts all  ───>  promise a slice, produce it  ── queue ──>  consume a slice, check every message
  *   waits             ... until the consumer has enough          warm up, then read the clock, measure, read the clock
  *
- * The timed part is the consumer's, 300 ms of slices between two looks at the clock, after 400 ms in which the
- * compilers of both isolates come to rest. A consumer begins a slice only when somebody has promised it, and what was
- * promised is sent, so nobody waits for what will never come; when all is over, everything that was sent has been
- * checked. Each run has fresh isolates, so that the spread contains what the compilers happened to do, and each worker
- * runs one contender's loops alone: code that has met two kinds of view is slower for both.
+ * The consumer measures the time: 300 ms of slices between two looks at the clock, after 400 ms in which the compilers
+ * of both isolates come to rest. A consumer begins a slice only if a producer has promised it, and producers send what
+ * they have promised. So nobody waits for something that never comes, and at the end everything that was sent has been
+ * checked. Each run has fresh isolates, so that the spread shows what the compilers happened to do. Each worker runs
+ * the loops of only one contender, since code that has seen two kinds of views is slower for both.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { twoCpus } from '../../cpus.js';
 import { check, type Contender } from '../../harness.js';
 
-/** Goes over `count` messages from `first` on; waits while the queue is full or empty. */
+/** Produces or consumes `count` messages from `first` on. Waits while the queue is full or empty. */
 export type Span = (first: number, count: number) => void;
 export interface ConsumingEnd {
   readonly consume: Span;
-  /** 0 while every message was the one that was due. */
+  /** 0 as long as every message was the one that was due. */
   wrong(): number;
 }
-/** A module of ends/: the loops of one contender, as an expert user of that queue would write them. */
+/** A module in ends/: the loops of one contender, as an expert user of that queue would write them. */
 export interface Ends<Setup> {
   openProducer(setup: Setup, part: number): Span;
   openConsumer(setup: Setup): ConsumingEnd;
@@ -31,13 +31,15 @@ export interface Ends<Setup> {
 
 export interface Race<Setup> {
   readonly name: string;
-  /** File name in ends/, without extension. */
+  /** The name of the file in ends/, without its extension. */
   readonly ends: string;
-  /** Makes what the ends share, anew for each run. Passed to the workers by structured clone. */
+  /** Makes what the ends share, anew for each run. It is passed to the workers by structured clone. */
   setup(): Setup;
-  /** How many producers; 1 if left out. They share the first CPU, the consumer has the second. */
+  /** How many producers there are; 1 if left out. They share the first CPU, and the consumer has the second. */
   readonly producers?: number;
-  /** Messages between two looks at the clock, a multiple of every batch. Default 65,536; less for what is slow. */
+  /**
+   * The messages between two looks at the clock, a multiple of every batch. Default 65,536; less for slow contenders.
+   */
   readonly slice?: number;
 }
 
@@ -45,7 +47,7 @@ export interface RaceWorkerData {
   readonly ends: string;
   readonly setup: unknown;
   readonly cpu: number;
-  /** Number of a producer; -1 for the consumer. */
+  /** The number of a producer; -1 for the consumer. */
   readonly part: number;
   readonly producers: number;
   readonly slice: number;
@@ -59,14 +61,14 @@ export interface RaceResult {
   readonly wrong: number;
 }
 
-/** Words of `control`, 128 bytes apart. */
+/** The indexes of words in `control`, 128 bytes apart. */
 export const control = { arrived: 0, promised: 32, over: 64, isEnough: 96, bytes: 512 } as const;
 
 const WARMUP_MS = 400;
 const MEASURE_MS = 300;
 const SLICE = 65_536;
 
-/** Messages a second, by a race that `race` describes. */
+/** Runs the race that `race` describes, and returns the messages a second. */
 export function workers<Setup>(race: Race<Setup>): Contender<'rate'> {
   return {
     name: race.name,
@@ -88,7 +90,7 @@ export function workers<Setup>(race: Race<Setup>): Contender<'rate'> {
       };
       const consuming = start(consumerCpu, -1);
       const all = [consuming, ...Array.from({ length: producers }, (_, part) => start(producerCpu, part))];
-      // A worker that throws ends the race: without it the others would wait for ever.
+      // If one worker throws, the race ends, since the others would wait for ever.
       const failed = Promise.race(all.map(async (worker) => { throw ((await once(worker, 'error')) as [Error])[0]; }));
       failed.catch(() => undefined);
       try {

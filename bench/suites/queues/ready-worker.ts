@@ -1,4 +1,4 @@
-/** Both sides of `spsc-ready` and of its baseline: every wait lets the thread's loop sleep. */
+/** Both sides of `spsc-ready` and of its baseline. In every wait the event loop of the thread sleeps. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 import { percentile, sleep } from '../../harness.js';
@@ -25,7 +25,7 @@ async function ask(): Promise<{ p50: number; p99: number; wrong: number }> {
     say(round);
     if ((await hear()) !== ~round) wrong++;
     if (round > WARMUP_ROUNDS) took.push((performance.now() - startMs) * 1000);
-    // Long enough for the other side to be asleep.
+    // Wait so long that the other side is asleep.
     await sleep(0);
   }
   took.sort((a, b) => a - b);

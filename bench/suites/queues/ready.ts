@@ -1,6 +1,6 @@
 /**
- * Row `spsc-ready`: a question over one ring and its answer over another, where both sides sleep in `await
- * consumer.ready()`; against `postMessage`.
+ * Row `spsc-ready`: a question over one ring and its answer over another. Both sides sleep in `await consumer.ready()`.
+ * The baseline is `postMessage`.
  */
 import { once } from 'node:events';
 import { MessageChannel, Worker } from 'node:worker_threads';

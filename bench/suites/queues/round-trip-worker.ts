@@ -1,5 +1,6 @@
 /**
- * Both sides of `spsc-round-trip`. They look all the time, since nothing else is to be done and each nanosecond counts.
+ * Both sides of `spsc-round-trip`. They look at the ring all the time, since they have nothing else to do and each
+ * nanosecond counts.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pub, sub, type FixedConsumer, type FixedProducer } from 'percore/queues';
@@ -32,12 +33,12 @@ function ask(): void {
 function answer(): void {
   const consumer = sub(questions);
   const producer = pub(answers);
-  // The asking side ends us.
+  // The asking side ends this side.
   for (;;) say(producer, ~hear(consumer));
 }
 
 function say(producer: FixedProducer, word: number): void {
-  // One message is under way at most, so there is always room.
+  // At most one message is under way, so there is always room.
   producer.words[producer.wordOf(producer.tryClaim())] = word;
   producer.commit();
 }

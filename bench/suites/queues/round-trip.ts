@@ -1,6 +1,6 @@
 /**
- * Row `spsc-round-trip`: a question over one ring, its complement back over another, between two workers that spin;
- * against C++ threads over the same.
+ * Row `spsc-round-trip`: a question over one ring and its complement back over another, between two workers that spin.
+ * The baseline are C++ threads with the same rings.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -19,7 +19,7 @@ export interface RoundTripWorkerData {
 
 const RUNS = 9;
 const CAPACITY = 1024;
-/** As many as ours makes in its time. */
+/** About as many rounds as ours makes in its time. */
 const ROUNDS = 2_000_000;
 type Figures = 'p50' | 'p99';
 

@@ -4,11 +4,11 @@
  *   spsc-8B-single          published one by one
  *   spsc-8B-lazy            claimed one by one, published by 64
  *   spsc-8B-batch64         claimed, published and released by 64
- *   spsc-64B-lazy           as 8B-lazy, all of the record written and read
+ *   spsc-64B-lazy           as 8B-lazy; the whole record is written and read
  *   spsc-1KB-batch16        copied in, claimed and published by 16
  *   spsc-variable-16-256B   records of any length, published by 64
  *
- * All rings of a row hold as many records, the C++ ones too.
+ * All rings of a row hold the same number of records, including those in C++.
  */
 import { create } from 'percore/queues';
 import { compare, type Bench, type Contender, type Finding, type Target } from '../../harness.js';
@@ -23,16 +23,16 @@ import { workers } from './race.js';
 import { threadStream } from './thread-stream.js';
 
 const RUNS = 9;
-/** Records of 8 bytes: 128 KiB, more than a core's first cache and less than its second. */
+/** With records of 8 bytes these are 128 KiB, which is more than a core's first cache and less than its second. */
 const CAPACITY = 16_384;
 /**
- * 16 KiB, which fits into the first cache of both cores: where C++ is at its best, twice as fast as with any larger
- * ring. TypeScript gains nothing by it, so the rows that are measured against C++ are measured there too.
+ * 16 KiB, which fits into the first cache of both cores. This is best for C++, which is then twice as fast as with any
+ * larger ring, while TypeScript gains nothing. So the rows that have C++ as a baseline are measured with this size too.
  */
 const SMALL_CAPACITY = 2048;
-/** Steps of nothing when the ring is full or empty, about 1 µs. */
+/** The number of empty steps when the ring is full or empty, which take about 1 µs. */
 const PAUSES = 2000;
-/** The same in C++: with fewer it is slower, with more not faster, see bench/baselines/README.md. */
+/** The same for C++. With fewer it is slower, and with more it is not faster: see bench/baselines/README.md. */
 const PLAIN_PAUSES = 64;
 
 type Params = Readonly<Record<string, string | number>>;
@@ -84,14 +84,14 @@ export const single: Bench = {
     const plainSeqCst = (pauses: number): Contender<'rate'> =>
       plainThreads({ ...plain, name: 'C++ seq_cst', order: 'seq_cst', pattern: 'single', batch: 1, pauses });
     return [
-      // As rings are mostly measured: who finds nothing looks again at once, and so takes the line of the cursor from
-      // the other side.
+      // This is how rings are usually measured: a side that finds nothing looks again at once, and so takes the
+      // cursor's line away from the other side.
       ...(await rows(
         words('percore', 'percore-each', 1, CAPACITY, 0), [plainSeqCst(0)], { 'C++ seq_cst': 0.9 },
         { waiting: 'looks at once' },
       )),
-      // A side that waits a microsecond lets the other one work: the store is cheap then, and what is left is what each
-      // language adds to it.
+      // A side that waits for a microsecond lets the other one work. Then the store is cheap, and what is left is what
+      // each language adds to it.
       ...(await rows(
         words('percore', 'percore-each', 1), [plainSeqCst(PLAIN_PAUSES), ringbuf('ringbuf.js', 1), postMessage()],
         { 'ringbuf.js': 5, postMessage: 20 }, { waiting: 'pauses' },

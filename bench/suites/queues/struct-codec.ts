@@ -1,6 +1,6 @@
 /**
- * Row `struct-codec`: an object of six fields to a record and back, checked on its way in; against the same through a
- * DataView by hand and unchecked, and against JSON's text alone.
+ * Row `struct-codec`: an object with six fields to a record and back, checked before it is written. The baselines are
+ * the same by a DataView, written by hand and without checks, and only the text of JSON.
  */
 import { compare, type Bench } from '../../harness.js';
 import { rateFigure, tripContender } from '../codecs/contender.js';

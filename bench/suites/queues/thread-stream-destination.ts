@@ -1,6 +1,6 @@
 /**
- * The other side of `thread-stream`: takes text, finds the messages in it, checks the number and the length of each,
- * and keeps the time.
+ * The receiving side of `thread-stream`. It gets text, finds the messages in it, checks the number and the length of
+ * each, and keeps the time.
  */
 import { EventEmitter } from 'node:events';
 import { pinThisThread } from '../../cpus.js';
@@ -12,7 +12,7 @@ const MEASURE_MS = 500;
 class Destination extends EventEmitter {
   private readonly result: Float64Array;
   private readonly lengths: Int32Array;
-  /** Text of a message whose end has not come yet. */
+  /** The text of a message whose end has not come yet. */
   private rest = '';
   private readonly bornMs = performance.now();
   private startMs = 0;

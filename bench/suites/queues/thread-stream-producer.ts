@@ -1,6 +1,6 @@
 /**
- * The producing worker of `thread-stream`: writes prepared buffers until the destination has enough, and waits for
- * `drain` where it must.
+ * The producing worker of `thread-stream`. It writes prepared buffers until the destination has enough, and waits for
+ * `drain` when it has to.
  */
 import { once } from 'node:events';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -8,13 +8,13 @@ import ThreadStream from 'thread-stream';
 import { pinThisThread } from '../../cpus.js';
 import { DIGITS, figures, type ThreadStreamWorkerData } from './thread-stream.js';
 
-/** Messages between two looks at whether it is enough. */
+/** After so many messages it looks whether there are enough. */
 const SLICE = 1024;
 
 const data = workerData as ThreadStreamWorkerData;
 const result = new Float64Array(data.shared);
 pinThisThread(data.producer);
-// Typed for text only, but it takes buffers as they are, and text it would copy into one.
+// Its type only allows text, but it takes buffers as they are, whereas it would copy text into a buffer.
 const messages = Array.from(
   data.lengths,
   (length, i) => Buffer.from(String(i).padStart(DIGITS, '0').padEnd(length, '.')) as unknown as string,

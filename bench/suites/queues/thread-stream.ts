@@ -1,7 +1,7 @@
 /**
- * Baseline `thread-stream`, which pino logs through: buffers written in one worker reach a destination in another as
- * text. It makes its own worker, from the producing one. It keeps no borders between messages, so the destination finds
- * them by the lengths it knows.
+ * Baseline `thread-stream`, which pino uses for logging: buffers that one worker writes arrive in another one as text.
+ * It starts that worker itself, from the producing one. It keeps no boundaries between messages, so the destination
+ * finds them by their known lengths.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -12,15 +12,15 @@ import { rateOf } from './race.js';
 export interface ThreadStreamWorkerData {
   readonly producer: number;
   readonly consumer: number;
-  /** Bytes of message `i % lengths.length`. */
+  /** The length in bytes of message `i % lengths.length`. */
   readonly lengths: Int32Array;
-  /** See the names below. */
+  /** Shared numbers, whose indexes are below. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** Numbers in `shared`. */
+/** The indexes of numbers in `shared`. */
 export const figures = { isEnough: 0, received: 1, messages: 2, seconds: 3, wrong: 4, bytes: 40 } as const;
-/** Digits at the start of each message: its number modulo the number of lengths. */
+/** How many digits each message begins with. They are its number modulo the number of lengths. */
 export const DIGITS = 4;
 
 export function threadStream(lengths: Int32Array): Contender<'rate'> {

@@ -1,4 +1,7 @@
-/** Ends that carry one word each way, over two queues or over a MessagePort; whoever hears lets its loop sleep. */
+/**
+ * Ends that carry one word in each direction, over two queues or over a MessagePort. A side that waits lets its event
+ * loop sleep.
+ */
 import { once } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { pub, sub, type FixedQueue } from 'percore/queues';

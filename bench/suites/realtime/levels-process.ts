@@ -1,6 +1,6 @@
 /**
- * What the rows about levels measure, in a process of its own: `node levels-process.js '{"row":"preempt", …}'` prints
- * one JSON object. One app has the tasks of all rows; each row spawns its own.
+ * Measures the rows about levels in a process of its own: `node levels-process.js '{"row":"preempt", …}'` prints one
+ * JSON object. One app has the tasks of all rows, and each row spawns those that it needs.
  */
 import { readFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
@@ -37,7 +37,7 @@ function spin(nowNs: () => number, ns: number): void {
   while (nowNs() < endNs) Math.sqrt(endNs);
 }
 
-/** Summed up and sent once there are as many as were asked for. */
+/** Collects samples, and sends their summary when there are as many as were asked for. */
 function note(ns: number, { data, reactor }: { data: unknown; reactor: { send: Send } }): void {
   samples.push(ns);
   const { count } = data as Shared;
@@ -45,7 +45,7 @@ function note(ns: number, { data, reactor }: { data: unknown; reactor: { send: S
 }
 type Send = (name: string, message: unknown, options: { reactor: 'main' }) => number;
 
-/** The time of one lock, over many of them. */
+/** The time that one lock takes, measured over many. */
 function timeLocks(lock: () => void, nowNs: () => number, count: number): number[] {
   const each: number[] = [];
   for (let round = 0; round < 50; round++) {
@@ -73,7 +73,8 @@ export default implementApp(app, {
     },
     ask({ spawn, nowNs }, { left, isAcross }) {
       spin(nowNs, isAcross ? ACROSS_PAUSE_NS : ABOVE_PAUSE_NS);
-      // Refused while the last one still runs: its level has waited for something else, a collection for example.
+      // This is refused while the last one still runs, because its level has waited for something else, such as a
+      // collection.
       const isSent = spawn(isAcross ? 'across' : 'above', nowNs()) === OK;
       if (left > 1 || !isSent) spawn('ask', { left: isSent ? left - 1 : left, isAcross });
     },
@@ -90,7 +91,7 @@ export default implementApp(app, {
     hold({ lock, spawn, nowNs }, left) {
       spin(nowNs, Math.random() * 5000);
       const isSent = lock('shared', (shared) => {
-        // While the one before has not run, its time goes on: a level above that waits for something else is late too.
+        // The time goes on while the one before has not run: a higher level that waits for something else is late too.
         if (shared.isWanted !== 0 || spawn('want', nowNs()) !== OK) return false;
         shared.isWanted = 1;
         spin(nowNs, Math.random() * 30_000);
@@ -99,7 +100,7 @@ export default implementApp(app, {
       });
       if (left > 1 || !isSent) spawn('hold', isSent ? left - 1 : left);
     },
-    // How long it has waited beyond the one critical section.
+    // How much longer it has waited than for the one critical section.
     want(context) {
       note(context.lock('shared', (shared) => {
         shared.isWanted = 0;
@@ -114,7 +115,7 @@ export default implementApp(app, {
   },
 });
 
-/** How late promises, timers and files are inside of a reactor that never rests; the worst, in us, in stop[1]. */
+/** How late promises, timers and files are in a reactor that never rests. The worst, in µs, is in stop[1]. */
 async function watchInside(nowNs: () => number, untilNs: number, { stop }: Shared): Promise<void> {
   samples.push(0);
   while (nowNs() < untilNs) {
@@ -138,7 +139,7 @@ async function main(wish: LevelsWish): Promise<void> {
     data: { stop, count, makesGarbage },
     main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
   });
-  // As the guide advises where levels saturate a core: V8's helpers starve on it, and collections wait for them.
+  // The guide advises this for levels that saturate a core: V8's helpers starve there, and collections wait for them.
   clearCore(cpus[row === 'main-liveness' ? 1 : 0]);
   if (row === 'preempt') {
     running.spawn('busy');
@@ -162,7 +163,7 @@ async function main(wish: LevelsWish): Promise<void> {
   await running.close();
 }
 
-/** Gaps between beats of this thread that are to be 10 ms apart, beyond these. */
+/** By how much gaps between the beats of this thread, which should be 10 ms apart, are longer than that. */
 async function heartbeats(nowNs: () => number, seconds: number, begin: () => void): Promise<number[]> {
   begin();
   const gaps: number[] = [];

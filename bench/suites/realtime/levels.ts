@@ -1,4 +1,4 @@
-/** The rows about levels, each beside what the system itself does: one process a run. */
+/** The rows about levels, each beside what the system itself does. Each run is a process of its own. */
 import { spawn as spawnProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -10,13 +10,13 @@ import { ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LOWEST, type LevelsReport, type Levels
 
 type Name = 'p50' | 'p99' | 'max';
 
-/** The last CPU first: the first one gets more of the interrupts. */
+/** The last CPU comes first, since the first one gets more of the interrupts. */
 function cpus(): [number, number] {
   const { allowed } = cpuBudget();
   return [allowed.at(-1)!, allowed[0]!];
 }
 
-/** Microseconds, or with `isNs` nanoseconds. */
+/** A figure in microseconds, or with `isNs` in nanoseconds. */
 function levels(name: string, wish: Omit<LevelsWish, 'cpus'>, isNs = false): Contender<Name> {
   return {
     name,
@@ -30,7 +30,7 @@ function levels(name: string, wish: Omit<LevelsWish, 'cpus'>, isNs = false): Con
 
 async function measure(wish: Omit<LevelsWish, 'cpus'>): Promise<LevelsReport & { insideUs: number }> {
   const program = fileURLToPath(new URL('./levels-process.js', import.meta.url));
-  // As the guide advises: what waits for V8's helpers waits for as long as a level keeps their CPU, up to a second.
+  // The guide advises this, since code that waits for V8's helpers waits while a level keeps their CPU, up to a second.
   const answer = await runProgram(process.execPath, [
     '--single-threaded', program, JSON.stringify({ ...wish, cpus: cpus() }),
   ]);
@@ -155,7 +155,7 @@ export const lock: Bench = {
   ],
 };
 
-/** How long the highest level waits beyond the one critical section that it may wait for. */
+/** How much longer the highest level waits than for the one critical section that it may have to wait for. */
 export const lockBlocking: Bench = {
   name: 'lock-blocking',
   run: () => compare({
@@ -165,7 +165,7 @@ export const lockBlocking: Bench = {
   }),
 };
 
-/** Gaps in the heartbeat of the main thread, and what waits inside of the reactor, which never rests. */
+/** Gaps in the heartbeat of the main thread, and lateness within the reactor, which never rests. */
 export const mainLiveness: Bench = {
   name: 'main-liveness',
   run: () => compare({

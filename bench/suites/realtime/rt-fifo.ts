@@ -1,4 +1,4 @@
-/** Row `rt-fifo`: what a write costs, and the longest while nobody reads. */
+/** Row `rt-fifo`: what a write costs, and the longest write while nobody reads. */
 import { struct } from 'percore/queues';
 import { createRealtimeFifo, openRealtimeFifo, readRealtimeFifo, realtimeFifoStatus } from 'percore/realtime';
 import { check, compare, type Bench } from '../../harness.js';
@@ -26,7 +26,7 @@ async function measure(): Promise<{ write: number; full: number; longest: number
     for (let i = 0; i < BATCH; i++) if ((await reader.next()).value?.value === i) read++;
   }
   check(read === ROUNDS * BATCH, `${read} of ${ROUNDS * BATCH} records came in order`);
-  // Nobody reads any more: it fills, and then drops.
+  // Now nobody reads, so it fills and then drops.
   const began = process.hrtime.bigint();
   let longest = 0;
   for (let i = 0; i < STOPPED; i++) {

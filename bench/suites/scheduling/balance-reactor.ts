@@ -1,10 +1,11 @@
 /**
- * One side of the row `balance`: sends its half of the load, by keys whose frequencies follow Zipf's law, and works for
- * the keys of the buckets that it owns. The load is open: so many messages a second, whoever works for them.
+ * One side of the row `balance`. It sends its half of the load, with keys whose frequencies follow Zipf's law, and
+ * works for the keys of the buckets that it owns. The load is open: the rate of messages does not depend on who works
+ * for them.
  */
 import { createKeyed, keyedAddress, type Reactor } from 'percore';
 
-/** Buckets of the keys, the most frequent key first, and how often each key comes, added up, the last 1. */
+/** The buckets of the keys, with the most frequent key first, and the cumulative frequencies of the keys, up to 1. */
 export interface Keys {
   readonly buckets: readonly number[];
   readonly cumulative: readonly number[];
@@ -15,7 +16,7 @@ export interface Load {
   readonly ms: number;
 }
 export type BalanceServices = {
-  /** Sends for so long. How many were sent. */
+  /** Sends for so long; returns how many messages it has sent. */
   send(load: Load): Promise<number>;
   report(argument: null): { run: number; wrong: number };
 };
@@ -24,7 +25,7 @@ const NAME = 'work';
 const TICK_NS = 200_000;
 
 export default function start(reactor: Reactor<{ calls: BalanceServices }>, { buckets, cumulative }: Keys): void {
-  /** By bucket, then by sender: the number of the last message. */
+  /** The number of the last message, by bucket and then by sender. */
   const states = new Map<number, number[]>();
   let run = 0;
   let wrong = 0;
@@ -46,7 +47,7 @@ export default function start(reactor: Reactor<{ calls: BalanceServices }>, { bu
     while (reactor.nowNs() < endNs);
   });
   const address = keyedAddress<[number, number]>(reactor, NAME, { capacity: 2 ** 16 });
-  // Each reactor draws numbers of its own, the same ones in every run.
+  // Each reactor draws its own random numbers, which are the same in every run.
   let random = reactor.id + 1;
 
   reactor.handle('send', ({ perSecond, ms, workNs }) => new Promise((resolve) => {
@@ -61,7 +62,7 @@ export default function start(reactor: Reactor<{ calls: BalanceServices }>, { bu
       for (const due = (elapsedNs / 1e9) * perSecond; sent < due; sent++) {
         random = (Math.imul(random, 1_664_525) + 1_013_904_223) | 0;
         const key = keyAt(cumulative, (random >>> 0) / 2 ** 32);
-        // Refused: more is asked than both can do, and the share of the time says so.
+        // It was refused: there is more work than both can do, which the busy shares will show.
         if (address.sendToBucket(buckets[key], [sent, workNs]) !== 0) break;
       }
     });
@@ -69,7 +70,7 @@ export default function start(reactor: Reactor<{ calls: BalanceServices }>, { bu
   reactor.handle('report', () => ({ run, wrong }));
 }
 
-/** The first place whose sum is above `part`, by halving. */
+/** The first index whose sum is above `part`, by binary search. */
 function keyAt(cumulative: readonly number[], part: number): number {
   let low = 0;
   let high = cumulative.length - 1;

@@ -1,8 +1,8 @@
 /**
  * Row `balance`: keys by Zipf's law with exponent 1.1 on two reactors, with the balancer and with fixed owners. The
- * figure is how far the busy shares of the two are apart, in percent of their mean, over a second after the balancer
- * has had two. The keys are such that their buckets lie unluckily at first, as with any keys they may. Checked: what
- * was sent was run, in the order of each sender and bucket.
+ * figure is how far apart the busy shares of the two are, in percent of their mean, over one second, after the balancer
+ * has had two seconds. The keys are chosen so that their buckets are badly distributed at first, as may happen with any
+ * keys. The bench checks that everything that was sent was run, in the order of each sender and bucket.
  */
 import { bucketOf, createBalancer, createRuntime, hashKey } from 'percore';
 import { twoCpus } from '../../cpus.js';
@@ -12,13 +12,13 @@ import type { BalanceServices, Keys, Load } from './balance-reactor.js';
 const RUNS = 5;
 const KEYS = 10_000;
 const EXPONENT = 1.1;
-/** Of each reactor; with the work below, the two are busy for about half of their time. */
+/** The rate of each reactor. With the work below, the two are busy for about half of their time. */
 const PER_SECOND = 25_000;
 const WORK_NS = 12_000;
 const SETTLE_MS = 2000;
 const MEASURE_MS = 1000;
 const LOAD: Load = { perSecond: PER_SECOND, workNs: WORK_NS, ms: SETTLE_MS + MEASURE_MS + 100 };
-/** One reactor has at least this part of the load at first. */
+/** One reactor has at least this share of the load at first. */
 const UNLUCKY = 0.62;
 
 export const balance: Bench = {
@@ -70,7 +70,7 @@ function contender(name: string, data: Keys, isBalanced: boolean): Contender<'di
 const busyOf = ({ reactors }: { reactors: readonly { busyNs: number }[] }): number[] =>
   reactors.map(({ busyNs }) => busyNs);
 
-/** The first family of keys of which one reactor has at first at least so much. */
+/** The first family of keys with which one reactor has at least that share at first. */
 function unluckyKeys(): Keys {
   const weights = Array.from({ length: KEYS }, (_, key) => (key + 1) ** -EXPONENT);
   const all = weights.reduce((a, b) => a + b, 0);

@@ -1,17 +1,17 @@
-/** Answers with what it was asked, and asks its peer in turn: many at once, or one after the other. */
+/** Answers with what it was asked, and also asks its peer: many at once, or one after the other. */
 import type { Reactor } from 'percore';
 import { check, percentile } from '../../harness.js';
 import { answerAll } from '../spine/call-loop.js';
 
 export type CallServices = {
   echo(argument: number): number;
-  /** Calls reactor 0 so often, 64 at once; returns the calls a second. */
+  /** Calls reactor 0 so many times, 64 at once; returns the calls a second. */
   askPeer(calls: number): Promise<number>;
-  /** Calls reactor 0 so often, one after the other; returns the median in microseconds. */
+  /** Calls reactor 0 so many times, one after the other; returns the median in microseconds. */
   medianToPeer(calls: number): Promise<number>;
 };
 
-/** Median of `calls` calls made one after the other, in microseconds. */
+/** The median time of `calls` calls that are made one after the other, in microseconds. */
 export async function medianUs(ask: (argument: number) => Promise<number>, calls: number): Promise<number> {
   const took = new Float64Array(calls);
   let wrong = 0;

@@ -1,9 +1,9 @@
 /**
- * Row `call`: one integer there and back. Calls a second with 64 in flight, and the median of 20,000 calls made one
- * after the other; from one reactor to another and from the main thread. The baseline is piscina's `run` on one thread,
- * with the faster of its settings for many short tasks.
+ * Row `call`: one integer there and back. The figures are calls a second with 64 in flight, and the median of 20,000
+ * calls that are made one after the other, from one reactor to another and from the main thread. The baseline is
+ * piscina's `run` with one thread and the faster of its settings for many short tasks.
  *
- * Both sides check every answer and know two CPUs.
+ * Both sides check every answer, and both have the same two CPUs.
  */
 import { createRuntime } from 'percore';
 import { Piscina } from 'piscina';

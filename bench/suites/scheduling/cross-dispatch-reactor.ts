@@ -1,4 +1,6 @@
-/** Both reactors of `cross-dispatch`: reactor 0 sends numbers in bursts as fast as they are taken, reactor 1 counts. */
+/**
+ * Both reactors of `cross-dispatch`. Reactor 0 sends numbers in bursts, as fast as they are taken; reactor 1 counts.
+ */
 import { AGAIN, BACK_PRESSURED, type Reactor } from 'percore';
 
 export type CrossServices = { measure(): Promise<{ rate: number; wrong: number }>; send(): void; stop(): void };
@@ -7,7 +9,7 @@ const BURST = 256;
 const BYTES = 8;
 const WARMUP_NS = 4e8;
 const MEASURE_NS = 5e8;
-/** Messages between two looks at the clock. */
+/** After so many messages it looks at the clock. */
 const SLICE = 4096;
 
 export default function start(reactor: Reactor<{ calls: CrossServices }>): void {

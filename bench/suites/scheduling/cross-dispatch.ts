@@ -1,6 +1,7 @@
 /**
- * Row `cross-dispatch`: a message to a task on another spinning reactor until its step runs. The time is half of a
- * round trip between two tasks, ours and the baselines' alike; the rate is that of bursts, each message checked.
+ * Row `cross-dispatch`: from sending a message to a task on another spinning reactor until the step runs. The time is
+ * half of a round trip between two tasks, for ours and for the baselines. The rate is that of bursts; each message is
+ * checked.
  */
 import { createRuntime } from 'percore';
 import { twoCpus } from '../../cpus.js';
@@ -54,7 +55,7 @@ const bursts: Contender<'rate'> = {
     });
     const { rate, wrong } = await runtime.call('measure', undefined, { reactor: 1, timeoutMs: 60_000 });
     check(wrong === 0, `${wrong} messages came out of turn`);
-    // In millions, as the baseline.
+    // In millions, as in the baseline.
     return { rate: rate / 1e6 };
   },
 };

@@ -1,7 +1,7 @@
 /**
- * Row `discipline-cost`: the round trip and the load balancer of `spine` with each discipline against the strict one. A
- * reactor that answers one message at a time is where a discipline costs most, since there is nothing to choose; the
- * load balancer has work in all bands.
+ * Row `discipline-cost`: the round trip and the load balancer of `spine` with each discipline, against the strict one.
+ * A discipline costs most in a reactor that answers one message at a time, where there is nothing to choose. The load
+ * balancer has work in all bands.
  */
 import { compare, type Bench, type Finding, type Target } from '../../harness.js';
 import { percore } from '../spine/load-balancer.js';
@@ -12,7 +12,7 @@ import { DISCIPLINES } from './select.js';
 const RUNS = 9;
 const LOAD_RUNS = 5;
 const plan: Plan = { warmupMs: 300, measureMs: 300 };
-/** Those that share time out, or look at the clock, may cost more. */
+/** Disciplines that share out time, or look at the clock, may cost more. */
 const MOST = { roundRobin: 0.05, weighted: 0.05, shares: 0.1, deadline: 0.1 } as const;
 
 export const disciplineCost: Bench = {

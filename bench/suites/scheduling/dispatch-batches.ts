@@ -1,9 +1,9 @@
-/** Small steps, so many under way at a time: what all sides of `dispatch` run, count and check. */
+/** Small steps, of which a number are under way at a time. All sides of `dispatch` run, count and check these. */
 import { check } from '../../harness.js';
 
 const WARMUP_NS = 3e8;
 const MEASURE_NS = 5e8;
-/** Steps between two looks at the clock: a multiple of what is under way. */
+/** After so many steps it looks at the clock. A multiple of the number that is under way. */
 const SLICE = 4096;
 
 export class Batches {
@@ -12,7 +12,7 @@ export class Batches {
   private before = 0;
   private wrong = 0;
 
-  /** `send` makes one step wait to be run. So many are sent at a time, when the last of those before runs. */
+  /** `send` queues one step. So many are sent at a time, when the last one of those before runs. */
   constructor(
     private readonly underWay: number, private readonly nowNs: () => number,
     private readonly finish: (nsEach: number) => void, private readonly send: () => void,
@@ -23,7 +23,7 @@ export class Batches {
     this.sendAll();
   }
 
-  /** One step; its number must be that of the step after the last. */
+  /** Runs one step, whose number must be the next one. */
   step(number: number): void {
     if (number !== this.steps) this.wrong++;
     this.steps++;

@@ -1,4 +1,6 @@
-/** `dispatch-process.js percore|setImmediate|queueMicrotask UNDER_WAY`: prints what each of many small steps took. */
+/**
+ * `dispatch-process.js percore|setImmediate|queueMicrotask UNDER_WAY`: prints how long each of many small steps took.
+ */
 import { createRuntime } from 'percore';
 import { check } from '../../harness.js';
 import { Batches } from './dispatch-batches.js';
@@ -18,7 +20,7 @@ async function percore(): Promise<number> {
   return nsEach;
 }
 
-/** One function for all steps, as a program has that counts what comes. */
+/** One function for all steps, as in a program that counts what comes. */
 function node(way: (callback: () => void) => void): Promise<number> {
   return new Promise((resolve) => {
     const batches = new Batches(underWay, nowNs, resolve, () => way(step));

@@ -1,4 +1,6 @@
-/** The reactor of `dispatch`: a task that counts its messages, and sends itself the next ones with the last of some. */
+/**
+ * The reactor of `dispatch`: a task counts its messages, and at the last one of a batch sends the next batch to itself.
+ */
 import type { Reactor } from 'percore';
 import { Batches } from './dispatch-batches.js';
 

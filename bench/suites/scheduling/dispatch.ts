@@ -1,8 +1,8 @@
 /**
- * Row `dispatch`: a message to a task of the same reactor until its step runs, against what Node has for the same:
- * `setImmediate` and `queueMicrotask`. Nanoseconds for each, amortised: sending, selecting, the turn and its way
- * through libuv are all in it. One is under way, each step sends the next; or 512 are, so that Node needs a pass of its
- * loop for all of them. Each run is a process of its own on one CPU.
+ * Row `dispatch`: from sending a message to a task of the same reactor until its step runs, against what Node has for
+ * the same: `setImmediate` and `queueMicrotask`. The figure is nanoseconds for each, and includes sending, selecting,
+ * the turn and its pass through libuv. Either one message is under way, and each step sends the next; or 512 are, and
+ * Node needs one pass of its loop for all of them. Each run is a process of its own on one CPU.
  */
 import { fileURLToPath } from 'node:url';
 import { twoCpus } from '../../cpus.js';

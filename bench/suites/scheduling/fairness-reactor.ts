@@ -1,7 +1,7 @@
-/** The reactor of `fairness`: four tasks that send to themselves for ever, each with steps of its own length. */
+/** The reactor of `fairness`: four tasks that send to themselves for ever, each with steps of a different length. */
 import type { Reactor } from 'percore';
 
-/** For so many nanoseconds; the time that each band has used. */
+/** Runs for so many nanoseconds; returns the time that each band has used. */
 export type FairnessServices = { measure(ns: number): Promise<number[]> };
 
 const STEP_NS = { 6: 20_000, 4: 2_000_000, 2: 5_000, 0: 50_000 } as const;

@@ -1,7 +1,7 @@
 /**
  * Row `fairness`: four classes with shares 8 : 4 : 2 : 1 that always have work, one of them in long steps. The figure
- * is how far the class that is worst off, or best, is from its share over a second. Against round robin, which
- * knows none.
+ * is how far the class with the largest deviation is from its share over one second. The baseline is round robin, which
+ * has no shares.
  */
 import { createRuntime, type DisciplineChoice } from 'percore';
 import { twoCpus } from '../../cpus.js';

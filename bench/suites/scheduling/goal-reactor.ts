@@ -1,6 +1,6 @@
 /**
- * The reactor of `goal`: bulk that sends to itself for ever, and a class that is given eight steps of 50 µs every
- * 10 ms, by a timer of the highest band.
+ * The reactor of `goal`: a bulk task that sends to itself for ever, and a class that gets eight steps of 50 µs every 10
+ * ms from a timer in the highest band.
  */
 import type { Reactor } from 'percore';
 import { percentile } from '../../harness.js';
@@ -11,7 +11,7 @@ export interface GoalPlan {
 }
 export interface GoalReport {
   readonly p99Ns: number;
-  /** The bulk's part of the time, 0 to 1. */
+  /** The share of the time that the bulk task has, 0 to 1. */
   readonly bulk: number;
   readonly steps: number;
 }
@@ -46,7 +46,7 @@ export default function start(reactor: Reactor<{ calls: GoalServices }>): void {
       if (beganNs >= startNs) bulkNs += reactor.nowNs() - beganNs;
       if (beganNs < endNs) return void bulk.send(0);
       reactor.timers.cancel(timer);
-      // A class that was never selected has waited for all of the time.
+      // A class that was never selected has waited for the whole time.
       const sorted = waits.length === 0 ? [forNs] : waits.toSorted((a, b) => a - b);
       resolve({ p99Ns: percentile(sorted, 99), bulk: bulkNs / forNs, steps: waits.length });
     });

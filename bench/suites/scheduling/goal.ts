@@ -1,6 +1,7 @@
 /**
- * Row `goal`: a class with a goal of 1 ms beside bulk in steps of 200 µs that never ends. How long the class waits
- * (p99, from ready to running), and what is left to the bulk, against the same shares without a goal.
+ * Row `goal`: a class with a goal of 1 ms beside a bulk task with endless steps of 200 µs. The figures are how long the
+ * class waits (p99, from ready to running) and what is left for the bulk task. The baseline has the same shares without
+ * a goal.
  */
 import { createRuntime, type DisciplineChoice } from 'percore';
 import { twoCpus } from '../../cpus.js';
@@ -10,7 +11,9 @@ import type { GoalServices } from './goal-reactor.js';
 const RUNS = 5;
 const GOAL_NS = 1_000_000;
 const STEP_NS = 200_000;
-/** The class has a hundredth of the bulk's shares, which is less than it needs. The timer that feeds it has enough. */
+/**
+ * The class has a hundredth of the bulk task's shares, which is less than it needs. The timer that feeds it has enough.
+ */
 const SHARES = { 7: 100, 6: 1, 1: 100 } as const;
 
 export const goal: Bench = {
@@ -33,7 +36,7 @@ export const goal: Bench = {
   }),
 };
 
-/** The class must have run so many steps, of 1,600 that it is given. */
+/** The class must run at least so many of the 1,600 steps that it gets. */
 function contender(name: string, discipline: DisciplineChoice, least: number): Contender<'p99' | 'bulk'> {
   return {
     name,

@@ -1,6 +1,6 @@
 /**
- * One side of the row `migrate`: reactor 0 feeds one bucket, which reactor 1 owns at first. A reactor can be stalled so
- * that messages queue up. What comes next from the feeder, and when the last message was run, travels with the bucket.
+ * One side of the row `migrate`. Reactor 0 feeds one bucket, which reactor 1 owns at first. A reactor can be stalled,
+ * so that messages queue up. The number of the next message, and when the last one was run, move with the bucket.
  */
 import { BACK_PRESSURED, createKeyed, keyedAddress, type Reactor } from 'percore';
 
@@ -9,20 +9,20 @@ export interface MigrateState {
   lastNs: number;
 }
 export type MigrateServices = {
-  /** Sends ten each 50 µs, until `stop`. */
+  /** Sends ten messages every 50 µs, until `stop`. */
   feed(bucket: number): void;
-  /** Sends so many at once: how many were taken. */
+  /** Sends so many at once; returns how many were accepted. */
   burst(order: { bucket: number; messages: number }): number;
-  /** Ends the feeding: how many were sent. */
+  /** Stops feeding; returns how many were sent. */
   stop(argument: null): Promise<number>;
-  /** Nothing runs here until the word that the entry was given is 1. */
+  /** Stalls this reactor until the word that its entry was given is 1. */
   stall(argument: null): void;
   report(argument: null): { run: number; wrong: number; pauseNs: number };
-  // The baseline: a hand-over by calls, as a user would write it.
-  /** Gives the state away; every message that was sent before has been run. */
+  // The baseline: handing over by calls, as a user would write it.
+  /** Gives the state away. Every message that was sent before has been run by then. */
   give(argument: null): MigrateState;
   take(state: MigrateState): void;
-  /** Feeds the plain task and hands it over in the middle, from reactor 1 to this one. How many were sent. */
+  /** Feeds the plain task and hands it over in the middle, from reactor 1 to this one. Returns how many were sent. */
   byCalls(messages: number): Promise<number>;
 };
 
@@ -60,7 +60,7 @@ export default function start(reactor: Reactor<{ calls: MigrateServices }>, isFr
   };
   createKeyed<number, MigrateState>(reactor, {
     name: NAME,
-    // Of the other buckets nothing is kept.
+    // The other buckets have no state.
     onBucketLeaves: give,
     onBucketArrives: (_bucket, given) => take(given!),
   }, step);
@@ -88,7 +88,7 @@ export default function start(reactor: Reactor<{ calls: MigrateServices }>, isFr
     end = () => resolve(sent);
   }));
   reactor.handle('stall', () => {
-    // A bench that has gone wrong ends all the same.
+    // The bench must end even if something has gone wrong.
     for (const endNs = reactor.nowNs() + 1e10; Atomics.load(isFree, 0) === 0 && reactor.nowNs() < endNs;);
   });
   reactor.handle('report', () => ({ run, wrong, pauseNs }));

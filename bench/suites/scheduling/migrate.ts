@@ -1,8 +1,8 @@
 /**
- * Row `migrate`: how long a bucket pauses that moves with 10,000 messages queued, while it is being fed: from the last
- * message that its old owner runs to the first that the new one runs. The baseline is a hand-over by calls as a user
- * would write it, whose sender stops meanwhile; it is the first of its program in both figures. Checked: every message
- * once and in order, and that so many were queued.
+ * Row `migrate`: how long a bucket pauses when it moves with 10,000 messages queued, while it is being fed. The pause
+ * goes from the last message that the old owner runs to the first one that the new owner runs. The baseline is handing
+ * over by calls as a user would write it, with a sender that stops meanwhile; it is the first of its program in both
+ * figures. The bench checks that every message was run once and in order, and that so many were queued.
  */
 import { createBalancer, createRuntime, type Runtime } from 'percore';
 import { twoCpus } from '../../cpus.js';
@@ -12,10 +12,10 @@ import type { MigrateServices } from './migrate-reactor.js';
 const RUNS = 9;
 const QUEUED = 10_000;
 const FED_MS = 30;
-/** An odd one, which reactor 1 owns at first. */
+/** An odd bucket, which reactor 1 owns at first. */
 const BUCKET = 7;
 
-/** Moves there and back before the one that is measured, so that its code is compiled. */
+/** So many moves there and back come before the one that is measured, so that the code is compiled. */
 const WARM_UP = 15;
 
 export const migrate: Bench = {
@@ -35,7 +35,7 @@ const row = (move: string, warmUp: number): Promise<Finding[]> => compare({
 
 type Run = Contender<'pause'>['run'];
 
-/** `free` ends the stall of reactor 1. */
+/** Setting `free` ends the stall of reactor 1. */
 const withRuntime = (
   use: (runtime: Runtime<{ calls: MigrateServices }>, free: () => void) => Promise<number>,
 ): ReturnType<Run> =>
@@ -81,7 +81,7 @@ const byCalls: Run = () => withRuntime(async (runtime, free) => {
   return pauseOf(runtime, sent);
 });
 
-/** Milliseconds, once everything has been run. */
+/** Returns the pause in milliseconds, once everything has been run. */
 async function pauseOf(runtime: Runtime<{ calls: MigrateServices }>, sent: number): Promise<number> {
   for (let tries = 0; ; tries++) {
     const sides = await Promise.all([0, 1].map((reactor) => runtime.call('report', null, { reactor })));

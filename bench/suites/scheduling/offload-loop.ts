@@ -1,4 +1,4 @@
-/** Two loops that ask and await, used unchanged for every contender; and what a task does. */
+/** Two loops that ask and await, which all contenders use unchanged, and the work of a task. */
 import { check } from '../../harness.js';
 
 const IN_FLIGHT = 2;
@@ -13,7 +13,7 @@ export interface OffloadLoad {
   readonly tasks: number;
 }
 
-/** Microseconds a task. Throws CheckFailed when an answer is wrong. */
+/** Microseconds for each task. Throws CheckFailed if an answer is wrong. */
 export async function timeOfTaskUs(
   ask: (task: OffloadTask) => Promise<number>, { taskUs, tasks }: OffloadLoad,
 ): Promise<number> {
@@ -31,7 +31,7 @@ export async function timeOfTaskUs(
   return (ms * 1000) / asked;
 }
 
-/** Computes for so long, and answers its number. */
+/** Computes for so long, and returns its number. */
 export function spin({ number, spinUs }: OffloadTask): number {
   if (spinUs === 0) return number;
   for (const endMs = performance.now() + spinUs / 1000; performance.now() < endMs;) continue;

@@ -1,4 +1,4 @@
-/** What the bare piscina runs. The worker pins itself when it loads. */
+/** The task that the bare piscina runs. The worker pins itself when it is loaded. */
 import { workerData } from 'piscina';
 import { pinThisThread } from '../../cpus.js';
 

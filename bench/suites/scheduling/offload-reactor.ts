@@ -3,9 +3,9 @@ import { offload, type Reactor } from 'percore';
 import { timeOfTaskUs, type OffloadLoad, type OffloadTask } from './offload-loop.js';
 
 export type OffloadServices = {
-  /** Microseconds a task. */
+  /** Returns the microseconds for each task. */
   offload(load: OffloadLoad): Promise<number>;
-  /** How many of so many tasks of a lower band are over before an urgent one that is asked behind them. */
+  /** How many tasks of a lower band end before an urgent one that was asked for after them. */
   urgentBefore(others: number): Promise<number>;
 };
 

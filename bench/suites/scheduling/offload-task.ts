@@ -1,2 +1,2 @@
-/** What percore's pool runs. */
+/** The task that percore's pool runs. */
 export { spin as default } from './offload-loop.js';

@@ -1,10 +1,10 @@
 /**
- * Row `offload`: microseconds a task of a pool of one thread, two under way, for tasks of half a millisecond and for
- * tasks that do nothing. Ours are asked by a reactor and go by way of the main thread; the baseline is a bare piscina
- * with the same number of threads on the same CPU, asked by the main thread itself.
+ * Row `offload`: microseconds for each task of a pool with one thread and two tasks under way, for tasks of half a
+ * millisecond and for tasks that do nothing. Ours are asked for by a reactor and pass through the main thread. The
+ * baseline is a bare piscina with the same number of threads on the same CPU, which the main thread asks itself.
  *
- * Each of our runs also checks that priorities are kept: an urgent task that is asked behind 50 others of a lower band
- * is over before all but those that had a thread.
+ * Each of our runs also checks priorities: an urgent task that is asked for after 50 others of a lower band must end
+ * before all of these, except for those that already had a thread.
  */
 import { createRuntime } from 'percore';
 import { Piscina } from 'piscina';
@@ -41,13 +41,13 @@ function percore(taskUs: number, tasks: number): Contender<'time'> {
   return {
     name: 'percore',
     async run() {
-      // Of two CPUs one is the reactor's, so the pool has the other one.
+      // The reactor has one of the two CPUs, so the pool has the other one.
       await using runtime = await createRuntime<{ calls: OffloadServices }>({
         entry: new URL('./offload-reactor.js', import.meta.url), reactors: 1, pin: [twoCpus()[0]],
       });
       await runtime.call('offload', { taskUs, tasks: tasks / 10 });
       const before = await runtime.call('urgentBefore', 50);
-      // One that had a thread already, and those that began while the requests were on their way.
+      // One that already had a thread, and those that began while the requests were under way.
       check(before <= 3, `${before} of 50 tasks of a lower band were run before an urgent one`);
       return { time: await runtime.call('offload', { taskUs, tasks }) };
     },

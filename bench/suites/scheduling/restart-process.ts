@@ -7,7 +7,7 @@ import type { Tasks } from './restart-reactor.js';
 const [what, timesText] = process.argv.slice(2);
 const times = Number(timesText);
 const SPARE_MS = 300;
-/** Word 0 counts messages; two words later is when the last one came, in nanoseconds of the machine's clock. */
+/** Word 0 counts messages. From word 2 on is the time of the last one, in nanoseconds of the machine's clock. */
 const memory = new SharedArrayBuffer(16);
 const count = new Int32Array(memory, 0, 1);
 const cameNs = new BigInt64Array(memory, 8, 1);
@@ -19,7 +19,7 @@ async function reactor(): Promise<number[]> {
   });
   const taken: number[] = [];
   for (let i = 0; i < times; i++) {
-    // The next spare thread has come as far as it comes.
+    // Wait until the next spare thread is ready.
     if (what === 'spare') await new Promise((resolve) => setTimeout(resolve, SPARE_MS));
     let diedNs = 0n;
     runtime.once('reactorDied', () => {

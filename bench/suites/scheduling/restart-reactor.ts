@@ -1,4 +1,4 @@
-/** Notes when it runs its first message, and dies when it is told. */
+/** Notes when it runs its first message, and dies when it is told to. */
 import type { Reactor } from 'percore';
 
 export interface Tasks {

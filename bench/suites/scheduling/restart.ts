@@ -1,8 +1,8 @@
 /**
- * Row `restart`: from a reactor's death to the first message that the thread in its place runs, against a bare worker
- * from `new Worker` to its first message. The message waits in the lane, and in the worker's port, from before. Death
- * is the exit event of the thread before, which alone is proof of it. Each run is a process of its own that does the
- * same several times and gives the median. With "spare", `restart.spare` keeps a thread that waits for the death.
+ * Row `restart`: from a reactor's death to the first message that the next thread runs in its place, against a bare
+ * worker from `new Worker` to its first message. The message already waits in the lane, or in the port of the worker.
+ * The time of death is that of the thread's exit event, which is the only proof of it. Each run is a process of its own
+ * that does this several times and gives the median. With "spare", `restart.spare` keeps a thread ready for the death.
  */
 import { fileURLToPath } from 'node:url';
 import { twoCpus } from '../../cpus.js';

@@ -1,9 +1,9 @@
-/** The reactor of `select`: makes many tasks ready, times how they are selected, and runs each of them afterwards. */
+/** The reactor of `select`: makes many tasks ready, times their selection, and runs each of them afterwards. */
 import type { Reactor, Selected } from 'percore';
 
 export interface SelectReport {
   readonly nsEach: number;
-  /** Selections of what was not ready, and ready ones that were not selected. */
+  /** How many tasks were selected although they were not ready, or were ready and not selected. */
   readonly wrong: number;
 }
 export type SelectServices = { select(ready: number): SelectReport; heap(ready: number): SelectReport };
@@ -24,7 +24,8 @@ export default function start(reactor: Reactor<{ calls: SelectServices }>): void
       const beganNs = reactor.nowNs();
       for (let i = 0; i < count; i++) selected[i] = reactor.select();
       if (round >= WARMUP_ROUNDS) ns += reactor.nowNs() - beganNs;
-      // Each has one message: what was selected twice would run for nothing, and what was not would leave one behind.
+      // Each task has one message. One that is selected twice would run without a message; one that is not keeps its
+      // own.
       for (const one of selected) one?.run();
     }
     const expected = count * (WARMUP_ROUNDS + ROUNDS);
@@ -57,7 +58,7 @@ interface Item {
 
 const isBefore = (a: Item, b: Item): boolean => a.band > b.band || (a.band === b.band && a.order < b.order);
 
-/** The highest band first, and in a band what came first. */
+/** The order of selection: the highest band first, and in a band whatever came first. */
 class Heap {
   private readonly items: Item[] = [];
 

@@ -1,7 +1,7 @@
 /**
  * Row `select`: what it costs to choose among 10,000 ready tasks, by each discipline, against a binary heap, which is
- * what priority queues of npm are. `reactor.select()` takes the tasks out one after the other; the figure is the mean
- * of each thousand of these, 10,000 ready ones and fewer.
+ * how priority queues of npm work. `reactor.select()` takes the tasks out one after the other; the figure is the mean
+ * over each thousand of them, with 10,000 and fewer ready.
  */
 import { createRuntime, type DisciplineChoice } from 'percore';
 import { twoCpus } from '../../cpus.js';

@@ -3,17 +3,17 @@ import { callStream, type Reactor, type Runtime } from 'percore';
 import { check } from '../../harness.js';
 
 export type StreamServices = {
-  /** 0 to count - 1. */
+  /** Streams the numbers 0 to count - 1. */
   numbers(count: number): AsyncIterable<number>;
-  /** The same, by a plain generator. */
+  /** Streams the same by a plain generator. */
   plainNumbers(count: number): IterableIterator<number>;
-  /** Reads so many from reactor 0; returns the values a second. */
+  /** Reads so many values from reactor 0; returns the values a second. */
   readFromPeer(asked: { count: number; areBatches: boolean }): Promise<number>;
 };
 
 export const CREDITS = 256;
 
-/** Values a second. Throws CheckFailed when a value is missing or wrong. */
+/** Values a second. Throws CheckFailed if a value is missing or wrong. */
 export async function readAll(values: AsyncIterable<number>, count: number): Promise<number> {
   let sum = 0;
   const startMs = performance.now();
@@ -23,7 +23,7 @@ export async function readAll(values: AsyncIterable<number>, count: number): Pro
   return count / seconds;
 }
 
-/** The same of values that come in batches. */
+/** The same for values that come in batches. */
 export async function readBatches(batches: AsyncIterable<readonly number[]>, count: number): Promise<number> {
   let sum = 0;
   const startMs = performance.now();

@@ -1,4 +1,4 @@
-/** The worker of the baseline: a generator whose values are posted one by one, and wait to be taken. */
+/** The worker of the baseline: a generator whose values are posted one by one and wait to be taken. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 

@@ -1,8 +1,8 @@
 /**
- * Row `stream`: numbers a second of a streaming answer from one thread to another, read by `for await`. The baseline
- * does the same over `postMessage`: a generator in a worker whose values are posted one by one, read by `for await`
- * over `events.on(port, 'message')`, with as many values under way at most. Both sides check the sum. The form
- * `batches` is a plain generator that is read by `for await (… of callStream(…).batches())`.
+ * Row `stream`: numbers a second in a streaming answer from one thread to another, read by `for await`. The baseline
+ * does the same over `postMessage`: a generator in a worker, whose values are posted one by one and read by `for await`
+ * over `events.on(port, 'message')`, with the same number of values under way at most. Both sides check the sum. The
+ * form `batches` is a plain generator that is read by `for await (… of callStream(…).batches())`.
  */
 import { on, once } from 'node:events';
 import { Worker } from 'node:worker_threads';

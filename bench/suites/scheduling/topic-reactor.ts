@@ -1,4 +1,4 @@
-/** Publishes in reactor 0; subscribes in whichever reactor is asked. Every subscriber checks each number. */
+/** Publishes in reactor 0, and subscribes in whichever reactor is asked. Every subscriber checks each number. */
 import { createTopic, subscribe, subscribeBytes, type Reactor } from 'percore';
 import { struct } from 'percore/queues';
 
@@ -6,9 +6,9 @@ const tick = struct({ price: 'f64', number: 'u32' });
 
 export interface TopicProtocol {
   calls: {
-    /** So many subscribers, each of which will hear `messages`. */
+    /** Adds so many subscribers, each of which will get `messages` messages. */
     join(asked: { subscribers: number; messages: number; isInPlace: boolean }): void;
-    /** Resolves when all of them have heard all; the number of messages that came out of turn. */
+    /** Resolves when all of them have got all messages, with the number of messages that came out of order. */
     heard(): Promise<number>;
     publish(messages: number): void;
   };
@@ -16,7 +16,7 @@ export interface TopicProtocol {
   topics: { tick: { price: number; number: number } };
 }
 
-/** Messages that one step publishes. */
+/** How many messages one step publishes. */
 const BATCH = 64;
 
 export default function start(reactor: Reactor<TopicProtocol>): void {
@@ -45,7 +45,8 @@ export default function start(reactor: Reactor<TopicProtocol>): void {
   if (reactor.id !== 0) return;
   const topic = createTopic(reactor, { name: 'tick', codec: tick });
   const message = { price: 101.5, number: 0 };
-  // In the band of its topic: a message that is above the step that sends it is published at once, one by one.
+  // It has the band of its topic. A message in a band above that of the sending step would be published at once, by
+  // itself.
   const task = reactor.spawn({ name: 'ticking' }, (messages): number => {
     for (let i = 0; i < BATCH && message.number < messages; i++) {
       const code = topic.publish(message);

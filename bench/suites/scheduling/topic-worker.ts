@@ -1,6 +1,6 @@
 /**
  * The baselines of row `topic` in a worker: a BroadcastChannel for each subscriber, or one MessagePort to each thread
- * and an EventEmitter there for its subscribers.
+ * with an EventEmitter for its subscribers.
  */
 import { EventEmitter } from 'node:events';
 import { BroadcastChannel, MessagePort, parentPort, workerData } from 'node:worker_threads';
@@ -11,7 +11,7 @@ export interface TopicWorker {
   readonly way: 'BroadcastChannel' | 'EventEmitter + postMessage';
   readonly subscribers: number;
   readonly messages: number;
-  /** Of the publisher, to the other thread; of the other thread, from the publisher. */
+  /** The port between the publisher and the other thread. */
   readonly port: MessagePort;
   readonly isPublisher: boolean;
   readonly channel: string;
@@ -46,7 +46,9 @@ if (!isPublisher && way !== 'BroadcastChannel') port.on('message', (tick: Tick) 
 const own = new BroadcastChannel(channel);
 own.onmessage = () => undefined;
 
-/** So many at once, then a pass of the loop, in which this thread's own subscribers hear what was published. */
+/**
+ * After so many messages it makes a pass of the loop, in which the subscribers of this thread get what was published.
+ */
 const BATCH = 64;
 parentPort!.on('message', (asked: 'publish' | 'end') => {
   if (asked === 'end') {

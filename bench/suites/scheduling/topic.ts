@@ -1,11 +1,11 @@
 /**
- * Row `topic`: messages a second from a publisher on one CPU to 1, 4 and 16 subscribers, half of them on the same
- * thread and half on the other CPU's (one alone is there). A message counts once, however many have heard it; the run
- * ends when the last subscriber has heard the last message.
+ * Row `topic`: messages a second from a publisher on one CPU to 1, 4 and 16 subscribers. Half of these are in the same
+ * thread and half in that of the other CPU; a single subscriber is in the latter. A message counts once, however many
+ * subscribers get it, and the run ends when the last subscriber has got the last message.
  *
- * Every subscriber checks each number. The second baseline crosses once to the other thread, as ours does, and calls
- * its subscribers there by an EventEmitter; it and BroadcastChannel have no backpressure, so all they have not handled
- * waits in memory.
+ * Every subscriber checks each number. The second baseline sends each message once to the other thread, as ours does,
+ * and calls the subscribers there by an EventEmitter. It and BroadcastChannel have no backpressure, so messages that
+ * were not handled yet wait in memory.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { createRuntime } from 'percore';
@@ -47,7 +47,7 @@ export const topic: Bench = {
   },
 };
 
-/** Of so many, those on the other CPU and those beside the publisher. */
+/** How many of the subscribers are on the other CPU, and how many beside the publisher. */
 const spread = (subscribers: number): readonly [beside: number, other: number] =>
   [subscribers >> 1, subscribers - (subscribers >> 1)];
 

@@ -1,8 +1,8 @@
 /**
- * Row `boot`: from just before `createRuntime` with two reactors to the first answered call; against two bare workers
- * that each answer one message. Every run is a fresh process. Loading percore, or node:worker_threads, into the main
- * thread comes before the clock starts on both sides; what the workers load themselves is in the figure, which for a
- * reactor is percore and the addon.
+ * Row `boot`: from just before `createRuntime` with two reactors to the first answered call, against two bare workers
+ * that each answer one message. Every run is a fresh process. On both sides the clock starts after percore, or
+ * node:worker_threads, was loaded into the main thread. What the workers load themselves is in the figure; for a
+ * reactor that is percore and the addon.
  */
 import { fileURLToPath } from 'node:url';
 import { twoCpus } from '../../cpus.js';

@@ -1,9 +1,9 @@
-/** 64 loops that ask and await, used unchanged for every contender; returns answers a second. */
+/** 64 loops that ask and await, which all contenders use unchanged. Returns answers a second. */
 import { check } from '../../harness.js';
 
 const IN_FLIGHT = 64;
 
-/** Asks `calls` times in all. Throws CheckFailed when an answer is not what was asked. */
+/** Asks `calls` times in all. Throws CheckFailed if an answer is wrong. */
 export async function answerAll(ask: (argument: number) => Promise<number>, calls: number): Promise<number> {
   let asked = 0;
   let wrong = 0;

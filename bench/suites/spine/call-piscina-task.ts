@@ -1,4 +1,4 @@
-/** The function that piscina's one worker runs: it returns its argument. The worker pins itself when it loads. */
+/** The function that piscina's one worker runs: it returns its argument. The worker pins itself when it is loaded. */
 import { workerData } from 'piscina';
 import { pinThisThread } from '../../cpus.js';
 

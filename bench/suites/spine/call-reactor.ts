@@ -1,10 +1,10 @@
-/** Answers with what it was asked; and asks its peer in turn, for calls from reactor to reactor. */
+/** Answers with what it was asked, and also asks its peer, for calls from reactor to reactor. */
 import type { Reactor } from 'percore';
 import { answerAll } from './call-loop.js';
 
 export type CallServices = {
   echo(argument: number): number;
-  /** Calls reactor 0 this many times; returns the calls a second. */
+  /** Calls reactor 0 so many times; returns the calls a second. */
   askPeer(calls: number): Promise<number>;
 };
 

@@ -1,9 +1,10 @@
 /**
- * Row `call`: calls a second with 64 in flight, one integer there and back; from the main thread and from another
- * reactor. The baseline does the same from the main thread, with the settings of piscina that are fastest for it, found
- * in a short trial beforehand; its default settings are reported too.
+ * Row `call`: calls a second with 64 in flight, one integer there and back, from the main thread and from another
+ * reactor. The baseline does the same from the main thread, with those settings of piscina that are fastest for it in a
+ * short trial beforehand; its default settings are reported too.
  *
- * Both sides run 64 loops that each await their answer before they ask again, check every answer, and know two CPUs.
+ * Both sides run 64 loops that each await their answer before they ask again, check every answer, and have the same two
+ * CPUs.
  */
 import { createRuntime } from 'percore';
 import { Piscina } from 'piscina';
@@ -22,8 +23,8 @@ const toFirst = { reactor: 0 };
 type From = 'main' | 'reactor';
 type Idle = 'adaptive' | 'spin';
 /**
- * The default strategy, and the one for reactors that have their CPUs to themselves: with 64 calls in flight both
- * sides can run dry.
+ * The default idle strategy, and the one for reactors that have their CPUs to themselves. Even with 64 calls in flight,
+ * both sides can run out of work.
  */
 const CASES = (['adaptive', 'spin'] as const satisfies Idle[]).flatMap((idle) =>
   (['main', 'reactor'] as const satisfies From[]).map((from) => ({ from, idle })),
@@ -65,7 +66,7 @@ function percore(from: From, strategy: Idle): Contender<'rate'> {
   return {
     name: `percore from ${from}, ${strategy}`,
     async run() {
-      // When the main thread asks, it has the first CPU to itself; between reactors each has a CPU to itself.
+      // When the main thread asks, it has the first CPU to itself; between reactors, each of them has a CPU to itself.
       const [first, second] = twoCpus();
       const pin = from === 'main' ? [second] : [first, second];
       await using runtime = await createRuntime<{ calls: CallServices }>({
@@ -112,7 +113,8 @@ function piscina(name: string, settings: Partial<PiscinaSettings>, calls: number
 }
 
 /**
- * The default is one task at a time by a synchronous Atomics.wait; a pool for short tasks would be set up otherwise.
+ * The default runs one task at a time and waits synchronously by Atomics.wait. A pool for short tasks would be set up
+ * differently.
  */
 async function bestPiscinaSettings(): Promise<PiscinaSettings> {
   let best: { settings: PiscinaSettings; rate: number } | undefined;

@@ -1,6 +1,6 @@
 /**
- * `idle-process.js reactors|workers IDLE_MS`: two threads that are idle for IDLE_MS, and what the kernel counted
- * meanwhile, as JSON.
+ * `idle-process.js reactors|workers IDLE_MS`: two threads are idle for IDLE_MS. Prints as JSON what the kernel counted
+ * meanwhile.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
@@ -11,28 +11,28 @@ import type { IdleServices } from './idle-reactor.js';
 
 export interface IdleReport {
   readonly elapsedMs: number;
-  /** Of one core, the whole process. */
+  /** How many percent of one core the whole process used. */
   readonly cpuPercent: number;
   readonly threads: number;
-  /** Context switches of the thread that had more of them. */
+  /** The context switches of the thread that had more of them. */
   readonly mostSwitches: number;
-  /** Turns of the reactor that had more of them; of a worker, 0. */
+  /** The turns of the reactor that had more of them; 0 for workers. */
   readonly mostTurns: number;
-  /** Threads that answered at the end. */
+  /** How many threads answered at the end. */
   readonly answers: number;
 }
 
 interface Idlers {
   /** The kernel's numbers of both threads. */
   readonly threads: readonly number[];
-  /** Turns so far, one number a reactor. */
+  /** The turns so far, one number for each reactor. */
   turns(): readonly number[];
-  /** Asks both, and says how many answered. */
+  /** Asks both, and returns how many answered. */
   answers(): Promise<number>;
   close(): Promise<unknown>;
 }
 
-/** The compilers' and collectors' helper threads finish what starting has left them. */
+/** During this time the helper threads of compiler and collector finish the work that starting has caused. */
 const SETTLE_MS = 1500;
 
 async function reactors(): Promise<Idlers> {
@@ -75,7 +75,7 @@ async function workers(): Promise<Idlers> {
 
 const threadsOfProcess = (): number[] => readdirSync('/proc/self/task').map(Number);
 
-/** Voluntary and involuntary: each is a thread that went to sleep or was put aside, so it had been running. */
+/** Voluntary and involuntary switches. In each, a thread went to sleep or was preempted, so it had been running. */
 function switchesOf(thread: number): number {
   const status = readFileSync(`/proc/self/task/${thread}/status`, 'utf8');
   return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)].reduce(
@@ -91,7 +91,7 @@ await sleep(SETTLE_MS);
 const before = {
   switches: idlers.threads.map(switchesOf),
   turns: idlers.turns(),
-  // After those, which read files for some milliseconds.
+  // Last, since the readings before take some milliseconds for files.
   cpu: process.cpuUsage(),
   ms: performance.now(),
 };

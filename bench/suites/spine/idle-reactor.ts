@@ -1,4 +1,4 @@
-/** A reactor with nothing to do; it answers, which proves that it was alive. */
+/** A reactor with nothing to do. It answers, which proves that it was alive. */
 import type { Reactor } from 'percore';
 
 export type IdleServices = { echo(argument: number): number };

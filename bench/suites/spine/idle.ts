@@ -1,11 +1,11 @@
 /**
- * Rows `idle-cpu` and `idle-wakeups`: what two reactors cost when there is nothing to do, against two workers that only
- * exist.
+ * Rows `idle-cpu` and `idle-wakeups`: what two reactors cost when there is nothing to do, against two workers that do
+ * nothing.
  *
- * Each run is a process of its own, so that nothing else of the harness runs in it: it starts its threads, lets them
- * settle, looks at the kernel's counters, sleeps, and looks again. `idle-cpu` is of the whole process, main thread and
- * V8's helpers included; `idle-wakeups` is of the thread that woke more often, by the kernel's count of its context
- * switches (a thread that never ran never switched) or by the reactor's own count of turns, whichever is larger.
+ * Each run is a process of its own, so that nothing else of the harness runs in it. It starts its threads, lets them
+ * settle, reads the kernel's counters, sleeps, and reads them again. `idle-cpu` is that of the whole process, including
+ * the main thread and V8's helpers. `idle-wakeups` is that of the thread that woke more often: the kernel's count of
+ * its context switches (a thread that never ran has none), or the reactor's own count of turns if that is larger.
  */
 import { fileURLToPath } from 'node:url';
 import { check, compare, type Bench, type Contender, type Figure, type Finding } from '../../harness.js';
@@ -36,7 +36,7 @@ const wakeups: Figure<Figures> = {
   targets: { 'empty worker': { of: 'value', atMost: 1 } },
 };
 
-/** Both rows come from the same runs, which last half a minute. */
+/** Both rows come from the same runs, which take half a minute. */
 let findings: Promise<Finding[]> | undefined;
 const measured = (): Promise<Finding[]> =>
   (findings ??= compare({ runs: RUNS, ours: idle('reactors'), baselines: [idle('workers')], figures: [cpu, wakeups] }));

@@ -1,8 +1,8 @@
 /**
- * Row `load-balancer-scaling`: from how much work a line on do two reactors pay? The main job with 0 to 10 µs of
- * arithmetic for each line, against one thread that does everything, and against two workers that get a chunk a
- * message. All contenders do the same arithmetic, `examples/load-balancer/arithmetic.ts`, and the same number of steps:
- * how many take a microsecond is measured once, here, with nothing beside it.
+ * Row `load-balancer-scaling`: with how much work for each line do two reactors pay off? The main job has 0 to 10 µs of
+ * arithmetic for each line. The baselines are one thread that does everything, and two workers that get a chunk of
+ * lines in each message. All contenders do the same arithmetic, `examples/load-balancer/arithmetic.ts`, with the same
+ * number of steps. How many steps take a microsecond is measured once, here, while nothing else runs.
  */
 import { measuredStepsPerUs } from '../../../examples/load-balancer/arithmetic.js';
 import { compare, type Bench, type Finding } from '../../harness.js';
@@ -12,12 +12,12 @@ import { CONNECTIONS, LINE_BYTES, percore, postMessageChunk, singleThread, type 
 const RUNS = 3;
 const WORK_US = [0, 1, 2, 5, 10];
 /**
- * Until everything is compiled, in each thread. With 400,000 lines and work for each the first load was a third slower
- * than the second, and the second a tenth slower than the third.
+ * The warm-up, after which everything is compiled in each thread. With 400,000 lines and work for each of them, the
+ * first load was a third slower than the second, and the second a tenth slower than the third.
  */
 const WARM_UP_SECONDS = 2;
 const SECONDS = 1.5;
-/** Lines a second of one thread without work, roughly: how many a warm-up takes. */
+/** About how many lines a second one thread does without work, which tells how many a warm-up needs. */
 const ROUGH_RATE = 600_000;
 
 export const loadBalancerScaling: Bench = {

@@ -1,7 +1,8 @@
 /**
- * Row `load-balancer-throughput`: lines a second through the main job, from the client's first byte to its last result;
- * lines of all eight bands, a thousand keys, one output that reads everything. Each run starts the program anew, warms
- * it up with a first load, and sizes the measured one so that it lasts about as long for every contender.
+ * Row `load-balancer-throughput`: lines a second through the main job, from the client's first byte to its last result,
+ * with lines of all eight bands, a thousand keys and one output that reads everything. Each run starts the program anew
+ * and warms it up with a first load. The size of the measured load is such that it takes about as long for every
+ * contender.
  */
 import { compare, type Bench, type Contender } from '../../harness.js';
 import {
@@ -37,7 +38,7 @@ export const loadBalancerThroughput: Bench = {
     }),
 };
 
-/** Lines a second of this program, as the row measures it. */
+/** The lines a second of this program, measured as in the row. */
 export function throughputOf(program: Program, warmUpLines = WARMUP_LINES, seconds = SECONDS): Contender<'rate'> {
   return {
     name: program.name,

@@ -1,6 +1,6 @@
 /**
- * The main job and its baselines as programs of their own, loaded by the C client: rows `load-balancer-throughput` and
- * `urgent-latency`. Program and client share the same two CPUs, for every contender alike.
+ * The main job and its baselines as programs of their own, which the C client loads, for the rows
+ * `load-balancer-throughput` and `urgent-latency`. For all contenders, program and client share the same two CPUs.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,7 +16,7 @@ const KEYS = 1000;
 const START_MS = 20_000;
 const STOP_MS = 30_000;
 
-/** Where a program listens. */
+/** The ports on which a program listens. */
 export interface Ports {
   readonly input: string;
   readonly output: string;
@@ -25,9 +25,9 @@ export interface Ports {
 export interface Program {
   readonly name: string;
   readonly script: URL;
-  /** Ends with a JSON object whose counts must add up. */
+  /** True if it prints a JSON object at its end, whose counts must add up. */
   readonly hasReport: boolean;
-  /** Options besides those of every contender. */
+  /** Options in addition to those of all contenders. */
   readonly options?: readonly string[];
 }
 
@@ -78,8 +78,8 @@ export async function withProgram<T>(program: Program, use: (ports: Ports) => Pr
 }
 
 /**
- * As fast as the program takes them: lines a second from the first byte sent to the last result read, all results
- * checked.
+ * Sends lines as fast as the program takes them. Returns lines a second, from the first byte sent to the last result
+ * read. All results are checked.
  */
 export async function throughput({ input, output }: Ports, lines: number, band: string): Promise<number> {
   const result = await loadClient('throughput', [
@@ -92,15 +92,15 @@ export async function throughput({ input, output }: Ports, lines: number, band: 
 export interface Latency {
   readonly p50Us: number;
   readonly p99Us: number;
-  /** The client's own share: how late it sent. */
+  /** How late the client itself sent. */
   readonly urgentSendLateP99Us: number;
   readonly fifoGranted: boolean;
 }
 
-/** Above every thread of the contenders and below the kernel's own. */
+/** A priority above that of every thread of the contenders and below those of the kernel. */
 const FIFO_PRIORITY = 10;
 
-/** Urgent lines at a fixed rate beside a flood at a fixed rate, timed from the moment each was due. */
+/** Sends urgent lines and a flood, both at fixed rates. Each urgent line is timed from when it was due. */
 export async function latency(
   { input, output }: Ports,
   load: {
@@ -152,7 +152,9 @@ async function waitForPorts(
   }
 }
 
-/** Nothing accepted may be lost: every line is a result, rejected or dropped, and here none is rejected or dropped. */
+/**
+ * Nothing that was accepted may be lost. Every line has a result, or is rejected or dropped; here none may be either.
+ */
 function checkReport(report: Record<string, unknown>, name: string): void {
   const { linesIn, results, rejected, dropped } = report as {
     linesIn: number;

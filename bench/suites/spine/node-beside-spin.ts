@@ -1,7 +1,7 @@
 /**
- * Row `node-beside-spin`: what Node's own API costs inside a reactor that spins, against a worker that does nothing
- * else. The same code runs on both, in a thread pinned to the same CPU; the HTTP server runs in the main thread, on the
- * other one.
+ * Row `node-beside-spin`: what Node's own API costs in a reactor that spins, against a worker that does nothing else.
+ * The same code runs in both, in a thread that is pinned to the same CPU. The HTTP server runs in the main thread on
+ * the other CPU.
  */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, stat, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ const WHATS = Object.keys(ROUNDS) as What[];
 export const nodeBesideSpin: Bench = {
   name: 'node-beside-spin',
   async run() {
-    // libuv's pool inherits the CPUs of the thread that uses it first; for both contenders that is the main thread.
+    // libuv's pool inherits the CPUs of the thread that first uses it, which is the main thread for both contenders.
     stat('/', () => undefined);
     const folder = mkdtempSync(join(tmpdir(), 'percore-bench-'));
     const file = join(folder, 'four-kib');

@@ -1,4 +1,4 @@
-/** Does Node's work inside a reactor. */
+/** Does the work in a reactor. */
 import type { Reactor } from 'percore';
 import { doNodeWork, type NodeWork, type NodeWorkResult } from './node-work.js';
 

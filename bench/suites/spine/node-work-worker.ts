@@ -1,4 +1,4 @@
-/** Does Node's work inside a worker that does nothing else. */
+/** Does the work in a worker that does nothing else. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 import { doNodeWork, type NodeWork } from './node-work.js';

@@ -1,6 +1,6 @@
 /**
- * The work of `node-beside-spin`, the same in a reactor and in a worker: each call by itself, timed from call to
- * result.
+ * The work of `node-beside-spin`, which is the same in a reactor and in a worker. Each call runs by itself and is timed
+ * from the call to its result.
  */
 import { readFile } from 'node:fs';
 import { percentile } from '../../harness.js';

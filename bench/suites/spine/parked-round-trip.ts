@@ -1,4 +1,7 @@
-/** Row `parked-round-trip`: each message finds the other reactor asleep; against two C threads that sleep in epoll. */
+/**
+ * Row `parked-round-trip`: each message finds the other reactor asleep. The baseline are two C threads that sleep in
+ * epoll.
+ */
 import { compare, type Bench } from '../../harness.js';
 import { plainThreads, reactors } from './round-trip.js';
 

@@ -13,7 +13,7 @@ export const reactorRoundTrip: Bench = {
   run: () => compare({
     runs: RUNS,
     ours: reactors('spin', plan),
-    // C++ stands next to ours, since that ratio is the one which the placement of the CPUs upsets.
+    // C++ comes next to ours, since this ratio depends most on where the CPUs are at the moment.
     baselines: [plainThreads('C++ seq_cst', 1_000_000), postMessage(plan)],
     figures: [
       { of: 'p50', metric: 'p50', unit: 'us', better: 'lower', targets },

@@ -1,10 +1,14 @@
-/** Keeps the time of a ping-pong: one clock read a round, samples in memory that was touched before. One thread. */
+/**
+ * Keeps the time of a ping-pong: reads the clock once in each round, and has samples in memory that was touched before.
+ */
 import { percentile } from '../../harness.js';
 import type { Plan, RoundTrips } from './round-trip.js';
 
-/** A 99th percentile of fewer means little: where others use the CPUs too, the run lasts until it has them. */
+/**
+ * A 99th percentile of fewer rounds means little, so a run lasts until it has these even if others use the CPUs too.
+ */
 const LEAST_ROUNDS = 5000;
-/** More rounds than fit into any run that is worth its time. */
+/** More rounds than any sensible run has. */
 const MOST_ROUNDS = 4_000_000;
 
 export class RoundTripClock {
@@ -21,7 +25,7 @@ export class RoundTripClock {
     this.endNs = this.warmEndNs + plan.measureMs * 1e6;
   }
 
-  /** An answer has come. False when the time is up and there are rounds enough. */
+  /** To be called when an answer has come. False if the time is up and there are enough rounds. */
   note(nowNs: number, isRight: boolean): boolean {
     if (!isRight) this.wrong++;
     if (nowNs >= this.warmEndNs && this.count < MOST_ROUNDS) this.samplesNs[this.count++] = nowNs - this.previousNs;

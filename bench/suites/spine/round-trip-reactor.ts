@@ -1,7 +1,7 @@
 /**
- * Both reactors of a round trip: reactor 0 asks, reactor 1 answers, in the same band. So that the figure is one of a
- * reactor in use and not of an empty one, each has a task and an open lane in every band, a timer that ticks, a socket
- * that listens, and makes a promise a round.
+ * Both reactors of a round trip: reactor 0 asks, and reactor 1 answers in the same band. The figure should be that of a
+ * reactor in use and not of an empty one. So each has a task and an open lane in every band, a timer that ticks and a
+ * socket that listens, and makes a promise in each round.
  */
 import type { Address, ByteRecord, Reactor } from 'percore';
 import { RoundTripClock } from './round-trip-clock.js';
@@ -20,7 +20,7 @@ export default function start(reactor: Reactor<{ calls: RoundTripServices }>): v
   let promises = 0;
   for (let band = 0; band < BANDS; band++) {
     reactor.spawnBytes({ name: `band-${band}`, priority: band }, () => undefined);
-    // The first address makes the lane: the peer's scan then looks at all eight in every turn.
+    // Sending by an address makes the lane. After that, the peer's scan looks at all eight lanes in every turn.
     reactor.address(`band-${band}`, { reactor: peer, priority: band });
   }
   reactor.timers.every({ intervalNs: TICK_NS }, () => { ticks++; });
@@ -54,7 +54,7 @@ export default function start(reactor: Reactor<{ calls: RoundTripServices }>): v
 
 const wordOf = (record: ByteRecord): number => record.words[record.offset >> 2];
 
-/** One number, written where the other side will read it. */
+/** Sends one number, written where the other side will read it. */
 function say(address: Address, word: number): void {
   const at = address.tryClaim(MESSAGE_BYTES);
   if (at < 0) throw new Error(`one message under way, and no room: code ${at}`);

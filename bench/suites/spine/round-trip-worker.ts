@@ -1,4 +1,4 @@
-/** Both workers of the `postMessage` round trip: a number goes over a MessageChannel, its complement comes back. */
+/** Both workers of the `postMessage` round trip: a number goes over a MessageChannel, and its complement comes back. */
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { pinThisThread } from '../../cpus.js';
 import { RoundTripClock } from './round-trip-clock.js';

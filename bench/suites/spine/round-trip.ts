@@ -1,10 +1,11 @@
 /**
- * A message to the other core and back, five ways: between two reactors, spinning or parked; between two workers by
- * postMessage; between two C++ threads over rings like ours; between two C threads that wake each other by eventfds.
+ * A message to the other core and back, in five ways: between two reactors, spinning or parked; between two workers by
+ * postMessage; between two C++ threads over rings like ours; and between two C threads that wake each other by
+ * eventfds.
  *
- * All sides are pinned to the same two CPUs and check every answer. JavaScript reads the clock once a round and takes
- * the difference to the round before, so that a round lasts from answer to answer; the C programs read it twice (20 ns
- * of their figure). Every run starts its threads anew, so that the spread contains what the compilers of two fresh
+ * All sides are pinned to the same two CPUs and check every answer. JavaScript reads the clock once in each round and
+ * takes the difference to the round before, so a round lasts from answer to answer. The C programs read it twice, which
+ * is 20 ns of their figure. Every run starts its threads anew, so that the spread shows what the compilers of two fresh
  * isolates happened to do.
  */
 import { once } from 'node:events';
@@ -16,12 +17,12 @@ import { baselineProgram, runProgram } from '../../programs.js';
 import type { RoundTripServices } from './round-trip-reactor.js';
 import type { RoundTripWorkerData } from './round-trip-worker.js';
 
-/** How long a run warms up and how long it measures. */
+/** How long a run warms up, and how long it measures. */
 export interface Plan {
   readonly warmupMs: number;
   readonly measureMs: number;
 }
-/** What one side found out. */
+/** The result of one side. */
 export interface RoundTrips {
   readonly rounds: number;
   readonly wrong: number;
@@ -49,7 +50,7 @@ export function reactors(
       const result = await runtime.call('measure', plan, { reactor: 0 });
       const { reactors: sides, capabilities: { backend } } = runtime.status();
       check(
-        // The portable one pins nothing, and says so.
+        // The portable backend pins nothing, and says so.
         backend === 'portable' || sides.every(({ refusals }) => refusals.length === 0),
         `a reactor was not granted what it asked: ${sides.flatMap(({ refusals }) => refusals).join('; ')}`,
       );
@@ -58,7 +59,7 @@ export function reactors(
         'a message was dropped, or a step threw',
       );
       check(result.ticks > 0, 'the live timer did not tick');
-      // The figure of a parked reactor is one of parking: at least every second round must have slept.
+      // The figure must be that of parked reactors, so at least every second round must include a sleep.
       const parks = Math.min(...sides.map((side) => side.parks));
       check(
         strategy === 'spin' ? parks === 0 : parks > result.rounds / 2,
@@ -85,7 +86,7 @@ export function postMessage(plan: Plan): Contender<Figures> {
   };
 }
 
-/** `C++ seq_cst` and `C eventfd`: `rounds` is chosen so that a run lasts about as long as one of ours. */
+/** `C++ seq_cst` and `C eventfd`. `rounds` is chosen so that a run takes about as long as one of ours. */
 export function plainThreads(name: 'C++ seq_cst' | 'C eventfd', rounds: number): Contender<Figures> {
   return {
     name,

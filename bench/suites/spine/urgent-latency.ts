@@ -1,11 +1,12 @@
 /**
- * Row `urgent-latency`: how long 1,000 urgent lines a second take in band 6 while band 1 floods at one and a half times
- * what the program can do; against the same program and the same offered rates with everything in one band. What it can
- * do is measured just before, in the same process of the program; ours and the baseline of one run get the same flood.
+ * Row `urgent-latency`: how long 1,000 urgent lines a second take in band 6, while band 1 is flooded with one and a
+ * half times as much as the program can do. The baseline is the same program with the same rates and everything in one
+ * band. What the program can do is measured just before, in the same process; ours and the baseline of a run get the
+ * same flood.
  *
- * The time runs from the moment a line was due, whatever the sender was doing. On two CPUs that reactors fill, an
- * ordinary thread of the client is late by up to 4 ms before it has sent anything, which would be most of the figure;
- * so its urgent sender and its reader ask for SCHED_FIFO, as if they were on another machine. A note says whether they
+ * The time counts from when a line was due, whatever the sender was doing. On two CPUs that reactors use fully, an
+ * ordinary thread of the client is late by up to 4 ms before it has sent anything, which would be most of the figure.
+ * So its urgent sender and its reader ask for SCHED_FIFO, as if they were on another machine. A note says whether they
  * got it.
  */
 import { compare, type Bench, type Contender } from '../../harness.js';
@@ -26,7 +27,7 @@ type Figures = 'p50' | 'p99';
 export const urgentLatency: Bench = {
   name: 'urgent-latency',
   run() {
-    // Found by ours at each run, since it comes first, and offered to both.
+    // Ours comes first in each run and finds the rate, which is then used for both.
     let floodRate = 0;
     let isFifoGranted = true;
     let sendLateUs = 0;

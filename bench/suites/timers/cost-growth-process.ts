@@ -1,7 +1,7 @@
 /**
- * `cost-growth-process.js LIVE`: nanoseconds to create a timer and to cancel one, while so many others are live, the
- * drain into the native wheel included. `newNs`: those that are cancelled are the ones that were just created.
- * `randomNs`: any of the live ones, so that each lies somewhere else in memory.
+ * `cost-growth-process.js LIVE`: the nanoseconds to create a timer and to cancel one while so many others are live,
+ * including the drain into the native wheel. For `newNs` those timers are cancelled that were just created, for
+ * `randomNs` any live ones, so that each is somewhere else in memory.
  */
 import { create } from 'percore/timers';
 import { check } from '../../harness.js';
@@ -10,7 +10,7 @@ import { mixedDelaysMs, randomNumbers } from './delays.js';
 export interface CostGrowthReport {
   readonly newNs: number;
   readonly randomNs: number;
-  /** What the process has more of with the timers. */
+  /** How many more bytes the process has with the timers. */
   readonly bytes: number;
 }
 
@@ -18,7 +18,7 @@ const PAIRS = 600_000;
 const WARMUP_PAIRS = 300_000;
 
 const live = Number(process.argv[2]);
-// Also with a thousand live, no more than a tenth of them changes at a time.
+// So that with a thousand live timers, too, no more than a tenth of them changes at a time.
 const batch = Math.min(500, live / 10);
 let fired = 0;
 const callback = (): void => void fired++;
@@ -29,10 +29,11 @@ const ids = new Float64Array(live);
 const delaysMs = mixedDelaysMs(live);
 for (let i = 0; i < live; i++) ids[i] = timers.after({ delayNs: delaysMs[i] * 1e6 }, callback);
 timers.poll();
-// The earliest is searched now: opening its slot is work of the million that were armed, not of a pair.
+// Search the earliest timer now: opening its slot is work that belongs to the million that were armed, and not to a
+// pair.
 timers.nextDeadlineNs();
 const bytes = process.memoryUsage().rss - before - ids.byteLength - delaysMs.byteLength;
-/** So many of the live ones, or all, in a random order. */
+/** So many of the live timers, or all, in random order. */
 const order = Uint32Array.from({ length: live }, (_, i) => i);
 const random = randomNumbers(5);
 const places = Math.min(live, PAIRS + WARMUP_PAIRS);
@@ -41,7 +42,7 @@ for (let i = 0; i < places; i++) {
   [order[i], order[other]] = [order[other], order[i]];
 }
 
-// What a caller keeps of his own lies ready, so that only the timers' own memory is far away.
+// What the caller keeps is prepared beforehand, so that only the memory of the timers is not in the cache.
 const victim = new Float64Array(batch);
 const delayNs = new Float64Array(batch);
 let at = 0;
@@ -71,7 +72,7 @@ async function measure(pair: () => void): Promise<number> {
     pair();
     if (pairs >= 0) totalMs += performance.now() - startMs;
     if (pair === pairRandom) for (let i = 0; i < batch; i++) ids[order[first + i]] = victim[i];
-    // The loop passes now and then, as it would.
+    // Let the loop make a pass now and then, as it would in a program.
     if (pairs % (200 * batch) === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return totalMs * 1e6 / PAIRS;

@@ -1,8 +1,8 @@
 /**
- * Row `cost-growth`: what it costs to create and to cancel a timer with 10^5 and with 10^7 others live, against the
- * same with 10^3 live. Beside it a C program that reads and writes at random over as many bytes: what the memory alone
- * does to such a size. Each run is a process of its own, pinned. `cancelled` says which timers: those that were just
- * created, or any of the live ones.
+ * Row `cost-growth`: what it costs to create and to cancel a timer while 10^5 and 10^7 others are live, against the
+ * same with 10^3 live. Beside it, a C program reads and writes at random within as many bytes, which shows what memory
+ * alone costs at such a size. Each run is a process of its own and is pinned. `cancelled` says which timers are
+ * cancelled: those that were just created, or any live ones.
  */
 import { fileURLToPath } from 'node:url';
 import { compare, type Bench, type Contender, type Figure } from '../../harness.js';
@@ -64,7 +64,7 @@ async function pairs(live: number): Promise<CostGrowthReport> {
   ])) as unknown as CostGrowthReport;
 }
 
-/** `bytes` is known when ours has run. */
+/** `bytes` is known after ours has run. */
 function memory(name: string, bytes: () => number, how: 'chained' | 'independent'): Contender<Figures> {
   return {
     name,

@@ -1,7 +1,7 @@
 /**
  * `create-process.js after|at|setTimeout 'as created'|shuffled`: creates and cancels timers while a million others are
- * live, and prints how many a second. Cancelled are those that were created, after the wheel has taken them, in this
- * order or in a random one. `after` reads the clock for each timer; with `at`, one reading serves a batch.
+ * live, and prints how many a second. The timers that were created are cancelled after the wheel has taken them, in the
+ * same order or in a random one. `after` reads the clock for each timer; with `at`, one reading serves a batch.
  */
 import { create } from 'percore/timers';
 import { check } from '../../harness.js';
@@ -17,12 +17,12 @@ const BATCH = 100_000;
 const WARMUP_ROUNDS = 4;
 const ROUNDS = 10;
 
-/** What is measured of either side, a batch at a time. */
+/** The operations of one side that are measured, a batch at a time. */
 interface Side {
   fill(delaysMs: Float64Array): void;
   create(delaysMs: Float64Array): void;
   cancel(order: Uint32Array): void;
-  /** Throws unless exactly the million is live. */
+  /** Throws unless exactly the million timers are live. */
   verify(): void;
 }
 
@@ -33,7 +33,7 @@ function percore(how: 'after' | 'at'): Side {
   const timers = create();
   const ids = new Float64Array(BATCH);
   let earliestNs = Infinity;
-  // Drains what is left in the array of requests; what did not fit was drained on the way.
+  // Drains what is left in the array of requests. What did not fit into it was drained before.
   const drain = (): number => timers.nextDeadlineNs();
   return {
     fill(delaysMs) {
@@ -94,12 +94,12 @@ if (order === 'shuffled') {
     [sequence[i], sequence[other]] = [sequence[other], sequence[i]];
   }
 }
-// Behind the earliest of the million, so that it stays the earliest.
+// Later than the earliest of the million, so that that one stays the earliest.
 const delaysMs = mixedDelaysMs(BATCH, 2).map((delayMs) => delayMs + LEAST_MS);
 side.fill(mixedDelaysMs(LIVE));
 let [createMs, cancelMs] = [0, 0];
 for (let round = -WARMUP_ROUNDS; round < ROUNDS; round++) {
-  // The loop passes in between, as it would.
+  // Let the loop make a pass in between, as it would in a program.
   await new Promise((resolve) => setImmediate(resolve));
   const startMs = performance.now();
   side.create(delaysMs);

@@ -1,9 +1,10 @@
 /**
- * Rows `create` and `cancel`: timers a second with a million others live at mixed delays, against setTimeout and
- * clearTimeout. The drain into the native wheel is part of both; cancelled are only timers that the wheel has, in the
- * order they were created in and in a random one, where the memory's latency is most of it for both sides. `call` says
- * by which method: `after` counts from its own reading of the clock, a third of its time; `at` is given a deadline.
- * Each run is a process of its own, pinned, since what one side leaves to the collector would be paid by the other.
+ * Rows `create` and `cancel`: timers a second while a million others with mixed delays are live, against setTimeout and
+ * clearTimeout. Both figures include the drain into the native wheel. Only timers that the wheel already has are
+ * cancelled, in the order of their creation and in a random one, in which memory latency is most of the cost for both
+ * sides. `call` is the method: `after` reads the clock itself, which is a third of its time, and `at` is given a
+ * deadline. Each run is a process of its own and is pinned, since otherwise one side would pay for what the other
+ * leaves to the collector.
  */
 import { fileURLToPath } from 'node:url';
 import { compare, type Bench, type Contender, type Figure } from '../../harness.js';

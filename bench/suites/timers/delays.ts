@@ -1,9 +1,9 @@
 /**
- * Mixed delays, the same for everybody: whole milliseconds, since setTimeout knows no others, and none that falls due
- * while it is measured.
+ * Mixed delays, the same for all contenders. They are whole milliseconds, since setTimeout has no others, and no timer
+ * falls due during the measurement.
  */
 
-/** A generator of whole numbers below a bound: the same ones in each process (Park and Miller's, 1988). */
+/** A generator of whole numbers below a bound, which are the same in each process (Park and Miller's, 1988). */
 export function randomNumbers(seed = 1): (bound: number) => number {
   let state = seed;
   return (bound) => {

@@ -1,7 +1,7 @@
 /**
- * Row `drift`: by how much tick 100,000 of a 1 kHz timer is off the deadline of its number, counted from the first;
- * against setInterval, which counts each interval from the last tick. Both run at once, on a CPU each, since they take
- * a hundred seconds.
+ * Row `drift`: by how much tick 100,000 of a 1 kHz timer misses the deadline for its number, counted from the first
+ * tick. The baseline is setInterval, which counts each interval from the last tick. Both run at the same time, each on
+ * a CPU of its own, since they take a hundred seconds.
  */
 import { check, compare, type Bench, type Contender } from '../../harness.js';
 import { twoCpus } from '../../cpus.js';

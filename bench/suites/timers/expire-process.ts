@@ -1,6 +1,6 @@
 /**
- * `expire-process.js`: setTimeout, a million due within one millisecond. Prints milliseconds from the first that was
- * due until all had run.
+ * `expire-process.js`: a million timers by setTimeout that are due within one millisecond. Prints the milliseconds from
+ * when the first one was due until all had run.
  */
 import { randomNumbers } from './delays.js';
 
@@ -10,7 +10,7 @@ let ran = 0;
 let firstMs = Infinity;
 let longestMs = 0;
 let lastMs = 0;
-/** How long the loop was away from everything else: between two passes of it. */
+/** How long the loop served nothing else: the time between two passes. */
 const watch = (): void => {
   const nowMs = performance.now();
   if (lastMs !== 0) longestMs = Math.max(longestMs, nowMs - lastMs);
@@ -31,5 +31,5 @@ const run = (): void => {
   }
 };
 const startMs = performance.now();
-// Two delays stand for one millisecond of deadlines; those made later have less of it left.
+// The random part puts all deadlines within one millisecond; timers that are made later have that much less to wait.
 for (let i = 0; i < COUNT; i++) setTimeout(run, 5000 - Math.floor(performance.now() - startMs) + random(2));

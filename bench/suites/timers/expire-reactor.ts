@@ -1,16 +1,15 @@
 /**
- * A reactor in which many timers fall due within one millisecond, each running a task. All share one callback, as in
- * the process with setTimeout; so which timer it was is known by its deadline alone: each must be there once, in order,
- * and none early.
+ * A reactor in which many timers fall due within one millisecond. All share one callback, as in the process with
+ * setTimeout, so a timer is recognized only by its deadline: each deadline must come once, in order, and none early.
  */
 import type { Reactor } from 'percore';
 import { randomNumbers } from './delays.js';
 
 export interface ExpireResult {
-  /** From the first deadline until all had run. */
+  /** The time from the first deadline until all had run. */
   readonly totalMs: number;
   readonly turns: number;
-  /** Of a turn, from the start of its first task to its end. */
+  /** How long turns took, from the start of the first task to the end. */
   readonly turnP99Us: number;
   readonly turnP999Us: number;
   readonly turnMaxUs: number;
@@ -20,13 +19,13 @@ export interface ExpireResult {
 export type ExpireServices = { expire(count: number): Promise<ExpireResult> };
 
 const SPAN_NS = 1_000_000;
-/** From the first timer made to the first deadline: a million are made in a tenth of it. */
+/** The time from making the first timer to the first deadline. Making a million takes a tenth of it. */
 const AHEAD_NS = 3e9;
 
 export default function start(reactor: Reactor<{ calls: ExpireServices }>): void {
   reactor.handle('expire', (count) => new Promise((resolve) => {
     const random = randomNumbers(7);
-    /** How many timers of each nanosecond of the span have not run. */
+    /** For each nanosecond of the span: how many timers have not run yet. */
     const left = new Uint16Array(SPAN_NS);
     const turnsNs = new Float64Array(count);
     let [turns, ran, wrong, lastNs, turnStartNs, inTurn, mostInTurn] = [0, 0, 0, 0, 0, 0, 0];
@@ -49,7 +48,7 @@ export default function start(reactor: Reactor<{ calls: ExpireServices }>): void
     };
     const run = (tick: { expectedNs: number; actualNs: number }): void => {
       if (turnStartNs === 0) {
-        // Promises run after the turn, so this ends it.
+        // Promises run after the turn, so this marks its end.
         turnStartNs = tick.actualNs;
         queueMicrotask(endTurn);
       }

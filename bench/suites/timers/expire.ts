@@ -1,8 +1,8 @@
 /**
- * Row `expire`: a million timers due within one millisecond, in an order that has nothing to do with that of their
- * making, each running a task: how long until all have run, over how many turns, and whether a turn keeps to its
- * budget. The baseline runs them all in one go, in the order they were made in; its turn is how long the loop served
- * nobody else.
+ * Row `expire`: a million timers are due within one millisecond, in an order that has nothing to do with that of their
+ * creation. The figures are how long it takes until all have run, in how many turns, and whether turns keep to their
+ * budget. The baseline runs all timers in one go, in the order of their creation; its turn is the time in which the
+ * loop serves nothing else.
  */
 import { fileURLToPath } from 'node:url';
 import { createRuntime } from 'percore';
@@ -13,7 +13,7 @@ import type { ExpireResult, ExpireServices } from './expire-reactor.js';
 
 const RUNS = 5;
 const COUNT = 1_000_000;
-/** The default budget of a turn, and a quantum that began just before it was spent. */
+/** The default budget of a turn, plus a quantum that began just before that was spent. */
 const TURN_US = 20 + 5;
 
 type Figures = 'totalMs' | 'turnP99Us' | 'turnMaxUs';

@@ -1,4 +1,4 @@
-/** A reactor with many timers that are far away; it answers, which proves that it was alive. */
+/** A reactor with many timers that are due much later. It answers, which proves that it was alive. */
 import type { Reactor } from 'percore';
 import { randomNumbers } from './delays.js';
 

@@ -1,6 +1,7 @@
 /**
- * Row `idle`: how often a reactor wakes that has a million timers an hour away and nothing else: the kernel's count of
- * its context switches, or its own of turns, whichever is larger. Beside it a worker that only exists.
+ * Row `idle`: how often a reactor wakes that has only a million timers which are due in an hour. The figure is the
+ * kernel's count of its context switches, or its own count of turns if that is larger. The baseline is a worker that
+ * does nothing.
  */
 import { readFileSync, readdirSync } from 'node:fs';
 import { once } from 'node:events';
@@ -11,7 +12,7 @@ import type { IdleTimersServices } from './idle-reactor.js';
 
 const RUNS = 3;
 const IDLE_MS = 5000;
-/** The compilers' and collectors' helper threads finish what arming has left them. */
+/** During this time the helper threads of compiler and collector finish the work that arming has caused. */
 const SETTLE_MS = 1500;
 const TIMERS = 1_000_000;
 
@@ -79,7 +80,7 @@ const emptyWorker: Contender<Figures> = {
 
 const threads = (): number[] => readdirSync('/proc/self/task').map(Number);
 
-/** Voluntary and involuntary: each is a thread that went to sleep or was put aside, so it had been running. */
+/** Voluntary and involuntary switches. In each, a thread went to sleep or was preempted, so it had been running. */
 function switchesOf(thread: number): number {
   const status = readFileSync(`/proc/self/task/${thread}/status`, 'utf8');
   return [...status.matchAll(/^(?:non)?voluntary_ctxt_switches:\s*(\d+)$/gm)].reduce(

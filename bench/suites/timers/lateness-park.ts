@@ -1,14 +1,14 @@
 /**
- * Row `lateness-park`: how late a 1 kHz timer of a parked reactor is, in its callback, against cyclictest on the same
- * core with the same policy, and against setTimeout as Node users have it (a pinned worker, SCHED_OTHER). All in turn.
- * `source` says which of ours:
+ * Row `lateness-park`: how late a 1 kHz timer of a parked reactor is in its callback, against cyclictest on the same
+ * core with the same policy, and against setTimeout as Node users have it (a pinned worker, SCHED_OTHER). All run in
+ * turn. `source` says which of our timers it is:
  *
- *   rate timer                  wakes early by what waking takes, rehearses, fires at the deadline; has its own targets
- *   rate timer, woken at it     the same with spinNs: 0: what a wake-up and a cold call into JavaScript cost
- *   reactor.timers.every        the wheel, whose reactor wakes early by what waking takes and rehearses nothing
+ *   rate timer                  wakes early by the time that waking takes, rehearses, and fires at the deadline
+ *   rate timer, woken at it     the same with spinNs: 0, to show what a wake-up and a cold call into JavaScript cost
+ *   reactor.timers.every        the wheel, whose reactor wakes early by the time that waking takes, without a rehearsal
  *
- * With SCHED_OTHER the kernel lets cyclictest sleep up to 50 µs longer than it asked (timer slack); a timerfd is not
- * subject to it.
+ * With SCHED_OTHER the kernel lets cyclictest sleep up to 50 µs longer than it asked for (timer slack). That does not
+ * apply to a timerfd.
  */
 import { compare, finding, percentile, type Bench, type Contender, type Figure, type Finding } from '../../harness.js';
 import { cyclictest, lastCpu, measureTimer, percentilesUs, type LatenessWish, type Policy } from './lateness.js';
@@ -92,7 +92,7 @@ async function withPolicy(policy: Policy): Promise<Finding[]> {
     figures: [figure('p50', FIRST), figure('p99', FIRST)],
     note,
   });
-  // The others of ours were measured beside it: their samples against the same baselines.
+  // Our other timers were measured together with it, so compare their samples with the same baselines.
   const samplesOf = (metric: string, baseline: string): readonly number[] =>
     findings.find((one) => one.metric === metric && one.baseline.name === baseline)!.samples.baseline;
   const ofOthers = Object.keys(OTHERS).flatMap((source) =>

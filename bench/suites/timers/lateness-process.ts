@@ -1,7 +1,7 @@
 /**
- * `lateness-process.js JSON`: one timer at one rate in a thread pinned to one CPU, in a process of its own, and what
- * came of it, as JSON. Percore's timers run in a parked reactor, Node's in a worker. The scheduling policy is that of
- * the process: `chrt` starts it.
+ * `lateness-process.js JSON`: a process with one timer at one rate, in a thread that is pinned to one CPU. Prints the
+ * figures as JSON. Percore's timers run in a parked reactor, Node's in a worker. The scheduling policy is that of the
+ * process, which `chrt` starts.
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import type { LatenessServices, TickValues } from './lateness-reactor.js';
 
 export interface LatenessWish {
   readonly timer: 'rate-timer' | 'reactor-timer' | 'setTimeout' | 'setInterval';
-  /** Of a rate timer. */
+  /** An option of rate timers. */
   readonly backend?: 'timerfd' | 'io_uring' | 'spin';
   readonly spinNs?: number;
   readonly cpu: number;
@@ -21,26 +21,26 @@ export interface LatenessWish {
   readonly warmupTicks: number;
 }
 
-/** Times in nanoseconds, one value a tick. Read by the timer's user, in its callback. */
+/** Times in nanoseconds, one value for each tick, as the callback reads them. */
 export interface LatenessSample {
   readonly granted: string;
   readonly threadId: number;
   readonly missed: number;
-  /** From the first deadline that had passed, as cyclictest counts. */
+  /** The lateness, counted from the first deadline that had passed, as in cyclictest. */
   readonly latenessNs: readonly number[];
-  /** From the last tick to this one, less what it should have been. */
+  /** The interval from the last tick to this one, minus what it should have been. */
   readonly intervalJitterNs: readonly number[];
-  /** By how much the last tick was off the deadline of its number, counted from the first. */
+  /** By how much the last tick missed the deadline for its number, counted from the first tick. */
   readonly driftNs: number;
   readonly cpuPercent: number;
 }
 export interface LatenessReport extends LatenessSample {
-  /** "SCHED_OTHER 0", "SCHED_FIFO 80": of the thread that ticked. */
+  /** The policy of the thread that ticked, such as "SCHED_OTHER 0" or "SCHED_FIFO 80". */
   readonly policy: string;
 }
 
 async function ofPercore(wish: LatenessWish): Promise<LatenessSample> {
-  // Too many for an answer, and allocated before it starts: growing is no part of a tick.
+  // There are too many values for an answer. They are allocated beforehand, so that no tick has to grow an array.
   const values: TickValues = {
     latenessNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)),
     intervalJitterNs: new Float64Array(new SharedArrayBuffer(wish.ticks * 8)),
@@ -58,7 +58,7 @@ async function ofPercore(wish: LatenessWish): Promise<LatenessSample> {
 }
 
 /**
- * Node's timers: a chain of setTimeout, or setInterval. Neither leaves a tick out, so none is missed: they are late.
+ * Node's timers: a chain of setTimeout, or setInterval. Neither leaves out a tick, so ticks are never missed but late.
  */
 function ofNode(wish: LatenessWish): Promise<LatenessSample> {
   pinThisThread(wish.cpu);
@@ -103,7 +103,7 @@ function ofNode(wish: LatenessWish): Promise<LatenessSample> {
   });
 }
 
-/** What the kernel says of a thread that is still there. */
+/** What the kernel says about a thread, which must still exist. */
 function policyOf(threadId: number): string {
   const text = execFileSync('chrt', ['-p', String(threadId)], { encoding: 'utf8' });
   return `${/policy: (\S+)/.exec(text)?.[1]?.split('|')[0]} ${/priority: (\d+)/.exec(text)?.[1]}`;
@@ -111,7 +111,7 @@ function policyOf(threadId: number): string {
 
 if (isMainThread) {
   const wish = JSON.parse(process.argv[2]!) as LatenessWish;
-  // The main thread's policy is inherited by every thread it makes.
+  // Every thread inherits the policy of the main thread.
   const policy = policyOf(process.pid);
   let sample: LatenessSample;
   if (wish.timer === 'setTimeout' || wish.timer === 'setInterval') {

@@ -4,7 +4,7 @@ import { createRateTimer } from 'percore/timers';
 import { thisThreadId } from '../../cpus.js';
 import type { LatenessSample, LatenessWish } from './lateness-process.js';
 
-/** One value a tick, in shared memory. */
+/** One value for each tick, in shared memory. */
 export interface TickValues {
   readonly latenessNs: Float64Array;
   readonly intervalJitterNs: Float64Array;

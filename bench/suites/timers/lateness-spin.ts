@@ -1,7 +1,8 @@
 /**
- * Row `lateness-spin`: how much later than a C loop that spins to the same deadlines a 1 kHz rate timer with the spin
- * backend is, in its callback, on the same core. The loop runs just before and just after, and the mean of both is
- * taken off: what is left is the way from the deadline into JavaScript. `samples` has ours and the loop's as they were.
+ * Row `lateness-spin`: how late a 1 kHz rate timer with the spin backend is in its callback, beyond a C loop that spins
+ * to the same deadlines on the same core. The loop runs just before and just after, and the mean of both is subtracted.
+ * So what is left is the time from the deadline into JavaScript. `samples` has the figures of both as they were
+ * measured.
  */
 import { CheckFailed, type Bench, type Finding } from '../../harness.js';
 import { cSpin, lastCpu, measureTimer, percentilesUs } from './lateness.js';
@@ -10,8 +11,8 @@ const RUNS = 7;
 const INTERVAL_NS = 1e6;
 const TICKS = 2500;
 /**
- * Until V8 has optimized what a tick runs, which it does by how often it ran: before that a tick is half a microsecond
- * later.
+ * A warm-up after which V8 has optimized the code of a tick, which it does once that has run often enough. Before that,
+ * a tick is half a microsecond later.
  */
 const WARMUP_TICKS = 6000;
 const LOOP_WARMUP_TICKS = 300;
@@ -43,7 +44,7 @@ export const latenessSpin: Bench = {
   },
 };
 
-/** The row of a difference: the run that has the median of them. A ratio of it would mean nothing. */
+/** The row of a difference: that of the run with the median difference. A ratio would mean nothing. */
 function difference(metric: 'p50' | 'p99', ours: readonly number[], loop: readonly number[]): Finding {
   const differences = ours.map((value, run) => value - loop[run]!);
   const middle = differences.map((_, run) => run).sort((a, b) => differences[a]! - differences[b]!)[RUNS >> 1]!;

@@ -1,6 +1,6 @@
 /**
- * The contenders of the rows about lateness: percore's timers and Node's in a process of their own, cyclictest, a C
- * loop.
+ * The contenders of the rows about lateness: percore's timers and Node's, each in a process of its own, cyclictest, and
+ * a C loop.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,7 @@ export type Policy = 'other' | 'fifo';
 export type { LatenessWish };
 export const FIFO_PRIORITY = 80;
 
-/** Microseconds, absolute. */
+/** Percentiles of absolute values, in microseconds. */
 export interface Percentiles {
   readonly p50: number;
   readonly p95: number;
@@ -23,12 +23,12 @@ export interface Percentiles {
   readonly max: number;
 }
 
-/** The last CPU that this process may use: the first one gets more of the interrupts. */
+/** The last CPU that this process may use, since the first one gets more of the interrupts. */
 export function lastCpu(): number {
   return cpuBudget().allowed.at(-1)!;
 }
 
-/** Runs a timer in a process of its own, and checks that it was what was asked, where it was asked, and never early. */
+/** Runs a timer in a process of its own, and checks that it is the right one, on the right CPU, and never early. */
 export async function measureTimer(wish: LatenessWish, policy: Policy, timeoutMs = 60_000): Promise<LatenessReport> {
   const program = [
     process.execPath, fileURLToPath(new URL('./lateness-process.js', import.meta.url)), JSON.stringify(wish),
@@ -46,7 +46,7 @@ export async function measureTimer(wish: LatenessWish, policy: Policy, timeoutMs
     `asked for ${wish.backend}, granted was ${report.granted}`,
   );
   check(report.latenessNs.length === wish.ticks, `${what}: ${report.latenessNs.length} of ${wish.ticks} ticks`);
-  // Node's own may be early by what its clock of whole milliseconds cuts off.
+  // Node's own timers may be early by as much as its clock of whole milliseconds cuts off.
   check(
     wish.timer.startsWith('set') || report.latenessNs.every((ns) => ns >= 0),
     `${what} was early by ${-Math.min(...report.latenessNs)} ns`,
@@ -63,8 +63,8 @@ export function percentilesUs(valuesNs: readonly number[]): Percentiles {
 }
 
 /**
- * cyclictest on one CPU, in absolute time, as it is by default: it holds the machine out of deep idle states while it
- * runs.
+ * Runs cyclictest on one CPU, in absolute time. As is its default, it keeps the machine out of deep idle states while
+ * it runs.
  */
 export async function cyclictest(cpu: number, policy: Policy, intervalNs: number, ticks: number): Promise<Percentiles> {
   const how = policy === 'fifo' ? ['--policy=fifo', '-p', FIFO_PRIORITY] : ['--policy=other'];
@@ -85,7 +85,9 @@ export async function cyclictest(cpu: number, policy: Policy, intervalNs: number
 
 const LONGEST_US = 100_000;
 
-/** Lines "000018 000012": microseconds, cut off, and how many; so half a microsecond is added to each. */
+/**
+ * Parses lines such as "000018 000012": whole microseconds, and how many. Half a microsecond is added to each value.
+ */
 export function fromHistogram(text: string, ticks: number): Percentiles {
   const bins = [...text.matchAll(/^(\d{6}) (\d{6,})$/gm)].map(
     ([, us, count]) => [Number(us) + 0.5, Number(count)] as const,
@@ -103,7 +105,7 @@ export function fromHistogram(text: string, ticks: number): Percentiles {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), p999: at(0.999), max };
 }
 
-/** A C loop that spins to the deadlines. */
+/** Runs a C loop that spins to the deadlines. */
 export async function cSpin(
   cpu: number, intervalNs: number, ticks: number, warmupTicks: number,
 ): Promise<{ p50: number; p99: number }> {

@@ -1,15 +1,15 @@
 /**
- * `memory-process.js percore|setTimeout`, with --expose-gc: bytes a timer takes beside its callback, of a million with
- * mixed delays.
+ * `memory-process.js percore|setTimeout`, with --expose-gc: how many bytes a timer takes, without its callback,
+ * measured with a million timers with mixed delays.
  */
 import { create } from 'percore/timers';
 import { check } from '../../harness.js';
 import { mixedDelaysMs } from './delays.js';
 
 export interface MemoryReport {
-  /** What the process has more of, the callback of all of them not counted: there is one. */
+  /** By how much the process has grown. All timers share one callback, which is not counted. */
   readonly rssBytes: number;
-  /** What V8 knows of: objects and array buffers. */
+  /** The memory that V8 counts: objects and array buffers. */
   readonly heapBytes: number;
 }
 
@@ -18,7 +18,7 @@ const collect = (globalThis as { gc?: () => void }).gc!;
 let fired = 0;
 const callback = (): void => void fired++;
 
-/** After everything that can be collected has been. */
+/** Reads the memory after everything that can be collected was collected. */
 async function memory(): Promise<{ rss: number; heap: number }> {
   for (let i = 0; i < 5; i++) {
     collect();
@@ -30,7 +30,7 @@ async function memory(): Promise<{ rss: number; heap: number }> {
 
 const delaysMs = mixedDelaysMs(COUNT);
 const timers = create();
-// Compiled code and first tables are no timer's own.
+// Compiled code and the first tables do not belong to the timers.
 for (let round = 0; round < 3; round++) {
   const ids = Array.from({ length: 1000 }, (_, i) =>
     process.argv[2] === 'percore'
@@ -43,7 +43,8 @@ for (let round = 0; round < 3; round++) {
   }
   timers.poll();
 }
-// Nor is the room for young objects, which grows with what is allocated at a time: it is at its largest from here on.
+// Nor does the space for young objects, which grows with how much is allocated at a time. From here on it is at its
+// largest.
 let young: { delayNs: number }[] = [];
 for (let i = 0; i < 2_000_000; i++) {
   if (i % 200_000 === 0) young = [];

@@ -1,7 +1,7 @@
 /**
- * Row `memory`: bytes a timer takes beside its callback, of a million; of the process, and of what V8 knows of (the
- * wheel's records are among it). The room for young objects is fixed: it grows and shrinks by more than a tenth of the
- * figure, and is no timer's.
+ * Row `memory`: how many bytes a timer takes, without its callback, measured with a million timers: of the process, and
+ * of the memory that V8 counts, which includes the records of the wheel. The space for young objects has a fixed size
+ * here, since otherwise it grows and shrinks by more than a tenth of the figure, and it does not belong to the timers.
  */
 import { fileURLToPath } from 'node:url';
 import { compare, type Bench, type Contender, type Figure } from '../../harness.js';

@@ -1,11 +1,12 @@
 /**
- * Row `seed-table`: jitter and CPU at 10 Hz for each backend, in the layout of the first seed's tables, against its
- * figures for standard Linux. Jitter is that seed's: the interval from one tick to the next, less 100 ms, early or
- * late; taken in the callback. CPU is of the whole process, Node's main thread included, in per cent of a core.
+ * Row `seed-table`: jitter and CPU at 10 Hz for each backend, in the layout of the tables in the first of the project's
+ * source documents ("seed"), against its figures for standard Linux. Jitter is defined as there: the interval from one
+ * tick to the next minus 100 ms, early or late, measured in the callback. CPU is that of the whole process, including
+ * Node's main thread, in percent of a core.
  *
- * 1,000 ticks are the seed's own number, and what a p99.9 needs; they take 100 s, so all backends with both policies
- * and cyclictest run at once, on two CPUs. Ten wake-ups a second of each do not disturb the others. PREEMPT_RT is
- * measured where the kernel is one, else "not measured".
+ * The seed has 1,000 ticks, which a p99.9 needs. They take 100 s, so all backends with both policies and cyclictest run
+ * at the same time on two CPUs; ten wake-ups a second of each do not disturb the others. PREEMPT_RT is measured if the
+ * kernel has it, and is otherwise "not measured".
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as later } from 'node:timers/promises';
@@ -18,7 +19,7 @@ const RATE_HZ = 10;
 const INTERVAL_NS = 1e9 / RATE_HZ;
 const TICKS = 1000;
 const WARMUP_TICKS = 10;
-/** How far apart the contenders start, so that they do not tick together. */
+/** The contenders start so far apart, so that they do not tick at the same time. */
 const APART_MS = 130;
 
 type Backend = 'timerfd' | 'io_uring' | 'spin' | 'manual';
@@ -31,7 +32,10 @@ const METRICS = ['p50', 'p95', 'p99', 'p999', 'max', 'cpu'] as const;
 const NAMES: Record<(typeof METRICS)[number], string> = {
   p50: 'p50', p95: 'p95', p99: 'p99', p999: 'p99.9', max: 'max', cpu: 'cpu',
 };
-/** "timerfd (standard) <2ms <5ms <10ms 15-20%"; it gives no more. In microseconds and per cent. */
+/**
+ * The seed's figures, such as "timerfd (standard) <2ms <5ms <10ms 15-20%", in microseconds and percent. It has no
+ * others.
+ */
 const SEED: Partial<Record<(typeof METRICS)[number], number>> = { p50: 2000, p95: 5000, p99: 10_000, cpu: 20 };
 const AT_MOST = 0.1;
 const isPreemptRt = existsSync('/sys/kernel/realtime');
@@ -57,7 +61,7 @@ export const seedTable: Bench = {
         return { backend, policy, measured: { ...percentilesUs(report.intervalJitterNs), cpu: report.cpuPercent } };
       } catch (error) {
         const { message } = error as Error;
-        // A machine without io_uring has no such figure; that is no failure of the check.
+        // A machine without io_uring has no such figure. That is no failed check.
         if (backend === 'io_uring' && message.startsWith('asked for io_uring')) {
           return { backend, policy, measured: `not measured: ${message}` };
         }
@@ -96,13 +100,13 @@ export const seedTable: Bench = {
 interface Entry {
   readonly backend: Backend;
   readonly policy: Policy | 'none';
-  /** Stands for a kernel that this one is not. */
+  /** True for rows of a kernel that this machine does not have. */
   readonly isRt?: boolean;
-  /** Or why it is not. */
+  /** The figures, or why there are none. */
   readonly measured: Line | string;
 }
 
-/** 1,000 ticks of a clock that moves by hand; its CPU is set against the 100 s that they stand for. */
+/** 1,000 ticks of a clock that is moved by hand. Its CPU time is divided by the 100 s that they stand for. */
 function manual(): Line {
   const clock = new ManualClock();
   const jitterNs: number[] = [];
@@ -118,7 +122,7 @@ function row({ backend, policy, isRt, measured }: Entry, metric: (typeof METRICS
   const seed = SEED[metric] ?? null;
   const value = typeof measured === 'string' ? null : measured[metric];
   const ratio = value === null || seed === null ? null : value / seed;
-  // The issue asks for p99 and CPU.
+  // The issue asks for p99 and for CPU.
   const isAsked = value !== null && (metric === 'p99' || metric === 'cpu');
   return {
     metric: NAMES[metric],
@@ -141,7 +145,7 @@ const kernelOf = (isRt?: boolean): string => (isPreemptRt || isRt === true ? 'PR
 
 const HEADINGS = ['P50', 'P95', 'P99', 'P99.9', 'Max'];
 
-/** The seed's own layout: a line a backend. */
+/** The layout of the seed: one line for each backend. */
 function textTable(entries: readonly Entry[]): string {
   const lines = entries.map(({ backend, policy, isRt, measured }) => {
     const name = backend === 'manual' ? 'manual (mock)' : `${backend} + ${kernelOf(isRt)}, ${policy}`;

@@ -1,6 +1,6 @@
-//! Peers `crossbeam`, `std sync_channel` and `tokio mpsc`: bounded channels. The first two between two pinned threads,
-//! which wait as the channel itself waits; tokio's between two tasks of its runtime with two pinned workers.
-//! `tokio` has its servers and timers in files of their own. See ../README.md for the arguments.
+//! Peers `crossbeam`, `std sync_channel` and `tokio mpsc`: bounded channels. The first two connect two pinned threads,
+//! which wait as the channel itself does. tokio's connects two tasks of a runtime with two pinned workers. The servers
+//! and timers of `tokio` are in files of their own. See ../README.md for the arguments.
 mod servers;
 mod tasks;
 mod timers;
@@ -65,7 +65,7 @@ impl Record for [u32; 16] {
     }
 }
 
-/// The consumer's clock, and its check of each message.
+/// The clock of the consumer, and its check of each message.
 struct Judge {
     expected: Vec<u32>,
     born: Instant,
@@ -129,7 +129,7 @@ fn produce<R: Record>(part: u32, mut send: impl FnMut(R)) {
     }
 }
 
-// Threads that send by copies of `to`, and this one, which takes until all have gone.
+// Starts threads that send by copies of `to`. This thread receives until all of them have ended.
 fn race<R: Record, T: Clone + Send + 'static>(
     plan: &Plan,
     to: T,
@@ -197,8 +197,8 @@ fn tokio_mpsc<R: Record>(plan: &Plan) {
     runtime.block_on(consuming).unwrap();
 }
 
-/// A channel for each of two readers in one thread; the producer sends every message into both. A reader takes what
-/// there is, up to 64, and the thread blocks where neither has anything.
+/// A channel for each of two readers in one thread. The producer sends every message into both. A reader takes what
+/// there is, up to 64 messages, and the thread blocks if neither has anything.
 fn broadcast(plan: &Plan) {
     let (to, from) = crossbeam_channel::bounded::<[u32; 2]>(plan.capacity);
     let (to_other, from_other) = crossbeam_channel::bounded::<[u32; 2]>(plan.capacity);
@@ -230,7 +230,7 @@ fn broadcast(plan: &Plan) {
     judge.end();
 }
 
-/// Runs this in a runtime of this thread alone, on that CPU.
+/// Runs a future in a runtime with only this thread, on the given CPU.
 pub fn on_this_thread<T>(cpu: usize, this: impl std::future::Future<Output = T>) -> T {
     pin(cpu);
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(this)

@@ -1,5 +1,5 @@
-//! Peer `tokio` as a server: a task for each connection, on one thread. It prints a line of JSON with its port, and ends
-//! when its stdin does.
+//! Peer `tokio` as a server: a task for each connection, on one thread. It prints a line of JSON with its port, and
+//! ends when its stdin ends.
 use std::io::Read;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -36,7 +36,7 @@ async fn echo(mut stream: TcpStream) {
     }
 }
 
-/// Each message is written by itself into a buffer, which is flushed when no whole message is left to read.
+/// Writes each message by itself into a buffer, which is flushed when no complete message is left to read.
 async fn reply(mut stream: TcpStream) {
     let (from, to) = stream.split();
     let mut from = tokio::io::BufReader::with_capacity(READ_BYTES, from);

@@ -1,5 +1,5 @@
-//! Peer `tokio mpsc` of `task-with-answer`: tasks that each ask by `mpsc`, await the answer by `oneshot` and ask again;
-//! one task answers. Each side has a runtime of one thread, or the scheduler would let both run on one CPU.
+//! Peer `tokio mpsc` of `task-with-answer`: tasks that each ask by `mpsc`, await the answer by `oneshot` and ask again.
+//! One task answers. Each side has a runtime with one thread; otherwise the scheduler would run both on one CPU.
 use crate::{fail, on_this_thread};
 use std::cell::Cell;
 use std::rc::Rc;

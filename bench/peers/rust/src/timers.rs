@@ -1,4 +1,4 @@
-//! Peer `tokio` as timers: `sleep` futures of a runtime with one thread.
+//! Peer `tokio` for timers: `sleep` futures in a runtime with one thread.
 use crate::fail;
 use std::future::Future;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ impl Wake for Nobody {
     fn wake(self: Arc<Self>) {}
 }
 
-/// A timer is made when its future is polled first, which is outside of a task here, so that no budget ends it.
+/// A timer is made when its future is first polled. Here that is outside of a task, so that no budget interrupts it.
 fn make(delay: Duration) -> Pin<Box<Sleep>> {
     let mut timer = Box::pin(sleep(delay));
     let waker = Arc::new(Nobody).into();
@@ -34,7 +34,7 @@ fn make(delay: Duration) -> Pin<Box<Sleep>> {
     timer
 }
 
-/// Timers a second while `live` others are due in one to two minutes; cancelled in the order of their making.
+/// Timers a second while `live` others are due in one to two minutes. They are cancelled in the order of creation.
 pub fn cost(live: usize, batch: usize, warmup_rounds: usize, rounds: usize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
@@ -72,7 +72,7 @@ pub fn cost(live: usize, batch: usize, warmup_rounds: usize, rounds: usize) {
     );
 }
 
-/// Tasks that sleep until a moment within one millisecond, in an order that is not that of their making: from the first
+/// Tasks that sleep until times within one millisecond, in another order than they were made: the time from the first
 /// deadline until all have run.
 pub fn expire(count: usize, ahead: Duration) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -1,11 +1,11 @@
 //! Patterns `round-trip` and `wake`: a question over one channel, its complement back over another.
 use super::*;
 
-/// How long a side waits before it asks, so that the other one has gone to sleep, in the pattern `wake`.
+/// For the pattern `wake`: how long a side waits before it asks, so that the other one has gone to sleep.
 const ASLEEP: Duration = Duration::from_micros(200);
 
-/// The time and the count of rounds of a question and its complement, from one answer to the next; in the pattern
-/// `wake`, from the question to the answer.
+/// Counts and times rounds of a question and its complement, from one answer to the next; in the pattern `wake`, from
+/// the question to the answer.
 struct Trip {
     is_wake: bool,
     born: Instant,
@@ -23,7 +23,7 @@ impl Trip {
             end: plan.warmup + plan.measure, last: Duration::ZERO, round: 0, wrong: 0, ns: Vec::with_capacity(1 << 24),
         }
     }
-    /// The next question, if the time is not over.
+    /// The next question; none if the time is over.
     fn next(&mut self) -> Option<u32> {
         if self.last >= self.end {
             return None;
@@ -59,7 +59,7 @@ fn trip(plan: &Plan, mut ask: impl FnMut(u32) -> u32) {
     trip.end();
 }
 
-/// A task on each side, in a runtime of one thread each, or the scheduler would let both run on one CPU.
+/// A task on each side, each in a runtime with one thread; otherwise the scheduler would run both on one CPU.
 pub fn tokio_trip(plan: &Plan) {
     let (ask, mut asked) = tokio::sync::mpsc::channel::<[u32; 2]>(plan.capacity);
     let (answer, mut answered) = tokio::sync::mpsc::channel::<[u32; 2]>(plan.capacity);

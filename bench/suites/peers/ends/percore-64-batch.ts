@@ -1,4 +1,6 @@
-/** percore, 64-byte records, one claim, one commit and one release for 64. All sixteen words are written and read. */
+/**
+ * percore, 64-byte records, with one claim, one commit and one release for 64. All sixteen words are written and read.
+ */
 import { pub, sub } from 'percore/queues';
 import type { RecordsSetup } from '../../queues/ends/percore-64.js';
 import { pause } from '../../queues/pause.js';
@@ -49,7 +51,7 @@ export function openConsumer({ queue, pauses }: RecordsSetup): ConsumingEnd {
     consume(first, count) {
       let differences = 0;
       for (let sequence = first, end = first + count; sequence < end;) {
-        // What is published comes in whole batches, so this is 64 or none.
+        // The producer publishes whole batches, so there are 64 or none.
         const ready = consumer.available(BATCH);
         if (ready < 0) {
           pause(pauses);

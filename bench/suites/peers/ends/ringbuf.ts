@@ -1,6 +1,6 @@
 /**
- * ringbuf.js, the SPSC ring of web audio: `batch` messages for each push and pop, of two or sixteen words. It copies in
- * and out.
+ * ringbuf.js, the SPSC ring of web audio, with `batch` messages of two or sixteen words for each push and pop. It
+ * copies in and out.
  */
 import { RingBuffer } from 'ringbuf.js';
 import { pause } from '../../queues/pause.js';
@@ -20,7 +20,7 @@ export function openProducer({ buffer, perMessage, batch, pauses }: RingbufSetup
   return (first, count) => {
     for (let sequence = first, end = first + count; sequence < end; sequence += batch) {
       write(messages, perMessage, sequence, batch);
-      // All or nothing: its capacity is whole batches, and both sides move nothing else.
+      // It takes all or nothing: the capacity is a multiple of the batch, and both sides move only whole batches.
       while (ring.push(messages) === 0) pause(pauses);
     }
   };

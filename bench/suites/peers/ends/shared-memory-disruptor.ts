@@ -1,6 +1,7 @@
 /**
- * shared-memory-disruptor, an addon: `batch` elements for each claim; consumers get what is new all at once, in place.
- * Its calls that wait do so inside of the addon, without the pauses that a ring wants, so those that do not are used.
+ * shared-memory-disruptor, an addon, with `batch` elements for each claim. Consumers get everything that is new at
+ * once, in place. Its blocking calls wait within the addon, without the pauses that a ring needs, so the others are
+ * used.
  */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -10,14 +11,14 @@ import type { ConsumingEnd, Span } from '../../queues/race.js';
 import type { WordsOf } from './words.js';
 
 export interface DisruptorSetup {
-  /** URL of its module. */
+  /** The URL of its module. */
   readonly entry: string;
-  /** Of the shared memory. */
+  /** The name of the shared memory. */
   readonly name: string;
   readonly capacity: number;
   readonly perMessage: WordsOf;
   readonly batch: number;
-  /** All in the consuming thread. */
+  /** The readers, which are all in the consuming thread. */
   readonly readers: number;
   readonly pauses: number;
 }
@@ -47,7 +48,8 @@ export function makeShared(setup: DisruptorSetup): void {
   open(setup, -1, true).release();
 }
 
-// Elements may lie at any byte of what it maps, so words are read and written by the buffer's methods, as in its guide.
+// Elements may begin at any byte of the mapping, so words are read and written by the methods of the buffer, as in the
+// guide.
 
 function write(piece: Buffer, perMessage: WordsOf, sequence: number): number {
   const bytes = piece.length;
@@ -64,7 +66,7 @@ function write(piece: Buffer, perMessage: WordsOf, sequence: number): number {
   return sequence;
 }
 
-/** 0 while the messages in these bytes are those from `sequence` on. */
+/** 0 if the messages in these bytes are those from `sequence` on. */
 function differences(piece: Buffer, bytes: number, perMessage: WordsOf, sequence: number): number {
   let found = 0;
   if (perMessage === 2) {
@@ -89,21 +91,21 @@ export function openProducer(setup: DisruptorSetup): Span {
         pause(pauses);
         continue;
       }
-      // Two pieces where the ring ends in between.
+      // There are two pieces if the end of the ring lies in between.
       for (const piece of claimed) sequence = write(piece, perMessage, sequence);
       if (!disruptor.produceCommitSync()) throw new Error('a claim of the only producer was not committed');
     }
   };
 }
 
-/** Reads on, as far as it may, and keeps what is beyond for the next time. */
+/** Reads on as far as it may, and keeps the rest for the next time. */
 class Reader {
   wrong = 0;
   private pieces: Buffer[] = [];
 
   constructor(private readonly disruptor: Disruptor, private readonly perMessage: WordsOf) {}
 
-  /** Returns the sequence that is due next, at most `end`. */
+  /** Returns the sequence of the next message, which is at most `end`. */
   read(due: number, end: number): number {
     if (this.pieces.length === 0) this.pieces = this.disruptor.consumeNewSync();
     let sequence = due;

@@ -1,4 +1,4 @@
-/** What the messages of npm's queues say, in words of 32 bits; see ../../queues/messages.ts. */
+/** The contents of messages for npm's queues, in words of 32 bits; see ../../queues/messages.ts. */
 import { SALT } from '../../queues/messages.js';
 
 /** Messages of 8 bytes have two words, those of 64 sixteen. */
@@ -16,7 +16,7 @@ export function write(words: Int32Array, perMessage: WordsOf, sequence: number, 
   for (let i = 0, at = 0; i < count; i++) for (let k = 0; k < 16; k++, at++) words[at] = sequence + i + k;
 }
 
-/** 0 while the `count` messages in `words` are those from `sequence` on. */
+/** 0 if the `count` messages in `words` are those from `sequence` on. */
 export function differences(words: Int32Array, perMessage: WordsOf, sequence: number, count: number): number {
   let found = 0;
   if (perMessage === 2) {

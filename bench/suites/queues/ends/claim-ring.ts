@@ -1,12 +1,12 @@
 /**
- * `claim ring`: many producers on one ring with a shared tail, as most MPSC rings are made. What percore's lanes are
- * compared with.
+ * `claim ring`: many producers on one ring with a shared tail, which is how most MPSC rings work. percore's lanes are
+ * compared with this.
  *
  *     tail ──add──> position ──write──> slot | position + 1 | words |     consumer: reads a slot that says position + 1
  *
- * Each record costs a producer two locked instructions: the add that claims, the store that publishes. The consumer
- * costs none a record: it stores one cursor a batch, which producers look at when their copy says full. A producer that
- * dies between the two stops everybody.
+ * Each record costs a producer two locked instructions: the add that claims and the store that publishes. It costs the
+ * consumer none: it stores one cursor for each batch, which producers look at when their copy says that the ring is
+ * full. A producer that dies between its two instructions stops everybody.
  *
  * Source: the bounded queue of Dmitry Vyukov (a sequence in each slot), freed by cursor as in Agrona's
  * ManyToOneRingBuffer.
@@ -24,7 +24,7 @@ export interface ClaimRingSetup extends Omit<ManySetup, 'queue'> {
 const TAIL = 0;
 const CURSOR = 32;
 const SLOTS = 64;
-/** Position + 1 of the record in it, two words, one unused. */
+/** A slot has position + 1 of its record, two words, and one unused word. */
 const SLOT_WORDS = 4;
 const BATCH = 64;
 
@@ -33,7 +33,7 @@ export const claimRingBytes = (capacity: number): number => (SLOTS + capacity * 
 export function openProducer({ buffer, capacity, producers, pauses, sleepMs }: ClaimRingSetup, part: number): Span {
   const words = new Int32Array(buffer);
   const mask = capacity - 1;
-  // Every other producer may claim between our look and our claim, so as many slots are left free.
+  // Every other producer may claim a slot between our look and our claim, so leave as many slots free.
   const most = capacity - producers;
   let cursor = 0;
   return (first, count) => {

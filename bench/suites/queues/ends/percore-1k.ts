@@ -1,7 +1,6 @@
 /**
- * percore, records of 1 KiB, one claim, one commit and one release for 16. The producer copies records that lie
- * elsewhere into the ring, as one does with bytes that have come from a socket; the consumer reads a word of each cache
- * line in place.
+ * percore, records of 1 KiB, with one claim, one commit and one release for 16. The producer copies records from other
+ * memory into the ring, as one does with bytes from a socket. The consumer reads one word of each cache line in place.
  */
 import { pub, sub } from 'percore/queues';
 import { pause } from '../pause.js';

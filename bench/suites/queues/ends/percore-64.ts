@@ -1,13 +1,13 @@
 /**
- * percore, 64-byte records, one claim and one commit a record, published by 64; read and released by up to 64. All
- * sixteen words are written and read.
+ * percore, 64-byte records, with one claim and one commit for each record, published by 64, and read and released by up
+ * to 64. All sixteen words are written and read.
  */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { pause } from '../pause.js';
 import type { ConsumingEnd, Span } from '../race.js';
 
 const BATCH = 64;
-/** The sum of a record's words is sixteen times its sequence and this. */
+/** The sum of the words of a record is sixteen times its sequence plus this. */
 const SUM_OF_PLACES = 120;
 
 export interface RecordsSetup {
@@ -62,7 +62,7 @@ export function openConsumer({ queue, pauses }: RecordsSetup): ConsumingEnd {
           pause(pauses);
           continue;
         }
-        // A full ring is published as it is, so a batch may be broken by the wrap.
+        // A full ring publishes what it has, so the wrap may split a batch.
         for (let i = 0; i < ready; i++, sequence++) {
           const word = consumer.wordOf(i);
           const sum = (words[word] + words[word + 1] + words[word + 2] + words[word + 3] | 0)

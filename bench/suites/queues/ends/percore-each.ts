@@ -1,6 +1,6 @@
 /**
- * percore, 8-byte records, one claim and one commit a record: published one by one, or lazily by 64, as `publishEvery`
- * says. Read and released by what is there, up to 64.
+ * percore, 8-byte records, with one claim and one commit for each record. They are published one by one, or lazily by
+ * 64, as `publishEvery` says, and read and released as many as there are, up to 64.
  */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { SALT } from '../messages.js';
@@ -31,7 +31,7 @@ export function openProducer({ queue, publishEvery, pauses }: WordsSetup): Span 
       producer.commit(1);
       sequence++;
     }
-    // What a full ring has made it publish early leaves a rest.
+    // A full ring makes it publish early, so something may be left to publish.
     producer.flush();
   };
 }
@@ -49,13 +49,13 @@ export function openConsumer({ queue, pauses }: WordsSetup): ConsumingEnd {
           pause(pauses);
           continue;
         }
-        // A full ring is published as it is, so a batch may be broken by the wrap.
+        // A full ring publishes what it has, so the wrap may split a batch.
         for (let i = 0; i < ready; i++, sequence++) {
           const word = consumer.wordOf(i);
           differences |= (words[word] ^ sequence) | (words[word + 1] ^ sequence ^ SALT);
         }
         consumer.release(ready);
-        // It has caught up: the next look would take the cursor's line from the producer for little.
+        // It has caught up. Looking again at once would take the cursor's line from the producer and gain little.
         if (ready < BATCH && sequence < end) pause(pauses);
       }
       wrong |= differences;

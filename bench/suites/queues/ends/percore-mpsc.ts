@@ -1,6 +1,6 @@
 /**
- * percore, many producers of 8-byte records, each on a lane of its own, publishing at once or by 64 as `publishEvery`
- * says. A message is the producer's own sequence and its number; the order of each is checked.
+ * percore, many producers of 8-byte records. Each has a lane of its own, and publishes at once or by 64, as
+ * `publishEvery` says. A message has the producer's own sequence and its number; the order of each producer is checked.
  */
 import { pub, sub, type FixedQueue } from 'percore/queues';
 import { pause } from '../pause.js';
@@ -12,15 +12,14 @@ export interface ManySetup {
   readonly publishEvery: number;
   readonly pauses: number;
   /**
-   * What a producer sleeps that finds its ring full, milliseconds, where it shares its CPU with others; 0 where it does
-   * not.
+   * How many milliseconds a producer sleeps when its ring is full, if it shares its CPU with others; 0 if it does not.
    */
   readonly sleepMs: number;
 }
 
-/** Records taken from one lane before the next has its turn. */
+/** The most records that are taken from one lane before the next one has its turn. */
 const QUANTUM = 256;
-/** A lane that gave fewer has no more for the moment. */
+/** If a lane gave fewer than this, it has no more at the moment. */
 const CAUGHT_UP = 64;
 
 export function openProducer({ queue, publishEvery, pauses, sleepMs }: ManySetup, part: number): Span {
@@ -66,7 +65,7 @@ export function openConsumer({ queue, producers, pauses }: ManySetup): Consuming
         }
         lane.release(ready);
         left -= ready;
-        // As in percore-each.ts: it has caught up with this lane.
+        // It has caught up with this lane; see percore-each.ts.
         if (ready < CAUGHT_UP) pause(pauses);
       }
       wrong |= differences;

@@ -1,7 +1,7 @@
 /**
- * percore, records of 16 to 256 bytes, one claim and one commit a record, published by 64; read in place and released
- * by up to 64. All words are written and read, several a step, since a loop costs V8 as much as a word; checked by
- * first word and sum, as C++ does.
+ * percore, records of 16 to 256 bytes, with one claim and one commit for each record, published by 64, read in place
+ * and released by up to 64. All words are written and read, several in each step of the loop, since a step costs V8 as
+ * much as a word. A record is checked by its first word and its sum, as in C++.
  */
 import { pub, sub, type VariableQueue } from 'percore/queues';
 import { LENGTHS, lengths } from '../messages.js';

@@ -1,6 +1,6 @@
 /**
- * ringbuf.js 0.4, the SPSC ring of web audio: messages of two words, `batch` of them for each push and pop. It copies
- * in and out.
+ * ringbuf.js 0.4, the SPSC ring of web audio, with `batch` messages of two words for each push and pop. It copies in
+ * and out.
  */
 import { RingBuffer } from 'ringbuf.js';
 import { SALT } from '../messages.js';
@@ -26,7 +26,7 @@ export function openProducer({ buffer, batch, pauses }: RingbufSetup): Span {
         messages[2 * i] = sequence + i;
         messages[2 * i + 1] = (sequence + i) ^ SALT;
       }
-      // All or nothing: its capacity is whole batches, and both sides move nothing else.
+      // It takes all or nothing: the capacity is a multiple of the batch, and both sides move only whole batches.
       while (ring.push(messages) === 0) pause(pauses);
     }
   };

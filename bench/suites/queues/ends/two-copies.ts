@@ -1,6 +1,6 @@
 /**
- * `two SPSC copies`: what one does without SPMC. A ring for each of two readers, and a producer that writes every
- * record into both.
+ * `two SPSC copies`: what one would do without SPMC. There is a ring for each of two readers, and the producer writes
+ * every record into both.
  */
 import { pub, sub, type FixedProducer, type FixedQueue } from 'percore/queues';
 import { SALT } from '../messages.js';

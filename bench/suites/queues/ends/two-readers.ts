@@ -1,4 +1,4 @@
-/** The consuming thread of `spmc-2` and of its baseline: two readers that both must see every message. */
+/** The consuming thread of `spmc-2` and of its baseline. It has two readers, which both must see every message. */
 import type { FixedConsumer } from 'percore/queues';
 import { SALT } from '../messages.js';
 import { pause } from '../pause.js';
@@ -8,7 +8,7 @@ const BATCH = 64;
 
 export function readBoth(one: FixedConsumer, other: FixedConsumer, pauses: number): ConsumingEnd {
   let wrong = 0;
-  /** Reads and releases what is there, at most a batch. Returns the sequence that is due next. */
+  /** Reads and releases what there is, at most a batch. Returns the sequence of the next message. */
   const read = (reader: FixedConsumer, due: number, end: number): number => {
     const ready = reader.available(Math.min(BATCH, end - due));
     if (ready <= 0) return due;
