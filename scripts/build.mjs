@@ -1,8 +1,9 @@
-// Builds everything a checkout needs: TypeScript to dist/, the package's few files from it, native/layout.h from the
-// compiled layout table, the addon. `--ts` leaves the addon out.
-// Each of the two steps leaves a fingerprint of all it was built from and of all it has made. A step whose fingerprint
-// is still right is not done again, so `npm start` on a built checkout starts at once. Contents are compared, not
-// times: a checkout of another branch and back, a file that was deleted on either side, and another Node are all seen.
+// Builds everything that a checkout needs: TypeScript to dist/, the few files of the package from that, native/layout.h
+// from the compiled layout table, and the addon. `--ts` leaves the addon out.
+// Each of the two steps leaves a fingerprint of everything from which it was built and of everything that it has made.
+// If the fingerprint is still right, the step is skipped, so `npm start` in a checkout that was built starts at once.
+// What is compared are contents and not times. So checking out another branch and going back, deleting a source or a
+// result, and using another Node are all noticed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -44,7 +45,7 @@ if (!process.argv.includes('--ts')) {
   });
 }
 
-/** Builds unless the stamp says that nothing has changed since the last time, on either side. */
+/** Builds, unless the fingerprint says that neither sources nor results have changed since the last time. */
 async function step({ from, makes, stamp, build }) {
   const now = () => fingerprint([...from, ...makes], stamp);
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === now()) return;
@@ -54,13 +55,13 @@ async function step({ from, makes, stamp, build }) {
   writeFileSync(stamp, now());
 }
 
-/** Of the names and contents of these files and of all in these folders, but not of `except`; and of this Node. */
+/** The fingerprint of these files and folders (names and contents), without those in `except`, and of this Node. */
 function fingerprint(paths, except) {
   const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`);
   const add = (path) => {
     if (path === except || !existsSync(path)) return;
     if (statSync(path).isDirectory()) {
-      // What benches have compiled for themselves, in a folder build/, is not built from by anything here.
+      // Nothing here is built from what benches have compiled for themselves, in a folder build/.
       for (const name of readdirSync(path).toSorted()) if (name !== 'build') add(join(path, name));
       return;
     }
@@ -78,14 +79,14 @@ async function buildTypeScript() {
   }
   rmSync(at('dist'), { recursive: true, force: true });
   run('TypeScript build', process.execPath, [join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')]);
-  // What users import: few files in place of hundreds, since each module costs a worker 0.7 ms before its first call
-  // (docs/decisions).
+  // What users import: a few files in place of hundreds, since each module costs a worker 0.7 ms before its first call
+  // (docs/decisions/2026-11-21-few-files.md).
   const compiled = at('dist', 'src');
   const { build } = await import('esbuild');
   const { layoutHash } = await import(pathToFileURL(join(compiled, 'layout-hash.js')).href);
   const options = {
     bundle: true,
-    // The one starts threads by its own file, and is loaded by the first task alone; the others users install.
+    // The first one starts threads from its own file, and only the first task loads it. Users install the others.
     external: ['piscina', '@nats-io/*'],
     splitting: true,
     format: 'esm',
@@ -93,7 +94,8 @@ async function buildTypeScript() {
     target: 'node20',
     define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
     sourcemap: true,
-    // For a checkout, where the sources lie beside them. The package has neither: its code is not minified.
+    // Source maps are for a checkout, where the sources are beside them. The package has neither; its code is not
+    // minified.
     sourcesContent: false,
     logLevel: 'warning',
   };
@@ -124,7 +126,7 @@ async function buildTypeScript() {
       'bench-thread': join(compiled, 'cli', 'bench-thread.js'),
     },
   });
-  // The page of `percore web`, with its library inside: it loads nothing from anywhere.
+  // The page of `percore web` contains its library, so it loads nothing from anywhere.
   const library = (name) => readFileSync(at('node_modules', 'uplot', 'dist', name), 'utf8');
   const html = readFileSync(at('src', 'monitor', 'web-page.html'), 'utf8')
     .replace('/*UPLOT_CSS*/', () => library('uPlot.min.css'))
@@ -133,7 +135,7 @@ async function buildTypeScript() {
     mkdirSync(at('dist', folder), { recursive: true });
     writeFileSync(at('dist', folder, 'inspection.html'), html);
   }
-  // The page has uPlot, the compiled addon the headers of node-addon-api.
+  // The page contains uPlot, and the compiled addon the headers of node-addon-api.
   const shipped = [...new Set(metafiles.flatMap(packagesOf)), 'node_modules/uplot', 'node_modules/node-addon-api'];
   writeFileSync(at('THIRD-PARTY-NOTICES.txt'), noticesOf(root, shipped));
   await pack({
@@ -149,12 +151,12 @@ function buildAddon() {
   const isFirst = !existsSync(at('native', 'build', 'Makefile'));
   if (isFirst) process.stderr.write('building the addon: up to a minute, this once\n');
   else if (runs(process.execPath, [...gyp, 'build'], at('native')).status === 0) return;
-  // What was configured for a Node or a folder that is not there any more cannot be built, but it can be configured
-  // anew.
+  // If this was configured for a Node or a folder that no longer exists, it cannot be built, but it can be configured
+  // again.
   run('addon build', process.execPath, [...gyp, 'rebuild'], at('native'));
 }
 
-/** Says which of the tools are missing, and how to get them, before node-gyp fails in its own words. */
+/** Names the tools that are missing, and says how to get them, before node-gyp fails with messages of its own. */
 function checkTools() {
   const { CXX, PYTHON, npm_config_python: npmPython } = process.env;
   const tools = [
@@ -180,7 +182,7 @@ function checkTools() {
   process.exit(1);
 }
 
-/** Node's headers where Node itself is installed, if they are of this version: then nothing has to be downloaded. */
+/** The folder with Node's headers beside Node itself, if they have this version: then nothing has to be downloaded. */
 function headersHere() {
   if (process.env.npm_config_nodedir !== undefined) return [];
   const nodedir = join(dirname(process.execPath), '..');

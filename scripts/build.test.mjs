@@ -1,4 +1,4 @@
-// The build of a small checkout of the same shape: it is done when something has changed, on either side, and not
+// Builds a small checkout of the same form: the build must be done if a source or a result has changed, and not
 // otherwise.
 import { spawnSync } from 'node:child_process';
 import {
@@ -18,7 +18,7 @@ const write = (path, text) => {
 };
 const build = (args = ['--ts'], env = process.env) =>
   spawnSync(process.execPath, [at('scripts', 'build.mjs'), ...args], { encoding: 'utf8', env });
-/** Builds; true when something was done. */
+/** Builds; true if something was done. */
 const hasBuilt = () => {
   const made = at('dist', 'percore', 'index.js');
   const before = existsSync(made) ? statSync(made, { bigint: true }).mtimeNs : -1n;
@@ -50,7 +50,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('builds once, and again when a source has changed, come or gone, or what was made is missing or was changed', () => {
+it('builds once, and again if a source was changed, added or removed, or a result is missing or was changed', () => {
   expect(hasBuilt()).toBe(true);
   expect(hasBuilt()).toBe(false);
 
@@ -72,7 +72,7 @@ it('builds once, and again when a source has changed, come or gone, or what was 
   expect(hasBuilt()).toBe(false);
 });
 
-it('a build that failed is tried again', () => {
+it('tries a build again that has failed', () => {
   write('src/index.ts', 'export const name: number = "text";\n');
   const failed = build();
   expect([failed.status, failed.stderr]).toEqual([1, expect.stringContaining('TypeScript build failed')]);

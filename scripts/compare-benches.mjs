@@ -1,10 +1,11 @@
-// Has a change made anything slower? Runs rows of the bench in this checkout and in another one (the commit before,
-// built, for example in a git worktree), in turn, and prints for each figure ours here divided by ours there: the
-// median of the pairs and their spread. A ratio above 1 is better where more is better, and worse where less is.
+// Tells whether a change has made anything slower. It runs rows of the bench in this checkout and in another one (such
+// as a git worktree with the commit before), in turn, and prints for each figure ours here divided by ours there: the
+// median of the pairs and their spread. A ratio above 1 is better for figures that should be high, and worse for those
+// that should be low.
 //
 //   node scripts/compare-benches.mjs ../before spine/call queues/spsc-8B-lazy io --rounds 3 --json comparison.json
 //
-// Both checkouts must be built (`npm run build`). Nothing else may run on the machine meanwhile.
+// Both checkouts must be built (`npm run build`). Nothing else should run on the machine meanwhile.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,7 +28,7 @@ if (other === undefined || selectors.length === 0 || !Number.isInteger(rounds) |
 const here = join(dirname(fileURLToPath(import.meta.url)), '..');
 const folder = mkdtempSync(join(tmpdir(), 'percore-compare-'));
 
-/** Runs the rows in one checkout: figures by a key that names suite, row, metric and parameters. */
+/** Runs the rows in one checkout. Returns figures by a key with suite, row, metric and parameters. */
 function measure(checkout, selector) {
   const json = join(folder, 'rows.json');
   const run = spawnSync(process.execPath, ['dist/bench/main.js', selector, '--alone', '--json', json], {
@@ -57,7 +58,7 @@ const pairs = new Map();
 try {
   for (const selector of selectors) {
     for (let round = 0; round < rounds; round++) {
-      // Whoever goes first in a pair may find the machine in another mood: they take turns.
+      // The first one of a pair may meet other conditions than the second, so they take turns in going first.
       const order = round % 2 === 0 ? [resolve(other), here] : [here, resolve(other)];
       const found = new Map(order.map((checkout) => [checkout, measure(checkout, selector)]));
       for (const [key, figure] of found.get(here)) {

@@ -1,13 +1,13 @@
-// Makes docs/figures.md and the ten figures of the README from the newest results of each suite in bench/results/, so
+// Makes docs/figures.md and the ten figures in the README from the newest results of each suite in bench/results/, so
 // that no figure in them can be stale.
 //
 //   node scripts/figures.mjs            writes both
-//   node scripts/figures.mjs --check    writes nothing; exit code 1 when one of them is not what it would be
+//   node scripts/figures.mjs --check    writes nothing; exit code 1 if one differs from what it would write
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The suites in the order of the page, and the decision page that says why aims are missed. */
+/** The suites in the order of the page, each with the decision page that says why aims are missed. */
 export const SUITES = [
   { name: 'spine', title: 'Reactors, messages and calls', why: '2026-11-21-three-figures.md' },
   { name: 'queues', title: 'Queues', why: '2026-11-21-queue-figures.md' },
@@ -19,7 +19,7 @@ export const SUITES = [
   { name: 'beyond', title: 'Other processes and machines', why: '2026-11-29-rings-between-processes.md' },
 ];
 
-/** The figures of the README, missed ones among them: the row of a suite and bench, where it has these parameters. */
+/** The figures in the README, including missed ones: each is the row of a suite and bench that has these parameters. */
 export const HIGHLIGHTS = [
   figure('round trip between two spinning reactors, median', 'spine/reactor-round-trip', 'p50', 'postMessage'),
   figure('the same, beside two threads in C++', 'spine/reactor-round-trip', 'p50', 'C++ seq_cst'),
@@ -44,7 +44,7 @@ const COLUMNS = 120;
 const BEGIN = '<!-- Made by scripts/figures.mjs from bench/results/. -->';
 const END = '<!-- End of what scripts/figures.mjs has made. -->';
 
-/** The newest results of a suite: files are named after their day. */
+/** The newest results of a suite. The names of files begin with their dates. */
 export function readResults(folder, suite) {
   const isResult = new RegExp(`^\\d{4}-\\d\\d-\\d\\d-${suite}\\.json$`);
   const file = readdirSync(folder).filter((name) => isResult.test(name)).toSorted().at(-1);
@@ -55,7 +55,7 @@ export function readResults(folder, suite) {
   return { file, rows: JSON.parse(readFileSync(join(folder, file), 'utf8')) };
 }
 
-/** Two figures that count, and the units that people read. */
+/** A value with two significant digits, in a unit that people read. */
 export function show(value, unit) {
   if (value === null || value === undefined) return '';
   if (value === 0) return unit.startsWith('1/') ? `0/${unit.slice(2)}` : `0 ${unit}`;
@@ -76,7 +76,7 @@ function scale(value, unit) {
   return { value: all / factor, unit: name };
 }
 
-/** Three digits from 100 on, else two: 1234 is 1,230 and 0.0567 is 0.057. */
+/** Three significant digits from 100 on, and otherwise two: 1234 becomes 1,230 and 0.0567 becomes 0.057. */
 export function digits(value) {
   const rounded = Number(value.toPrecision(Math.abs(value) >= 100 ? 3 : 2));
   if (rounded !== 0 && (Math.abs(rounded) < 1e-4 || Math.abs(rounded) >= 1e12)) return rounded.toExponential();
@@ -97,7 +97,7 @@ function aimOf({ target, unit }) {
   return `${bounds.join(', ')}${target.isMet ? '' : ', **missed**'}`;
 }
 
-/** Breaks a paragraph at 120 columns, as the other pages are. */
+/** Breaks a paragraph at 120 columns, as in the other pages. */
 function wrap(text) {
   const lines = [''];
   for (const word of text.split(' ')) {
@@ -108,23 +108,23 @@ function wrap(text) {
   return lines.join('\n');
 }
 
-/** "connections 64, source epoll": of these parameters, those that the row has. */
+/** Those of these parameters that the row has, as "connections 64, source epoll". */
 function paramsOf({ params }, names) {
   const text = (value) => (typeof value === 'number' ? value.toLocaleString('en-US') : value);
   return names.filter((name) => name in params).map((name) => `${name} ${text(params[name])}`).join(', ');
 }
 
-/** The names of the parameters of a bench: those that are the same in all its rows, and those that are not. */
+/** The names of the parameters of a bench: those that are the same in all rows, and those that differ. */
 function paramNames(rows) {
   const names = [...new Set(rows.flatMap(({ params }) => Object.keys(params)))];
   const isFixed = (name) => rows.every(({ params }) => params[name] === rows[0].params[name]);
   return { fixed: names.filter(isFixed), varying: names.filter((name) => !isFixed(name)) };
 }
 
-/** The parameters of a row that tell it from the others of its bench. */
+/** The parameters of a row in which it differs from others of its bench. */
 export const varyingParams = (row, rows) => paramsOf(row, paramNames(rows).varying);
 
-/** One bench: what is the same in all its rows stands above the table, what varies in it. */
+/** One bench. What is the same in all rows is above its table, and what differs is in the table. */
 function benchTable(rows) {
   const names = paramNames(rows);
   const fixed = paramsOf(rows[0], names.fixed);
@@ -198,7 +198,7 @@ export function highlightsTable(results) {
   return ['| figure | Percore | baseline | factor |', '|---|---|---|---|', ...lines].join('\n');
 }
 
-/** The README with its table made anew. Throws where it has no place for it. */
+/** The README with a new table. Throws if it has no place for the table. */
 export function readmeWith(readme, table) {
   const [before, rest] = readme.split(BEGIN);
   const after = rest?.split(END)[1];
@@ -206,7 +206,7 @@ export function readmeWith(readme, table) {
   return `${before}${BEGIN}\n\n${table}\n\n${END}${after}`;
 }
 
-/** The newest results of every suite, by its name. */
+/** The newest results of all suites, by name. */
 export function allResults(root) {
   return Object.fromEntries(SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]));
 }

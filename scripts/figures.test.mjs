@@ -1,4 +1,4 @@
-// The pages that are made from results say what the results say.
+// Checks that the pages which are made from results agree with the results.
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { SUITES, allResults, digits, figuresPage, pagesOf, readmeWith, show } fr
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
 describe('figures', () => {
-  it('are those of the newest results, in docs/figures.md and in the README: else run node scripts/figures.mjs', () => {
+  it('are those of the newest results, on both pages; if not, run node scripts/figures.mjs', () => {
     for (const [path, text] of pagesOf(root)) expect(readFileSync(path, 'utf8') === text, path).toBe(true);
   });
 
@@ -26,7 +26,7 @@ describe('figures', () => {
     expect(rows.length).toBe(SUITES.reduce((sum, { name }) => sum + results[name].rows.length, 0));
   });
 
-  it('are shown with the digits that count, in units that people read', () => {
+  it('are shown with the significant digits, in units that people read', () => {
     expect([0.0567, 1234, 99.6, 4, 2.5e-8].map(digits)).toEqual(['0.057', '1,230', '100', '4', '2.5e-8']);
     const shown = [
       ['541 ns', 541.2, 'ns'], ['48 µs', 48_100, 'ns'], ['900 ns', 0.9, 'us'], ['8.1 ms', 8.1, 'ms'],
@@ -36,7 +36,7 @@ describe('figures', () => {
     expect(shown.map(([, value, unit]) => show(value, unit))).toEqual(shown.map(([text]) => text));
   });
 
-  it('leave the rest of the README as it is, and are refused where there is no place for them', () => {
+  it('leave the rest of the README as it is, and are refused if it has no place for them', () => {
     const readme = readFileSync(join(root, 'README.md'), 'utf8');
     const other = readmeWith(readme, 'TABLE');
     expect(other).toContain('\n\nTABLE\n\n');

@@ -1,5 +1,5 @@
-// Writes the numbers of the layout table that other languages need into the header and the module of foreign/, between
-// the marks <layout> and </layout>. src/queues/foreign.test.ts fails where they differ from the table.
+// Writes those numbers of the layout table that other languages need into the header and the module in foreign/,
+// between the marks <layout> and </layout>. src/queues/foreign.test.ts fails if they differ from the table.
 //
 //     node scripts/foreign-layout.mjs
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import * as ring from '../dist/src/queues/ring.js';
 /** `startTicks` -> `START_TICKS`. */
 const upper = (name) => name.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toUpperCase();
 
-/** All numbers by their names. */
+/** All numbers, by their names. */
 export function foreignNumbers() {
   const numbers = {
     QUEUE_FILE_MAGIC_VALUE: layout.QUEUE_FILE_MAGIC, QUEUE_FILE_VERSION_VALUE: layout.QUEUE_FILE_VERSION,
@@ -36,7 +36,7 @@ export function foreignNumbers() {
   return numbers;
 }
 
-/** The files with the numbers in them: path and text. */
+/** The paths of the files, and their texts with the numbers. */
 export function foreignFiles() {
   const numbers = Object.entries(foreignNumbers());
   return [

@@ -1,19 +1,19 @@
-// Which of the seeded bugs of test/explorer/mutants.ts do ordinary tests find? The explorer finds all of them; a bug
-// that unit tests find as well proves little about it.
+// Finds out which of the seeded bugs in test/explorer/mutants.ts ordinary tests find. The explorer finds all of them,
+// but a bug that unit tests find as well proves little about it.
 //
 //   node scripts/mutants-against-unit-tests.mjs [--alone] [--together] [--only units|models] [--from N] [--count N]
 //   [--unchecked]
 //
-// After a build; minutes to an hour. Fails when a unit test finds a bug that is marked to be found by the explorer
-// alone; with `--alone` only those are planted. With `--together` as many as do not touch the same text are planted at
-// once, and one by one only where a test then fails: quicker, and nearly as good, since a bug can hide another.
-// `--unchecked` leaves out the run without any bug, for the later parts of a run in parts.
+// To be run after a build; it takes from minutes to an hour. It fails if a unit test finds a bug that is marked as
+// found by the explorer alone; with `--alone` only such bugs are planted. With `--together` as many bugs are planted at
+// once as do not touch the same text, and one by one only if a test then fails. That is quicker and nearly as good; a
+// bug may hide another one. `--unchecked` leaves out the run without any bug, for the later parts of a run in parts.
 //
-// Each bug is put into a copy of dist/, and there the tests beside the queues run (for parking.js those of parking):
-// first unit tests, then, if these find nothing, model tests. Tests on several threads, with processes or for hours
-// (*.process, *.stress) are left out: they find such bugs by luck, or not at all. A run that hangs has found the bug.
-// Seeds that change the order of calls in the explorer's own scenario have no text for a unit test to meet; they are
-// counted by themselves.
+// Each bug is put into a copy of dist/, where the tests beside the queues run (for parking.js those of parking): first
+// unit tests and then, if these find nothing, model tests. Tests with processes or that run for hours (*.process,
+// *.stress) are left out, since they find such bugs by luck or not at all. A run that hangs has found the bug. Seeds
+// that change the order of calls in the explorer's own scenario change no text that a unit test runs; they are counted
+// separately.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -40,7 +40,7 @@ process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 cpSync(join(root, 'dist'), join(scratch, 'dist'), { recursive: true });
 // Each module in its place again, where tests import the packed ones (scripts/pack/).
 cpSync(join(scratch, 'dist', 'modules'), join(scratch, 'dist', 'src'), { recursive: true });
-// The addon too is a copy: a build meanwhile may give it another layout.
+// The addon is a copy too, since a build meanwhile may give it another layout.
 cpSync(
   join(root, 'native', 'build', 'Release', 'percore.node'), join(scratch, 'native', 'build', 'Release', 'percore.node'),
 );
@@ -49,7 +49,7 @@ for (const shared of ['node_modules', 'package.json', 'vitest.config.mjs', 'scri
 mkdirSync(join(scratch, 'reports'));
 
 const folders = { queues: join(scratch, 'dist', 'src', 'queues'), reactor: join(scratch, 'dist', 'src', 'reactor') };
-// What has no ring between threads in it cannot meet these bugs.
+// Tests without a ring between threads cannot meet these bugs.
 const without = /^(pipe|struct|codec|msgpack|deque|window|in-thread|value-codec)|\.(stress|process)\.test\.js$/;
 const tests = readdirSync(folders.queues).filter((name) => name.endsWith('.test.js') && !without.test(name));
 const models = tests.filter((name) => name.endsWith('.model.test.js')).map((name) => join(folders.queues, name));
@@ -94,7 +94,7 @@ if (isMarkedWrongly) {
   process.exitCode = 1;
 }
 
-/** Who finds these bugs, planted at once, and how. */
+/** Which tests find these bugs when they are planted at once, and how. */
 async function look(batch) {
   const seeds = batch.flatMap(({ run: { seeds } }) => seeds);
   if (seeds.length === 0) return { found: 'no text to change' };
@@ -111,7 +111,7 @@ async function look(batch) {
   }
 }
 
-/** Bugs that can be planted at once, each batch with the others that leave its text as it is. */
+/** Sorts bugs into batches that can be planted at once, since none changes the text of another. */
 function batches(all) {
   const made = [];
   for (const mutant of all) {
@@ -135,7 +135,7 @@ function canPlant(seeds) {
   }
 }
 
-/** Changes the text of the copy; returns what puts it right again. */
+/** Changes the text of the copy; returns a function that restores it. */
 function plant(seeds) {
   const paths = [...new Set(seeds.map(({ file }) => file))].map((file) =>
     join(file === 'parking.js' ? folders.reactor : folders.queues, file),
@@ -146,12 +146,12 @@ function plant(seeds) {
   return () => kept.forEach(([path, text]) => writeFileSync(path, text));
 }
 
-/** Runs test files up to the first failure: its name, or undefined when all have passed. */
+/** Runs test files up to the first failure. Returns its name, or undefined if all have passed. */
 async function run(files, name) {
   const report = join(scratch, 'reports', `${name}-${Date.now()}.json`);
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
   const options = ['--bail=1', `--testTimeout=${TEST_MS}`, '--no-isolate', '--reporter=json', `--outputFile=${report}`];
-  // A group of its own: a test that spins for ever is in a child of the child.
+  // It needs a process group of its own, since a test that spins for ever is in a child of the child.
   const child = spawn(process.execPath, [vitest, 'run', ...files.map((file) => relative(scratch, file)), ...options], {
     cwd: scratch, stdio: 'ignore', detached: true,
   });
@@ -173,7 +173,7 @@ async function run(files, name) {
       if (status === 'failed') return `${file.split('/').at(-1)}: ${message.split('\n')[0]}`;
     }
   } catch {
-    // The test process ended without a report: it crashed, which is a finding too.
+    // If the test process has ended without a report, it has crashed, which is a finding too.
   }
   return `exit code ${code}`;
 }

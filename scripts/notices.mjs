@@ -1,8 +1,10 @@
-// The notices of the libraries whose code is part of what we ship: THIRD-PARTY-NOTICES.txt.
+// Makes THIRD-PARTY-NOTICES.txt: the notices of the libraries whose code is part of the packages.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The folders of the packages in node_modules from which esbuild has put code into these files, by its metafile. */
+/**
+ * The folders of those packages in node_modules whose code esbuild has put into these files, according to its metafile.
+ */
 export function packagesOf({ outputs }) {
   const used = Object.values(outputs).flatMap(({ inputs }) =>
     Object.entries(inputs).filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path));
@@ -10,7 +12,7 @@ export function packagesOf({ outputs }) {
   return [...new Set(folders)].filter((folder) => folder !== undefined);
 }
 
-/** The text of the notices of these packages. Throws where a package says too little about its licence. */
+/** The notices of these packages. Throws if a package says too little about its licence. */
 export function noticesOf(root, folders) {
   const notices = new Map(folders.map((folder) => {
     const path = join(root, folder);
@@ -24,7 +26,9 @@ export function noticesOf(root, folders) {
   return `This package holds code of the libraries below, each under its own licence.\n\n${parts.join('\n')}`;
 }
 
-/** The notice of a package that says in its manifest alone that it is under the MIT licence, whose text is our own. */
+/**
+ * The notice of a package that says only in its manifest that it has the MIT licence. The text is that of our licence.
+ */
 function withoutFile(root, { name, license, author }) {
   const holder = (author?.name ?? author)?.replace(/ *[<(].*$/, '');
   if (license !== 'MIT' || !holder) throw new Error(`${name} has no licence file, and its code is in the bundle`);

@@ -1,9 +1,9 @@
-// Makes what is published: the package `percore`, and one package a platform with the compiled addon, as tarballs in
-// artifacts/. After a build.
+// Makes what is published: the package `percore`, and for each platform a package with the compiled addon, as tarballs
+// in artifacts/. To be run after a build.
 //
-//   npm run package                          all platforms, by the cross compiler
+//   npm run package                          all platforms, with the cross compiler
 //   npm run package -- linux-x64-gnu         the main package and these platforms
-//   npm run package -- --own                 the main package and this platform, with the addon as it is built here
+//   npm run package -- --own                 the main package and this platform, with the addon that was built here
 //
 // `--own` is for tests: that addon needs a glibc as new as this machine's.
 import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';

@@ -1,10 +1,10 @@
-/** The plot of docs/peers.md: how many times ours is ahead of each peer, on one logarithmic axis, with the spread. */
+/** The plot in docs/peers.md: how many times ours is ahead of each peer, on one logarithmic axis, with the spread. */
 import { digits } from './figures.mjs';
 import { aheadOf, escape } from './docs/plots.mjs';
 
 const [WIDTH, LABELS, RIGHT, ROW, HEAD, TOP] = [900, 300, 70, 18, 30, 34];
 const [AHEAD, BEHIND] = ['#2a9d6f', '#d9822b'];
-/** Beyond these a dot stands at the edge, with its number beside it. */
+/** A dot beyond these limits is drawn at the edge, with its number beside it. */
 const [LEAST, MOST] = [0.01, 1000];
 
 const at = (factor) => {
@@ -13,7 +13,7 @@ const at = (factor) => {
 };
 
 /**
- * The text of an SVG file, of groups of rows that have the same bench, metric and parameters.
+ * The text of an SVG file with groups of rows that have the same bench, metric and parameters.
  * @param {{ title: string, rows: object[] }[]} groups
  */
 export function plotOf(groups) {

@@ -13,7 +13,7 @@ function titleOf([{ name, metric, params }]) {
   return `${name}${where}${metric === 'rate' || metric === 'time' ? '' : `, ${metric}`}`;
 }
 
-/** Ours, then each peer, the fastest first. */
+/** Ours, and then each peer, the fastest first. */
 function tableOf(rows) {
   const { unit, better } = rows[0];
   const factor = (value) => (better === 'higher' ? -value : value);
@@ -32,23 +32,23 @@ ${lines.join('\n')}
 `;
 }
 
-/** The page, and the plot that it shows, of the rows of a file of results. */
+/** The page and its plot, made of the rows in a file of results. */
 export function pageOf({ file, rows }) {
   const measured = rows.filter(({ ratio }) => ratio !== null);
   const refused = rows.filter(({ ratio }) => ratio === null);
   const keyOf = ({ name, metric, params }) => JSON.stringify([name, metric, params]);
   const groups = [...new Set(measured.map(keyOf))].map((key) => measured.filter((row) => keyOf(row) === key));
   const { context, runs } = measured[0];
-  /** What the notes of the rows say after such a word, each once. */
+  /** What the notes of the rows say after a given word, each text once. */
   const said = (pattern) => [
     ...new Set(measured.flatMap(({ note }) => pattern.exec(note ?? '')?.[1].split(', ') ?? [])),
   ].filter((each) => each !== '').toSorted();
   const versions = said(/^(?:versions: )?([^;]*)/);
   const missing = said(/left out, [^:]*: ([^;]*)/);
-  /** Of each bench the usual capacity, and medians. */
+  /** For each bench the rows with the usual capacity, and those of medians. */
   const drawn = groups.filter(([{ metric, params }]) => metric !== 'p99' && params.capacity !== 2048);
 
-  /** More than one core's worth of other work at the start. */
+  /** True if there was more other work at the start than one core can do. */
   const busy = context.loadBefore < 1 ? '' : ` **Others used the
 machine at the same time**: it shows that all of it works, and only roughly who is ahead.`;
 

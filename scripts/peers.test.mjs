@@ -1,4 +1,4 @@
-/** docs/peers.md and its plot: they are those of the newest results, and say who is ahead and who was left out. */
+/** docs/peers.md and its plot are made of the newest results, and say who is ahead and who was left out. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const DOT = /<text x="\d+" y="\d+" text-anchor="end">(.*?)<\/text>.*?<circle cx=
 const dots = (plot) => [...plot.matchAll(DOT)].map(([, peer, x, color]) => ({ peer, x: Number(x), color }));
 
 describe('docs/peers.md', () => {
-  it('is made of the newest results, as is its plot: else run node scripts/peers.mjs', () => {
+  it('is made of the newest results, as is its plot; if not, run node scripts/peers.mjs', () => {
     for (const [path, text] of pagesOf(root)) expect(readFileSync(path, 'utf8') === text, path).toBe(true);
   });
 
@@ -38,7 +38,7 @@ describe('docs/peers.md', () => {
     expect(new Set(all.map(({ x, color }) => `${x > equal} ${color}`)).size).toBe(2);
   });
 
-  it('names versions once, what was left out, and rows without a figure', () => {
+  it('names each version once, what was left out, and rows without a figure', () => {
     const { page } = pageOf({
       file: 'x.json',
       rows: [

@@ -1,5 +1,5 @@
-// The tests that run on the portable backend as well as natively: `node scripts/test.mjs --portable`. Parts of file
-// names. What is missing there, as docs/guide/portable.md says, is not among them.
+// The tests that also run on the portable backend: `node scripts/test.mjs --portable`. The list has parts of file
+// names. Tests of what that backend lacks, as docs/guide/portable.md says, are not in it.
 export const portableTests = [
   'dist/src/portable/', 'reactor/messages.test', 'reactor/call-stream', 'reactor/call-service', 'reactor/runtime-calls',
   'reactor/restart.test', 'reactor/queues-inside', 'reactor/idle-strategy', 'tasks/process.real', 'bus/topics',

@@ -1,5 +1,5 @@
-// Writes the listing of the public surface anew: what each entry of package.json exports, with the members that can be
-// seen. After a build.
+// Writes the listing of the public surface anew: what each entry of package.json exports, with the members that users
+// see. To be run after a build.
 //
 //   npm run surface
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What Vitest found, for scripts/test-run.mjs: written as JSON to the file that PERCORE_TEST_REPORT names. Vitest's own
-// JSON reporter does not say which file's process ended in the middle, nor what nobody caught.
+// Writes what Vitest has found as JSON to the file that PERCORE_TEST_REPORT names, for scripts/test-run.mjs. Vitest's
+// own JSON reporter tells neither which file's process has ended in the middle, nor which errors nobody has caught.
 import { writeFileSync } from 'node:fs';
 
 export default class TestReporter {
@@ -19,7 +19,7 @@ export default class TestReporter {
           suite.errors().map(({ message }) => ({ name: suite.fullName, state: 'failed', message: firstLine(message) })),
         ),
       })),
-      // Those that say of no file that it was theirs. A process that was ended is one; its file is known as broken.
+      // Errors that belong to no file. The end of a process is one of them; its file is already known as broken.
       unhandled: unhandled.filter((error) => !error.VITEST_TEST_PATH).map(({ message }) => firstLine(message)),
     };
     writeFileSync(process.env.PERCORE_TEST_REPORT, JSON.stringify(report));
@@ -31,7 +31,7 @@ function brokenBy(module, unhandled) {
   if (module.errors().length > 0) return firstLine(module.errors()[0].message);
   const thrown = unhandled.find((error) => error.VITEST_TEST_PATH === module.moduleId);
   if (thrown !== undefined) return `uncaught: ${firstLine(thrown.message)}`;
-  // Vitest turns an exit into this error of the test.
+  // Vitest turns an exit of the process into this error of the test.
   const exit = tests.flatMap((test) => test.result().errors ?? [])
     .find(({ message }) => message.startsWith('process.exit unexpectedly'));
   if (exit !== undefined) return firstLine(exit.message);

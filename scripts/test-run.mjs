@@ -1,6 +1,6 @@
-// Runs test files, tries those with failed tests again, and judges. One slow moment of a shared machine fails one of
-// some thousand tests, and must not fail all; what fails two times is wrong. A file whose process crashed is not tried
-// again: a crash that comes now and then is a fault.
+// Runs test files, tries those with failed tests again, and decides whether all is well. One slow moment of a shared
+// machine may fail one of some thousand tests, and must not fail them all; but what fails twice is wrong. A file whose
+// process has crashed is not tried again, since a crash is a fault even if it is rare.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,16 +8,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** So many times in a row a file with failed tests must pass, alone. */
+/** A file with failed tests must then pass so many times in a row, alone. */
 const ATTEMPTS = 3;
-/** So many files with failed tests are more than a slow moment, and none of them is tried again. */
+/** If so many files have failed tests, it was more than a slow moment, and none of them is tried again. */
 const MOST_RETRIED = 5;
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 const reporter = fileURLToPath(new URL('test-reporter.mjs', import.meta.url));
 
 /**
- * Runs Vitest in `root` with these arguments. Tells `say` in a line each what failed, what was unsteady (it failed, and
- * then passed each time) and which files took longest; answers how many tests passed and failed.
+ * Runs Vitest in `root` with these arguments. Calls `say` with a line for each test that failed, for each that was
+ * unsteady (it failed, and then passed each time), and for the files that took longest. Returns how many tests passed
+ * and failed.
  */
 export async function runTests({ root, args, env = process.env, say, output = 'inherit' }) {
   const { report, status } = await runVitest(root, args, env, output);
@@ -63,7 +64,7 @@ export async function runTests({ root, args, env = process.env, say, output = 'i
     failed++;
     say(`FAILED: ${message}`);
   }
-  // Something that no list knows: no test file was found, for example.
+  // Something else went wrong; for example, no test file was found.
   if (status !== 0 && failed === 0 && !report.files.some(mayBeTriedAgain)) {
     failed++;
     say(`FAILED: Vitest ended with ${status}`);
@@ -77,7 +78,7 @@ export async function runTests({ root, args, env = process.env, say, output = 'i
   return { passed, failed };
 }
 
-/** What did not pass. A test that is skipped does not count as passed. */
+/** The tests that did not pass. A skipped test does not count as passed. */
 const wrongOf = (file) => [...file.tests.filter(({ state }) => state !== 'passed'), ...file.hooks];
 const mayBeTriedAgain = (file) => file.broken === undefined && wrongOf(file).some(({ state }) => state === 'failed');
 
@@ -102,7 +103,7 @@ function reportAt(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    // None was written: said by whoever asked.
+    // There is no report, which the caller will say.
     return undefined;
   }
 }

@@ -1,11 +1,11 @@
-// What becomes of test files that fail once, always, or with their process: real ones, run by Vitest.
+// What happens to test files that fail once, that always fail, or whose process ends. Vitest runs real files.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runTests } from './test-run.mjs';
 
-/** Texts of test files; `times` is how often the file was loaded. */
+/** The texts of test files. `times` is how often the file was loaded. */
 const FILES = {
   good: "it('a', () => {}); it('b', () => {});",
   once: "it('a', () => expect(times).not.toBe(1)); it('b', () => {});",
@@ -25,7 +25,7 @@ let outcome;
 const lines = [];
 const saidOf = (name) => lines.filter((line) => line.includes(` ${name}.test.mjs: `));
 const runsOf = (name) => readFileSync(join(folder, name), 'utf8').length;
-// As from a shell: nothing of the Vitest that runs this test.
+// The environment of a shell, without anything of the Vitest that runs this test.
 const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/VITEST|NODE_OPTIONS/.test(key)));
 
 beforeAll(async () => {
@@ -48,21 +48,21 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-it('runs what passes once', () => {
+it('runs a file that passes only once', () => {
   expect([runsOf('good'), saidOf('good')]).toEqual([1, []]);
 });
 
-it('takes a file that failed once, and then passes three times, for passed, and names it', () => {
+it('counts a file that fails once and then passes three times as passed, and names it', () => {
   expect(saidOf('once')).toEqual(['UNSTEADY: once.test.mjs: a: expected 1 not to be 1 // Object.is equality']);
   expect(runsOf('once')).toBe(4);
 });
 
-it('does not when it fails again', () => {
+it('does not do so if it fails again', () => {
   expect(saidOf('twice')).toEqual(['FAILED: twice.test.mjs: a: expected [ 1, 3 ] to not include 1']);
   expect(runsOf('twice')).toBe(3);
 });
 
-it('tries what always fails once more, and no further', () => {
+it('tries a file that always fails only once more', () => {
   expect(saidOf('always')).toEqual(['FAILED: always.test.mjs: a: expected 1 to be 2 // Object.is equality']);
   expect(runsOf('always')).toBe(2);
 });
@@ -76,13 +76,14 @@ it.for([
   expect(saidOf(name)[0]).toMatch(what);
 });
 
-it('counts a test that is left out as failed', () => {
+it('counts a skipped test as failed', () => {
   expect([saidOf('skipped'), runsOf('skipped')]).toEqual([['FAILED: skipped.test.mjs: a: skipped'], 1]);
 });
 
-it('counts tests: those of the unsteady file as passed', () => {
-  // Two of "good" and of "once", one of "twice" and of "skipped", and the one that ended before something was thrown.
+it('counts tests, and those of the unsteady file as passed', () => {
+  // Passed: two of "good" and of "once", one of "twice" and of "skipped", and one that ended before something was
+  // thrown.
   expect(outcome.passed).toBe(7);
-  // One of each of the other seven; Vitest may report the end of a process once more, without its file.
+  // Failed: one of each of the other seven. Vitest may report the end of a process once more, without its file.
   expect(outcome.failed).toBeGreaterThanOrEqual(7);
 });

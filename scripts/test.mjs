@@ -22,7 +22,7 @@ const names = isPortable && named.length === 0 ? portableTests : named;
 const projects = process.argv.filter((argument) => argument.startsWith('--project='));
 const files = [...testsBelow('dist'), ...testsBelow('scripts'), ...testsBelow('test')];
 const filters = isStress && names.length === 0 ? files.filter(hasLongForm) : names;
-// A test that was renamed, and would be left out without a word.
+// Without this, a test that was renamed would be left out silently.
 const unknown = names.filter((name) => !files.some((file) => file.includes(name)));
 for (const name of unknown) say(`FAILED: no test file is called ${name}`);
 
@@ -47,7 +47,7 @@ else if (sanitized !== undefined) {
 say(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Its exit code, 1 if a signal ended it. */
+/** The exit code of a process; 1 if a signal has ended it. */
 function sanitize() {
   const args = [join(root, 'native/test/run-sanitized.mjs'), ...(isStress ? ['100000'] : [])];
   const child = spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env });

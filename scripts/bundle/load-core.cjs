@@ -1,16 +1,16 @@
-// Gives percore-core.cjs, which holds nearly all of the package: once a thread, whoever imports what.
+// Loads percore-core.cjs, which contains nearly all of the package, once in each thread, whatever is imported there.
 //
-// A reactor's thread is given the code that V8 has compiled for the thread that started it (`workerData.code`): reading
-// it takes a fifth of the time that compiling a megabyte of text takes, and ES modules know nothing like it before Node
-// 22. In a bundle of an application there is no such file, and it is a module among others; there `require` may be
-// missing for all but such modules.
+// A reactor's thread is given the code that V8 has compiled for the thread that started it (`workerData.code`). Reading
+// that takes a fifth of the time that compiling a megabyte of text takes; ES modules have nothing like it before Node
+// 22. In the bundle of an application there is no such file, since the script is a module among others, and `require`
+// may exist only for such modules.
 'use strict';
 const { existsSync, readFileSync } = process.getBuiltinModule('node:fs');
 const { join } = process.getBuiltinModule('node:path');
 const vm = process.getBuiltinModule('node:vm');
 const { isMainThread, workerData } = process.getBuiltinModule('node:worker_threads');
 
-/** Of the text of percore-core.cjs: code for another one would be taken for its own if that is as long. */
+/** A hash of the text of percore-core.cjs. V8 would accept code for another text if that has the same length. */
 const BUILD = 'THE_BUILD';
 /** A word of own-code.ts: the code can be read. */
 const THERE = 1;
@@ -30,10 +30,10 @@ function run() {
   const module = { exports: {} };
   script.runInThisContext()(
     module.exports, require, module, path, __dirname, { build: BUILD, script },
-    // A script that comes from compiled code cannot import by itself.
+    // A script that was made from compiled code cannot import by itself.
     (name) => import(name),
   );
-  // For whoever looks into a slow start.
+  // For those who investigate a slow start.
   const came = code === undefined ? 'compiled' : script.cachedDataRejected ? 'refused' : 'given';
   Object.assign(module.exports.percoreModule, { build: BUILD, code: came });
   return module.exports;
@@ -46,7 +46,7 @@ function run() {
 function takeCode() {
   const given = isMainThread ? undefined : workerData?.code;
   if (given?.build !== BUILD) return undefined;
-  // The thread's own now: nobody else needs it.
+  // Take it out of workerData: nobody else needs it.
   delete workerData.code;
   const state = new Int32Array(given.state);
   // Pairs with the store in own-code.ts. That thread may be busy with something else: to compile is not so dear that it

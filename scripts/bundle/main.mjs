@@ -1,11 +1,12 @@
-// The package's few files. Nearly all of the code is in one script, and what users import are faces of it:
+// Makes the few files of the package. Nearly all of the code is in one script; the files that users import only export
+// parts of it:
 //
 //     dist/percore/index.js           import core from './load.cjs'; export const { … } = core;
-//     dist/percore/load.cjs           runs the script once a thread, from compiled code where there is some
-//     dist/percore/percore-core.cjs   all that queues, timers, io, the reactor and what is above them consist of
-//     dist/percore/nats.js …          what is seldom needed, as modules that take from the core what it has
+//     dist/percore/load.cjs           runs the script once in each thread, from compiled code if there is any
+//     dist/percore/percore-core.cjs   the code of queues, timers, io, the reactor and everything above them
+//     dist/percore/nats.js …          code that is seldom needed, as modules that import from the core what it has
 //
-// So each class exists once in a thread, whoever imports it, by whatever entry.
+// So each class exists only once in a thread, whoever imports it and by whichever entry.
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -15,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 const LOADER = join(dirname(fileURLToPath(import.meta.url)), 'load-core.cjs');
 const IMPORT = /^(?:import|export)\s+\{([^}]*)\}\s+from\s+['"](\.[^'"]+)['"];?$/gm;
 const IMPORT_ALL = /^export\s+\*\s+from\s+['"](\.[^'"]+)['"];?$/gm;
-/** Not in the text of programs that are given to threads. */
+/** What is left out of the text of programs for threads. */
 const IMPORT_CALL = /(?<![`'"\w$.])import\(/g;
 const NAMESPACE = 'core';
 
@@ -27,7 +28,7 @@ const NAMESPACE = 'core';
  */
 export async function bundle({ build, compiled, core, faces, others, outdir, options, loader = LOADER }) {
   const inCore = await namesOf(build, core, { ...options, outdir }, compiled);
-  // What the entries export, and what the others take.
+  // What the entries export, and what the others import from the core.
   const used = new Map(core.map((path) => [path, inCore.get(path)]));
   const use = (target, names) => {
     if (inCore.has(target)) used.set(target, [...new Set([...(used.get(target) ?? []), ...names])]);
@@ -86,7 +87,7 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
   };
   const above = { ...options, metafile: true, outdir, plugins: [fromCore] };
   const made = [metafile];
-  // What every thread loads is one file each; the others share what they have besides.
+  // Files that every thread loads are one file each. The others share the rest.
   for (const [name, path] of Object.entries(faces)) {
     made.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
   }
@@ -103,19 +104,22 @@ core.percoreModule.url ??= import.meta.url;
 export default core;
 `;
 
-/** What stands for `import.meta.url` and for `import(…)`, which the script asks its loader for. */
+/** What replaces `import.meta.url` and `import(…)`: the script asks its loader for both. */
 const BANNER = '"use strict";\n'
   + 'var percoreModule = { '
   + 'url: typeof __filename === "string" '
   + '? process.getBuiltinModule("node:url").pathToFileURL(__filename).href : undefined };\n'
   + 'var importModule = typeof percoreImport === "function" ? percoreImport : (name) => import(name);';
 
-/** Of Node's own modules those that few need, each of which costs a thread one to three milliseconds of its start. */
+/**
+ * Those of Node's own modules that are rarely needed. Each would add one to three milliseconds to the start of a
+ * thread.
+ */
 const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|tty)"\));$/gm;
 
 /**
- * The banner has the one `import` that stays. Node's own modules are had without `require`, which a bundle of an
- * application that is an ES module does not have.
+ * The banner has the only `import` that is left. The script gets Node's own modules without `require`, which does not
+ * exist in an application's bundle that is an ES module.
  */
 function withoutRequire(text) {
   const seldom = new Map();
@@ -131,8 +135,8 @@ function withoutRequire(text) {
 }
 
 /**
- * esbuild declares by `var` what the modules have as constants and classes. V8 takes a constant of an outer function
- * into the code that it compiles, and reads a variable each time.
+ * Turns variables into constants. esbuild declares by `var` what the modules have as constants and classes. V8 takes a
+ * constant of an outer function into the code that it compiles, but reads a variable each time.
  */
 function asConstants(text) {
   const writes = (name) => {

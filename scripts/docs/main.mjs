@@ -1,8 +1,8 @@
-// Builds the documentation site: the pages of docs/, and the API, which typedoc reads from the docstrings. A page is in
-// the site as soon as its file is in docs/, under the name of its first heading. Any warning of typedoc, such as a link
-// that leads nowhere, is an error.
+// Builds the documentation site: the pages in docs/, and the API, which typedoc reads from the docstrings. Every file
+// in docs/ becomes a page under the name of its first heading. A warning of typedoc, such as a link that leads nowhere,
+// is an error.
 //
-//   node scripts/docs/main.mjs [FOLDER]       artifacts/site when left out
+//   node scripts/docs/main.mjs [FOLDER]       artifacts/site if left out
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { relative } from 'node:path';
@@ -16,12 +16,12 @@ const out = process.argv[2] ?? 'artifacts/site';
 const root = new URL('../../', import.meta.url);
 process.chdir(fileURLToPath(root));
 const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
-/** The entries that have types, by the names under which users import them. */
+/** The entries with types, by the names under which users import them. */
 const entries = Object.entries(exports).filter(([, { types }]) => types !== undefined).map(([name, { types }]) => ({
   name: name.replace(/^\./, 'percore'),
   source: types.replace('./dist/', '').replace('.d.ts', '.ts'),
 }));
-/** Where a page stands in the navigation, by the folder of its file; a group is the first that fits. */
+/** The group of a page in the navigation, by the folder of its file. The first group that fits is taken. */
 const GROUPS = [
   ['docs/guide/migrating/', 'Coming from another library'], ['docs/guide/', 'Guide'], ['docs/decisions/', 'Decisions'],
   ['docs/', 'About Percore'],
@@ -49,8 +49,8 @@ const app = await Application.bootstrap({
   disableGit: true,
   disableSources: true,
   sort: ['source-order'],
-  // Types that only help to write down others are not exported, and say nothing to a reader. What must have a docstring
-  // is asked below: typedoc would ask it of each field of an object type, too.
+  // Types that only help to write down others are not exported and mean nothing to a reader. What must have a docstring
+  // is checked below, since typedoc would also require one for each field of an object type.
   validation: { notExported: false, invalidLink: true, invalidPath: true, notDocumented: false },
 });
 app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {

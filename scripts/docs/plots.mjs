@@ -1,9 +1,9 @@
 /** A plot for each suite of the page of figures: how many times Percore is ahead of each baseline, with the spread. */
 import { SUITES, readResults, varyingParams } from '../figures.mjs';
 
-/** Percent of the width of a plot that is left free at each end, for the labels of the first and the last tick. */
+/** How many percent of the width of a plot are left free at each end, for the labels of the first and the last tick. */
 const MARGIN = 9;
-/** More labels of ticks than these would meet on a phone. */
+/** The most labels of ticks that do not overlap on a phone. */
 const MOST_TICKS = 6;
 
 export const escape = (text) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
@@ -12,7 +12,7 @@ const times = (factor) => `${factor.toLocaleString('en-US', {
   maximumSignificantDigits: 2, notation: factor >= 1e5 ? 'compact' : 'standard',
 })} ×`;
 
-/** The page with a plot below the heading of each suite. */
+/** Returns the page with a plot below the heading of each suite. */
 export function plotsInto(content) {
   return content.map((part) => ({
     ...part,
@@ -21,22 +21,23 @@ export function plotsInto(content) {
   }));
 }
 
-/** How many times Percore is ahead, whichever direction is better; above 1 is ahead. */
+/** How many times Percore is ahead, whether high or low figures are better; above 1 means ahead. */
 export function aheadOf({ better, ratio, spread }) {
   const of = better === 'higher' ? (value) => value : (value) => 1 / value;
   const ends = spread?.of === 'ratio' ? [of(spread.min), of(spread.max)] : [of(ratio), of(ratio)];
   return { factor: of(ratio), least: Math.min(...ends), most: Math.max(...ends) };
 }
 
-/** What a row is about within its bench: the figure, the parameters that vary between its rows, the baseline. */
+/** The label of a row within its bench: the figure, the parameters that differ between rows, and the baseline. */
 function labelOf(row, rows) {
   const params = varyingParams(row, rows.filter(({ name }) => name === row.name));
   return `${row.metric}${params === '' ? '' : `, ${params}`}: beside ${row.baseline.name}`;
 }
 
 /**
- * Labels are HTML, so that they wrap; places in a plot are percents, so that it is as wide as its container, with
- * letters of the same size everywhere. The style sheet puts the labels beside the plot, or above it on narrow screens.
+ * Labels are HTML, so that they wrap. Positions in a plot are percents, so that it is as wide as its container and
+ * letters have the same size everywhere. The style sheet puts the labels beside the plot, or above it on narrow
+ * screens.
  */
 function plotOf(suite) {
   const all = readResults('bench/results', suite).rows.filter(({ ratio }) => ratio > 0)
@@ -63,7 +64,7 @@ function plotOf(suite) {
       `${grid}<line x1="${x(least)}" x2="${x(most)}" y1="50%" y2="50%" stroke="${color}" stroke-width="3"/>`
       + `<circle cx="${x(factor)}" cy="50%" r="5" fill="${color}"/>`, times(factor));
   });
-  // One line: Markdown ends a block of HTML at the first empty one.
+  // All in one line, since Markdown ends a block of HTML at the first empty line.
   return `How many times Percore is ahead of each baseline: the median, and the least and the most of all pairs. `
     + `Left of "equal" it is behind.\n\n<div class="plot" role="group" aria-label="Ratios of the suite ${suite}">`
     + `${row('', axis, '')}${rows.join('')}</div>\n`;

@@ -1,4 +1,4 @@
-// The addon of one platform, compiled from what native/binding.gyp names.
+// Compiles the addon for one platform, from the sources that native/binding.gyp names.
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
@@ -9,8 +9,8 @@ import { execFile } from 'node:child_process';
 const require = createRequire(import.meta.url);
 
 /**
- * Compiles the addon for `target` into `folder`; promises its path. C++'s own library is linked in, and of the system's
- * nothing is asked but libc. `root` is the checkout.
+ * Compiles the addon for `target` into `folder`; resolves with its path. The C++ library is linked statically, so that
+ * the addon needs nothing of the system except libc. `root` is the checkout.
  */
 export async function compileAddon({ root, target, zig, cache, folder }) {
   const [{ sources, defines }] = JSON.parse(readFileSync(join(root, 'native', 'binding.gyp'), 'utf8')).targets;
@@ -40,7 +40,7 @@ export async function compileAddon({ root, target, zig, cache, folder }) {
   return addon;
 }
 
-/** Where Node's headers are: `npm_config_nodedir`, or beside the Node that runs this. They are the same everywhere. */
+/** The folder with Node's headers: `npm_config_nodedir`, or beside this Node. They are the same on all platforms. */
 function nodeHeaders() {
   const home = process.env.npm_config_nodedir ?? join(dirname(process.execPath), '..');
   return join(home, 'include', 'node');

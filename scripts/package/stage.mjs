@@ -1,13 +1,16 @@
-// The packages as folders and tarballs.
+// Makes the packages, as folders and as tarballs.
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TARGETS } from './targets.mjs';
 import { run } from './zig.mjs';
 
-/** What the manifest of a checkout has and a package has not: how it is built, tested and kept from being published. */
+/**
+ * The parts of a checkout's manifest that a package does not have: how it is built, tested and kept from being
+ * published.
+ */
 const OF_THE_CHECKOUT = ['private', 'scripts', 'devDependencies', 'overrides'];
 
-/** The folder of the main package, made below `out`: JavaScript, types, the command, and the addon's sources. */
+/** Makes the folder of the main package in `out`: JavaScript, types, the command, and the sources of the addon. */
 export function stageMain(root, out) {
   const folder = join(out, 'percore');
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -21,7 +24,7 @@ export function stageMain(root, out) {
   return folder;
 }
 
-/** The folder of the package of one platform: the addon, and what says for whom it is. */
+/** Makes the folder of the package for one platform: the addon, and a manifest that names the platform. */
 export function stagePlatform(root, out, target, addon) {
   const { version, license, engines } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const folder = join(out, target.name);
@@ -42,7 +45,7 @@ export function stagePlatform(root, out, target, addon) {
   return folder;
 }
 
-/** Packs a folder into `out`: the path of the tarball, and its size in bytes. */
+/** Packs a folder into a tarball in `out`. Returns its path, and its size in bytes. */
 export function pack(folder, out) {
   mkdirSync(out, { recursive: true });
   const said = run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], folder);
@@ -50,7 +53,7 @@ export function pack(folder, out) {
   return { path: join(out, filename.replace('@', '').replace('/', '-')), size };
 }
 
-/** A folder of a package, as it would be after an installation. */
+/** Makes the folder of a package as it would be after an installation. */
 export function install(folder, project, name) {
   cpSync(folder, join(project, 'node_modules', name), { recursive: true });
 }

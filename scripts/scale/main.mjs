@@ -1,6 +1,6 @@
-// Writes what docs/scale.md shows: four plots and the tables, from simulated runs and from real processes on this
-// machine. `node scripts/scale/main.mjs` takes some minutes; `--only=simulated` or `--only=real` does one half,
-// `--only=pages` draws what docs/scale/figures.json has. Build before.
+// Makes the four plots and the tables of docs/scale.md, from simulated runs and from real processes on this machine. To
+// be run after a build. `node scripts/scale/main.mjs` takes some minutes; `--only=simulated` or `--only=real` does one
+// half, and `--only=pages` draws what docs/scale/figures.json has.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

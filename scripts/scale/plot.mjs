@@ -5,8 +5,8 @@ const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37', '#8250df'];
 const escaped = (text) => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;');
 
 /**
- * `x`: the ticks; `series`: `{ name, values }`, one value a tick; `y` names the axis and unit. `isLog`: a line is
- * ten times the one below it.
+ * `x` are the ticks; `series` are `{ name, values }` with one value for each tick; `y` names the axis and its unit.
+ * With `isLog` each line stands for ten times the one below it.
  */
 export function plot({ title, x, xName, y, series, isLog = false }) {
   const all = series.flatMap(({ values }) => values);
@@ -55,7 +55,7 @@ export function plot({ title, x, xName, y, series, isLog = false }) {
   return `${[...lines, '</svg>'].join('\n')}\n`;
 }
 
-/** The next of 1, 2, 4, 5, 10, 20, … */
+/** The next larger number of 1, 2, 4, 5, 10, 20, … */
 function niceAbove(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 4, 5, 10].map((step) => step * power).find((step) => step >= value);

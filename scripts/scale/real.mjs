@@ -1,5 +1,5 @@
-// What many reactors cost a real process: address space and memory, the time of their start, and what looking at lanes
-// costs. Run in a process of its own: `node scripts/scale/real.mjs 64` prints one line of JSON.
+// Measures what many reactors cost a real process: address space and memory, the time of the start, and looking at
+// lanes. To be run in a process of its own: `node scripts/scale/real.mjs 64` prints one line of JSON.
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { createRuntime } from '../../dist/src/index.js';
@@ -19,14 +19,17 @@ export default function start(reactor) {
   reactor.spawn({ name: 'sink' }, () => undefined);
 }
 
-/** KiB of the fields of /proc/self/status. */
+/** The values of fields in /proc/self/status, in KiB. */
 function memory() {
   const status = readFileSync('/proc/self/status', 'utf8');
   const field = (name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)[1]);
   return { sizeKiB: field('VmSize'), residentKiB: field('VmRSS'), sharedKiB: field('RssShmem') + field('RssAnon') };
 }
 
-/** Nanoseconds of a pass of this thread's loop, in which the turn looks at its lanes: the least of some rounds. */
+/**
+ * How many nanoseconds a pass of this thread's loop takes, in which the turn looks at its lanes: the least of some
+ * rounds.
+ */
 async function passNs() {
   let least = Infinity;
   for (let round = 0; round < ROUNDS; round++) {
@@ -41,7 +44,7 @@ async function passNs() {
   return least;
 }
 
-/** `reactors` real reactors, then lanes that are made and used. */
+/** Starts `reactors` real reactors, and then makes and uses lanes. */
 export async function measure(reactors) {
   const before = memory();
   const from = performance.now();
@@ -55,7 +58,7 @@ export async function measure(reactors) {
   const fill = async (bands, everybody) => {
     for (let id = 0; id < reactors; id++) await runtime.call('fill', [bands, everybody], { reactor: id });
   };
-  // Each call has made a return lane to the main thread besides.
+  // Each call has also made a return lane to the main thread.
   for (const bands of [1, 8]) {
     await fill(bands, false);
     passes.push({ lanes: reactors * (bands + 1), ns: await passNs() });

@@ -1,5 +1,5 @@
-// Queueing and balance beyond the cores of this machine: a program of keyed tasks under the simulator, in which each
-// thread has a CPU of its own. Times are virtual; docs/scale.md says what they stand for.
+// Measures queueing and balance with more reactors than this machine has cores: a program with keyed tasks runs in the
+// simulator, in which each thread has a CPU of its own. Times are virtual; docs/scale.md says what they mean.
 import { createBalancer, createKeyed, keyedAddress } from '../../dist/src/balance/index.js';
 import { partyLayout } from '../../dist/src/layout.js';
 import { partyOf } from '../../dist/src/reactor/internal.js';
@@ -8,7 +8,7 @@ import { simulate } from '../../dist/src/testing/index.js';
 const SERVICE_NS = 10_000;
 const BUCKETS = 1024;
 const SKEW = 0.6;
-/** Before this the balancer is still learning, and nothing is measured. */
+/** Before this time the balancer is still learning, and nothing is measured. */
 const WARM_NS = 20e6;
 const END_NS = 60e6;
 
@@ -17,14 +17,16 @@ for (let rank = 1, sum = 0; rank <= BUCKETS; rank++) cumulative.push((sum += ran
 
 const YIELD_REQUESTED = partyLayout.fields.yieldRequested.at >> 2;
 
-/** Open-loop Poisson arrivals at every reactor, buckets by Zipf, exponential service; `load`: mean utilisation. */
+/**
+ * Open-loop Poisson arrivals at every reactor, buckets by Zipf, exponential service. `load` is the mean utilisation.
+ */
 export async function runQueues({ reactors, load, isBalanced, seed = 1 }) {
   const waits = [];
   let [refused, run] = [0, 0];
   let helpers;
   const below = () => (helpers.random(2 ** 30) + 1) / 2 ** 30;
   const exponential = (mean) => -mean * Math.log(below());
-  // Which bucket has which rank says the seed, so that neighbours are not all hot.
+  // The seed decides which bucket has which rank, so that hot buckets are not all neighbours.
   const bucketOf = () => {
     const at = below() * cumulative.at(-1);
     let [from, to] = [0, BUCKETS - 1];
@@ -42,7 +44,7 @@ export async function runQueues({ reactors, load, isBalanced, seed = 1 }) {
       if (sentNs > WARM_NS) waits.push(waitedNs);
       run++;
       helpers.work(Math.round(exponential(SERVICE_NS)));
-      // Ends this turn: what one turn sends is seen from its beginning on, which would be too early after long work.
+      // End this turn: what a turn sends is visible from its beginning, which would be too early after long work.
       Atomics.store(words, YIELD_REQUESTED, 1);
     });
     const address = keyedAddress(reactor, 'orders', { priority: 3, capacity: 65_536 });
@@ -51,7 +53,7 @@ export async function runQueues({ reactors, load, isBalanced, seed = 1 }) {
       const arrive = () => {
         for (; nextNs <= reactor.nowNs(); nextNs += exponential(SERVICE_NS / load)) {
           if (nextNs > END_NS) return;
-          // It has come when its time was there, however long this reactor was busy then.
+          // It arrived when it was due, however long this reactor was busy at that time.
           if (address.sendToBucket(bucketOf(), nextNs) !== 0) refused++;
         }
         reactor.timers.at({ deadlineNs: nextNs, priority: 7 }, arrive);
