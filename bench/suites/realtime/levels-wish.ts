@@ -1,14 +1,14 @@
-/** What the rows about levels ask of `levels-process.js`, and what it answers. */
+/** What the rows about levels ask `levels-process.js` to measure, and what it answers. */
 export interface LevelsWish {
   readonly row: 'preempt' | 'spawn-above' | 'spawn-across' | 'lock' | 'lock-blocking' | 'main-liveness';
-  /** By core. */
+  /** The CPU of each core of the app. */
   readonly cpus: readonly [number, number];
   readonly count: number;
   readonly isPreemptive?: boolean;
-  /** Each busy step makes garbage as well. */
+  /** True if each busy step makes garbage as well. */
   readonly makesGarbage?: boolean;
 }
-/** Nanoseconds; `isPreemptive` as it was granted. */
+/** The result: samples in nanoseconds, and whether preemption was granted. */
 export interface LevelsReport {
   readonly p50: number;
   readonly p99: number;
@@ -17,9 +17,9 @@ export interface LevelsReport {
   readonly isPreemptive: boolean;
 }
 
-/** At 80, as cyclictest in the rows beside it, is the higher of the two levels. */
+/** The higher of the two levels has priority 80, as cyclictest has in the rows beside it. */
 export const LOWEST = 79;
-/** Before a message to the level above. */
+/** The pause before a message to the level above. */
 export const ABOVE_PAUSE_NS = 5000;
-/** Before one to another core: so long that it has gone to sleep. */
+/** The pause before a message to another core, which is so long that that core has gone to sleep. */
 export const ACROSS_PAUSE_NS = 200_000;
