@@ -74,9 +74,11 @@ class LongFirst extends BaseSequencer {
 /** How many files at a time that do not mind each other. Half of them wait for something most of the time. */
 const lanes = Number(process.env.PERCORE_TEST_LANES ?? 4);
 const include = ['dist/**/*.test.js', 'scripts/**/*.test.mjs', 'test/**/*.test.mjs'];
+// The long forms take minutes, and longer beside other work.
+const testTimeout = process.env.PERCORE_STRESS === undefined ? 60_000 : 3_600_000;
 // Tests start worker threads of their own, so each file gets a process.
 const shared = {
-  pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000, setupFiles: ['scripts/test-cost.mjs'],
+  pool: 'forks', testTimeout, hookTimeout: 60_000, setupFiles: ['scripts/test-cost.mjs'],
   // What was compiled is imported as it is: only the tests themselves go through Vite.
   server: { deps: { external: [/\/dist\/.*(?<!\.test)\.js$/] } },
 };

@@ -26,7 +26,10 @@ export const TAKES_ALL: unique symbol = Symbol.for('percore.takesAll');
 export const CLAIM_FOR: unique symbol = Symbol.for('percore.claimFor');
 /** A producer, for whoever parks its thread: asks to be told when there is room. */
 export const ASK_FOR_ROOM: unique symbol = Symbol.for('percore.askForRoom');
-/** A consumer, for who parks a producing thread: sets whom to call when there is room that was asked for. */
+/**
+ * A consumer, for who parks a producing thread: sets whom to call when there is room that was asked for; and how many
+ * units must be free before, if nobody ever asks for less.
+ */
 export const ON_ROOM: unique symbol = Symbol.for('percore.onRoom');
 /** A producer, for a queue of several rings: sets whom to call after each publish. */
 export const ON_PUBLISH: unique symbol = Symbol.for('percore.onPublish');

@@ -243,6 +243,22 @@ describe('a fixed queue', () => {
     expect(told, 'one wish, one word').toBe(1);
   });
 
+  it('tells a producer that never asks for less no sooner than there is so much', () => {
+    for (const startSequence of [0, 2 ** 31 - 5, 2 ** 32 - 5]) {
+      const { producer, consumer } = fixed({ capacity: 8, startSequence });
+      let told = 0;
+      consumer[ON_ROOM](() => void told++, 4);
+      while (producer.offer(eight(1)) === OK);
+      expect(producer[ASK_FOR_ROOM](4)).toBe(false);
+      for (let read = 1; read <= 4; read++) {
+        expect(told, `${read - 1} are free`).toBe(0);
+        consumer.poll();
+      }
+      expect(told).toBe(1);
+      expect(producer[ASK_FOR_ROOM](4)).toBe(true);
+    }
+  });
+
   it('withdraws the wish when there was room after all, and needs nobody to hear it', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     producer[ASK_FOR_ROOM](1);

@@ -31,6 +31,8 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   lost = 0;
   /** Called after a release when the producer had asked for room: for whoever parks its thread. Must not throw. */
   protected onRoom: (() => void) | null = null;
+  /** Units that must be free before the producer is told. */
+  private leastRoom = 0;
   protected mask: number;
   /** Sequence of the next record to read. Only this thread uses it. */
   protected next: number;
@@ -120,8 +122,9 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   }
 
   /** See doors.ts. */
-  [ON_ROOM](then: () => void): void {
+  [ON_ROOM](then: () => void, least = 0): void {
     this.onRoom = then;
+    this.leastRoom = least;
   }
 
   /** Moves up to `limit` records to another queue; see link-ends.ts. */
@@ -281,11 +284,22 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
 
   /** Somebody waits for what was just released. */
   private attend(): void {
+    if (this.leastRoom !== 0 && !this.hasLeastRoom()) return;
     // ring.attention: the one whose exchange finds a bit rings, once for each wish; it is set again by who must wait
     // again.
     const flags = Atomics.and(this.words, ATTENTION, ~(PRODUCER_WAITS | FOLLOWER_WAITS));
     if ((flags & FOLLOWER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
     if ((flags & PRODUCER_WAITS) !== 0) this.tellRoom();
+  }
+
+  /**
+   * Whether so much is free that the producer, which waits for no less, would be told to some purpose. If not, its wish
+   * stays for the next release.
+   */
+  private hasLeastRoom(): boolean {
+    // ring.publish: who waits for room has published all that it has committed, so what is free is what it will find.
+    const unread = (Atomics.load(this.words, PRODUCER_CURSOR) - this.next) >>> 0;
+    return this.capacity - unread >= this.leastRoom;
   }
 
   private tellRoom(): void {

@@ -9,6 +9,7 @@ import {
 } from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BYTES, HEAD_BYTES, NAME } from './message.js';
+import { LANE_SHARES } from './lanes.js';
 import { HeardName } from './names.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
@@ -64,7 +65,8 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     const band = this.band = bandOfLane(number);
     this.isReturn = number % LANES_PER_PEER >= RETURN_LANES;
     this.consumer = sub(queue);
-    this.consumer[ON_ROOM](onSpace);
+    // Whoever waits gets a share at once, and would look for less in vain.
+    this.consumer[ON_ROOM](onSpace, queue.capacity / LANE_SHARES);
     this.words = this.consumer.words;
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;

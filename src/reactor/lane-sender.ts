@@ -12,7 +12,7 @@ import { isBytes, lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
-import { goOnWithLane } from './lanes.js';
+import { LANE_SHARES, goOnWithLane } from './lanes.js';
 import { BYTES, CALL_HEAD_BYTES, HEAD_BYTES, NAME, VALUE } from './message.js';
 import { SentNames, type SentName } from './names.js';
 import { notify } from './parking.js';
@@ -31,9 +31,6 @@ const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 const COMMITTED = queueLayout.fields.committed.at >> 2;
 /** The clock is read once in this many unpublished records. */
 const CLOCK_EVERY = 8;
-
-/** A lane is divided into this many shares: whoever has waited for room gets one of them at once. */
-const SHARES = 8;
 
 /** Sends messages. `Outlet` adds calls and answers, and is the only class of which objects are made. */
 export class LaneSender implements RecordMemory, Room, Flushable {
@@ -61,7 +58,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     readonly to: number, lane: number, readonly band: number,
   ) {
     const { shared } = peers;
-    this.line = new WaitingLine(turn.waits, this, shared.laneBytes / SHARES);
+    this.line = new WaitingLine(turn.waits, this, shared.laneBytes / LANE_SHARES);
     const queue = goOnWithLane(shared, to, turn.id, lane);
     // Here the outlet itself decides when to publish: higher bands go first, and whoever publishes also wakes.
     this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });

@@ -3,6 +3,9 @@ import { queueLayout } from '../layout.js';
 import { create, type VariableQueue } from '../queues/index.js';
 import { isLaneMade, laneAt, type SharedRuntime } from './shared.js';
 
+/** A lane is divided into this many shares: whoever has waited for room gets one of them at once. */
+export const LANE_SHARES = 8;
+
 /** The handle of lane `lane` from party `from` to party `to`. */
 export function laneQueue(shared: SharedRuntime, to: number, from: number, lane: number): VariableQueue {
   return {

@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { createProcess } from '../tasks/index.js';
 import type { Reactor } from '../reactor/index.js';
+import { OK, VariableConsumer } from '../queues/index.js';
+import { ON_ROOM } from '../queues/internal.js';
 import { simulate, type Simulation } from './index.js';
 
 interface Town {
@@ -51,6 +53,40 @@ describe('a simulated runtime', () => {
       expect(Math.abs(await runtime.call('count', undefined, { reactor: 1 }) - 600)).toBeLessThanOrEqual(1);
     });
     expect(Number(process.hrtime.bigint() - before) / 1e9).toBeLessThan(300);
+  });
+
+  it('tells who waits for room in a lane once it can go on, and not after each quantum', async () => {
+    const right = VariableConsumer.prototype[ON_ROOM];
+    let told = 0;
+    VariableConsumer.prototype[ON_ROOM] = function (then, least) {
+      right.call(this, () => (told++, then()), least);
+    };
+    const messages = 16_384;
+    let [sent, taken, refused] = [0, 0, 0];
+    // It fills its own lane faster than it reads there. A record takes 32 bytes, and a quantum 16 records.
+    const entry = (reactor: Reactor): void => {
+      reactor.spawnBytes({ name: 'takes' }, () => void taken++);
+      const task = reactor.spawn({ name: 'sends' }, (): number => {
+        for (let i = 0; i < 64 && sent < messages; i++, sent++) {
+          const code = reactor.send('takes', new Uint8Array(16), { reactor: 0 });
+          if (code === OK) continue;
+          refused++;
+          return code;
+        }
+        return sent < messages ? task.send(1) : OK;
+      });
+      task.send(1);
+    };
+    try {
+      await simulate({ entry, reactors: 1, seeds: 1, laneBytes: 32_768 }, async ({ rest }) => {
+        await rest();
+        expect(taken).toBe(messages);
+      });
+    } finally {
+      VariableConsumer.prototype[ON_ROOM] = right;
+    }
+    expect(refused).toBeGreaterThan(10);
+    expect(told).toBeLessThanOrEqual(refused);
   });
 
   it('starts reactors again, and its processes run', async () => {
