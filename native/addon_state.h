@@ -43,6 +43,8 @@ class AddonState : public OwnedDescriptors {
   std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
   // Ends with the environment by a hook of its own.
   BellWatch* bells = nullptr;
+  // What says to other processes, by a lock, that this thread has ends of a queue's file.
+  std::vector<UniqueFd> held;
 };
 
 // This environment's.

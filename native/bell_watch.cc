@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "addon_state.h"
 #include "mapped_file.h"
@@ -107,7 +108,8 @@ void BellWatch::sleepAtBells() {
     MappedFile* const file = MappedFile::of(wait.word);
     for (;;) {
       const int64_t leftNs = wait.untilNs - nowNs();
-      if (leftNs <= 0 || !file || !file->isWhole()) break;
+      // Looked at each time: another process may have put back what stop() has changed.
+      if (leftNs <= 0 || isStopping_ || !file || !file->isWhole()) break;
       const int code = waitForWord(wait.word, wait.seen, std::min(leftNs, kLookNs));
       if (code != -ETIMEDOUT && code != -EINTR) break;
     }
@@ -120,10 +122,17 @@ void BellWatch::sleepAtBells() {
 int BellWatch::watch(UniqueFd process, int32_t token) {
   const std::lock_guard lock(mutex_);
   epoll_event event = {EPOLLIN | EPOLLONESHOT, {.u64 = uint64_t(uint32_t(token))}};
-  if (processes_.empty()) threads_.push_back(quietThread([this] { sleepForProcesses(); }));
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, process.get(), &event) != 0) return -errno;
+  if (!isWatching_) threads_.push_back(quietThread([this] { sleepForProcesses(); }));
+  isWatching_ = true;
   processes_.push_back({std::move(process), token});
   return 0;
+}
+
+void BellWatch::forget(int32_t token) {
+  const std::lock_guard lock(mutex_);
+  // Its descriptor is the only one, so that the epoll instance loses it too.
+  std::erase_if(processes_, [&](const Process& process) { return process.token == token; });
 }
 
 void BellWatch::sleepForProcesses() {
@@ -137,23 +146,40 @@ void BellWatch::sleepForProcesses() {
           [&](const Process& process) { return uint64_t(uint32_t(process.token)) == events[i].data.u64; });
       if (found == processes_.end()) continue;
       tell(found->token);
-      // It stays in the list, so that one thread serves all of them; its descriptor goes.
-      found->fd.reset();
-      found->token = 0;
+      processes_.erase(found);
+      hasEnded_ = true;
     }
+    if (hasEnded_ && frozenAt_) rouse(frozenAt_);
   }
+}
+
+int BellWatch::freeze(int32_t* word, int32_t seen, int64_t timeoutNs) {
+  // Under the lock: one that ends from here on finds where we sleep, and one that has ended before keeps us awake.
+  const auto noteAt = [this](int32_t* at) {
+    const std::lock_guard lock(mutex_);
+    frozenAt_ = at;
+    return std::exchange(hasEnded_, false);
+  };
+  if (noteAt(word)) {
+    noteAt(nullptr);
+    return -ECANCELED;
+  }
+  const int code = waitForWord(word, seen, timeoutNs);
+  return noteAt(nullptr) ? -ECANCELED : code;
+}
+
+// The word grows, as if somebody had rung, also for a thread that is about to sleep. Whoever else waits there looks
+// once more.
+void BellWatch::rouse(int32_t* word) {
+  __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
+  wakeAtWord(word);
 }
 
 void BellWatch::stop() {
   {
     const std::lock_guard lock(mutex_);
     isStopping_ = true;
-    for (int32_t* word : asleep_) {
-      // It grows, as if somebody had rung, also for a thread that is about to sleep. Whoever else waits there looks
-      // once more.
-      __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
-      wakeAtWord(word);
-    }
+    for (int32_t* word : asleep_) rouse(word);
   }
   given_.notify_all();
   const uint64_t one = 1;

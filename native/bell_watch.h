@@ -2,13 +2,15 @@
 // that a process ends. Neither has a descriptor that libuv could watch together with the others, so other threads sleep
 // for it, one for each bell that somebody waits for at this moment and one for all processes. They report through a
 // function of Node-API that may be called from any thread. They sleep in the kernel and cost nothing meanwhile, except
-// for one look a second whether the file still has its length.
+// for one look a second whether the file still has its length. The one for processes also wakes the loop's own thread,
+// where that has frozen at a bell.
 //
 // Not eventfd: a number of one process means nothing in another. Not io_uring's futex, which few kernels have. Source:
 // futex(2), pidfd_open(2).
 #pragma once
 #include <node_api.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -33,6 +35,10 @@ class BellWatch {
   void wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token);
   // Reports `token` once, when this process (a pidfd, which it takes) has ended. 0 or -errno.
   int watch(UniqueFd process, int32_t token);
+  // Reports this token no more, if it has not yet.
+  void forget(int32_t token);
+  // As waitForWord, for this thread; -ECANCELED as soon as a watched process has ended since the last such answer.
+  int freeze(int32_t* word, int32_t seen, int64_t timeoutNs);
 
  private:
   struct Wait {
@@ -47,6 +53,7 @@ class BellWatch {
   void sleepAtBells();
   void sleepForProcesses();
   void tell(int32_t token);
+  static void rouse(int32_t* word);
 
   napi_env env_ = nullptr;
   napi_threadsafe_function tell_ = nullptr;
@@ -57,13 +64,19 @@ class BellWatch {
   std::vector<int32_t*> asleep_;
   std::vector<std::thread> threads_;
   int idle_ = 0;
-  bool isStopping_ = false;
+  std::atomic<bool> isStopping_{false};
   UniqueFd epoll_, stopping_;
   struct Process {
     UniqueFd fd;
     int32_t token;
   };
+  // Those that have not ended.
   std::vector<Process> processes_;
+  bool isWatching_ = false;
+  // Where the loop's thread has frozen, if it has.
+  int32_t* frozenAt_ = nullptr;
+  // A process has ended, and no thread that froze was told.
+  bool hasEnded_ = false;
 };
 
 }  // namespace percore

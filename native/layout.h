@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "e04a1cc6316a3040";
+constexpr char kHash[] = "d08840d3525e629e";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -1169,12 +1169,14 @@ struct Sharer {
   int32_t thread;  // Node's threadId; 0: a process of another language (writes: who joins; reads: supervisors in its process)
   double startTicks;  // when the process began: field 22 of /proc/[pid]/stat, since process numbers are reused (writes: who joins; reads: all)
   double pidNamespace;  // inode of /proc/self/ns/pid: in another namespace the number means another process (writes: who joins; reads: all)
-  char reserved0[40];
+  int32_t isHeld;  // 1: it holds the lock of byte `at` of this sharer (F_OFD_SETLK), which ends with it, and by exec(2) (writes: who joins; reads: all)
+  char reserved0[36];
 };
 static_assert(offsetof(Sharer, processId) == 0);
 static_assert(offsetof(Sharer, thread) == 4);
 static_assert(offsetof(Sharer, startTicks) == 8);
 static_assert(offsetof(Sharer, pidNamespace) == 16);
+static_assert(offsetof(Sharer, isHeld) == 24);
 static_assert(sizeof(Sharer) == 64);
 
 constexpr size_t laneStride(size_t laneBytes) { return sizeof(Queue) + laneBytes + kLineBytes; }

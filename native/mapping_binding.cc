@@ -1,11 +1,14 @@
 // Mapped files for JavaScript. Typed in src/native/mappings.ts.
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <vector>
 
 #include "addon_state.h"
 #include "bell_watch.h"
@@ -34,7 +37,14 @@ static napi_value mapFile(napi_env env, napi_callback_info info) {
 // mappings.allocate(fd, bytes) -> 0 or -errno
 static napi_value allocateFile(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  return args.integer(-posix_fallocate(args.int32(0), 0, off_t(args.int64(1))));
+  // A signal would undo the whole and answer EINTR, and one that comes often, such as a profiler's, would do so for
+  // ever.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int code = posix_fallocate(args.int32(0), 0, off_t(args.int64(1)));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return args.integer(-code);
 }
 
 // mappings.lock(fd) -> 0 or -errno
@@ -61,6 +71,63 @@ static napi_value isWholeFile(napi_env env, napi_callback_info info) {
   size_t length = 0;
   MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
   return args.truth(file && file->isWhole());
+}
+
+// A lock of one byte, which belongs to its descriptor: it goes with the last close, so with the death of its process,
+// with exec(2), and with the environment. Source: fcntl(2), open file description locks.
+static struct flock lockOf(int64_t at) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = off_t(at);
+  lock.l_len = 1;
+  return lock;
+}
+
+// mappings.hold(words, at) -> its number for letGo, or -errno
+static napi_value holdByte(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  int32_t* words = nullptr;
+  size_t length = 0;
+  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  if (!file || args.int64(1) < 0) return args.integer(-EINVAL);
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", file->fd);
+  UniqueFd own(open(path, O_RDWR | O_CLOEXEC));
+  struct flock lock = lockOf(args.int64(1));
+  if (!own || fcntl(own.get(), F_OFD_SETLK, &lock) != 0) return args.integer(-errno);
+  const int fd = own.get();
+  stateOf(env)->held.push_back(std::move(own));
+  return args.integer(fd);
+}
+
+// mappings.letGo(number) -> 0
+static napi_value letGo(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  const int fd = args.int32(0);
+  std::erase_if(stateOf(env)->held, [fd](const UniqueFd& each) { return each.get() == fd; });
+  return args.integer(0);
+}
+
+// mappings.isHeld(words, at) -> 1 while somebody holds that byte, 0, or -errno
+static napi_value isHeld(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  int32_t* words = nullptr;
+  size_t length = 0;
+  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  if (!file || args.int64(1) < 0) return args.integer(-EINVAL);
+  struct flock lock = lockOf(args.int64(1));
+  if (fcntl(file->fd, F_OFD_GETLK, &lock) != 0) return args.integer(-errno);
+  return args.integer(lock.l_type == F_UNLCK ? 0 : 1);
+}
+
+// mappings.descriptor(words) -> the mapping's own, or -EINVAL
+static napi_value descriptorOf(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  int32_t* words = nullptr;
+  size_t length = 0;
+  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  return args.integer(file ? file->fd : -EINVAL);
 }
 
 // mappings.noteHeaders(words, first, bytes, stride, count): what a truncation spoils
@@ -93,7 +160,11 @@ static napi_value waitWord(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   MappedFile* file = nullptr;
   int32_t* word = wordOf(args, &file);
-  return args.integer(word ? waitForWord(word, args.int32(2), nsOf(args.number(3))) : -EINVAL);
+  if (!word) return args.integer(-EINVAL);
+  const int64_t timeoutNs = nsOf(args.number(3));
+  BellWatch* bells = stateOf(env)->bells;
+  return args.integer(
+      bells ? bells->freeze(word, args.int32(2), timeoutNs) : waitForWord(word, args.int32(2), timeoutNs));
 }
 
 // mappings.open(then) -> 0 or -errno
@@ -124,6 +195,13 @@ static napi_value watchProcess(napi_env env, napi_callback_info info) {
   return args.integer(process ? bells->watch(std::move(process), args.int32(1)) : -errno);
 }
 
+// mappings.forgetProcess(token) -> 0
+static napi_value forgetProcess(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  if (BellWatch* bells = stateOf(env)->bells) bells->forget(args.int32(0));
+  return args.integer(0);
+}
+
 // mappings.hasExited(pid) -> 1 when no such process runs, 0 when one does, or -errno
 static napi_value hasExited(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
@@ -140,12 +218,17 @@ void exportMapping(Napi::Env env, Napi::Object exports) {
   mappings.addRaw("allocate", allocateFile);
   mappings.addRaw("lock", lockFile);
   mappings.addRaw("isWhole", isWholeFile);
+  mappings.addRaw("hold", holdByte);
+  mappings.addRaw("letGo", letGo);
+  mappings.addRaw("isHeld", isHeld);
+  mappings.addRaw("descriptor", descriptorOf);
   mappings.addRaw("noteHeaders", noteHeaders);
   mappings.addRaw("wake", wakeWord);
   mappings.addRaw("wait", waitWord);
   mappings.addRaw("open", openWatch);
   mappings.addRaw("waitLater", waitLater);
   mappings.addRaw("watchProcess", watchProcess);
+  mappings.addRaw("forgetProcess", forgetProcess);
   mappings.addRaw("hasExited", hasExited);
 }
 

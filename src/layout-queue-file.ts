@@ -31,6 +31,10 @@ export const sharerLayout = {
       at: 16, type: 'f64', writes: 'who joins', reads: 'all',
       means: 'inode of /proc/self/ns/pid: in another namespace the number means another process',
     },
+    isHeld: {
+      at: 24, type: 'i32', writes: 'who joins', reads: 'all',
+      means: '1: it holds the lock of byte `at` of this sharer (F_OFD_SETLK), which ends with it, and by exec(2)',
+    },
   },
 } as const satisfies Structure;
 

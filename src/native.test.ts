@@ -86,8 +86,8 @@ const GROUPS: {
   ],
   stalls: ['create', 'join', 'set', 'close'],
   mappings: [
-    'map', 'allocate', 'lock', 'isWhole', 'noteHeaders', 'wake', 'wait', 'open', 'waitLater', 'watchProcess',
-    'hasExited',
+    'map', 'allocate', 'lock', 'hold', 'letGo', 'isHeld', 'isWhole', 'descriptor', 'noteHeaders', 'wake', 'wait',
+    'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',
   ],
   traces: ['create', 'addCpu', 'follow', 'drop', 'setBound', 'round', 'count', 'nameOf', 'figure'],
 };

@@ -15,13 +15,27 @@ export interface NativeMappings {
   /** False once the file is shorter than what was mapped. */
   isWhole(words: Int32Array): boolean;
   /**
+   * Takes the lock of byte `at` of the file for as long as this thread lives, or its process goes on without exec(2). A
+   * number for `letGo`; -EAGAIN where somebody has it; or -errno.
+   */
+  hold(words: Int32Array, at: number): number;
+  /** Gives such a lock back. 0. */
+  letGo(number: number): number;
+  /** 1 while somebody has that lock, in any process of any container; 0; or -errno. */
+  isHeld(words: Int32Array, at: number): number;
+  /** The descriptor that the mapping keeps: it has the file whatever becomes of its name. Or -errno. */
+  descriptor(words: Int32Array): number;
+  /**
    * Where headers lie that become pages of ones when something of the file is missing: all before byte `first`, and
    * then `count` of `bytes` each, `stride` apart.
    */
   noteHeaders(words: Int32Array, first: number, bytes: number, stride: number, count: number): void;
   /** Wakes all who wait at this word, in every process. How many, or -errno. */
   wake(words: Int32Array, at: number): number;
-  /** Sleeps while the word is `seen`: blocks. 0, -EAGAIN, -ETIMEDOUT or -errno. */
+  /**
+   * Sleeps while the word is `seen`: blocks. 0, -EAGAIN, -ETIMEDOUT or -errno; -ECANCELED as soon as a process has
+   * ended that `watchProcess` was asked for, once.
+   */
   wait(words: Int32Array, at: number, seen: number, timeoutMs: number): number;
   /** `then(token)` hears of what the next two wait for; it does not keep the loop alive. Once a thread. 0 or -errno. */
   open(then: (token: number) => void): number;
@@ -29,6 +43,8 @@ export interface NativeMappings {
   waitLater(words: Int32Array, at: number, seen: number, timeoutMs: number, token: number): number;
   /** Reports `token` when this process has ended. 0, -ESRCH if there is none, or -errno. */
   watchProcess(pid: number, token: number): number;
+  /** `token` of `watchProcess` is reported no more. 0. */
+  forgetProcess(token: number): number;
   /** 1 when no such process runs, also where it is a zombie; 0 when one does; or -errno. */
   hasExited(pid: number): number;
 }

@@ -76,6 +76,8 @@ export interface StreamInfo {
   readonly created: string;
   readonly config: {
     readonly name: string; readonly retention: string; readonly subjects: readonly string[];
+    /** In nanoseconds. */
+    readonly duplicate_window?: number;
   };
   readonly state: { readonly messages: number; readonly first_seq: number; readonly last_seq: number };
 }
@@ -87,8 +89,8 @@ export interface ClientManager {
     add(config: object): Promise<StreamInfo>;
     update(name: string, config: object): Promise<StreamInfo>;
     getMessage(
-      name: string, query: { readonly last_by_subj: string },
-    ): Promise<{ readonly data: Uint8Array; readonly seq: number } | null>;
+      name: string, query: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string },
+    ): Promise<{ readonly data: Uint8Array; readonly seq: number; readonly header: ClientHeaders } | null>;
   };
   readonly consumers: {
     info(stream: string, name: string): Promise<ConsumerInfo>;

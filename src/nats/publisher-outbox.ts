@@ -8,13 +8,15 @@
  *
  * One lane a subject, of which one message is under way: so a message that was refused is not overtaken by the next of
  * its key. After a refusal all waits, and the oldest alone is tried again, at growing intervals, until it is taken.
- * What this connection may not publish is tried for `confirmMs`, in case somebody mends that, and then given up.
+ * What this connection may not publish is tried for `confirmMs`, in case somebody mends that, and then given up. What
+ * was sent so long ago that the broker has forgotten its identifier is asked for before it is sent again.
  */
 import { PercoreError } from '../errors.js';
 import type { BrokerError, ClientHeaders, ClientMessage, ClientSubscription } from './client.js';
 import { refusedBy, TOO_LARGE_FOR_STREAM } from './failures.js';
 import type { NatsLink } from './link.js';
 import type { PublisherSettings } from './options.js';
+import { StoredBefore } from './stored-before.js';
 
 type Settle = ((error?: PercoreError) => void) | undefined;
 
@@ -26,6 +28,10 @@ interface Entry {
   readonly bytes: number;
   /** When it was sent last; 0: it waits to be. */
   sentMs: number;
+  /** How often it was sent since it was known last that it was not stored; when first, and after which sequence. */
+  sends: number;
+  firstMs: number;
+  after: number;
   readonly settle: Settle;
 }
 
@@ -33,6 +39,8 @@ interface Entry {
 type Lane = Entry[];
 
 interface Confirmation {
+  readonly stream: string;
+  readonly seq: number;
   readonly error?: { readonly code: number; readonly err_code: number; readonly description: string };
   readonly duplicate?: boolean;
 }
@@ -46,7 +54,7 @@ export class PublisherOutbox {
   pendingBytes = 0;
   /** The number of the next message. */
   next = 0;
-  readonly counts = { confirmed: 0, duplicates: 0, resent: 0, refusedByBroker: 0, dropped: 0 };
+  readonly counts = { confirmed: 0, duplicates: 0, resent: 0, uncertain: 0, refusedByBroker: 0, dropped: 0 };
   private readonly entries = new Map<number, Entry>();
   private readonly lanes = new Map<string, Lane>();
   private readonly forbiddenMs = new Map<string, number>();
@@ -58,11 +66,15 @@ export class PublisherOutbox {
   /** Nothing was answered since something was sent again. */
   private isUnanswered = false;
   private isOver = false;
+  private readonly before: StoredBefore;
+  /** The questions of what was stored before, one after the other. */
+  private asking: Promise<void> = Promise.resolve();
 
   /** `onLess` is called whenever one message less waits. */
   constructor(
     private readonly link: NatsLink, private readonly settings: PublisherSettings, private readonly onLess: () => void,
   ) {
+    this.before = new StoredBefore(link, settings.subject);
     this.inbox = `${link.client.createInbox()}.`;
     this.answers = link.connection.subscribe(`${this.inbox}*`, { callback: (error, message) => {
       if (error === null) this.answered(message);
@@ -80,7 +92,9 @@ export class PublisherOutbox {
   // ---- Sending ------------------------------------------------------------------------------------------------------
 
   add(payload: Uint8Array, subject: string, headers: ClientHeaders, bytes: number, settle: Settle): void {
-    const entry: Entry = { number: this.next++, subject, payload, headers, bytes, sentMs: 0, settle };
+    const entry: Entry = {
+      number: this.next++, subject, payload, headers, bytes, sentMs: 0, sends: 0, firstMs: 0, after: 0, settle,
+    };
     this.entries.set(entry.number, entry);
     this.pendingBytes += bytes;
     if (this.settings.inOrder) {
@@ -97,8 +111,14 @@ export class PublisherOutbox {
 
   private sendNow(entry: Entry): void {
     const { connection } = this.link;
+    const now = performance.now();
+    if (entry.sends !== 0 && now - entry.firstMs > this.before.certainMs) return this.askFirst(entry);
     if (entry.sentMs !== 0) this.counts.resent++;
-    entry.sentMs = performance.now();
+    entry.sentMs = now;
+    if (entry.sends++ === 0) {
+      entry.firstMs = now;
+      entry.after = this.before.last;
+    }
     this.lateTimer ??= setTimeout(() => this.lookForLate(), this.settings.confirmMs);
     try {
       connection.publish(entry.subject, entry.payload, {
@@ -107,8 +127,37 @@ export class PublisherOutbox {
     } catch (error) {
       // The client is closed, and says so next; or this broker takes less than the one before it.
       entry.sentMs = 0;
+      if (--entry.sends === 0) entry.firstMs = 0;
       if (entry.bytes > this.link.maxPayload) this.drop(entry, error as Error);
     }
+  }
+
+  /** The broker may have stored it so long ago that it would store it again. */
+  private askFirst(entry: Entry): void {
+    // Not late yet: it is seen to.
+    entry.sentMs = performance.now();
+    this.lateTimer ??= setTimeout(() => this.lookForLate(), this.settings.confirmMs);
+    this.asking = this.asking.then(async () => {
+      const isOpen = (): boolean =>
+        this.entries.get(entry.number) === entry && this.link.isOnline
+        && performance.now() - entry.firstMs > this.before.certainMs;
+      // Confirmed meanwhile, or asked for twice.
+      if (!isOpen()) return;
+      const isStored = await this.before.has(entry);
+      // Without a broker it is seen to again when that is found.
+      if (this.entries.get(entry.number) !== entry || !this.link.isOnline) return;
+      if (isStored === true) return this.confirm(entry, true);
+      if (isStored === undefined) {
+        this.counts.uncertain++;
+        this.note(new PercoreError(
+          'ERR_PERCORE_BROKER_REFUSED',
+          `a message to "${entry.subject}" is sent again that the broker may have stored already: it was not confirmed `
+            + 'while the stream knew its identifier. Make the stream with a larger `duplicatesMs`',
+        ));
+      }
+      entry.sends = 0;
+      this.sendNow(entry);
+    });
   }
 
   private sendAll(isMeant: (entry: Entry) => boolean): void {
@@ -155,18 +204,23 @@ export class PublisherOutbox {
       return;
     }
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
-    const { error, duplicate } = JSON.parse(text) as Confirmation;
+    const { error, duplicate, stream, seq } = JSON.parse(text) as Confirmation;
     if (error === undefined) {
-      this.counts.confirmed++;
-      if (duplicate === true) this.counts.duplicates++;
-      if (this.forbiddenMs.size !== 0) this.forbiddenMs.delete(entry.subject);
-      this.done(entry);
-      if (this.retryMs !== 0) this.goOn();
+      this.before.confirmed(stream, seq);
+      this.confirm(entry, duplicate === true);
       return;
     }
     const refusal = Object.assign(new Error(error.description), { code: error.err_code });
     if (error.err_code === TOO_LARGE_FOR_STREAM) this.drop(entry, refusal);
     else this.refuse(entry, refusal);
+  }
+
+  private confirm(entry: Entry, isDuplicate: boolean): void {
+    this.counts.confirmed++;
+    if (isDuplicate) this.counts.duplicates++;
+    if (this.forbiddenMs.size !== 0) this.forbiddenMs.delete(entry.subject);
+    this.done(entry);
+    if (this.retryMs !== 0) this.goOn();
   }
 
   /**
@@ -175,6 +229,7 @@ export class PublisherOutbox {
   isForbidden(error: BrokerError): boolean {
     if (error.operation === 'subscription') return error.subject === `${this.inbox}*`;
     const { subject = '' } = error;
+    if (this.before.isForbidden(subject)) return true;
     const isMeant = (entry: Entry): boolean => entry.subject === subject && entry.sentMs !== 0;
     const entry = this.settings.inOrder ? this.lanes.get(subject)?.[0] : [...this.entries.values()].find(isMeant);
     if (entry === undefined || !isMeant(entry)) return false;
@@ -212,6 +267,8 @@ export class PublisherOutbox {
   /** It is not taken now. */
   private refuse(entry: Entry, cause: Error): void {
     entry.sentMs = 0;
+    // Sent once, and not taken: it is not stored.
+    if (entry.sends === 1) entry.sends = 0;
     this.counts.refusedByBroker++;
     this.note(refusedBy(cause, `publish to "${entry.subject}"`));
     if (this.retryTimer !== undefined) return;
@@ -249,6 +306,7 @@ export class PublisherOutbox {
   online(): void {
     this.stopRetrying();
     this.retryMs = 0;
+    this.before.learn();
     this.sendAll(() => true);
   }
 

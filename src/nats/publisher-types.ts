@@ -15,6 +15,11 @@ export interface NatsPublisherStatus {
   readonly duplicates: number;
   /** Messages that were sent more than once, counted each time. */
   readonly resent: number;
+  /**
+   * Messages that were sent again after `duplicatesMs` without a confirmation, of which it could not be told whether
+   * the broker had stored them: they may be stored twice. Reported as a 'stepError', but not each of them.
+   */
+  readonly uncertain: number;
   /** Messages that `publish` has refused because there was no room. */
   readonly refused: number;
   /** How often the broker has refused a message, which is then tried again. */

@@ -6,6 +6,8 @@
 export interface FarBells {
   /** Wakes all who sleep at this word. */
   wake(words: Int32Array, at: number): void;
+  /** True for the number of a thread, of any process, that has joined those who share this memory, and not died. */
+  isThere(sharer: number): boolean;
   /** Sleeps while the word is `seen`, for a moment only: the caller looks again. Blocks. */
   sleep(words: Int32Array, at: number, seen: number, timeoutMs: number): void;
   /** Resolves when the word is not `seen` any more, or after `timeoutMs`. Does not keep the loop alive. */

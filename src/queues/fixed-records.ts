@@ -69,10 +69,15 @@ export class FixedProducer extends RingProducer {
   claimOrBlock(count: number): number {
     let at = this.tryClaim(count);
     while (at === BACK_PRESSURED && this.mustBlock()) {
-      this.roomSync(count);
+      this.standStillFor(count);
       at = this.tryClaim(count);
     }
     return at;
+  }
+
+  /** Its own function, since a closure in the one above would allocate for each claim. */
+  private standStillFor(count: number): void {
+    this.standStill(() => count);
   }
 
   /**

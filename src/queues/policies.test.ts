@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { drained, eight, errorOf, fixed } from './fixtures/helpers.js';
 import { Other } from './fixtures/party.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, EVICTED, OK, create, inspect, pub, sub } from './index.js';
-import type { FixedConsumer } from './index.js';
+import type { FixedConsumer, FixedQueue } from './index.js';
 
 const spsc = () => create({ kind: 'spsc', capacity: 2, recordBytes: 8 });
 const spmc = (maxConsumers = 3) => create({ kind: 'spmc', capacity: 2, recordBytes: 8, maxConsumers });
@@ -95,6 +95,21 @@ describe('whenSlow: block', () => {
     await other.did(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(producer.offer(eight(3))).toBe(CLOSED);
+    await other.ended();
+  });
+
+  it.each([
+    ['fixed', (): FixedQueue<'spsc'> => spsc()],
+    ['variable', () => create({ kind: 'spsc', capacityBytes: 32 }) as unknown as FixedQueue<'spsc'>],
+  ])('does not sleep on for a consumer that leaves (%s records)', async (_, make) => {
+    const queue = make();
+    const producer = pub(queue);
+    const other = new Other(queue, [
+      { do: 'sub', options: { whenSlow: 'block' } }, { do: 'sleep', ms: 50 }, { do: 'leave' },
+    ]);
+    await other.did(0);
+    [1, 2].forEach((value) => producer.offer(eight(value)));
+    expect(producer.offer(eight(3)), 'a sleep on would never end').toBe(BACK_PRESSURED);
     await other.ended();
   });
 

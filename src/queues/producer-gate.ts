@@ -4,6 +4,7 @@
  * lossy-consumer.ts for the other side of a lap.
  */
 import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from '../result-codes.js';
+import { farBellsOf } from './far-bells.js';
 import { meIn } from './places.js';
 import {
   BLOCK, CURSOR, DROPPED_EVICTED, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST, EVICT, EVICTED_PLACE, EVICT_AFTER_MS,
@@ -118,13 +119,14 @@ export abstract class ProducerGate {
   /**
    * True when it makes sense to stand still for this place: its consumer lives in another thread, or is declared and
    * may come. One of this very thread could never make room meanwhile; and a policy that nobody has asked for stands in
-   * memory that something else has written to.
+   * memory that something else has written to, as the name of a thread does that is none of those who share a file.
    */
   protected mayBlock(at: number): boolean {
     // Pairs with claim() of places.ts, which writes the name before the policy. Only the choice of an answer hangs on
     // it.
     const owner = Atomics.load(this.words, at + THREAD);
-    return owner === 0 ? (this.kept & (1 << ((at - FIRST_PLACE) / PLACE_WORDS))) !== 0 : owner !== meIn(this.sharer);
+    if (owner === 0) return (this.kept & (1 << ((at - FIRST_PLACE) / PLACE_WORDS))) !== 0;
+    return owner !== meIn(this.sharer) && (this.sharer === 0 || farBellsOf(this.words)?.isThere(owner) !== false);
   }
 
   /** A place in the way that may be lapped now: by its own choice, or because its time is up. */

@@ -1,19 +1,19 @@
-/** Queues in files: between processes, their deaths, and files that are wrong, cut short or scribbled over. */
+/** Queues in files: between processes, and files that are wrong, cut short or scribbled over. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
-  chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync,
+  chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync,
+  truncateSync, writeFileSync, writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import { threadId } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { queueFileLayout } from '../layout.js';
+import { QUEUE_FILE_TEXT, queueFileLayout } from '../layout.js';
+import { can, where } from '../realtime/fixtures/privileges.js';
 import { checkOf, RECORD, type Work } from './fixtures/sharer-program.js';
 import { Sharer } from './fixtures/sharers.js';
 import {
-  BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, open, pub, recover, struct, sub, value, type FixedQueue,
-  type VariableQueue,
+  CLOSED, OK, create, open, pub, struct, sub, value, type FixedQueue, type VariableQueue,
 } from './index.js';
 
 // Memory alone, as users have it, and where a test is killed nothing stays on a disk.
@@ -31,6 +31,8 @@ afterEach(() => {
   sharers.clear();
 });
 afterAll(() => rmSync(scratch, { recursive: true }));
+
+const canMount = can('unshare', '--mount', 'mount', '-t', 'tmpfs', 'none', '/mnt');
 
 const codeOf = (run: () => unknown): unknown => {
   try {
@@ -134,6 +136,9 @@ describe('a queue in a file', () => {
     const wrong = [{}, { path, name: 'x' }, { name: '../x' }, { path: 'a\0b' }, { path, mode: -1 }, { paht: path }];
     for (const memory of wrong)
       expect(codeOf(() => open({ kind: 'spsc', memory: memory as never }))).toBe('ERR_PERCORE_INVALID_ARGUMENT');
+    for (const memory of [null, 7, {}, { path: 7 }])
+      expect(codeOf(() => pub({ ...open({ ...asked, codec: RECORD }), memory } as never))).toBe(
+        'ERR_PERCORE_INVALID_ARGUMENT');
     const nowhere = { path: '/nowhere/at/all' };
     expect(codeOf(() => create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: nowhere }))).toBe(
       'ERR_PERCORE_SYSTEM');
@@ -167,9 +172,74 @@ describe('a queue in a file', () => {
       for (const word of [-1, 77, 2 ** 31 - 1, -(2 ** 31)])
         expect(opened(withWord(field.at, word)), `${field.at} ${word}`).toBe('ERR_PERCORE_DAMAGED');
     }
-    expect(opened(withWord(8448, 0))).toBe('ERR_PERCORE_DAMAGED');
+    expect(opened(withWord(QUEUE_FILE_TEXT, 0))).toBe('ERR_PERCORE_DAMAGED');
+    const withText = (text: string): Uint8Array => {
+      const bytes = withWord(fields.textBytes.at, text.length);
+      bytes.set(Buffer.from(text), QUEUE_FILE_TEXT);
+      return bytes;
+    };
+    expect(opened(withText('{"more":1}'))).toBe(OK);
+    for (const text of [
+      '7', 'null', '[]', '{"codec":null}', '{"codec":7}', '{"codec":{}}', '{"codec":{"name":"struct","fields":7}}',
+      '{"consumers":null}', '{"consumers":[]}', '{"consumers":{"a":"b"}}',
+    ])
+      expect(opened(withText(text)), text).toBe('ERR_PERCORE_DAMAGED');
+    for (const bytes of [-1, 0, whole.length - 1, Number.NaN]) {
+      const other = Buffer.from(whole);
+      other.writeDoubleLE(bytes, fields.bytes.at);
+      expect(['ERR_PERCORE_DAMAGED', 'ERR_PERCORE_FILE_TRUNCATED'], `${bytes}`).toContain(opened(other));
+    }
     for (const field of [fields.capacity, fields.recordBytes, fields.maxConsumers])
       expect(opened(withWord(field.at, 77))).toBe('ERR_PERCORE_INVALID_ARGUMENT');
+  });
+
+  it('is mapped as far as it says, however long somebody has made the file', () => {
+    const asked = { kind: 'spsc', recordBytes: 8, memory: { path: newPath() } } as const;
+    create({ ...asked, capacity: 512 });
+    truncateSync(asked.memory.path, 2 ** 40);
+    const queue = open(asked);
+    expect(pub(queue).offer(new Uint8Array(8))).toBe(OK);
+    expect(queue.buffer.byteLength).toBeLessThan(2 ** 20);
+    const file = openSync(asked.memory.path, 'r+');
+    const bytes = Buffer.alloc(8);
+    bytes.writeDoubleLE(2 ** 39);
+    writeSync(file, bytes, 0, 8, queueFileLayout.fields.bytes.at);
+    closeSync(file);
+    expect(codeOf(() => open(asked))).toBe('ERR_PERCORE_DAMAGED');
+  });
+
+  it('is made though somebody has left a file there that looks like a draft, and leaves none itself', () => {
+    const path = newPath();
+    writeFileSync(`${path}.${process.pid}.${threadId}.new`, '');
+    create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } });
+    rmSync(`${path}.${process.pid}.${threadId}.new`);
+    expect(readdirSync(scratch).filter((name) => name.endsWith('.new'))).toEqual([]);
+  });
+
+  where(canMount)('says so where there is no room for it, and leaves nothing behind', () => {
+    const folder = newPath();
+    mkdirSync(folder);
+    const script = `import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      try { create({ kind: 'spsc', capacity: 2 ** 16, recordBytes: 8, memory: { path: '${folder}/queue' } }); }
+      catch ({ code, errno, message }) { console.log(code, errno, message); }
+      console.log((await import('node:fs')).readdirSync('${folder}').length, 'files');`;
+    const { stdout } = spawnSync('unshare', [
+      '--mount', 'sh', '-c', 'mount -t tmpfs -o size=128k none "$0" && exec "$@"', folder,
+      process.execPath, '--input-type=module', '-e', script,
+    ], { encoding: 'utf8' });
+    expect(stdout).toMatch(/^ERR_PERCORE_SYSTEM ENOSPC .*Free some, or ask for less\n0 files\n$/);
+  });
+
+  it('is made while signals come all the time, such as those of a profiler', () => {
+    const path = newPath();
+    const script = `import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      create({ kind: 'spsc', capacity: 2 ** 17, recordBytes: 2 ** 10, memory: { path: '${path}' } });`;
+    const { status, stderr } = spawnSync(process.execPath, [
+      '--cpu-prof', '--cpu-prof-interval', '50', '--cpu-prof-dir', join(scratch, 'profiles'),
+      '--input-type=module', '-e', script,
+    ], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    rmSync(path);
   });
 
   it('throws a named error at each end when its file is cut short under them, and for who waits', async () => {
@@ -211,73 +281,5 @@ describe('a queue in a file', () => {
       encoding: 'utf8', env: { ...process.env, PERCORE_BACKEND: 'portable' },
     });
     expect(stdout).toMatch(/^ERR_PERCORE_NATIVE_UNAVAILABLE a queue in a file needs the native addon.*=portable/);
-  });
-});
-
-describe('who shares a queue in a file', () => {
-  it('goes on after the death of a process, whose places are free', async () => {
-    const path = newPath();
-    const queue = create({ kind: 'spsc', capacity: 8, codec: RECORD, memory: { path } });
-    const producer = start({ path, kind: 'spsc', role: 'producer', messages: 4 });
-    await producer.says('done 4');
-    await producer.end();
-    const consumer = start({ path, kind: 'spsc', role: 'consumer', messages: 3 });
-    expect(await consumer.end()).toContain('done 3');
-    const stuck = start({ path, kind: 'spsc', role: 'producer' });
-    await stuck.says('ready');
-    // Nobody reads: it fills the ring and waits.
-    expect(inspect(queue).producers).toMatchObject([{ processId: stuck.pid, threadId: 0 }]);
-    expect(codeOf(() => pub(queue))).toBe('ERR_PERCORE_NO_PLACE');
-    await stuck.kill();
-    const next = pub(queue);
-    const reader = sub(queue);
-    expect(reader.poll()).toMatchObject({ number: 3 });
-    reader.drain(() => {});
-    expect(next.offer({ from: 1, number: 0, check: 0, text: '' })).toBe(OK);
-    expect(reader.poll()).toMatchObject({ from: 1 });
-  });
-
-  it.each([false, true])('goes on after a consumer that dies while the ring is full (frozen: %s)', async (isFrozen) => {
-    const path = newPath();
-    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
-    const own = sub(queue);
-    const producer = pub(queue);
-    const other = start({ path, kind: 'spmc', role: 'consumer' });
-    await other.says('ready');
-    other.child.kill('SIGSTOP');
-    let sent = 0;
-    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
-    for (; send() === OK; sent++) own.poll();
-    // Stopped is not dead: it holds the producer back.
-    expect(send()).toBe(BACK_PRESSURED);
-    other.child.kill('SIGKILL');
-    if (isFrozen) expect(producer.roomSync({ timeoutMs: 20_000 })).toBe(OK);
-    else expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
-    expect(send()).toBe(OK);
-    await other.end();
-  });
-
-  it('recovers a thread of its own process when its supervisor says so', async () => {
-    const queue = create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path: newPath() } });
-    const worker = new Worker(`
-      import(require('node:worker_threads').workerData.url).then(({ pub }) => {
-        pub(require('node:worker_threads').workerData.queue).offer(new Uint8Array(8).fill(5));
-        require('node:worker_threads').parentPort.postMessage('sent');
-        setInterval(() => {}, 1000);
-      });`, { eval: true, workerData: { url: new URL('./index.js', import.meta.url).href, queue } });
-    await once(worker, 'message');
-    expect(codeOf(() => pub(queue))).toBe('ERR_PERCORE_NO_PLACE');
-    const exit = once(worker, 'exit');
-    await worker.terminate();
-    await exit;
-    expect(codeOf(() => pub(queue))).toBe('ERR_PERCORE_NO_PLACE');
-    expect(recover(queue, worker)).toMatchObject({ producers: 1 });
-    expect(pub(queue).offer(new Uint8Array(8).fill(6))).toBe(OK);
-    const consumer = sub(queue);
-    expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([
-      new Uint8Array(8).fill(5), new Uint8Array(8).fill(6), EMPTY,
-    ]);
-    close(queue);
-    expect(consumer.poll()).toBe(CLOSED);
   });
 });

@@ -9,11 +9,15 @@
  * and what else was measured: docs/decisions/2026-11-29-rings-between-processes.md. A file appears under its name when
  * it is complete: it is made under another one and linked.
  */
-import { closeSync, constants, fchmodSync, fstatSync, linkSync, openSync, unlinkSync, type Stats } from 'node:fs';
-import { resolve } from 'node:path';
-import { threadId } from 'node:worker_threads';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync, constants, fchmodSync, fstatSync, linkSync, openSync, readSync, unlinkSync, type Stats,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { EEXIST, ENOSYS } from '../errno.js';
-import { PercoreError, checkInteger, checkOptions, checkText, invalidArgument, systemCall } from '../errors.js';
+import {
+  PercoreError, checkInteger, checkOptions, checkText, invalidArgument, messageOf, systemCall,
+} from '../errors.js';
 import {
   LAYOUT_VERSION, QUEUE_FILE_MAGIC, QUEUE_FILE_TEXT, QUEUE_FILE_VERSION, queueFileLayout, words,
 } from '../layout.js';
@@ -26,6 +30,8 @@ const { fields } = queueFileLayout;
 const PAGE = 4096;
 /** Most bytes of the text: a struct of 1,024 fields takes a part of it. */
 const MOST_TEXT = 2 ** 20;
+/** Most bytes of a file: an Int32Array over all of it has fewer than 2^32 words. */
+const MOST_BYTES = 2 ** 34 - PAGE;
 const KINDS: Readonly<Record<Kind, number>> = {
   spsc: words.queueFileKind.SPSC, mpsc: words.queueFileKind.MPSC, spmc: words.queueFileKind.SPMC,
   banded: words.queueFileKind.BANDED,
@@ -110,7 +116,10 @@ export function makeQueueFile(
     throw invalidArgument('codec', `${text.length} bytes of description`, `at most ${MOST_TEXT} bytes for a file`);
   const queueAt = pages(QUEUE_FILE_TEXT + text.length);
   const length = pages(queueAt + bytes);
-  const draft = `${path}.${process.pid}.${threadId}.new`;
+  if (length > MOST_BYTES)
+    throw invalidArgument('capacity', `${length} bytes`, `such that the queue takes at most ${MOST_BYTES} in a file`);
+  // By chance: a process of another container, or of a life before, may have our number, and have left such a file.
+  const draft = join(dirname(path), `.percore-${randomBytes(8).toString('hex')}.new`);
   const fd = systemCall(`make ${path}`, () =>
     openSync(draft, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode));
   try {
@@ -178,6 +187,13 @@ export function openFile(path: string): { fd: number; stats: Stats } {
   }
 }
 
+/** The same of a file that is mapped, by its descriptor: others may have moved or removed it. */
+export function openMapped(words: Int32Array, path: string): { fd: number; stats: Stats } {
+  const fd = systemCall(`open the queue in ${path}`, () =>
+    openSync(`/proc/self/fd/${mappings().descriptor(words)}`, constants.O_RDWR));
+  return { fd, stats: fstatSync(fd) };
+}
+
 function openMade(path: string): { fd: number; stats: Stats } {
   try {
     return openFile(path);
@@ -217,11 +233,17 @@ export function openQueueFile(memory: MemoryGiven): { mapped: Mapped; described:
   }
 }
 
-/** Maps a file whose numbers make sense. */
+/**
+ * Maps a file whose numbers make sense, as far as it says that it goes: it may have been made longer. Or takes `known`,
+ * its mapping, if that goes as far.
+ */
 export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: SharedArrayBuffer): Mapped {
   if (stats.size < pages(QUEUE_FILE_TEXT)) throw cut(file.path, stats.size, pages(QUEUE_FILE_TEXT));
-  const buffer = known ?? map(fd, stats.size, file.path);
-  const view = new DataView(buffer);
+  const header = Buffer.alloc(queueFileLayout.bytes);
+  // Its numbers are read once: what is mapped may change at any time.
+  const read = systemCall(`read ${file.path}`, () => readSync(fd, header, 0, header.length, 0));
+  if (read < header.length) throw cut(file.path, read, pages(QUEUE_FILE_TEXT));
+  const view = new DataView(header.buffer, header.byteOffset, header.length);
   const magic = view.getInt32(fields.magic.at, true);
   const versions = [view.getInt32(fields.version.at, true), view.getInt32(fields.ringVersion.at, true)];
   if (magic !== QUEUE_FILE_MAGIC || versions[0] !== QUEUE_FILE_VERSION || versions[1] !== LAYOUT_VERSION)
@@ -233,9 +255,11 @@ export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: 
     );
   const bytes = view.getFloat64(fields.bytes.at, true);
   if (!(bytes <= stats.size)) throw cut(file.path, stats.size, bytes);
+  if (!(bytes <= MOST_BYTES && bytes % PAGE === 0)) throw damagedWord('length', bytes, MOST_BYTES);
   const queueAt = view.getInt32(fields.queueAt.at, true);
   if (!(queueAt >= QUEUE_FILE_TEXT && queueAt < bytes && queueAt % PAGE === 0))
     throw damagedWord('beginning', queueAt, bytes);
+  const buffer = known !== undefined && known.byteLength >= bytes ? known : map(fd, bytes, file.path);
   return { file, buffer, queueAt };
 }
 
@@ -248,6 +272,25 @@ export function cut(path: string, size: number, bytes: number): PercoreError {
   );
 }
 
+interface DescribedText {
+  readonly codec?: CodecFor<unknown>;
+  readonly consumers?: Readonly<Record<string, number>>;
+}
+
+/** What the codec and the names mean is checked where they are used; here, that they are such things at all. */
+function checkDescription(text: unknown): DescribedText {
+  if (!isRecord(text)) throw new TypeError('it is no object');
+  const { codec, consumers = {} } = text;
+  if (codec !== undefined && !(isRecord(codec) && typeof codec.name === 'string' && isRecord(codec.fields ?? {})))
+    throw new TypeError('its codec has no name, or no fields');
+  if (!isRecord(consumers) || !Object.values(consumers).every((place) => Number.isInteger(place)))
+    throw new TypeError('its consumers have no places');
+  return text as DescribedText;
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 function describedBy({ buffer, queueAt }: Mapped): Described {
   const view = new DataView(buffer);
   const get = ({ at }: { at: number }): number => view.getInt32(at, true);
@@ -257,16 +300,16 @@ function describedBy({ buffer, queueAt }: Mapped): Described {
   const textBytes = get(fields.textBytes);
   if (!(textBytes >= 0 && textBytes <= queueAt - QUEUE_FILE_TEXT))
     throw damagedWord('length of its description', textBytes, queueAt - QUEUE_FILE_TEXT);
-  let text: { codec?: CodecFor<unknown>; consumers?: Record<string, number> };
+  let text: DescribedText;
   try {
     // A copy: the decoder takes no shared memory.
-    text = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(
-      new Uint8Array(buffer, QUEUE_FILE_TEXT, textBytes).slice())) as typeof text;
-    if (typeof text !== 'object' || text === null) throw new TypeError('no object');
+    text = checkDescription(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(
+      new Uint8Array(buffer, QUEUE_FILE_TEXT, textBytes).slice())));
   } catch (cause) {
     throw new PercoreError(
       'ERR_PERCORE_DAMAGED',
-      `the queue's file is damaged: its description is no JSON. Something else writes to it. Create a new queue`,
+      `the queue's file is damaged: its description is none (${messageOf(cause)}). Something else writes to it. Create `
+        + `a new queue`,
       { argument: 'memory', cause },
     );
   }

@@ -196,6 +196,16 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     return waitBlocking(this.wishFor(units), options);
   }
 
+  /** Stands still until `units` are free, or nobody in the way asks for that any more: it has left, or died. */
+  protected standStill(units: () => number): void {
+    const wish = this.wishFor(units);
+    const look = (): ResultCode => {
+      const code = wish.look();
+      return code === BACK_PRESSURED && !this.mustBlock() ? OK : code;
+    };
+    waitBlocking({ ...wish, look });
+  }
+
   /**
    * Asks the consumer to tell when it releases records; returns true if there is already room for `needed`, so that
    * nobody must wait. The caller then parks or goes on; who tells it is whom the consumer was given by ON_ROOM.

@@ -9,14 +9,18 @@
  *      dies                              --->   the kernel says so; under the lock, one of them recovers its places,
  *                                               as a supervisor does for a worker, and frees its Sharer
  *
- * That a process is dead is proven by the kernel: its pidfd is readable, or nothing has its number, or what has it
- * began at another time. A pause is no death. A thread of this process that has ended is told of by its supervisor,
- * with `recover(queue, worker)`. The lock is flock(2) on a descriptor that lives as long as it is held, so the dead
- * hold none.
+ * That a thread is dead is proven by the kernel: the lock is free that it has held since it joined (one byte, by an open
+ * file description of its own), which goes with the thread, its process and exec(2), in other containers too. Nobody is
+ * told of that. Of a process's end one is, by its pidfd; so the lock is looked at when that is readable, when somebody
+ * wants a place, and every 10 ms where there is no pidfd. Those in C and Python have no such lock: their process is dead
+ * when its pidfd is readable, or nothing has its number, or what has it began at another time. A pause is no death.
+ *
+ * The lock of the file is flock(2) on a descriptor that lives as long as it is held, so the dead hold none. A thread
+ * that has no end of the file left is released when it opens others, and gives its Sharer back.
  *
  * | pair          | write side                    | read side    | carries                         | needs   |
  * |---------------|-------------------------------|--------------|---------------------------------|---------|
- * | sharers.seen  | `enter`, `free`               | `watch`      | the Sharer's words              | rel/acq |
+ * | sharers.seen  | `enter`, `clear`              | `watch`      | the Sharer's words              | rel/acq |
  * | ring.bell     | `ringBell`                    | `sleep`      | see ring.ts                     | seq_cst |
  *
  * Source: robust futexes and pidfd_open(2) of Linux for the proof; Aeron's driver keeps such a table of its clients.
@@ -24,75 +28,52 @@
 import { closeSync, statSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
 import { EAGAIN, ESRCH } from '../errno.js';
-import { PercoreError, systemCall } from '../errors.js';
-import { MAX_SHARERS, queueFileLayout, sharerAt, sharerLayout } from '../layout.js';
+import { PercoreError } from '../errors.js';
+import { MAX_SHARERS, queueFileLayout, sharerAt } from '../layout.js';
 import { native } from '../native.js';
 import { startTicksOf } from '../process-start.js';
+import { expect, expectNoMore } from './expected.js';
 import { setFarBells, type FarBells } from './far-bells.js';
 import type { Recovered } from './place-recovery.js';
-import { cut, mappings, openFile, type Mapped } from './queue-file.js';
+import { cut, mappings, openMapped, type Mapped } from './queue-file.js';
+import { isSame, self, SharerTable, type Sharer } from './sharer-table.js';
 
-const { fields } = sharerLayout;
 const VERSION = queueFileLayout.fields.sharersVersion.at >> 2;
 /**
- * How often a blocked thread looks whether somebody has died, and whether it is to end: a worker's end waits for it.
+ * How often a blocked thread looks whether it is to end, since a worker's end waits for it; and for deaths that no
+ * pidfd tells of. Of all others it is told at once.
  */
 const SLICE_MS = 10;
 /** How long a joining thread waits for the lock, which others hold for some microseconds. */
 const LOCK_MS = 5000;
 
-/** A process as a Sharer names it. */
-interface Sharer {
-  readonly processId: number;
-  readonly thread: number;
-  readonly startTicks: number;
-  readonly pidNamespace: number;
-}
-
-let ownTicks: number | undefined;
-let ownNamespace: number | undefined;
-/** This process, by what cannot come again. */
-const self = (): { ticks: number; namespace: number } => ({
-  ticks: (ownTicks ??= startTicksOf('self') ?? 0),
-  namespace: (ownNamespace ??= systemCall('know the own process', () => statSync('/proc/self/ns/pid').ino)),
-});
-
-/** What native threads have been asked to tell of, by token. */
-const expected = new Map<number, () => void>();
-let lastToken = 0;
-let isOpen = false;
-
-function expect(then: () => void): number {
-  if (!isOpen) {
-    mappings().open((token) => {
-      const told = expected.get(token);
-      expected.delete(token);
-      told?.();
-    });
-    isOpen = true;
-  }
-  do lastToken = (lastToken % 0x7fff_fffe) + 1;
-  while (expected.has(lastToken));
-  expected.set(lastToken, then);
-  return lastToken;
-}
-
 const files = new WeakMap<ArrayBufferLike, SharedFile>();
 
 export class SharedFile implements FarBells {
   readonly words: Int32Array;
-  private readonly numbers: Float64Array;
+  readonly table: SharerTable;
   private readonly native = mappings();
   /** This thread's Sharer, plus 1; 0 before it has one. */
   private own = 0;
-  /** Those whose process is watched, by their index. */
-  private readonly watched = new Map<number, Sharer>();
+  /** The lock that it holds, or negative. */
+  private lockOfOwn = -1;
+  /** Those whose process is watched, by their index, and the token by which that is told. */
+  private readonly watched = new Map<number, { readonly sharer: Sharer; readonly token: number }>();
   private isPolling = false;
+  /** What sharersVersion was before the last look. */
+  private lookedAt = 0;
+  private isReleased = false;
 
-  /** `recover` frees the places of a sharer, by its number in the ring. */
-  constructor(readonly mapped: Mapped, private readonly recover: (sharer: number) => Recovered) {
+  /**
+   * `recover` frees the places of a sharer, by its number in the ring; `hasPlace` says whether it has any, by its
+   * index.
+   */
+  constructor(
+    readonly mapped: Mapped, private readonly recover: (sharer: number) => Recovered,
+    private readonly hasPlace: (index: number) => boolean,
+  ) {
     this.words = new Int32Array(mapped.buffer);
-    this.numbers = new Float64Array(mapped.buffer, 0, sharerAt(MAX_SHARERS) >> 3);
+    this.table = new SharerTable(mapped.buffer);
     files.set(mapped.buffer, this);
     setFarBells((words) => files.get(words.buffer));
   }
@@ -108,15 +89,9 @@ export class SharedFile implements FarBells {
 
   /** Runs `then` under the file's lock, which is held by one thread of all processes. Not inside of itself. */
   locked<T>(then: () => T, waitMs = LOCK_MS): T {
-    const { path, device, inode } = this.mapped.file;
-    const { fd, stats } = openFile(path);
+    // Anew, since threads that share a descriptor share its lock.
+    const { fd } = openMapped(this.words, this.mapped.file.path);
     try {
-      if (stats.dev !== device || stats.ino !== inode)
-        throw new PercoreError(
-          'ERR_PERCORE_LAYOUT_MISMATCH',
-          `${path} is another file than when this queue was made or opened. Open the queue that is there now by open()`,
-          { argument: 'queue', value: path },
-        );
       this.checkWhole();
       this.lock(fd, waitMs);
       return then();
@@ -148,15 +123,11 @@ export class SharedFile implements FarBells {
 
   private enter(): number {
     this.look(true);
-    for (let index = 0; index < MAX_SHARERS; index++) {
-      if (this.at(index).processId !== 0) continue;
-      const at = sharerAt(index);
-      const { ticks, namespace } = self();
-      this.numbers[(at + fields.startTicks.at) >> 3] = ticks;
-      this.numbers[(at + fields.pidNamespace.at) >> 3] = namespace;
-      this.words[(at + fields.thread.at) >> 2] = threadId;
-      // sharers.seen: last, with what is above.
-      Atomics.store(this.words, (at + fields.processId.at) >> 2, process.pid);
+    const index = this.table.enter((at) => {
+      this.lockOfOwn = this.native.hold(this.words, at);
+      return this.lockOfOwn >= 0;
+    });
+    if (index >= 0) {
       this.announce();
       return index + 1;
     }
@@ -174,16 +145,30 @@ export class SharedFile implements FarBells {
     this.wake(this.words, VERSION);
   }
 
-  /** What Sharer `index` says. */
-  at(index: number): Sharer {
-    const at = sharerAt(index);
-    return {
-      // sharers.seen: pairs with enter().
-      processId: Atomics.load(this.words, (at + fields.processId.at) >> 2),
-      thread: this.words[(at + fields.thread.at) >> 2]!,
-      startTicks: this.numbers[(at + fields.startTicks.at) >> 3]!,
-      pidNamespace: this.numbers[(at + fields.pidNamespace.at) >> 3]!,
-    };
+  /**
+   * Ends what this thread has to do with the file, if it has no end of it any more: true then. A file that is damaged
+   * is kept, and one of which another has the lock until next time.
+   */
+  release(): boolean {
+    const index = this.own - 1;
+    try {
+      if (this.own !== 0) {
+        if (this.hasPlace(index)) return false;
+        this.locked(() => {
+          this.native.letGo(this.lockOfOwn);
+          if (this.table.ofThread(threadId).includes(index)) this.free(index, this.table.at(index));
+        }, 0);
+      }
+    } catch (error) {
+      if (!(error instanceof PercoreError)) throw error;
+      return false;
+    }
+    this.isReleased = true;
+    for (const other of [...this.watched.keys()]) this.unwatch(other);
+    files.delete(this.mapped.buffer);
+    // Ends the sleep of watch().
+    this.announce();
+    return true;
   }
 
   // ---- Deaths
@@ -191,7 +176,7 @@ export class SharedFile implements FarBells {
   /** Looks at the others whenever there is one more or one less, until the file is cut or damaged: its ends say so. */
   private async watch(): Promise<void> {
     try {
-      for (;;) {
+      while (!this.isReleased) {
         // sharers.seen: before the look, so that what changes during it ends the sleep.
         const seen = Atomics.load(this.words, VERSION);
         this.look(false);
@@ -207,12 +192,15 @@ export class SharedFile implements FarBells {
    * Otherwise watches new sharers. Returns what was recovered.
    */
   look(isLocked: boolean, isThorough = isLocked): Recovered {
+    // sharers.seen: before the look, so that what changes during it is looked at by the next.
+    this.lookedAt = Atomics.load(this.words, VERSION);
     const done = { producers: 0, consumers: 0, taken: 0 };
     for (let index = 0; index < MAX_SHARERS; index++) {
-      const sharer = this.at(index);
       const known = this.watched.get(index);
-      const isKnown = known !== undefined && isSame(known, sharer);
-      if (!isKnown) this.watched.delete(index);
+      if (known === undefined && this.table.processAt(index) === 0) continue;
+      const sharer = this.table.at(index);
+      const isKnown = known !== undefined && isSame(known.sharer, sharer);
+      if (!isKnown) this.unwatch(index);
       if (sharer.processId === 0 || (isKnown && !isThorough)) continue;
       if (!this.isDead(index, sharer, isKnown)) continue;
       const recovered = isLocked ? this.free(index, sharer) : this.freeSoon(index, sharer);
@@ -227,21 +215,44 @@ export class SharedFile implements FarBells {
   private isDead(index: number, sharer: Sharer, isKnown: boolean): boolean {
     const { processId, startTicks, pidNamespace } = sharer;
     const own = self();
-    // Of another namespace (a container) nothing can be known here; those in it know.
-    if (pidNamespace !== own.namespace) return false;
-    if (processId === process.pid) return startTicks !== own.ticks;
-    if (isKnown) return this.native.hasExited(processId) === 1;
+    // The lock is proof both ways, wherever the process is: it has ended, or runs another program now, or lives.
+    const lock = sharer.isHeld ? this.native.isHeld(this.words, sharerAt(index)) : -1;
+    if (lock === 0) return true;
+    // Of another namespace (a container) nothing else can be known here, and nobody tells.
+    if (pidNamespace !== own.namespace) {
+      if (lock === 1) this.pollSoon();
+      return false;
+    }
+    if (processId === process.pid) return lock !== 1 && startTicks !== own.ticks;
+    if (isKnown) return lock !== 1 && this.native.hasExited(processId) === 1;
     const token = expect(() => this.freeSoon(index, sharer));
     const code = this.native.watchProcess(processId, token);
-    if (code < 0) expected.delete(token);
-    if (code === -ESRCH) return true;
-    // Looked at after its pidfd was opened: the two mean one process, or it is another that has the number now. Where
-    // /proc hides other users' processes, the number alone must do.
-    const ticks = startTicksOf(processId);
-    if (ticks !== undefined && ticks !== startTicks) return true;
-    if (code === 0) this.watched.set(index, sharer);
+    if (code < 0) expectNoMore(token);
+    if (lock !== 1) {
+      if (code === -ESRCH) return true;
+      // Looked at after its pidfd was opened: the two mean one process, or it is another that has the number now. Where
+      // /proc hides other users' processes, the number alone must do.
+      const ticks = startTicksOf(processId);
+      if (ticks !== undefined && ticks !== startTicks) {
+        if (code === 0) this.forget(token);
+        return true;
+      }
+    }
+    if (code === 0) this.watched.set(index, { sharer, token });
     else this.pollSoon();
-    return this.native.hasExited(processId) === 1;
+    return lock !== 1 && this.native.hasExited(processId) === 1;
+  }
+
+  private unwatch(index: number): void {
+    const known = this.watched.get(index);
+    if (known === undefined) return;
+    this.watched.delete(index);
+    this.forget(known.token);
+  }
+
+  private forget(token: number): void {
+    this.native.forgetProcess(token);
+    expectNoMore(token);
   }
 
   /** Where the kernel gives no pidfd to wait for, by old age or by a filter. */
@@ -250,7 +261,7 @@ export class SharedFile implements FarBells {
     this.isPolling = true;
     setTimeout(() => {
       this.isPolling = false;
-      this.look(false);
+      if (!this.isReleased) this.look(false);
     }, SLICE_MS).unref();
   }
 
@@ -268,11 +279,10 @@ export class SharedFile implements FarBells {
 
   /** Under the lock: recovers the places of a sharer that is dead, unless somebody has, and lets others have it. */
   private free(index: number, sharer: Sharer): Recovered {
-    if (!isSame(this.at(index), sharer)) return { producers: 0, consumers: 0, taken: 0 };
+    if (!isSame(this.table.at(index), sharer)) return { producers: 0, consumers: 0, taken: 0 };
     const recovered = this.recover(index + 1);
-    this.watched.delete(index);
-    // sharers.seen: after its places are free.
-    Atomics.store(this.words, (sharerAt(index) + fields.processId.at) >> 2, 0);
+    this.unwatch(index);
+    this.table.clear(index);
     this.announce();
     return recovered;
   }
@@ -281,8 +291,8 @@ export class SharedFile implements FarBells {
   recoverThread(thread: number): Recovered {
     const done = { producers: 0, consumers: 0, taken: 0 };
     this.locked(() => {
-      for (const index of this.ofThread(thread)) {
-        const { producers, consumers, taken } = this.free(index, this.at(index));
+      for (const index of this.table.ofThread(thread)) {
+        const { producers, consumers, taken } = this.free(index, this.table.at(index));
         done.producers += producers;
         done.consumers += consumers;
         done.taken += taken;
@@ -291,17 +301,11 @@ export class SharedFile implements FarBells {
     return done;
   }
 
-  /** Indexes of the sharers that are this thread of this process. */
-  ofThread(thread: number): number[] {
-    const { ticks, namespace } = self();
-    return Array.from({ length: MAX_SHARERS }, (_, index) => index).filter((index) => {
-      const sharer = this.at(index);
-      return sharer.processId === process.pid && sharer.thread === thread && sharer.startTicks === ticks
-        && sharer.pidNamespace === namespace;
-    });
-  }
-
   // ---- Bells
+
+  isThere(sharer: number): boolean {
+    return sharer >= 1 && sharer <= MAX_SHARERS && this.table.processAt(sharer - 1) !== 0;
+  }
 
   wake(words: Int32Array, at: number): void {
     this.native.wake(words, at);
@@ -309,9 +313,11 @@ export class SharedFile implements FarBells {
 
   sleep(words: Int32Array, at: number, seen: number, timeoutMs: number): void {
     const code = this.native.wait(words, at, seen, Math.min(timeoutMs, SLICE_MS));
-    if (code === 0 || code === -EAGAIN) return;
-    this.checkWhole();
-    this.look(false, true);
+    if (code !== 0 && code !== -EAGAIN) {
+      this.checkWhole();
+      this.look(false, true);
+      // sharers.seen: where it is rung all the time its loop never sees who is new.
+    } else if (Atomics.load(this.words, VERSION) !== this.lookedAt) this.look(false);
   }
 
   sleepLater(words: Int32Array, at: number, seen: number, timeoutMs: number): Promise<void> {
@@ -322,7 +328,7 @@ export class SharedFile implements FarBells {
       });
       const code = this.native.waitLater(words, at, seen, Math.min(timeoutMs, 0x7fff_ffff), token);
       if (code === 0) return;
-      expected.delete(token);
+      expectNoMore(token);
       reject(this.cut());
     });
   }
@@ -344,7 +350,3 @@ export class SharedFile implements FarBells {
 }
 
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
-
-const isSame = (one: Sharer, other: Sharer): boolean =>
-  one.processId === other.processId && one.thread === other.thread && one.startTicks === other.startTicks
-  && one.pidNamespace === other.pidNamespace;

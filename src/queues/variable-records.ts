@@ -78,10 +78,15 @@ export class VariableProducer extends RingProducer {
   claimOrBlock(length: number, type = 1): number {
     let offset = this.tryClaim(length, type);
     while (offset === BACK_PRESSURED && this.mustBlock()) {
-      this.roomSync(length);
+      this.standStillFor(length);
       offset = this.tryClaim(length, type);
     }
     return offset;
+  }
+
+  /** Its own function, since a closure in the one above would allocate for each claim. */
+  private standStillFor(length: number): void {
+    this.standStill(() => this.unitsFor(length));
   }
 
   /**

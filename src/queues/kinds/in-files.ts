@@ -12,7 +12,8 @@ import { bytesFor } from '../memory.js';
 import type { Recovered } from '../place-recovery.js';
 import type { CodecFor } from '../codec.js';
 import {
-  checkMemoryGiven, handleOf, makeQueueFile, mapQueueFile, mappings, openFile, openQueueFile, type Described,
+  checkMemoryGiven, handleOf, makeQueueFile, mapQueueFile, mappings, openFile, openMapped, openQueueFile,
+  type Described,
 } from '../queue-file.js';
 import { SharedFile } from '../sharers.js';
 import { idOfDead } from '../thread-ids.js';
@@ -31,6 +32,14 @@ interface Given {
 
 /** Files of this thread, by device and inode. */
 const open = new Map<string, SharedFile>();
+/** With so many, those in which this thread has no end any more are let go: never more than twice what is used. */
+let mostOpen = 16;
+
+function letGo(): void {
+  if (open.size < mostOpen) return;
+  for (const [name, file] of open) if (file.release()) open.delete(name);
+  mostOpen = Math.max(16, 2 * open.size);
+}
 
 /** `kind`, in memory of this process or in a file. */
 export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry, Given> {
@@ -40,7 +49,10 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
   const seen = (queue: MayCarry, { mapped }: SharedFile): MayCarry =>
     ({ ...queue, buffer: mapped.buffer, byteOffset: mapped.queueAt }) as MayCarry;
   const fileOf = (queue: MayCarry): SharedFile =>
-    knownFile(queue) ?? openedFile(queue, (file, sharer) => kind.recoverSharer!(seen(queue, file), sharer));
+    knownFile(queue) ?? openedFile(
+      queue, (file, sharer) => kind.recoverSharer!(seen(queue, file), sharer),
+      (file, index) => kind.hasPlace(seen(queue, file), index),
+    );
 
   return {
     ...kind,
@@ -96,31 +108,38 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
     hasPlace(queue, threadId) {
       if (queue.memory === undefined) return kind.hasPlace(queue, threadId);
       const file = fileOf(queue);
-      return file.ofThread(threadId).some((index) => kind.hasPlace(seen(queue, file), index));
+      return file.table.ofThread(threadId).some((index) => kind.hasPlace(seen(queue, file), index));
     },
   };
 }
 
-function knownFile({ memory }: MayCarry): SharedFile | undefined {
-  return open.get(`${memory!.device}:${memory!.inode}`);
+function knownFile(queue: MayCarry): SharedFile | undefined {
+  const { device, inode } = checkFile(queue);
+  return open.get(`${device}:${inode}`);
 }
 
-function openedFile(queue: MayCarry, recover: (file: SharedFile, sharer: number) => Recovered): SharedFile {
+function openedFile(
+  queue: MayCarry, recover: (file: SharedFile, sharer: number) => Recovered,
+  hasPlace: (file: SharedFile, index: number) => boolean,
+): SharedFile {
   const memory = checkFile(queue);
   mappings();
-  const { fd, stats } = openFile(memory.path);
+  letGo();
+  const { buffer } = queue;
+  // Of a handle that has come from another thread of this process, or that was let go: mapped already, wherever the
+  // file is now.
+  const isMapped = isOfFile(buffer);
+  const { fd, stats } = isMapped ? openMapped(new Int32Array(buffer), memory.path) : openFile(memory.path);
   try {
     if (stats.dev !== memory.device || stats.ino !== memory.inode)
       throw invalidArgument(
         'queue.memory', memory.path,
         'the file in which the queue was made or opened: there is another one at this path',
       );
-    const { buffer } = queue;
-    // Of a handle that has come from another thread of this process: mapped already.
-    const isMapped = buffer instanceof SharedArrayBuffer && buffer.byteLength >= stats.size
-      && mappings().isWhole(new Int32Array(buffer));
     const mapped = mapQueueFile(memory, fd, stats, isMapped ? buffer : undefined);
-    const file: SharedFile = new SharedFile(mapped, (sharer) => recover(file, sharer));
+    const file: SharedFile = new SharedFile(
+      mapped, (sharer) => recover(file, sharer), (index) => hasPlace(file, index),
+    );
     const { first, bytes, stride, count } = headersOf(queue);
     mappings().noteHeaders(file.words, mapped.queueAt + first, bytes, stride, count);
     open.set(`${memory.device}:${memory.inode}`, file);
@@ -129,6 +148,10 @@ function openedFile(queue: MayCarry, recover: (file: SharedFile, sharer: number)
     closeSync(fd);
   }
 }
+
+/** True where this is a mapping, of a file that is whole, and not just any memory that somebody has put there. */
+const isOfFile = (buffer: unknown): buffer is SharedArrayBuffer =>
+  buffer instanceof SharedArrayBuffer && buffer.byteLength % 4 === 0 && mappings().isWhole(new Int32Array(buffer));
 
 function checkFile({ memory }: MayCarry): QueueFile {
   if (typeof memory === 'object' && memory !== null && typeof memory.path === 'string') return memory;
@@ -162,7 +185,7 @@ function describedBy(queue: MayCarry): Described {
 /** Ends by process and thread, where the ring knows their numbers in the file. */
 function withProcesses(file: SharedFile, figures: RingsProperties): RingsProperties {
   const who = (sharer: number): { threadId: number; processId: number } => {
-    const { thread, processId } = file.at(Math.min(Math.max(sharer, 0), MAX_SHARERS - 1));
+    const { thread, processId } = file.table.at(Math.min(Math.max(sharer, 0), MAX_SHARERS - 1));
     return { threadId: thread, processId };
   };
   return {

@@ -1,0 +1,241 @@
+/** Who shares a queue in a file: their deaths, and what the others do then. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { ECANCELED } from '../errno.js';
+import { MAX_SHARERS, sharerAt } from '../layout.js';
+import { native } from '../native.js';
+import { can, where } from '../realtime/fixtures/privileges.js';
+import { checkOf, RECORD, type Work } from './fixtures/sharer-program.js';
+import { PROGRAM, Sharer } from './fixtures/sharers.js';
+import {
+  BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, recover, sub, value,
+} from './index.js';
+
+const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'percore-sharers-'));
+let names = 0;
+const newPath = (): string => join(scratch, `queue-${names++}`);
+const sharers = new Set<Sharer>();
+function start(work: Work): Sharer {
+  const sharer = Sharer.start(work);
+  sharers.add(sharer);
+  return sharer;
+}
+afterEach(() => {
+  for (const { child } of sharers) child.kill('SIGKILL');
+  sharers.clear();
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** A pid namespace of its own, whose processes end with the command. */
+const UNSHARE = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+const canUnshare = can('unshare', ...UNSHARE, 'true');
+
+const codeOf = (run: () => unknown): unknown => {
+  try {
+    return run();
+  } catch (error) {
+    return (error as { code?: string }).code ?? error;
+  }
+};
+
+describe('who shares a queue in a file', () => {
+  it('goes on after the death of a process, whose places are free', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spsc', capacity: 8, codec: RECORD, memory: { path } });
+    const producer = start({ path, kind: 'spsc', role: 'producer', messages: 4 });
+    await producer.says('done 4');
+    await producer.end();
+    const consumer = start({ path, kind: 'spsc', role: 'consumer', messages: 3 });
+    expect(await consumer.end()).toContain('done 3');
+    const stuck = start({ path, kind: 'spsc', role: 'producer' });
+    await stuck.says('ready');
+    // Nobody reads: it fills the ring and waits.
+    expect(inspect(queue).producers).toMatchObject([{ processId: stuck.pid, threadId: 0 }]);
+    expect(codeOf(() => pub(queue))).toBe('ERR_PERCORE_NO_PLACE');
+    await stuck.kill();
+    const next = pub(queue);
+    const reader = sub(queue);
+    expect(reader.poll()).toMatchObject({ number: 3 });
+    reader.drain(() => {});
+    expect(next.offer({ from: 1, number: 0, check: 0, text: '' })).toBe(OK);
+    expect(reader.poll()).toMatchObject({ from: 1 });
+  });
+
+  it.each([false, true])('goes on after a consumer that dies while the ring is full (frozen: %s)', async (isFrozen) => {
+    const path = newPath();
+    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const own = sub(queue);
+    const producer = pub(queue);
+    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    await other.says('ready');
+    other.child.kill('SIGSTOP');
+    let sent = 0;
+    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
+    for (; send() === OK; sent++) own.poll();
+    // Stopped is not dead: it holds the producer back.
+    expect(send()).toBe(BACK_PRESSURED);
+    other.child.kill('SIGKILL');
+    if (isFrozen) expect(producer.roomSync({ timeoutMs: 20_000 })).toBe(OK);
+    else expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
+    expect(send()).toBe(OK);
+    await other.end();
+  });
+
+  it.each([8, 0])('sleeps on for no consumer that is killed (records of %s bytes)', async (recordBytes) => {
+    const memory = { path: newPath() };
+    const made = recordBytes === 0
+      ? create({ kind: 'spsc', capacityBytes: 512, codec: value<object>(), memory })
+      : create({ kind: 'spsc', capacity: 8, codec: RECORD, memory });
+    const consumer = Sharer.command(process.execPath, ['--input-type=module', '-e', `
+      import { open, sub, struct, value } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      import { RECORD } from ${JSON.stringify(new URL('./fixtures/sharer-program.js', import.meta.url).href)};
+      const codec = ${recordBytes} === 0 ? value() : RECORD;
+      sub(open({ kind: 'spsc', codec, memory: ${JSON.stringify(memory)} }), { whenSlow: 'block' });
+      console.log('ready');
+      setInterval(() => {}, 1000);`]);
+    sharers.add(consumer);
+    await consumer.says('ready');
+    const producer = pub(made as never) as unknown as { offer(value: object): number };
+    // This thread stands still, so that somebody else has to do it.
+    const killer = spawn('sh', ['-c', `sleep 0.3; kill -9 ${consumer.pid}`]);
+    let code: number = OK;
+    for (let number = 0; code === OK; number++)
+      code = producer.offer({ from: 1, number, check: checkOf(1, number), text: `n${number}` });
+    expect(code).toBe(BACK_PRESSURED);
+    await Promise.all([consumer.end(), once(killer, 'close')]);
+  });
+
+  it('tells a thread that has frozen at once when a process ends that it watches', () => {
+    const path = newPath();
+    pub(create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } }));
+    const mappings = native().mappings!;
+    const file = openSync(path, 'r+');
+    const words = new Int32Array(mappings.map(file, statSync(path).size) as SharedArrayBuffer);
+    closeSync(file);
+    // A word of the header that means nothing. First what the tests before have left.
+    while (mappings.wait(words, 16, 0, 0) === -ECANCELED);
+    const { pid } = spawn('sleep', ['0.3']);
+    // No other token is this one: see expect() of sharers.ts.
+    expect(mappings.watchProcess(pid!, 2 ** 31 - 1)).toBe(0);
+    expect(mappings.wait(words, 16, words[16]!, 30_000)).toBe(-ECANCELED);
+    expect(mappings.hasExited(pid!)).toBe(1);
+  });
+
+  it('finds the dead also when the file has been removed', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const own = sub(queue);
+    const producer = pub(queue);
+    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    await other.says('ready');
+    other.child.kill('SIGSTOP');
+    rmSync(path);
+    let sent = 0;
+    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
+    for (; send() === OK; sent++) own.poll();
+    other.child.kill('SIGKILL');
+    expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
+    own.leave();
+    expect(sub(queue)).toBeDefined();
+    await other.end();
+  });
+
+  it('lets go of files in which it has no end any more, and takes them up again', () => {
+    const isShared = (path: string): boolean => {
+      const words = new Int32Array(new Uint8Array(readFileSync(path)).buffer);
+      return Array.from({ length: MAX_SHARERS }, (_, i) => words[sharerAt(i) >> 2]).some((pid) => pid !== 0);
+    };
+    const kinds = ['spsc', 'mpsc', 'spmc', 'banded'] as const;
+    const queues = Array.from({ length: 120 }, (_, i) => {
+      const memory = { path: newPath() };
+      const queue = create({ kind: kinds[i % 4] as 'spsc', capacity: 8, codec: RECORD, memory });
+      const [producer, consumer] = [pub(queue), sub(queue)];
+      expect(isShared(memory.path)).toBe(true);
+      producer.leave();
+      // Every third has an end left.
+      if (i % 3 > 0) consumer.leave();
+      return { queue, consumer, path: memory.path };
+    });
+    const shared = queues.filter(({ path }) => isShared(path));
+    // The forty that it has an end of, and fewer again of the others.
+    expect(queues.filter((each, i) => i % 3 === 0 && !shared.includes(each))).toEqual([]);
+    expect(shared.length).toBeLessThan(80);
+    for (const { queue, consumer, path } of queues) {
+      rmSync(path);
+      // The band of a banded queue; others have none.
+      const producer = pub(queue) as unknown as { offer(value: object, band: number): number; leave(): void };
+      expect(producer.offer({ from: 1, number: 2, check: 3, text: '' }, 3)).toBe(OK);
+      consumer.leave();
+      expect(sub(queue).poll()).toMatchObject({ number: 2 });
+      producer.leave();
+    }
+  });
+
+  it.each([true, false])('recovers a thread of its process that has ended (told by recover: %s)', async (isTold) => {
+    const queue = create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path: newPath() } });
+    const worker = new Worker(`
+      import(require('node:worker_threads').workerData.url).then(({ pub }) => {
+        pub(require('node:worker_threads').workerData.queue).offer(new Uint8Array(8).fill(5));
+        require('node:worker_threads').parentPort.postMessage('sent');
+        setInterval(() => {}, 1000);
+      });`, { eval: true, workerData: { url: new URL('./index.js', import.meta.url).href, queue } });
+    await once(worker, 'message');
+    expect(codeOf(() => pub(queue))).toBe('ERR_PERCORE_NO_PLACE');
+    const exit = once(worker, 'exit');
+    await worker.terminate();
+    await exit;
+    if (isTold) expect(recover(queue, worker)).toMatchObject({ producers: 1 });
+    expect(pub(queue).offer(new Uint8Array(8).fill(6))).toBe(OK);
+    const consumer = sub(queue);
+    expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([
+      new Uint8Array(8).fill(5), new Uint8Array(8).fill(6), EMPTY,
+    ]);
+    close(queue);
+    expect(consumer.poll()).toBe(CLOSED);
+  });
+
+  const asProducer = (path: string, then: string): Sharer => {
+    const sharer = Sharer.command(process.execPath, ['--input-type=module', '-e', `
+      import { open, pub } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      pub(open({ kind: 'spsc', recordBytes: 8, memory: { path: ${JSON.stringify(path)} } }));
+      console.log('ready');
+      ${then}`]);
+    sharers.add(sharer);
+    return sharer;
+  };
+
+  where('execve' in process)('frees what a process had that runs another program now', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } });
+    const other = asProducer(path, `
+      setTimeout(() => process.execve('/bin/sh', ['sh', '-c', 'echo another; exec sleep 100'], {}), 10);`);
+    await other.says('another');
+    expect(other.child.exitCode).toBe(null);
+    expect(pub(queue).offer(new Uint8Array(8))).toBe(OK);
+  });
+
+  where(canUnshare)('finds out that a process has died in another pid namespace', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const own = sub(queue);
+    const producer = pub(queue);
+    const work: Work = { path, kind: 'spmc', role: 'consumer' };
+    const other = Sharer.command('unshare', [...UNSHARE, process.execPath, PROGRAM, JSON.stringify(work)]);
+    sharers.add(other);
+    await other.says('ready');
+    const send = (): number => producer.offer({ from: 1, number: 0, check: checkOf(1, 0), text: 'n0' });
+    // Its first process is the child of the one that we know.
+    const [inner] = readFileSync(`/proc/${other.pid}/task/${other.pid}/children`, 'utf8').split(' ');
+    process.kill(Number(inner), 'SIGSTOP');
+    while (send() === OK) own.poll();
+    expect(recover(queue)).toEqual({ producers: 0, consumers: 0, taken: 0 });
+    other.child.kill('SIGKILL');
+    expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
+    await other.end();
+  });
+});
