@@ -164,7 +164,7 @@ export class SharedFile implements FarBells {
       return false;
     }
     this.isReleased = true;
-    for (const other of [...this.watched.keys()]) this.unwatch(other);
+    for (const other of this.watched.keys()) this.unwatch(other);
     files.delete(this.mapped.buffer);
     // Ends the sleep of watch().
     this.announce();
