@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "d08840d3525e629e";
+constexpr char kHash[] = "c367cc489097a7cb";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -289,17 +289,17 @@ struct Party {
   double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
-  char reserved8[8];
+  double callsOfDead;  // calls that those who have died in its place have made: nobody waits for their answers (writes: runtime; reads: all)
   double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away (writes: owner; reads: runtime)
   double callsMade;  // calls made by it and by the threads that had its place before; the next call gets the number after (writes: owner; reads: owner)
   double lookedNs;  // when it last looked at its sources before the present turn; what this turn found came after that (writes: owner; reads: owner)
   double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
-  char reserved9[80];
+  char reserved8[80];
   double wokenNs;  // when somebody last woke it, where figures are taken (writes: whoever wakes it; reads: owner)
   int32_t wokenBy;  // the party that woke it last, plus 1 (writes: whoever wakes it; reads: owner)
-  char reserved10[116];
+  char reserved9[116];
   double stalls;  // steps, and callbacks between turns, that were found to hold the thread longer than `stall` allows (writes: the watcher of stalls; reads: runtime)
-  char reserved11[120];
+  char reserved10[120];
 };
 static_assert(offsetof(Party, magic) == 0);
 static_assert(offsetof(Party, version) == 4);
@@ -343,6 +343,7 @@ static_assert(offsetof(Party, io) == 1160);
 static_assert(offsetof(Party, stepNs) == 1280);
 static_assert(offsetof(Party, collectedNs) == 1344);
 static_assert(offsetof(Party, collectorNs) == 1408);
+static_assert(offsetof(Party, callsOfDead) == 1416);
 static_assert(offsetof(Party, lost) == 1424);
 static_assert(offsetof(Party, callsMade) == 1432);
 static_assert(offsetof(Party, lookedNs) == 1440);

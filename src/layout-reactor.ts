@@ -186,6 +186,10 @@ export const partyLayout = {
       at: 1408, type: 'f64', writes: 'owner', reads: 'runtime', status: 'collectorNs', unit: 'ns',
       means: 'garbage collections of the thread; measured as stepNs is',
     },
+    callsOfDead: {
+      at: 1416, type: 'f64', writes: 'runtime', reads: 'all',
+      means: 'calls that those who have died in its place have made: nobody waits for their answers',
+    },
     lost: {
       at: 1424, type: 'f64', writes: 'owner', reads: 'runtime', status: 'lost', unit: 'count',
       means: 'messages that it had committed and not published when it died, or was sent and had not run when it was '

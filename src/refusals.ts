@@ -91,8 +91,8 @@ export function awaitPromised(
 }
 
 /**
- * For the simulator, which runs one thread's code in the middle of another thread's step: forgets all refusals and
- * notes none from now on. The returned function restores what was noted before.
+ * For a step that runs in the middle of another one: by `select`, or in the simulator, as another thread's. Forgets all
+ * refusals and notes none from now on. The returned function restores what was noted before.
  */
 export function setRefusalsAside(): () => void {
   const kept = { refusers: [...refusers], needs: [...needs], count, isInStep };

@@ -66,7 +66,9 @@ export class LiveTable {
     const halfClosed = this.sum((one) => one.outputsHalfClosed);
     const reading = `${this.sum((one) => one.outputsOpen) - halfClosed} of ${this.sum((one) => one.outputsConnected)}`;
     const more = halfClosed === 0 ? '' : `, ${halfClosed} more half-closed`;
-    return `rejected ${bad} · dropped ${dropped} · outputs ${reading}${more}, ${outputs.resultsUnsent} results unsent`;
+    const slow = outputs.evicted === 0 ? '' : `, ${outputs.evicted} dropped as too slow`;
+    return `rejected ${bad} · dropped ${dropped} · outputs ${reading}${more}${slow}, `
+      + `${outputs.resultsUnsent} results unsent`;
   }
 
   private rate(name: string, results: number, seconds: number): number {

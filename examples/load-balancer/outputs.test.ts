@@ -1,8 +1,10 @@
 /** Readers of results: small backlogs, half-closed sides, and those that leave. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Job, MAIN, Peer, endAll, isWhole, reader, until } from './fixtures/job.js';
+import type { JobReport } from './report.js';
+import { tell } from './terminal.js';
 
 afterEach(endAll);
 
@@ -39,6 +41,28 @@ describe('a reader that keeps up', () => {
     );
     expect((await job.stop()).report.outputs).toMatchObject({ evicted: 0, resultsUnsent: 0 });
   });
+});
+
+it('what readers have missed is said at the end, and why', async () => {
+  const told: string[] = [];
+  const write = vi.spyOn(process.stderr, 'write').mockImplementation(((text: string, done: () => void) => {
+    told.push(text);
+    done();
+    return true;
+  }) as never);
+  const report = { linesIn: 9, results: 9, rejected: {}, dropped: 0, elapsedMs: 5 };
+  try {
+    for (const [evicted, resultsUnsent] of [[0, 0], [1, 7], [0, 3]]) {
+      await tell({ ...report, outputs: { connected: 2, evicted, resultsUnsent } } as JobReport, false);
+    }
+  } finally {
+    write.mockRestore();
+  }
+  const figures = '9 lines in, 9 results, 0 rejected, 0 dropped in 5 ms\n';
+  const slow = '; 1 reader was too slow for --output-backlog-bytes and dropped, and had nothing from then on';
+  expect(told).toEqual([
+    figures, `${figures}7 results did not reach a reader${slow}\n`, `${figures}3 results did not reach a reader\n`,
+  ]);
 });
 
 it('a reader that has ended its own side gets every result, and the end after them', async () => {

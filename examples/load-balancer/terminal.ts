@@ -51,13 +51,22 @@ export function drawTable(runtime: Runtime<{ calls: JobServices }>, counters: re
   }, 1000);
 }
 
+/** What readers of results have missed, and why; nothing if they have everything. */
+function losses({ evicted, resultsUnsent }: JobReport['outputs']): string {
+  if (evicted === 0 && resultsUnsent === 0) return '';
+  const tooSlow = evicted === 0 ? ''
+    : `; ${evicted} ${evicted === 1 ? 'reader was' : 'readers were'} too slow for --output-backlog-bytes and dropped, `
+      + 'and had nothing from then on';
+  return `${resultsUnsent} results did not reach a reader${tooSlow}\n`;
+}
+
 /** Prints the figures at the end. False when whoever asked for the report could not be given it. */
 export async function tell(report: JobReport, isJson: boolean): Promise<boolean> {
   if (!isJson) {
-    const { linesIn, results, rejected, dropped, elapsedMs } = report;
+    const { linesIn, results, rejected, dropped, outputs, elapsedMs } = report;
     const bad = Object.values(rejected).reduce((sum, count) => sum + count, 0);
     const figures = `${linesIn} lines in, ${results} results, ${bad} rejected, ${dropped} dropped`;
-    await print(process.stderr, `${figures} in ${elapsedMs} ms\n`);
+    await print(process.stderr, `${figures} in ${elapsedMs} ms\n${losses(outputs)}`);
     return true;
   }
   const text = JSON.stringify(report);

@@ -86,7 +86,7 @@ export class BucketMoves {
     let others = targets.filter((reactor) => reactor !== from);
     // A reactor that is gone cannot keep them, so those get them that take no work now: drained, or to be started
     // again.
-    if (others.length === 0 && this.isDead(from)) others = this.living().filter((reactor) => reactor !== from);
+    if (others.length === 0 && this.isDead(from)) others = this.heirs().filter((reactor) => reactor !== from);
     const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
     const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
     if (others.length === 0) return 0;
@@ -206,7 +206,7 @@ export class BucketMoves {
     while (this.isLeaving(ownerIn(word)) && !this.room.party.isClosed) await sleep(LOOK_MS);
     if (table.word(slot) !== word) return;
     // Afterwards everybody has seen that it moves, and what they say they have sent is what they have sent.
-    await Promise.all(this.living().map((reactor) => this.rests.ask(reactor).catch(() => undefined)));
+    await Promise.all(this.senders(slot).map((reactor) => this.rests.ask(reactor).catch(() => undefined)));
     const tried = new Set<number>();
     for (let moving = word; ;) {
       const to = nextOwnerIn(moving);
@@ -218,7 +218,7 @@ export class BucketMoves {
       } catch (error) {
         // Settled by the new owner before it died, or by what the old one had published.
         if (table.word(slot) !== moving) return;
-        const next = this.living().find((reactor) => !tried.has(reactor));
+        const next = this.heirs().find((reactor) => !tried.has(reactor));
         if (next === undefined || this.room.party.isClosed) {
           // Nobody can have it: it belongs to the dead reactor again, until it is moved anew.
           if (table.settle(slot, moving, ownerIn(moving))) this.room.summonAll();
@@ -240,8 +240,23 @@ export class BucketMoves {
     return ownerIn(this.room.table.word(slot));
   }
 
+  /** All whose thread is there, or comes: also those that are just being added or taken away. */
   private living(): number[] {
     return Array.from({ length: this.reactors }, (_, reactor) => reactor).filter((reactor) => !this.isDead(reactor));
+  }
+
+  /** All that may have sent to this slot; the entry of one that is being added may not have come so far. */
+  private senders(slot: number): number[] {
+    const { table, party } = this.room;
+    const stage = Math.floor(slot / BUCKETS);
+    const count = party.peers.block.reactors();
+    return this.living().filter((reactor) => reactor < count || table.figures[reactor]!.bandsOf(stage) !== 0);
+  }
+
+  /** Those of them that are there to stay. */
+  private heirs(): number[] {
+    const count = this.room.party.peers.block.reactors();
+    return this.living().filter((reactor) => reactor < count);
   }
 }
 

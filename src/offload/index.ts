@@ -3,4 +3,5 @@ export {
   offload, offloadStatus, type OffloadModule, type OffloadOptions, type PayloadOf, type ResultOf,
 } from './offload.js';
 export type { OffloadStatus } from './pool.js';
-export type { OffloadContext, PlaceOfThread } from './offload-thread.js';
+export type { OffloadContext } from './offload-thread.js';
+export type { PlaceOfThread } from './thread-messages.js';

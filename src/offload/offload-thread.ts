@@ -5,33 +5,9 @@
 import { MessageChannel, parentPort, threadId, workerData, type MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { native } from '../native.js';
-import { packError } from '../reactor/internal.js';
+import { importEntry, packError } from '../reactor/internal.js';
 import type { OffloadJob, OffloadResult, Outcome } from './offloaded.js';
-
-/** What a thread of the pool is started with. */
-export interface ThreadStart {
-  /** The CPUs where it shall run; undefined if no CPU is left for it alone. */
-  readonly cpus: readonly number[] | undefined;
-  /** The table of `offloadLayout`. */
-  readonly words: Int32Array;
-}
-
-/** Where a thread of the pool was asked to run, and where it may run. */
-export interface PlaceOfThread {
-  /** Node's number of the thread. */
-  readonly threadId: number;
-  /** Undefined: anywhere, since reactors have all CPUs. */
-  readonly cpusAsked: readonly number[] | undefined;
-  /** Read back from the kernel. */
-  readonly cpusGranted: readonly number[];
-  /** What was asked of the system and not granted, and why. */
-  readonly refusals: readonly string[];
-}
-
-/** What a thread of the pool tells the main thread. */
-export type ThreadMessage =
-  | { readonly kind: 'place'; readonly place: PlaceOfThread }
-  | { readonly kind: 'port'; readonly asker: number; readonly port: MessagePort };
+import { PLACE, PORT, type PlaceOfThread, type ThreadMessage, type ThreadStart } from './thread-messages.js';
 
 /** What a task is told besides its payload. */
 export interface OffloadContext {
@@ -49,7 +25,7 @@ const ports = new Map<number, MessagePort>();
 const tasks = new Map<string, Task>();
 
 native().threads.setName('percore-offload');
-tell({ kind: 'place', place: settle() });
+tell({ kind: PLACE, place: settle() });
 
 /** Piscina calls it for each task. Never rejects: what a task throws is its result. */
 export default async function run(job: OffloadJob): Promise<void> {
@@ -80,7 +56,7 @@ async function attempt({ module, payload, place }: OffloadJob): Promise<Outcome>
 }
 
 async function load(module: string): Promise<Task> {
-  const { default: exported } = await import(module) as { default?: unknown };
+  const { default: exported } = await importEntry(module);
   // If a module was compiled to CommonJS, `import` gives all its exports as the default one.
   const task = typeof exported === 'function' ? exported : (exported as { default?: unknown } | undefined)?.default;
   if (typeof task !== 'function') {
@@ -101,7 +77,7 @@ function portTo(asker: number): MessagePort {
     ports.set(asker, (port = port1));
     // Another thread in the asker's place has another number.
     port1.on('close', () => ports.delete(asker));
-    tell({ kind: 'port', asker, port: port2 }, [port2]);
+    tell({ kind: PORT, asker, port: port2 }, [port2]);
   }
   return port;
 }

@@ -1,4 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRuntime, type Runtime } from '../reactor/index.js';
 import { cpuBudget } from '../realtime/index.js';
@@ -208,6 +211,54 @@ describe('the pool', () => {
       expect(offloadStatus(mortal)!.dropped).toBeGreaterThan(10);
     } finally {
       await mortal.close({ drainMs: 100 });
+    }
+  });
+
+  it('tells a task that runs that the reactor which asked has died', async () => {
+    const mortal = await createRuntime<Asks>({ entry, reactors: 2, idle: { strategy: 'park' } });
+    mortal.on('reactorDied', () => undefined);
+    try {
+      void mortal.call('run', { work: { do: 'until unwanted' } }, { reactor: 1 }).catch(() => undefined);
+      await until(() => offloadStatus(mortal)?.running === 1);
+      void mortal.call('die', undefined, { reactor: 1 }).catch(() => undefined);
+      await until(() => offloadStatus(mortal)!.running === 0);
+      expect(await offload(mortal, module, { do: 'echo', value: 5 })).toBe(5);
+    } finally {
+      await mortal.close({ drainMs: 100 });
+    }
+  });
+
+  it('lets modules and their libraries post what they like', async () => {
+    const posted = [null, 5, 'text', { kind: 'place' }, { kind: 'port', port: 5 }, { kind: 'percore:place' }];
+    expect(await inMain({ do: 'post', value: posted })).toEqual(posted);
+    expect(await inMain({ do: 'post', value: [{ kind: 'percore:port', asker: 0, port: {} }] })).toHaveLength(1);
+    expect(await inMain({ do: 'echo', value: 6 })).toBe(6);
+  });
+
+  it('does not keep close() from ending when a task is in a read that blocks, and says so', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'percore-offload-'));
+    const fifo = join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const warnings: string[] = [];
+    const listen = ({ code }: Error & { code?: string }): void => void warnings.push(code ?? '');
+    process.on('warning', listen);
+    try {
+      const closing = await createRuntime<Asks>({ entry, reactors: 1, idle: { strategy: 'park' } });
+      const notes = shared(1);
+      const read = errorOf(offload(closing, module, { do: 'read', value: fifo, notes }));
+      await until(() => Atomics.load(notes, 0) === 1);
+      const closed = closing.close({ drainMs: 0 });
+      let isClosed = false;
+      void closed.then(() => (isClosed = true));
+      await until(() => isClosed);
+      expect(await closed).toMatchObject({ stillRunning: [] });
+      expect((await read).code).toBe('ERR_PERCORE_CLOSED');
+      await until(() => warnings.length > 0);
+      expect(warnings).toEqual(['PERCORE_OFFLOAD_RUNS']);
+    } finally {
+      writeFileSync(fifo, 'x');
+      process.off('warning', listen);
+      rmSync(folder, { recursive: true });
     }
   });
 

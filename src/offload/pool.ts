@@ -10,7 +10,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { Piscina } from 'piscina';
-import type { MessagePort } from 'node:worker_threads';
+import { MessagePort } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { MOST_OFFLOADED, offloadLayout } from '../layout.js';
 import { programPath } from '../native.js';
@@ -19,7 +19,7 @@ import { cpuBudget } from '../realtime/index.js';
 import { BandQueue } from './band-queue.js';
 import { Keys } from './keys.js';
 import { Offloaded, type OffloadJob, type OffloadRequest, type Outcome } from './offloaded.js';
-import type { PlaceOfThread, ThreadMessage, ThreadStart } from './offload-thread.js';
+import { PLACE, PORT, type PlaceOfThread, type ThreadMessage, type ThreadStart } from './thread-messages.js';
 
 /** The state of a pool: figures since it was made. */
 export interface OffloadStatus {
@@ -66,6 +66,7 @@ export class OffloadPool {
     // Those who have a task in it are told.
     this.starting.catch(() => undefined);
     controller.closers.push(() => this.close());
+    controller.mourners.push((asker) => this.endAsker(asker));
   }
 
   submit(asker: number, request: OffloadRequest): void {
@@ -91,6 +92,11 @@ export class OffloadPool {
     if (task.isRunning) return;
     this.queue.giveUp(task);
     this.drop(task);
+  }
+
+  /** The asker has died: what it asked for and waits never begins, and what runs is told. */
+  private endAsker(asker: number): void {
+    for (const task of this.tasks.values()) if (task.asker === asker) this.cancel(asker, task.request.id);
   }
 
   status(): OffloadStatus {
@@ -191,8 +197,10 @@ export class OffloadPool {
       taskQueue: this.queue, stricterFIFO: true, maxQueue: MOST_OFFLOADED,
       workerData: { cpus, words: this.words } satisfies ThreadStart,
     });
-    pool.on('message', (message: ThreadMessage) => {
-      if (message.kind === 'place') this.places.set(message.place.threadId, message.place);
+    pool.on('message', (message: unknown) => {
+      // Modules of users, and their libraries, post by the same port.
+      if (!isOfThread(message)) return;
+      if (message.kind === PLACE) this.places.set(message.place.threadId, message.place);
       else this.askers.connect(message.asker, message.port);
     });
     // A thread without a task has ended, and another one is started; a task would have been told.
@@ -202,8 +210,22 @@ export class OffloadPool {
 
   private async close(): Promise<void> {
     this.isClosed = true;
-    await this.starting.then((pool) => pool.destroy(), () => undefined);
+    // As in cancel(): whoever looks ends by itself.
+    for (const { place } of this.tasks.values()) Atomics.store(this.words, place, 1);
+    const pool = await this.starting.catch(() => undefined);
+    if (pool === undefined) return;
+    for (const thread of pool.threads) {
+      this.controller.threadsLeft++;
+      thread.once('exit', () => this.controller.threadsLeft--);
+    }
+    await pool.destroy();
   }
+}
+
+function isOfThread(message: unknown): message is ThreadMessage {
+  if (typeof message !== 'object' || message === null) return false;
+  const { kind, place, port } = message as Partial<{ kind: unknown; place: unknown; port: unknown }>;
+  return kind === PLACE ? typeof place === 'object' && place !== null : kind === PORT && port instanceof MessagePort;
 }
 
 const nameOf = (asker: number, id: number): string => `${asker} ${id}`;

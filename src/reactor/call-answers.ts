@@ -20,20 +20,26 @@ import type { Intercore } from './intercore.js';
 import { CALL_HEAD_BYTES, CANCEL, CREDITS_AT, DEADLINE_AT, FAILURE, HEAD_BYTES, REPLY } from './message.js';
 import type { HeardName } from './names.js';
 import type { Outlet } from './outlet.js';
+import { partyCounters } from './shared.js';
 
 const DROPPED = partyLayout.fields.dropped.at >> 3;
 const DROPPED_LATE_CALLS = partyLayout.fields.droppedLateCalls.at >> 3;
+const CALLS_OF_DEAD = partyLayout.fields.callsOfDead.at >> 3;
 
 export class CallAnswers implements AskedHost {
   private readonly handlers = new Map<string, Handler>();
   private readonly codec = new ValueCodec();
-  private readonly askers = new Askers();
+  private readonly askers: Askers;
   /** The tasks of this party: whoever calls one by mistake is told so. */
   private tasks!: { has(name: string): boolean };
   private reportError!: (error: unknown, where: string) => void;
 
   /** `asker` asks on behalf of a handler, within the call that it answers. */
-  constructor(private readonly intercore: Intercore, private readonly timers: Timers, readonly asker: Asker) {}
+  constructor(private readonly intercore: Intercore, private readonly timers: Timers, readonly asker: Asker) {
+    const { inboxes } = intercore.shared;
+    // Plain: the main thread has stored it before the death was known here.
+    this.askers = new Askers(inboxes.length, (from) => partyCounters(inboxes[from]!)[CALLS_OF_DEAD]!);
+  }
 
   /** Before the first turn. */
   begin(tasks: { has(name: string): boolean }, reportError: (error: unknown, where: string) => void): void {
@@ -106,6 +112,8 @@ export class CallAnswers implements AskedHost {
     if (
       (deadlineNs !== 0 && this.intercore.nowNs() > deadlineNs)
       || (this.askers.hasEarly && this.askers.takeEarly(from, number, generation))
+      // What a dead thread has handed over with a bucket comes by a return lane, and counts.
+      || (this.askers.hasDead && !inlet.isReturn && this.askers.isOfDead(from, number, generation))
     ) {
       this.intercore.counters[DROPPED]!++;
       this.intercore.counters[DROPPED_LATE_CALLS]!++;
@@ -134,9 +142,11 @@ export class CallAnswers implements AskedHost {
       } else if (typeof (answer as Promise<unknown> | undefined)?.then === 'function') {
         this.follow(asked, answer as Promise<unknown>);
       } else {
+        asked.finish();
         this.reply(asked, answer);
       }
     } catch (error) {
+      asked.finish();
       this.fail(asked, error);
     }
   }

@@ -7,7 +7,7 @@
  */
 import type { PercoreError } from '../errors.js';
 import type { AskedCall } from './call-asked.js';
-import { MAX_CALLS, SLOT_MASK } from './calls.js';
+import { MAX_CALLS, SLOT_MASK, sequenceOf } from './calls.js';
 
 interface Asker {
   readonly underWay: (AskedCall | undefined)[];
@@ -18,7 +18,17 @@ interface Asker {
 export class Askers {
   /** Some call was given up before it came. */
   hasEarly = false;
+  /** Some asker has died, and calls of its thread may still come. */
+  hasDead = false;
   private readonly askers: (Asker | undefined)[] = [];
+  /** For each asker, the number of the last call of a thread that has died in its place. */
+  private readonly lastOfDead: number[];
+
+  /** What each party's `callsOfDead` says now. */
+  constructor(parties: number, private readonly callsOfDead: (from: number) => number) {
+    this.lastOfDead = Array.from({ length: parties }, (_, from) => callsOfDead(from));
+    this.hasDead = this.lastOfDead.some((last) => last > 0);
+  }
 
   /** From now until `remove`, `find` finds it. */
   add(asked: AskedCall): void {
@@ -65,8 +75,20 @@ export class Askers {
     return early.size !== 0 && early.delete(keyOf(number, generation));
   }
 
-  /** Nobody waits any more for what `from` has asked; without `from`, for anything. */
+  /** The call comes from a thread that has died: nobody waits for its answer. */
+  isOfDead(from: number, number: number, generation: number): boolean {
+    return sequenceOf(number, generation) <= this.lastOfDead[from]!;
+  }
+
+  /**
+   * Nobody waits any more for what `from` has asked, nor for what its thread has asked and is still to come; without
+   * `from`, for anything.
+   */
   endAll(from: number | undefined, why: () => PercoreError): void {
+    if (from !== undefined) {
+      this.lastOfDead[from] = this.callsOfDead(from);
+      this.hasDead ||= this.lastOfDead[from] > 0;
+    }
     for (const [id, asker] of this.askers.entries()) {
       if (asker === undefined || (from !== undefined && id !== from)) continue;
       asker.early.clear();

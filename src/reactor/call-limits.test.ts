@@ -12,6 +12,9 @@ beforeAll(async () => {
       state['begun'] = 0;
       reactor.handle('left', (_: unknown, context) => [context.deadlineNs, context.remainingMs] as never);
       reactor.handle('begin', () => void state['begun']++);
+      reactor.handle('look', (isThrown: number, context) => {
+        if (context.signal.aborted || isThrown === 1) throw new Error('thrown');
+      });
       reactor.handle('busy', (ms: number) => {
         for (const endMs = performance.now() + ms; performance.now() < endMs;) continue;
       });
@@ -63,6 +66,18 @@ describe('a deadline', () => {
     expect(await endedIn(runtime, 0)).toEqual([
       ['late', 'PercoreError', 'ERR_PERCORE_TIMEOUT', 'call("work"): its deadline is over'],
     ]);
+  });
+
+  it('whose signal a handler has looked at leaves no timer behind when it answers or throws at once', async () => {
+    const live = () => runtime.status().reactors[0]!.timers.live;
+    const before = live();
+    for (const value of [0, 1]) {
+      await errorOf(async () => {
+        await runtime.call('look', value, { reactor: 0, timeoutMs: 60_000 });
+        throw new Error('answered');
+      });
+    }
+    await until(() => live() === before, 'no timer of a call that is over');
   });
 
   it('that is over when the turn of its call comes: it is not begun, and counted', async () => {

@@ -190,9 +190,16 @@ export class CallService {
     }
   }
 
-  /** The calls to a reactor that has died will not be answered. */
+  /**
+   * The calls to a reactor that has died will not be answered. The thread that comes in its place, if one does, is told
+   * of them: those that wait in the lane must not begin there, or they would answer nobody, a stream without end.
+   */
   rejectAll(to: number): void {
-    this.calls.rejectAll(to, (call) => died(to, call.name));
+    this.calls.rejectAll(to, (call) => {
+      const mayBegin = !call.isWaiting && call.band < RETURN_LANES && !this.intercore.isDead(to);
+      if (mayBegin) this.tell(call, BANDS - 1, CANCEL, undefined);
+      return died(to, call.name);
+    });
     this.countCalls();
   }
 

@@ -36,6 +36,10 @@ export const SLOT_MASK: number = 2 ** SLOT_BITS - 1;
 /** How many calls of one party may wait for their answers. */
 export const MAX_CALLS: number = 2 ** SLOT_BITS;
 
+/** How many calls its party had made with this one, those of the threads before it included. */
+export const sequenceOf = (number: number, generation: number): number =>
+  (number >>> SLOT_BITS) * 2 ** 32 + (generation >>> 0);
+
 export class PendingCall {
   number = 0;
   generation = 0;

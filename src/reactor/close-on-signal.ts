@@ -17,9 +17,9 @@ export interface CloseOnSignalOptions {
 
 /**
  * Closes the runtime at the first of the signals, and then ends the process: with exit code 0, or 1 if messages were
- * left undone, a reactor had to be terminated, or `afterwards` threw; by SIGKILL if a reactor is in a blocking system
- * call, which nothing else can end. A second signal ends it at once, with 128 plus the signal's number. Returns a
- * function that removes the listeners; they keep no program alive.
+ * left undone, a reactor had to be terminated, or `afterwards` threw; by SIGKILL if a reactor, or an offloaded task, is
+ * in a blocking system call, which nothing else can end. A second signal ends it at once, with 128 plus the signal's
+ * number. Returns a function that removes the listeners; they keep no program alive.
  *
  *     const runtime = await createRuntime({ entry });
  *     closeOnSignal(runtime, { drainMs: 8000 });
@@ -66,6 +66,6 @@ async function end<P extends Protocol>(
     console.error('percore: what was to run after the runtime was closed has failed:', error);
   }
   // Node would wait for a thread that is in a blocking system call.
-  if (stillRunning.length > 0) process.kill(process.pid, 'SIGKILL');
+  if (stillRunning.length > 0 || controllerIn(runtime)!.threadsLeft > 0) process.kill(process.pid, 'SIGKILL');
   process.exit(isClean ? 0 : 1);
 }

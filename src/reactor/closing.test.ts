@@ -12,7 +12,7 @@ import {
 } from './fixtures/inside.js';
 import type { StuckData } from './fixtures/stuck.js';
 import type { CloseOptions } from './runtime-events.js';
-import { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
+import { controllerOf, createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'percore-closing-'));
 const fifo = join(folder, 'fifo');
@@ -65,6 +65,32 @@ describe('close', () => {
     expect(closed).toMatchObject({ drained: false, leftBehind: [1], stillRunning: [1] });
     unblock();
     await until(() => threads() === before, 'its thread ends with the call', 5000);
+  });
+
+  it('ends a drain that waits for a thread which nobody can end', async () => {
+    const before = threads();
+    const runtime = await stuck({ how: 'read', reactor: 1, where: 'step' });
+    runtime.send('stick', 0, { reactor: 1 });
+    const drained = errorOf(() => runtime.drain(1));
+    await within(BOUND_MS, runtime.close({ drainMs: 0 }), 'close');
+    expect(await within(1000, drained, 'a rejection')).toMatchObject({
+      code: 'ERR_PERCORE_CLOSED', message: 'drain(1): the runtime is closed',
+    });
+    unblock();
+    await until(() => threads() === before, 'its thread ends with the call', 5000);
+  });
+
+  it('resolves though what others end with the runtime throws or does not settle, and reports it', async () => {
+    const runtime = await remoteRuntime(1);
+    const errors: string[] = [];
+    runtime.on('stepError', ({ error, where }) => void errors.push(`${where}: ${error.message}`));
+    const { closers } = controllerOf(runtime);
+    let ended = 0;
+    closers.push(() => Promise.reject(new Error('of a closer')), () => new Promise(() => undefined), async () => {
+      ended++;
+    });
+    expect(await within(BOUND_MS, runtime.close(), 'close')).toMatchObject({ drained: true, stillRunning: [] });
+    expect([ended, errors]).toEqual([1, ['closing the runtime: of a closer']]);
   });
 
   it('resolves though a reactor waits for a child process', async () => {

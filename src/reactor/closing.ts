@@ -9,6 +9,7 @@
 import { words } from '../layout.js';
 import { native } from '../native.js';
 import type { Controller } from './controller.js';
+import { errorOf } from './failure.js';
 import type { Member } from './member.js';
 import type { CloseResult } from './runtime-events.js';
 import { giveBackLanes } from './shared.js';
@@ -18,6 +19,8 @@ const LOOK_MS = 2;
 /** A reactor that is told to leave gets this long before it is terminated, and then this long to end. */
 export const LEAVE_MS = 1000;
 const END_MS = 1000;
+/** What a reported error names as its place. */
+const ENDING = 'closing the runtime';
 
 /** Closes a runtime. A second call returns the first one's promise, which never rejects. */
 export function close(controller: Controller, drainMs: number): Promise<CloseResult> {
@@ -39,11 +42,13 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   const late = members.filter(({ isDead }) => !isDead);
   // These run something that does not end.
   for (const member of late) member.terminate();
+  const ending = endRooms(controller);
+  const endMs = performance.now() + END_MS;
   if (late.length > 0) await untilExits(members, END_MS);
+  await settledWithin(ending, endMs - performance.now());
   const running = late.filter(({ isDead }) => !isDead);
   for (const member of running) member.unref();
-  await controller.spares.end();
-  for (const end of controller.closers) await end();
+  warnOfThreads(controller);
   controller.stalls?.close();
   main.detach();
   // A thread that still runs may wake somebody later: that does nothing then, see native/waker.h.
@@ -57,13 +62,39 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
 }
 
 /** Waits until every thread has ended, for this long at most. */
-export async function untilExits(members: readonly Member[], ms: number): Promise<void> {
+export function untilExits(members: readonly Member[], ms: number): Promise<void> {
+  return settledWithin(Promise.all(members.map(({ exited }) => exited)), ms);
+}
+
+async function settledWithin(all: Promise<unknown>, ms: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
+    timer = setTimeout(resolve, Math.max(0, ms));
   });
-  await Promise.race([Promise.all(members.map(({ exited }) => exited)), late]);
+  await Promise.race([all, late]);
   clearTimeout(timer);
+}
+
+/**
+ * Ends what rooms above this one have, and the spare thread. What fails is reported, and the others end all the same.
+ */
+async function endRooms(controller: Controller): Promise<void> {
+  const { id } = controller.main;
+  // In the next tick, since listeners may throw.
+  const report = (error: unknown): void => process.nextTick(() => {
+    controller.stepError(id, errorOf(error, id, ENDING), ENDING);
+  });
+  const all = [() => controller.spares.end(), ...controller.closers];
+  await Promise.all(all.map(async (end) => end()).map((ending) => ending.catch(report)));
+}
+
+function warnOfThreads({ threadsLeft: count }: Controller): void {
+  if (count === 0) return;
+  process.emitWarning(
+    `${count === 1 ? 'a thread' : `${count} threads`} of the offload pool did not end within a second: a task is in a `
+      + 'system call that blocks, and the process cannot end before that does',
+    { code: 'PERCORE_OFFLOAD_RUNS' },
+  );
 }
 
 /** True when all living reactors were quiet at two looks with no message in between; false after `drainMs`. */

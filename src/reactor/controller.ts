@@ -55,8 +55,12 @@ export class Controller implements MemberHost, DeathHost {
   readonly main: Party;
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
-  /** What rooms above this one have to end, once all reactors have left. */
+  /** What rooms above this one have to end, once all reactors have left or were told to end. */
   readonly closers: (() => Promise<void>)[] = [];
+  /** What rooms above this one do when a reactor's thread has ended, which Node knew by this number. */
+  readonly mourners: ((threadId: number) => void)[] = [];
+  /** Threads of rooms above this one that were told to end, and have not. */
+  threadsLeft = 0;
   /** What was last chosen for all parties. */
   discipline: DisciplineOptions;
   /** What was chosen since for one reactor alone. It also holds for the thread that is started in its place. */
@@ -90,16 +94,21 @@ export class Controller implements MemberHost, DeathHost {
       for (const peer of shared.inboxes.keys()) this.summon(peer);
       this.main.noteDeaths();
     });
-    this.main = new Party(shared, id, {
-      budget,
-      publishEvery,
-      discipline,
-      classes,
-      // In the next tick, as reports of reactors come: what a listener throws must not reach the failed step.
-      onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
-      onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
-      onViolation: (violation) => this.sloViolated(violation),
-    });
+    try {
+      this.main = new Party(shared, id, {
+        budget,
+        publishEvery,
+        discipline,
+        classes,
+        // In the next tick, as reports of reactors come: what a listener throws must not reach the failed step.
+        onError: (error, where) => process.nextTick(() => this.stepError(id, errorOf(error, id, where), where)),
+        onDrop: (error) => process.nextTick(() => this.messageDropped(id, error)),
+        onViolation: (violation) => this.sloViolated(violation),
+      });
+    } catch (error) {
+      this.stalls?.close();
+      throw error;
+    }
   }
 
   /**
@@ -111,12 +120,13 @@ export class Controller implements MemberHost, DeathHost {
     for (let id = 0; id < this.settings.reactors; id++) this.members.push(this.startMember(id));
   }
 
-  private startMember(id: number, spare?: SpareThread): Member {
+  /** `coming`: where reactors are added, how many there are to be. */
+  private startMember(id: number, spare?: SpareThread, coming?: number): Member {
     const {
       entry, data, pins, policies, memory, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
     const discipline = this.disciplineOf.get(id) ?? this.discipline;
-    const options = { budget, publishEvery, discipline, classes, clock, io: source };
+    const options = { budget, publishEvery, discipline, classes, clock, io: source, coming };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
     const policy = this.policyOf.get(id) ?? policies[id];
@@ -171,17 +181,18 @@ export class Controller implements MemberHost, DeathHost {
   }
 
   exited(member: Member, exitCode: number): void {
+    for (const mourn of this.mourners) mourn(member.threadId);
     this.deaths.exited(member, exitCode);
   }
 
   // ---- For reactors that are added and taken away -----------------------------------------------------------------
 
-  /** Starts the thread of a reactor that is to be added. */
-  addMember(): Member {
+  /** Starts the thread of a reactor that is to be added, so that there are `count` in the end. */
+  addMember(count: number): Member {
     const id = this.members.length;
-    this.roster.begin(id);
     clearParty(this.shared.inboxes[id]!);
-    const member = this.startMember(id);
+    this.roster.begin(id);
+    const member = this.startMember(id, undefined, count);
     this.members.push(member);
     if (!this.isHeld) member.unref();
     return member;

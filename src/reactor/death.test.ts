@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { controllerOf } from './runtime.js';
-import { errorOf, fixture, inside, sleep, until, within, withRuntime } from './fixtures/inside.js';
+import { checkRuntimeOptions } from './runtime-options.js';
+import { controllerOf, createRuntimeWith } from './runtime.js';
+import { errorOf, fixture, inside, remoteEntry, sleep, until, within, withRuntime } from './fixtures/inside.js';
+import type { ReportPort, WorkerReport } from './reactor-thread.js';
+import { workers, type ThreadMaker } from './threads.js';
 
 interface Seen {
   events: { reactorId: number; exitCode: number; error?: { name: string; message: string; code?: string } }[];
@@ -96,4 +99,54 @@ describe('a reactor that dies', () => {
       ]);
     });
   });
+});
+
+it('is declared although a listener throws at the last report of the thread, which comes with its end', async () => {
+  const late: { message: unknown }[] = [];
+  // Step errors are not delivered before the exit event.
+  const threads: ThreadMaker = {
+    ...workers,
+    channel() {
+      const { port1, port2 } = workers.channel();
+      const on = (name: string, then: (message: WorkerReport) => void): unknown =>
+        port1.on(name, (message: WorkerReport) => {
+          if (message.kind === 'stepError') late.push({ message });
+          else then(message);
+        });
+      const mine = {
+        on, close: () => port1.close(), unref: () => port1.unref(),
+        postMessage: (message: unknown) => port1.postMessage(message),
+      };
+      return { port1: mine as unknown as ReportPort, port2 };
+    },
+    receive: () => late.shift(),
+  };
+  const listeners = process.listeners('uncaughtException');
+  const thrown: string[] = [];
+  process.removeAllListeners('uncaughtException').on('uncaughtException', ({ message }) => void thrown.push(message));
+  const runtime = await createRuntimeWith(
+    checkRuntimeOptions({ entry: remoteEntry, reactors: 1, pin: false }), undefined, threads,
+  );
+  try {
+    const deaths: number[] = [];
+    runtime.on('stepError', () => {
+      throw new Error('of a listener');
+    });
+    runtime.on('reactorDied', ({ exitCode }) => void deaths.push(exitCode));
+    const lost = errorOf(() => inside(runtime, 0, (reactor) => {
+      reactor.spawn({ name: 'throws' }, () => {
+        throw new Error('of a step');
+      });
+      reactor.send('throws', 0, { reactor: 0 });
+      setTimeout(() => process.exit(7), 50);
+      return new Promise(() => undefined);
+    }));
+    expect(await within(10_000, lost, 'a rejection')).toMatchObject({ code: 'ERR_PERCORE_REACTOR_DIED' });
+    await until(() => deaths.length === 1 && thrown.length === 1, 'the death, and what was thrown');
+    expect([deaths, thrown]).toEqual([[7], ['of a listener']]);
+  } finally {
+    await runtime.close({ drainMs: 0 });
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  }
 });

@@ -30,6 +30,11 @@ export class Intercore {
     this.nowNs = turn.nowNs;
   }
 
+  /** Nobody there will ever read what is sent. */
+  isDead(to: number): boolean {
+    return this.peers.isDead(to);
+  }
+
   /** The sending end of a lane to party `to`. Allocates at the first use of the lane. */
   outlet(to: number, lane: number): Outlet {
     const index = to * LANES_PER_PEER + lane;

@@ -7,6 +7,7 @@ import { controllerIn, type Runtime } from './runtime.js';
 
 export type { Controller } from './controller.js';
 export type { Party } from './party.js';
+export { importEntry } from './entry.js';
 export { packError, unpackError, type Failure } from './failure.js';
 export { addRoom, type RoomChannel } from './room-channel.js';
 export { BYTES, HEAD_BYTES } from './message.js';

@@ -30,6 +30,8 @@ const COUNTED = (FIRST_PLACE_BYTES + placeLayout.fields.counted.at) >> 2;
 const RECORDS = queueLayout.bytes >> 2;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 const LOST = partyLayout.fields.lost.at >> 3;
+const CALLS_MADE = partyLayout.fields.callsMade.at >> 3;
+const CALLS_OF_DEAD = partyLayout.fields.callsOfDead.at >> 3;
 const TASK_DEPTH = partyLayout.fields.taskDepth.at >> 3;
 
 /** Messages that ended with a thread. Those from others that it had not begun are not among them: they wait. */
@@ -69,6 +71,8 @@ export function repairLanes(shared: SharedRuntime, dead: number, threadId: numbe
     }
   }
   counters[LOST]! += unpublished;
+  // Seen by everybody who hears of the death: the next thread's calls have higher numbers.
+  counters[CALLS_OF_DEAD] = counters[CALLS_MADE]!;
   return { unpublished, begun, waiting: counters[TASK_DEPTH]! };
 }
 

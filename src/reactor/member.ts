@@ -139,7 +139,12 @@ export class Member {
       this.worker.once('exit', (exitCode) => {
         // Its last report may not have been delivered yet.
         for (let last = threads.receive(port1); last !== undefined; last = threads.receive(port1)) {
-          take(last.message as WorkerReport);
+          try {
+            take(last.message as WorkerReport);
+          } catch (error) {
+            // A listener of the user's: the death is told all the same, and what was thrown goes on as it would.
+            process.nextTick(() => { throw error; });
+          }
         }
         port1.close();
         this.isDead = true;

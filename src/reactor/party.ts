@@ -54,6 +54,8 @@ export interface PartyOptions {
   readonly onOtherSource?: IoHost['onOtherSource'];
   /** Called with what a step, a timer or a connection's handler threw. The party goes on. */
   readonly onError: (error: unknown, where: string) => void;
+  /** For a reactor that is being added: how many there are to be. Default: as many as there are. */
+  readonly coming?: number | undefined;
   /** For a reactor that is started again after a death; see kept-names.ts. */
   readonly names?: NamesToKeep | undefined;
   /** Called when a figure was above its bound. */
@@ -146,7 +148,7 @@ export class Party implements TurnSources, Stopping {
     this.peers = new Peers(shared, (eventFd, to) => {
       if (watch !== undefined) watch.stampWake(partyWords(shared.inboxes[to]!), partyCounters(shared.inboxes[to]!));
       addon.wakers.wake(eventFd);
-    });
+    }, options.coming);
     // As in noteDeaths().
     Atomics.store(this.words, SEEN_CHANGES, this.peers.seenChanges);
     const drops = new DropReports(id, shared.reactors, () => [...this.dispatcher.tasks.values()], onDrop);

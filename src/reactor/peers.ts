@@ -20,8 +20,13 @@ export class Peers {
   readonly died: number[] = [];
   seenChanges: number;
 
-  /** `wake` writes an eventfd. */
-  constructor(readonly shared: SharedRuntime, wake: (eventFd: number, id: number) => void) {
+  /**
+   * `wake` writes an eventfd. `coming`: for a reactor that is being added, how many there are to be; until that is
+   * announced it is what this one counts, so that it can name itself, and those that are added with it.
+   */
+  constructor(
+    readonly shared: SharedRuntime, wake: (eventFd: number, id: number) => void, private coming: number = 0,
+  ) {
     this.block = new RuntimeBlock(shared.runtime);
     this.parties = shared.inboxes.map(partyWords);
     this.wakers = shared.eventFds.map((fd, id) => () => wake(fd, id));
@@ -68,6 +73,8 @@ export class Peers {
     this.died.length = 0;
     this.areAllHere = true;
     this.count = this.block.reactors();
+    if (this.count < this.coming) this.count = this.coming;
+    else this.coming = 0;
     for (let id = 0; id < this.shared.reactors; id++) {
       const generation = this.block.generation(id);
       if (generation !== (this.generations[id] ??= generation)) this.died.push(id);

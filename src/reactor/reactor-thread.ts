@@ -142,8 +142,10 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   };
   const reportQuiet = (): void => report({ kind: 'quiet', isQuiet: party.isQuiet() });
   try {
+    const module = await importing;
+    // Afterwards the thread has the loader of modules that the entry may need, and so may this one.
     if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
-    await entryOf(await importing, start.entry)(new Reactor(party), start.data, { generation: start.generation });
+    await entryOf(module, start.entry)(new Reactor(party), start.data, { generation: start.generation });
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants: grants() });
     return;

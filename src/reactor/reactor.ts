@@ -299,7 +299,7 @@ export class Reactor<P extends Protocol = Untyped> {
    * runs it, by its `run()`; otherwise it is selected again with its next message.
    */
   select(): Selected | undefined {
-    return this.#party.turn.scheduler.take();
+    return this.#party.turn.take();
   }
 
   /**

@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { errorOf, fixture, sleep, until, within } from './fixtures/inside.js';
-import { GATE, HOOKS, NOTES, STARTS, type RebornData } from './fixtures/reborn.js';
+import { GATE, HOLDS, HOOKS, NOTES, STARTS, type RebornData } from './fixtures/reborn.js';
+import { callStream } from './call-stream.js';
 import { checkRestart, RestartPolicy } from './restart-policy.js';
 import type { ReactorDeath, ReactorRestart } from './runtime-events.js';
 import { controllerOf, createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
@@ -98,6 +99,48 @@ describe('a reactor that is started again', () => {
       await until(() => hasRoom, 'room');
       const run = (): number => words.subarray(NOTES, NOTES + 100).reduce((sum, count) => sum + count, 0);
       await until(() => run() === sent, 'all that was sent');
+    });
+  });
+
+  it.each([[true], [false]])('begins nothing that a dead thread had asked of it: it comes back, %s', async (isBack) => {
+    await live({}, isBack ? {} : { restart: undefined }, async ({ runtime, words, deaths }) => {
+      runtime.send('hold', 0, { reactor: 1 });
+      await until(() => Atomics.load(words, HOLDS) === 1, 'reactor 1 is busy');
+      runtime.send('ask and die', { to: 1, number: 0 }, { reactor: 0 });
+      await until(() => deaths.length === 1, 'the death');
+      Atomics.store(words, GATE, 1);
+      const begun = (): number => words[NOTES]! + words[NOTES + 1]!;
+      const late = (): number => stateOf(runtime, 1).droppedByReason.lateCalls;
+      await until(() => begun() + late() >= 4, 'all have come');
+      expect([begun(), late()], 'begun, dropped').toEqual([0, 4]);
+      // Those of the next thread are answered.
+      if (!isBack) return;
+      await until(() => stateOf(runtime).state === 'ready', 'the restart');
+      runtime.send('ask and die', { to: 1, number: 3 }, { reactor: 0 });
+      await until(() => words[NOTES + 3] === 3 && words[NOTES + 4] === 1 && words[NOTES + 5] === 1, 'begun, and ended');
+      expect(late()).toBe(4);
+    });
+  });
+
+  it('begins nothing that was asked of the thread before it and rejected', async () => {
+    await live({ waiting: [1] }, {}, async ({ runtime, words, restarts }) => {
+      runtime.send('hold', 0, { reactor: 0 });
+      await until(() => Atomics.load(words, HOLDS) === 1, 'reactor 0 is busy');
+      const asked = [0, 0, 0].map((number) => errorOf(() => runtime.call('note', number, { reactor: 0 })));
+      const streams = [1, 3].map((number, i) => (
+        callStream(runtime as Runtime<any>, 'stream', number, { reactor: 0, priority: i === 0 ? 3 : 7 })
+      ));
+      runtime.flush();
+      void controllerOf(runtime).members[0]!.worker.terminate();
+      for (const error of [...asked, ...streams.map((stream) => errorOf(() => stream.next()))]) {
+        expect(await error).toMatchObject({ code: 'ERR_PERCORE_REACTOR_DIED' });
+      }
+      Atomics.store(words, GATE, 1);
+      await until(() => restarts.length === 1, 'the restart');
+      await runtime.call('id', undefined, { reactor: 0, priority: 0 });
+      expect([words[NOTES], words[NOTES + 1]], 'begun').toEqual([0, 0]);
+      // In the highest band it may begin before it is told; then it ends.
+      await until(() => words[NOTES + 3] === words[NOTES + 4], 'the end of what has begun');
     });
   });
 

@@ -2,8 +2,10 @@
  * Which reactors there are and which of them take work. The main thread announces this to every party: it writes the
  * runtime block and summons all.
  *
- *      absent --setCount--> here <--setDrained--> away        here, away --death--> away: started again, then as before
- *         ^----- leave, when it is to go -----------┘                        \----> dead for good
+ *      absent --begin--> away --setCount--> here <--setDrained--> away
+ *         ^----------------┴--- leave, when it is to go ------------┘
+ *                                           here, away --death--> away: started again, then as before
+ *                                                           \---> dead for good
  */
 import { BUCKETS, partyLayout, words } from '../layout.js';
 import { whyNoSpin } from './decisions.js';
@@ -77,9 +79,13 @@ export class Roster {
     if (!isRestarting && (presence === HERE || presence === AWAY)) this.setPresence(id, isDrained ? AWAY : HERE);
   }
 
-  /** A reactor is to be added: it stays absent until `setCount` announces it. */
+  /**
+   * A reactor is to be added. Nobody can name it until `setCount` announces it, but what its entry asks is answered,
+   * and what reactors that are added with it send to it waits.
+   */
   begin(id: number): void {
     this.inTransit.add(id);
+    this.setPresence(id, AWAY);
   }
 
   /**
@@ -87,7 +93,9 @@ export class Roster {
    * added come.
    */
   setCount(count: number): void {
-    for (let id = 0; id < count; id++) if (this.inTransit.delete(id)) this.block.setPresence(id, HERE);
+    for (let id = 0; id < count; id++) {
+      if (this.inTransit.delete(id)) this.block.setPresence(id, this.drained.has(id) ? AWAY : HERE);
+    }
     for (let id = count; id < this.block.reactors(); id++) this.inTransit.add(id);
     this.block.setReactors(count);
     this.showSpins(count);

@@ -128,6 +128,28 @@ describe('runtime.scale', () => {
     });
   });
 
+  it('lets the entries of those that are added ask, and send to themselves and to each other', async () => {
+    const words = new Int32Array(new SharedArrayBuffer(1024));
+    const runtime = await createRuntime({
+      entry: fixture('coming'), reactors: 1, maxReactors: 4, pin: false, startTimeoutMs: 10_000, data: words,
+      main: (main) => main.handle('of main', (id: number) => -id),
+    });
+    try {
+      expect(await within(10_000, runtime.scale(3), 'two more')).toEqual({ reactors: 3, undelivered: 0 });
+      expect(await within(10_000, runtime.scale(4), 'one more')).toEqual({ reactors: 4, undelivered: 0 });
+      await until(() => words.subarray(0, 4).every((count) => count > 0), 'what they have sent');
+      // Each has told itself and those that were added with it, and was answered by reactor 0 and by the main thread.
+      expect([...words.subarray(0, 8)]).toEqual([1, 2, 2, 1, 0, 1, 1, 1]);
+      expect(await Promise.all([0, 1, 2, 3].map((reactor) => runtime.call('count', undefined, { reactor })))).toEqual(
+        [4, 4, 4, 4],
+      );
+      await runtime.scale(1);
+      expect(await runtime.call('count')).toBe(1);
+    } finally {
+      await runtime.close({ drainMs: 1000 });
+    }
+  });
+
   it('adds none where the entry of one fails, and can be asked again', async () => {
     await live({ reactors: 1, maxReactors: 3 }, async (runtime) => {
       expect(await errorOf(() => runtime.scale(3))).toMatchObject({

@@ -47,8 +47,11 @@ export interface ScaleResult {
 
 /** What a reported error names as its place. */
 const MOVING = 'moving buckets';
-/** How often it looks whether a reactor is quiet. */
+/** How often it looks whether a reactor is quiet: at first so often, later less, since each look wakes that reactor. */
 const LOOK_MS = 2;
+const MOST_LOOK_MS = 50;
+/** One that has waited for so many times as long does not mind to wait for that long. */
+const PATIENCE = 20;
 let mover: BucketMover = { empty: () => Promise.resolve(), fill: () => Promise.resolve() };
 /** Set by the room of buckets, when its module is loaded: that room lies above this one. */
 export const setBucketMover = (given: BucketMover): void => void (mover = given);
@@ -63,12 +66,14 @@ export function drain(controller: Controller, id: number, options: WaitOptions):
     checkOpen(controller, `drain(${id})`);
     setDrained(controller, id, true);
     let isOver = false;
+    const isEnded = (): boolean => isOver || controller.closing !== undefined;
     const end = limitWait(options, `reactor ${id} was not quiet`, (reason) => {
       isOver = true;
       reject(reason);
     }, undefined, id);
-    mover.empty(controller, id).then(() => untilReactorQuiet(controller, id, () => isOver)).then(resolve, reject)
-      .finally(end);
+    // A thread that nobody can end may never be quiet: whoever closes the runtime ends the wait.
+    mover.empty(controller, id).then(() => untilReactorQuiet(controller, id, isEnded))
+      .then(() => checkOpen(controller, `drain(${id})`)).then(resolve, reject).finally(end);
   });
 }
 
@@ -116,7 +121,7 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
     }, startTimeoutMs);
   });
   try {
-    for (let id = from; id < to; id++) added.push(controller.addMember());
+    for (let id = from; id < to; id++) added.push(controller.addMember(to));
     await Promise.race([Promise.all(added.map(({ ready }) => ready)), late]);
     // A reactor that was ready first may have ended while it waited for the others, and nobody starts it again.
     const dead = added.find(({ isDead }) => isDead);
@@ -125,6 +130,8 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
     // None of them, if one fails.
     for (const member of added) member.terminate();
     await untilEnded(controller, added, `scale(${to})`);
+    // What their entries have sent to each other, and what they were answered.
+    for (const { id } of added) dropUnread(controller.shared, id);
     while (controller.members.length > from) controller.forgetMember();
     throw error;
   } finally {
@@ -201,6 +208,11 @@ async function untilEnded(controller: Controller, members: readonly Member[], wh
 
 /** Resolves when reactor `id` has nothing to run at two looks with no message in between, or `isOver` says so. */
 async function untilReactorQuiet(controller: Controller, id: number, isOver: () => boolean): Promise<void> {
+  const beganMs = performance.now();
+  const pause = (): Promise<void> => {
+    const lookMs = (performance.now() - beganMs) / PATIENCE;
+    return sleep(Math.min(MOST_LOOK_MS, Math.max(LOOK_MS, lookMs)));
+  };
   let before = '';
   while (!isOver() && controller.members[id] !== undefined) {
     const member = controller.members[id];
@@ -209,13 +221,14 @@ async function untilReactorQuiet(controller: Controller, id: number, isOver: () 
     }
     // A reactor that runs an endless step never answers, and is asked once.
     let isQuiet: boolean | undefined;
-    if (member.isReady && !member.isDead) void member.isQuiet().then((is) => (isQuiet = is));
-    else isQuiet = false;
-    while (isQuiet === undefined && !isOver()) await sleep(LOOK_MS);
+    const isAsked = member.isReady && !member.isDead;
+    const answer = isAsked ? member.isQuiet().then((is) => void (isQuiet = is)) : void (isQuiet = false);
+    while (isQuiet === undefined && !isOver()) await Promise.race([answer, pause()]);
     const { sent, received, generation, lanes } = controller.figures.statusOf(controller.members[id] ?? member);
     const now = isQuiet === true && lanes.backlogBytes === 0 ? `${generation}: ${sent}/${received}` : '';
     if (now !== '' && now === before) return;
     before = now;
-    await sleep(LOOK_MS);
+    // The second look of two follows soon.
+    await (now === '' ? pause() : sleep(LOOK_MS));
   }
 }

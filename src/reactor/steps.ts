@@ -96,6 +96,12 @@ export class Steps {
     endStep();
   }
 
+  /** Another step runs within the present one, which the returned function puts back. */
+  setAside(): () => void {
+    const { running } = this;
+    return () => void (this.running = running);
+  }
+
   isRunning(task: { readonly name: string }): boolean {
     return this.running === task;
   }

@@ -13,6 +13,7 @@ import {
   Bands, DisciplineControl, Scheduler, type DeclaredClass, type DisciplineOptions, type MeterFigures, type Ready,
   type SchedulerHost,
 } from '../scheduling/internal.js';
+import { setRefusalsAside } from '../refusals.js';
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
@@ -289,6 +290,25 @@ export class Turn implements SchedulerHost, TurnRequests {
   reportError(error: unknown, where: string): void {
     this.counters[STEP_ERRORS]!++;
     this.onError(error, where);
+  }
+
+  /**
+   * Takes what would run next. Its `run` may be called within a step, whose refusals and whose name stay its own.
+   */
+  take(): { readonly band: number; run(): boolean } | undefined {
+    const ready = this.scheduler.take();
+    if (ready === undefined) return undefined;
+    const run = (): boolean => {
+      const putBack = setRefusalsAside();
+      const resume = this.steps.setAside();
+      try {
+        return this.scheduler.runTaken(ready);
+      } finally {
+        resume();
+        putBack();
+      }
+    };
+    return { band: ready.band, run };
   }
 
   // ---- For the scheduler ------------------------------------------------------------------------------------------

@@ -25,6 +25,34 @@ async function restsNow(): Promise<void> {
 }
 
 describe('a step that is refused', () => {
+  it('within another one, by select(), leaves that one its own refusals and its own messages', async () => {
+    const outcome = await inside(runtime, 0, async (reactor, _argument, { codes, sleep: pause }) => {
+      const seen: string[] = [];
+      const full = reactor.spawn<number>({ name: 'full', capacity: 1, priority: 1 }, (n) => {
+        seen.push(`full ${n}`);
+      });
+      let tries = 0;
+      const inner = reactor.spawn<number>({ name: 'inner', priority: 5 }, (n) => {
+        tries++;
+        return full.send(n) === codes.OK ? seen.push(`inner ${n}`) && codes.OK : codes.BACK_PRESSURED;
+      });
+      const outer = reactor.spawn<number>({ name: 'outer', priority: 5 }, (n) => {
+        if (n !== 1) return void seen.push(`outer ${n}`);
+        full.send(1);
+        inner.send(2);
+        reactor.select()!.run();
+        seen.push('outer 1');
+        return undefined;
+      });
+      outer.send(1);
+      outer.send(2);
+      await pause(50);
+      return [seen, tries];
+    });
+    // The inner one is refused once and waits; the outer one goes on with its second message.
+    expect(outcome).toEqual([['outer 1', 'outer 2', 'full 1', 'inner 2', 'full 2'], 2]);
+  });
+
   it('by a queue waits until another thread has read', async () => {
     await inside(runtime, 0, (reactor, _argument, { state, data, queues: q }) => {
       const producer = q.pub(data);

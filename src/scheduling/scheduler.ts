@@ -75,6 +75,25 @@ export class Scheduler {
   }
 
   /**
+   * Runs a quantum of what was taken, also within the quantum of another, which goes on as if nothing had been. True:
+   * there is more. What was held back meanwhile waits as after a selection.
+   */
+  runTaken(ready: Ready): boolean {
+    const { isHeld, runningBand } = this;
+    this.isHeld = false;
+    this.runningBand = ready.band;
+    try {
+      const hasMore = ready.run();
+      if (!this.isHeld) return hasMore;
+      ready.isReady = true;
+      return false;
+    } finally {
+      this.isHeld = isHeld;
+      this.runningBand = runningBand;
+    }
+  }
+
+  /**
    * Runs one quantum after the other until nothing is ready, `endNs` has passed, or the budget of quanta is spent.
    * `beganNs` is when the turn began, from which the first quantum is timed.
    */

@@ -52,6 +52,7 @@ describe('a sharded service', () => {
       });
       expect([await counts.at(0).keys(), await counts.at(1).keys()]).toEqual([['local 0'], [away]]);
       expect(await counts.at(0).inherited()).toBe('inherited');
+      expect(await counts.at(1).where()).toEqual({ id: 1, count: 2 });
     });
   });
 

@@ -211,6 +211,13 @@ class ShardedService<S extends object> implements Service<S> {
   }
 }
 
+/** Where a stub's calls go. No text, since any text may be the name of a method. */
+const WHERE = Symbol('where');
+
+interface Stub {
+  readonly [WHERE]: CallOptions;
+}
+
 /**
  * Makes the objects whose methods are calls. A method is made when it is first used, once for all stubs of a service.
  */
@@ -223,15 +230,15 @@ class Stubs {
       get(methods, name): unknown {
         // `await` asks for `then`, and whoever prints it asks for symbols.
         if (typeof name !== 'string' || name === 'then') return undefined;
-        return methods[name] ??= function remote(this: { readonly where: CallOptions }, ...given: unknown[]) {
-          return call([name, ...given], this.where);
+        return methods[name] ??= function remote(this: Stub, ...given: unknown[]) {
+          return call([name, ...given], this[WHERE]);
         };
       },
     });
   }
 
   make(where: CallOptions): object {
-    return Object.create(this.#prototype, { where: { value: where } }) as object;
+    return Object.create(this.#prototype, { [WHERE]: { value: where } }) as object;
   }
 }
 

@@ -52,7 +52,8 @@ export class AsyncRun<M> implements Run {
       this.host.changed();
       this.host.wake();
     };
-    promise.then((value) => settle(false, value), (error: unknown) => settle(true, error));
+    // A thenable of the user's may call back twice, or throw.
+    Promise.resolve(promise).then((value) => settle(false, value), (error: unknown) => settle(true, error));
   }
 
   canGoOn(): boolean {

@@ -50,16 +50,18 @@ export class GeneratorRun<M> implements Run {
   }
 
   resume(): number {
-    let result: IteratorResult<Pause, unknown>;
+    let value: unknown;
     try {
-      result = this.advance();
+      const result = this.advance();
       if (!isResult(result)) throw notAResult('the generator of a process', result);
+      // What it yields may refuse to say what it is, and so may an iterator of the user's.
+      if (result.done !== true) return this.pause(result.value);
+      ({ value } = result);
     } catch (error) {
       this.host.threw(error);
       return OK;
     }
-    if (result.done !== true) return this.pause(result.value);
-    this.host.returned(result.value);
+    this.host.returned(value);
     return OK;
   }
 

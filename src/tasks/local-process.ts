@@ -194,23 +194,22 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
     this.data = undefined;
     try {
       made = this.body(this.self);
+      if (isGenerator(made)) {
+        this.current = new GeneratorRun(this, made);
+      } else if (!isThenable(made)) {
+        throw invalidArgument('what the body returns', made, 'a generator or a promise: function* or async');
+      }
     } catch (error) {
+      // Also of what it has returned: whether that is a promise, an object of the user's may refuse to say.
       this.threw(error);
       return OK;
     }
-    if (isGenerator(made)) {
-      this.current = new GeneratorRun(this, made);
-      return this.current.resume();
-    }
-    if (!isThenable(made)) {
-      this.threw(invalidArgument('what the body returns', made, 'a generator or a promise: function* or async'));
-      return OK;
-    }
+    if (this.current instanceof GeneratorRun) return this.current.resume();
     const run = this.current instanceof AsyncRun ? (this.current as AsyncRun<M>) : new AsyncRun<M>(this);
     this.current = run;
     // As above.
     if (signal.aborted) run.stop(signal.reason);
-    run.follow(made);
+    run.follow(made as PromiseLike<unknown>);
     return OK;
   }
 

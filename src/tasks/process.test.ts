@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-thenable -- Promises that lie are among what a body may return. */
 /** Processes step by step: real reactors in one thread whose turns the test calls itself. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PercoreError } from '../errors.js';
@@ -18,6 +19,33 @@ const stateOf = (name: string, of: Reactor = reactor) => tasksOf(of).find((task)
 async function endOf<R>(process: Process<never, R>): Promise<ProcessEnd<R>> {
   return process.join({ timeoutMs: 1000 });
 }
+
+describe('a body', () => {
+  it('that returns or yields what throws when it is looked at fails once, and costs nobody else anything', async () => {
+    const refusing = { get then(): never { throw new RangeError('refused'); } };
+    const bodies: (() => unknown)[] = [
+      () => refusing,
+      () => ({ then() { throw new RangeError('thrown by then'); } }),
+      () => new Proxy({}, { has() { throw new RangeError('of a trap'); } }),
+      function* () { yield refusing; },
+      () => ({ next: () => ({ get done() { throw new RangeError('of done'); } }), return() {}, [Symbol.iterator]() {} }),
+    ];
+    const messages = ['refused', 'thrown by then', 'of a trap', 'refused', 'of done'];
+    for (const [i, body] of bodies.entries()) {
+      const process = createProcess(reactor, { name: `hostile ${i}` }, body as never);
+      await town.restAll();
+      expect(await endOf(process), messages[i]).toMatchObject({ how: 'failed', error: { message: messages[i] } });
+    }
+    const twice = createProcess(reactor, { name: 'twice' }, (() => ({
+      then(settle: (value: number) => void) {
+        settle(1);
+        settle(2);
+      },
+    })) as never);
+    await town.restAll();
+    expect(await endOf(twice)).toEqual({ how: 'ended', value: 1 });
+  });
+});
 
 describe('a generator', () => {
   it('is given each message of its inbox in order, in steps of its own', () => {

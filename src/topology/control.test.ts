@@ -40,6 +40,24 @@ describe('the control of a party', () => {
     });
   });
 
+  it('knows the main thread, however many reactors there are and may be', async () => {
+    const runtime = await createRuntime({ entry: programs, reactors: 1, maxReactors: 3 });
+    try {
+      const control = openControl(runtime);
+      expect(await control.ask('main', 'reactor', {})).toMatchObject({ id: 3, name: 'main', reactors: 1 });
+      await control.ask('main', 'spawn', { name: 'own', module, export: 'note' });
+      expect(await control.ask('main', 'send', { task: 'own', message: 1 })).toEqual({ code: 0 });
+      await control.ask('main', 'sync', {});
+      expect(await control.ask('main', 'list', { what: 'reactor' })).toEqual([
+        { kind: 'reactor', name: 'main', about: 'the main thread' },
+      ]);
+      await runtime.scale(3);
+      expect(await control.ask(2, 'list', { what: 'reactor' })).toMatchObject([{ about: 'reactor 2' }]);
+    } finally {
+      await runtime.close({ drainMs: 1000 });
+    }
+  });
+
   it('does for a reactor what it does for the main thread: any may ask any', async () => {
     await withTown(async ({ runtime, control, seen }) => {
       const ask = (from: number, to: number | 'main', verb: ControlVerb, fields: object) =>

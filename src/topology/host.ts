@@ -216,7 +216,7 @@ export class ControlHost implements Verbs {
     ));
     const others = [...rows.values()].filter(({ name }) => !this.#things.has(name)).map((row) => showTask(row, {}));
     const me: Shown = {
-      kind: 'reactor', name: this.#name, about: id === this.#reactor.reactors ? 'the main thread' : `reactor ${id}`,
+      kind: 'reactor', name: this.#name, about: selfOf(this.#reactor) === 'main' ? 'the main thread' : `reactor ${id}`,
       details: { ...this.#identity() },
     };
     return [me, ...things, ...others, ...this.topics.show()];

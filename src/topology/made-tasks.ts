@@ -1,6 +1,7 @@
 /** Tasks that were made by a message: `spawn` and `join`. */
 import { PercoreError, invalidArgument } from '../errors.js';
 import type { Address, ByteRecord, Reactor, Task } from '../reactor/index.js';
+import { partyOf } from '../reactor/internal.js';
 import { createProcess, type ProcessBody, type ProcessEnd, type TaskFigures } from '../tasks/index.js';
 import type { ControlMessages, Shown } from './messages.js';
 import type { MadeTopics } from './made-topics.js';
@@ -141,7 +142,9 @@ export function sender(reactor: Reactor, from: string, sends: Sends): ProgramCon
 
 /** How a party addresses itself. */
 export function selfOf(reactor: Reactor): number | 'main' {
-  return reactor.id === reactor.reactors ? 'main' : reactor.id;
+  const { id, shared } = partyOf(reactor);
+  // The main thread comes after the last reactor that there may be, and not after the last that there is.
+  return id === shared.reactors ? 'main' : id;
 }
 
 /** The error for a message along an edge that nobody has declared. */

@@ -106,6 +106,18 @@ describe('in TypeScript', () => {
     expect(await node(['--import', 'tsx', 'typed/main.ts'])).toEqual(printed('sum 3\n'));
   });
 
+  it('by --import tsx, in a thread of the offload pool too', async () => {
+    writeFiles(project, {
+      ...typed,
+      'typed/work.ts': 'export default (n: number): number => n + 1;\n',
+      'typed/offloads.ts': `import { createRuntime, offload } from 'percore';
+        const runtime = await createRuntime({ entry: new URL('./reactor.ts', import.meta.url), reactors: 1 });
+        console.log(await offload(runtime, new URL('./work.ts', import.meta.url), 41));
+        await runtime.close();\n`,
+    });
+    expect(await node(['--import', 'tsx', 'typed/offloads.ts'])).toEqual(printed('42\n'));
+  });
+
   it('by Node itself where it strips types; elsewhere the error names both ways out', async () => {
     const strips = NODE_MAJOR > 22 || (NODE_MAJOR === 22 && NODE_MINOR >= 18);
     writeFiles(project, { ...typed, 'named.mjs': mainOf('./typed/reactor.ts') });
