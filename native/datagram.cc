@@ -1,12 +1,13 @@
-// Datagram sockets, UDP and Unix, many datagrams a system call.
+// Datagram sockets, UDP and Unix: many datagrams with one system call.
 //
-//   receive:  recvmmsg -> slot 0 | slot 1 | ... | slot 63     (one region of JavaScript's; names and headers here)
-//             entries: offset, length, peer, cutBytes          for each, read by JavaScript without a call
-//   send:     JavaScript copies bytes into its own region and writes entries; one sendmmsg takes them all
+//   receive:  recvmmsg -> slot 0 | slot 1 | ... | slot 63     (a region of JavaScript's; names and headers are here)
+//             entries: offset, length, peer, cutBytes          one for each, read by JavaScript without a call
+//   send:     JavaScript copies bytes into a region of its own and writes entries; one sendmmsg sends them all
 //
-// A peer in an entry is a number: a slot of the receiver whose batch is being delivered, an address held here because
-// the batch is over, or one kept by the user. So an echo makes no object and no address text. The regions are looked up
-// at each call, since JavaScript could have transferred them away. Source: recvmmsg(2), sendmmsg(2), udp(7), unix(7).
+// A peer in an entry is a number. It means a slot of the receiver whose batch is being delivered; or an address that is
+// held here because that batch is over; or an address that the user keeps. So an echo needs neither an object nor an
+// address as text. Each call looks the regions up again, because JavaScript could have transferred them away. Source:
+// recvmmsg(2), sendmmsg(2), udp(7), unix(7).
 #include <linux/sock_diag.h>
 #include <netinet/ip.h>
 #include <sys/socket.h>
@@ -28,9 +29,9 @@ using layout::DatagramEntry;
 constexpr int kBatch = layout::kDatagramBatch;
 constexpr int kMostKept = layout::kMostKeptPeers;
 constexpr int32_t kMostSlotBytes = 65536;
-constexpr int32_t kNoPort = -2;  // -1 says that it is a path
+constexpr int32_t kNoPort = -2;  // -1 means that the text is a path
 
-// Nothing of the system's: each goes with its JavaScript handle.
+// These objects own no system resource, so each is freed together with its JavaScript handle.
 template <class T>
 struct Collected {
   T** handle = nullptr;
@@ -76,15 +77,16 @@ static Napi::Value createDatagramSender(const Napi::CallbackInfo& info) {
   return Napi::Value(info.Env(), makeHandle(info.Env(), new Sender()));
 }
 
-// What came between bind and connect may be anybody's. Bounded: a flood must not keep us here.
+// Anybody may have sent what came between bind and connect, so it is discarded. Bounded, so that a flood cannot keep
+// the thread here.
 static void discardQueued(int fd) {
   char byte;
   for (int i = 0; i < 1024 && recv(fd, &byte, sizeof byte, MSG_DONTWAIT) >= 0; i++) {
   }
 }
 
-// datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost it
-// is not connected; without a host it is not bound, and connecting chooses address and port.
+// datagrams.open(host, port, reusePort, broadcast, peerHost, peerPort) -> { fd, port, address }. Without a peerHost the
+// socket is not connected. Without a host it is not bound, and connecting chooses its address and port.
 static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string host = textOf(env, info[0]), peerHost = textOf(env, info[4]);
@@ -117,7 +119,7 @@ static Napi::Value udpOpen(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// datagrams.receive(receiver, fd, region, entries, most) -> datagrams received, or -errno
+// datagrams.receive(receiver, fd, region, entries, most) -> how many datagrams were received, or -errno
 static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   auto* receiver = ofHandle<Receiver>(env, args.value[0]);
@@ -133,7 +135,7 @@ static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   if (receiver->region != region) receiver->aimAt(region);
   for (int i = 0; i < most; i++) receiver->headers[i].msg_hdr.msg_namelen = sizeof(sockaddr_storage);
   int count;
-  // MSG_TRUNC: the length is that of the datagram on the wire, so that what was cut off can be told.
+  // MSG_TRUNC: the kernel reports the length that the datagram had on the wire, which tells how much was cut off.
   do count = recvmmsg(args.int32(1), receiver->headers, unsigned(most), MSG_DONTWAIT | MSG_TRUNC, nullptr);
   while (count < 0 && errno == EINTR);
   if (count < 0) return args.integer(-errno);
@@ -146,7 +148,7 @@ static napi_value datagramReceive(napi_env env, napi_callback_info info) {
   return args.integer(count);
 }
 
-// The address that an entry's peer stands for; nullptr for "the connected peer" and for numbers that stand for nothing.
+// The address that the peer of an entry stands for; nullptr for "the connected peer" and for numbers without a meaning.
 static SocketAddress* heldOrKept(Sender* sender, int32_t peer) {
   using layout::DatagramPeer;
   const int32_t held = peer - int32_t(DatagramPeer::kHeld), kept = peer - int32_t(DatagramPeer::kKept);
@@ -163,8 +165,8 @@ static bool copySlot(const Receiver* receiver, int32_t slot, SocketAddress* out)
 
 static bool isSlot(int32_t peer) { return peer >= 0 && peer < kBatch; }
 
-// From entry `first` on, slots of the receiver and kept addresses become held ones, so that slots and kept numbers can
-// be used again.
+// Replaces slots of the receiver and kept addresses by held ones, from entry `first` on, so that the slots and the kept
+// numbers can be used again.
 static void hold(Sender* sender, const Receiver* receiver, DatagramEntry* entries, int first, int count) {
   for (int i = first; i < first + count; i++) {
     const int32_t peer = entries[i].peer;
@@ -180,7 +182,7 @@ static void hold(Sender* sender, const Receiver* receiver, DatagramEntry* entrie
   }
 }
 
-// The place of a held or kept number, made if it is a kept one; nullptr for any other number.
+// The place of a held or kept number; a kept one is made if need be. nullptr for any other number.
 static SocketAddress* placeOf(Sender* sender, int32_t peer) {
   const int32_t kept = peer - int32_t(layout::DatagramPeer::kKept);
   if (kept >= kMostKept) return nullptr;
@@ -188,7 +190,8 @@ static SocketAddress* placeOf(Sender* sender, int32_t peer) {
   return heldOrKept(sender, peer);
 }
 
-// What sending and holding are given: (sender, receiver, entries, first, count, ...). False when it does not fit.
+// The first arguments of sending and holding: (sender, receiver, entries, first, count, ...). `read` returns false when
+// they are not what they should be.
 struct Pending {
   Sender* sender;
   Receiver* receiver;
@@ -209,7 +212,8 @@ struct Pending {
   }
 };
 
-// datagrams.hold(sender, receiver, entries, first, count): the receiver's batch will be over before these are sent.
+// datagrams.hold(sender, receiver, entries, first, count). For datagrams that will be sent only after the receiver's
+// batch is over.
 static napi_value datagramHold(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
   Pending pending;
@@ -217,8 +221,9 @@ static napi_value datagramHold(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// datagrams.send(sender, receiver, entries, first, count, fd, region) -> datagrams taken by the kernel, or -errno of
-// the first one. When the kernel has no room, what is left is held, so that it can be sent later.
+// datagrams.send(sender, receiver, entries, first, count, fd, region) -> how many datagrams the kernel took, or the
+// -errno of the first one. When the kernel has no room, the addresses of the rest are held, so that it can be sent
+// later.
 static napi_value datagramSend(napi_env env, napi_callback_info info) {
   RawArgs<7> args(env, info);
   Pending pending;
@@ -253,8 +258,8 @@ static napi_value datagramSend(napi_env env, napi_callback_info info) {
   return args.integer(-error);
 }
 
-// datagrams.keep(sender, place, receiver, slot): the slot's address under a number of DatagramPeer, held or kept. 0 or
-// -EINVAL.
+// datagrams.keep(sender, place, receiver, slot) -> 0 or -EINVAL. Keeps the slot's address under a number of
+// DatagramPeer, held or kept.
 static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   auto* sender = ofHandle<Sender>(env, args.value[0]);
@@ -262,8 +267,8 @@ static napi_value datagramKeep(napi_env env, napi_callback_info info) {
   return args.integer(place && copySlot(ofHandle<Receiver>(env, args.value[2]), args.int32(3), place) ? 0 : -EINVAL);
 }
 
-// datagrams.keepAddress(sender, place, host or path, port): the same for an address in text; port -1 for a path.
-// -EINVAL when it is no address.
+// datagrams.keepAddress(sender, place, host or path, port) -> 0, or -EINVAL when it is not an address. The same for an
+// address as text; port -1 means a path.
 static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
   auto* sender = ofHandle<Sender>(info.Env(), info[0]);
   const int port = int32Of(info.Env(), info[3], kNoPort);
@@ -276,7 +281,7 @@ static Napi::Value datagramKeepAddress(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), 0);
 }
 
-// datagrams.addressOf(receiver, slot) -> { address, port }: of a Unix socket its path and port 0.
+// datagrams.addressOf(receiver, slot) -> { address, port }; for a Unix socket its path and port 0
 static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   SocketAddress from;
@@ -288,8 +293,8 @@ static Napi::Value datagramAddress(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// sockets.buffer(fd, isReceive, bytes) -> bytes granted (twice what was asked, as Linux counts), or -errno. bytes 0
-// only asks.
+// sockets.buffer(fd, isReceive, bytes) -> bytes granted, or -errno. Linux reports twice what was asked for. With bytes
+// 0 it only reports.
 static napi_value socketBuffer(napi_env env, napi_callback_info info) {
   RawArgs<3> args(env, info);
   const int option = args.boolean(1) ? SO_RCVBUF : SO_SNDBUF, fd = args.int32(0);
@@ -299,7 +304,7 @@ static napi_value socketBuffer(napi_env env, napi_callback_info info) {
   return args.integer(getsockopt(fd, SOL_SOCKET, option, &bytes, &length) == 0 ? bytes : -errno);
 }
 
-// datagrams.drops(fd) -> datagrams that the kernel has dropped because the receive buffer was full, or -errno
+// datagrams.drops(fd) -> how many datagrams the kernel has dropped because the receive buffer was full, or -errno
 static napi_value socketDrops(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   uint32_t figures[SK_MEMINFO_VARS] = {};

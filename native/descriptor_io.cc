@@ -1,5 +1,6 @@
-// Descriptors that are not sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. Non-blocking,
-// close-on-exec, one system call each; would-block is a value (-errno). Source: fifo(7), pipe(7), inotify(7), open(2).
+// Descriptors that are not sockets, or not known to be: pipes, FIFOs, terminals, socketpairs, inotify. They are
+// non-blocking and close-on-exec, each call is one system call, and would-block is a value (-errno). Source: fifo(7),
+// pipe(7), inotify(7), open(2).
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/inotify.h>
@@ -24,8 +25,9 @@ static Napi::Value own(Napi::Env env, UniqueFd& fd) {
   return Napi::Number::New(env, fd.release());
 }
 
-// descriptors.openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. keepOpen:
-// opened for both, which Linux allows for a FIFO, so that it always has a reader and a writer and never ends.
+// descriptors.openFifo(path, isWriter, keepOpen) -> fd. A writer is refused with ENXIO while nobody reads. With
+// keepOpen the FIFO is opened for reading and writing, which Linux allows; so it always has a reader and a writer and
+// never ends.
 static Napi::Value openFifo(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = pathOf(env, info[0]);
@@ -41,14 +43,15 @@ static Napi::Value openFifo(const Napi::CallbackInfo& info) {
 }
 
 // ---- Non-blocking, without a change for others ----------------------------------------------------------------------
-// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child: if it were
-// set there, `cat` beside us would fail with EAGAIN. So a pipe or a terminal is opened anew, by name, with the flag; a
-// socket needs none, since recv and send take it with each call; and where neither is possible, poll(2) is asked before
-// each call. A regular file is used as it is: opened anew it would begin at its beginning, and reading it waits only
-// for the disk.
+// O_NONBLOCK belongs to the open file, which a shell shares with its children and a parent with its child. Setting it
+// would make a `cat` beside us fail with EAGAIN. So a pipe or a terminal is opened anew, by name, with the flag. A
+// socket needs no flag, since each recv and send can ask for it. A regular file is used as it is: opened anew it would
+// begin at its beginning, and reading it waits only for the disk. Only for another device that is taken over, or a pipe
+// or terminal that cannot be opened anew, is the flag set; on standard input, which is not taken over, poll(2) is asked
+// before each call instead.
 
-// A pipe or terminal of this kind, opened anew, is the same one, and the open file is ours alone. For other devices one
-// cannot know that: /dev/ptmx opened anew is another terminal.
+// When a pipe or a terminal of this kind is opened anew, it is the same one, with an open file of our own. Of other
+// devices one cannot know that: /dev/ptmx opened anew is another terminal.
 static bool isTheSameOpenedAnew(int fd, const struct stat& file) {
   unsigned number = 0;
   return S_ISFIFO(file.st_mode) || (isatty(fd) && ioctl(fd, TIOCGPTN, &number) != 0);
@@ -63,7 +66,7 @@ static bool hasOwnFlag(const struct stat& file) {
   return S_ISSOCK(file.st_mode) || S_ISREG(file.st_mode) || S_ISBLK(file.st_mode);
 }
 
-// descriptors.adopt(fd): from now on it belongs to this thread, which closes it. Returns fd. Throws EBUSY for one that
+// descriptors.adopt(fd) -> fd. From now on the descriptor belongs to this thread, which closes it. Throws EBUSY if it
 // already belongs to this thread's I/O.
 static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -84,7 +87,7 @@ static Napi::Value adoptDescriptor(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, fd);
 }
 
-// descriptors.openStandardInput() -> a descriptor of our own for it; descriptor 0 and its open file stay as they are.
+// descriptors.openStandardInput() -> a descriptor of our own for it. Descriptor 0 and its open file stay as they are.
 static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   struct stat file{};
@@ -96,7 +99,7 @@ static Napi::Value openStandardInput(const Napi::CallbackInfo& info) {
   return own(env, fd);
 }
 
-// descriptors.way(fd) -> how it is read and written without blocking: one of DescriptorWay, or -errno
+// descriptors.way(fd) -> how it is read and written without blocking (one of DescriptorWay), or -errno
 static napi_value descriptorWay(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<1> args(env, info);
@@ -113,7 +116,7 @@ static bool isReady(int fd, short events) {
   return poll(&one, 1, 0) == 1;
 }
 
-// descriptors.read(fd, bytes, offset, length, way) -> bytes read, 0 at the end, or -errno
+// descriptors.read(fd, bytes, offset, length, way) -> how many bytes were read, 0 at the end, or -errno
 static napi_value descriptorRead(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<5> args(env, info);
@@ -129,8 +132,8 @@ static napi_value descriptorRead(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptors.write(fd, bytes, offset, length, way) -> bytes taken by the kernel, or -errno. Node ignores SIGPIPE, so a
-// pipe without a reader is -EPIPE.
+// descriptors.write(fd, bytes, offset, length, way) -> how many bytes the kernel took, or -errno. A pipe without a
+// reader answers -EPIPE, because Node ignores SIGPIPE.
 static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   using layout::DescriptorWay;
   RawArgs<5> args(env, info);
@@ -141,7 +144,7 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   const auto way = DescriptorWay(args.int32(4, 0));
   if (way == DescriptorWay::kAskFirst) {
     if (!isReady(fd, POLLOUT)) return args.integer(-EAGAIN);
-    // What a pipe that is ready takes without blocking.
+    // A pipe that is ready takes this much without blocking.
     length = std::min<size_t>(length, PIPE_BUF);
   }
   ssize_t count;
@@ -152,7 +155,8 @@ static napi_value descriptorWrite(napi_env env, napi_callback_info info) {
   return args.integer(count < 0 ? -errno : int32_t(count));
 }
 
-// descriptors.end(fd): a socket's peer reads the end after what is on its way. -ENOTSOCK if it has no half to close.
+// descriptors.end(fd) -> 0 or -errno. The peer of a socket reads the end after what is on its way. -ENOTSOCK for
+// anything else, which has no half to close.
 static napi_value descriptorEnd(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   return args.integer(shutdown(args.int32(0), SHUT_WR) == 0 ? 0 : -errno);
@@ -167,7 +171,7 @@ static napi_value openInotify(napi_env env, napi_callback_info info) {
   return args.integer(fd.release());
 }
 
-// watches.add(fd, path, mask) -> watch number or -errno
+// watches.add(fd, path, mask) -> the number of the watch, or -errno
 static Napi::Value addWatch(const Napi::CallbackInfo& info) {
   const std::string path = pathOf(info.Env(), info[1]);
   const int32_t mask = int32Of(info.Env(), info[2], 0);
@@ -175,7 +179,7 @@ static Napi::Value addWatch(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), watch < 0 ? -errno : watch);
 }
 
-// watches.remove(fd, watch) -> 0 or -errno: EINVAL when the watch has ended by itself.
+// watches.remove(fd, watch) -> 0 or -errno; EINVAL when the watch has already ended by itself
 static napi_value removeWatch(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   return args.integer(inotify_rm_watch(args.int32(0), args.int32(1)) == 0 ? 0 : -errno);

@@ -1,10 +1,10 @@
 // The epoll source. Everything is edge-triggered unless an interest says LEVEL, so that pausing needs no system call. A
-// message costs one recv and one send: a read that filled less than it could is the last one, as epoll(7) says, unless
-// an end or an error was reported with it.
+// message costs one recv and one send: a read that fills less than its room is the last one, as epoll(7) says, unless
+// an end or an error was reported together with it.
 //
-// Small arrivals are packed into one buffer of the pool, one behind the other, so that a turn touches few cache lines;
-// a connection that filled its last one gets a whole buffer. Each collect reads once from a connection: one that has
-// more waits in `ready_` for the next collect, behind the others.
+// Small arrivals are packed one behind the other into one buffer of the pool, so that a turn touches few cache lines; a
+// connection whose last read filled its room gets a whole buffer. Each `collect` reads a connection once. If it has
+// more, it waits in `ready_` for the next `collect`, behind the others.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -24,9 +24,9 @@ using layout::IoRequest;
 
 constexpr int kBufferBits = 17;
 constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
-// With less room than this the next buffer is begun.
+// If a buffer has less room than this, the next buffer is begun.
 constexpr size_t kLeastRoom = 16384;
-// What comes next begins on a line of its own.
+// Each arrival begins on a cache line of its own.
 constexpr size_t kAlignment = 64;
 constexpr int kAcceptsAtOnce = 16;
 
@@ -57,7 +57,7 @@ class EpollIo final : public IoSource {
     Entry* entry = find(int32_t(data));
     if (!entry) return;
     if (entry->kind == IoKind::kReadiness) return push(entry->token, IoEvent::kReadiness, readinessOf(events));
-    // Urgent data as well: a read stops short before it, though more lies behind.
+    // Urgent data counts as well: a read stops short before it, although more follows.
     constexpr uint32_t kEnds = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
     const bool isReceived = entry->isReceiving && !entry->hasEnded;
     if (events & (EPOLLIN | kEnds)) {
@@ -121,7 +121,7 @@ class EpollIo final : public IoSource {
   }
 
  private:
-  // The edge comes when there is room.
+  // The epoll reports an edge once there is room.
   int waitForRoom(Entry& entry) override {
     entry.isBlocked = true;
     return 0;
@@ -133,7 +133,7 @@ class EpollIo final : public IoSource {
     ready_.push_back(entry.token);
   }
 
-  // False: no buffer is free.
+  // False when no buffer is free.
   bool receive(Entry& entry) {
     size_t room = kBufferBytes - at_;
     if (room < kLeastRoom || (entry.epoll.isFull && room < kBufferBytes && !free_.empty())) {
@@ -165,7 +165,7 @@ class EpollIo final : public IoSource {
       entry.epoll.isReadable = false;
       entry.hasEnded = true;
       push(entry.token, IoEvent::kEnded, 0);
-      // A reset that came with the end: no receive tells it any more.
+      // A reset that came together with the end: no later receive would report it.
       tellError(entry);
     } else if (errno == EAGAIN) {
       entry.epoll.isReadable = false;
@@ -187,8 +187,8 @@ class EpollIo final : public IoSource {
         entry.epoll.isReadable = false;
         return;
       }
-      // These concern one connection that is gone already: the next is tried. Out of descriptors or memory: JavaScript
-      // is told, and asks again.
+      // An error of one connection, which is gone already, concerns nobody else: the next one is tried. If descriptors
+      // or memory have run out, JavaScript is told and asks again later.
       if (isOfOneConnection(errno)) continue;
       entry.isReceiving = false;
       return push(entry.token, IoEvent::kFailed, errno);
@@ -211,7 +211,7 @@ class EpollIo final : public IoSource {
   void takeReleased() {
     for (int32_t i = 0; i < block_->released; i++) {
       const int32_t buffer = block_->releasedBuffer[i];
-      // It may have been delivered from again since.
+      // New arrivals may have been delivered from it since it was released.
       if (block_->bufferUsers[buffer] != 0 || isFree_[size_t(buffer)]) continue;
       if (buffer == current_) {
         at_ = 0;
@@ -223,7 +223,7 @@ class EpollIo final : public IoSource {
     block_->released = 0;
   }
 
-  std::vector<int32_t> ready_;  // tokens that may have more to read
+  std::vector<int32_t> ready_;  // tokens of connections and listeners that may have more to read
   std::vector<int32_t> free_;
   std::vector<bool> isFree_;
   int32_t current_ = 0;

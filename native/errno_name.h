@@ -1,5 +1,5 @@
-// The names of error numbers, in the order of Linux. glibc has strerrorname_np for them since 2.32, musl has not, and
-// libuv's uv_err_name leaves some out.
+// The names of error numbers, in the order of Linux. glibc has had strerrorname_np for them since 2.32, but musl has no
+// such function, and libuv's uv_err_name leaves some out.
 #pragma once
 #include <cerrno>
 

@@ -13,10 +13,10 @@ namespace percore {
 
 namespace {
 
-// Newer (5.19) than some kernel headers that this is built with.
+// Newer (5.19) than some kernel headers that this is built with: IORING_ASYNC_CANCEL_ALL and _ANY.
 constexpr unsigned kCancelEverything = 1u << 0 | 1u << 2;
 constexpr unsigned kEntries = 64;
-// The user data of what nobody waits for.
+// The user data of entries whose completion nobody waits for.
 constexpr uint64_t kNobody = UINT64_MAX;
 
 }  // namespace
@@ -26,14 +26,14 @@ std::unique_ptr<FileRing> FileRing::open() {
   io_uring_params setup{};
   setup.flags = IORING_SETUP_CQSIZE;
   setup.cq_entries = kInFlight;
-  // Plain reads and writes exist since 5.6, as the last of these features does.
+  // Plain reads and writes exist since Linux 5.6, and so does the last of these features.
   if (const int error = ring->ring_.open(kEntries, setup, IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS))
     return errno = error, nullptr;
   return ring;
 }
 
-// The kernel may still write into the buffers, so it is asked to stop, and waited for. A file that is read from a disk
-// answers soon.
+// The kernel may still write into the buffers, so it is asked to stop and waited for. Reads of a file on a disk end
+// soon.
 FileRing::~FileRing() {
   if (inFlight_ == 0) return;
   if (!ring_.isFull()) ring_.push(IORING_OP_ASYNC_CANCEL, -1, kNobody)->cancel_flags = kCancelEverything;
@@ -73,7 +73,7 @@ int FileRing::push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t l
   io_uring_sqe* entry = ring_.push(isWrite ? IORING_OP_WRITE : IORING_OP_READ, fd, id);
   entry->addr = reinterpret_cast<uint64_t>(held_[size_t(buffer)].data + offset);
   entry->len = length;
-  // -1 is the file's own position: for appending, and for files without a position.
+  // -1 stands for the file's own position: for appending, and for files that have no positions.
   entry->off = uint64_t(position);
   inFlight_++;
   return 0;
@@ -92,7 +92,7 @@ int FileRing::reap(int32_t* pairs, int most) {
   return count;
 }
 
-// ---- For JavaScript; typed in src/native/. A ring is known by its descriptor. ---------------------------------------
+// ---- For JavaScript. The types are in src/native/. A ring is known by its descriptor. -------------------------------
 
 static FileRing* ringOf(napi_env env, int fd) {
   auto& rings = stateOf(env)->fileRings;
@@ -110,7 +110,7 @@ static napi_value openFileRing(napi_env env, napi_callback_info info) {
   return args.integer(fd);
 }
 
-// files.closeRing(ring): waits for what is in flight.
+// files.closeRing(ring). Waits for what is in flight.
 static napi_value closeFileRing(napi_env env, napi_callback_info info) {
   stateOf(env)->fileRings.erase(RawArgs<1>(env, info).int32(0));
   return nullptr;
@@ -136,7 +136,7 @@ static napi_value pushFile(napi_env env, napi_callback_info info) {
   FileRing* ring = ringOf(env, args.int32(0));
   if (!ring) return args.integer(-EBADF);
   const int32_t offset = args.int32(4), length = args.int32(5), id = args.int32(7);
-  // -1, the file's own position, is a position as well: anything that is not a number must not become one.
+  // -1 is a valid position, the file's own; so an argument that is not a number must become another value.
   const int64_t position = args.int64(6, -2);
   if (offset < 0 || length < 0 || id < 0 || position < -1) return args.integer(-EINVAL);
   return args.integer(ring->push(
@@ -150,7 +150,7 @@ static napi_value submitFiles(napi_env env, napi_callback_info info) {
   return args.integer(ring ? ring->submit() : -EBADF);
 }
 
-// files.reap(ring, pairs) -> how many completions were written to an Int32Array
+// files.reap(ring, pairs) -> how many completions were written into the Int32Array
 static napi_value reapFiles(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   FileRing* ring = ringOf(env, args.int32(0));
@@ -160,7 +160,8 @@ static napi_value reapFiles(napi_env env, napi_callback_info info) {
   return args.integer(ring->reap(pairs, int(words / 2)));
 }
 
-// files.bytesToBorder(bytes, border) -> how many bytes of the array lie before the first address that `border` divides
+// files.bytesToBorder(bytes, border) -> how many bytes of the array lie before the first address that is a multiple of
+// `border`
 static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   char* data = nullptr;
@@ -171,7 +172,7 @@ static napi_value bytesToBorder(napi_env env, napi_callback_info info) {
   return args.integer(int32_t((border - reinterpret_cast<uintptr_t>(data) % border) % border));
 }
 
-// files.clearDirect(fd) -> 0 or -errno: uses the page cache from now on.
+// files.clearDirect(fd) -> 0 or -errno. From now on the file goes through the page cache.
 static napi_value clearDirect(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const int fd = args.int32(0), flags = fcntl(fd, F_GETFL);

@@ -1,15 +1,16 @@
-// Reads and writes of files on io_uring: one ring for all files of a thread.
+// Reads and writes files by io_uring: one ring for all files of a thread.
 //
 //   push, push, ... ──submit──> kernel ──completion──> fd() readable ──reap──> pairs of (id, result)
 //
-// A submit is one io_uring_enter. What lies in the page cache is copied inside of it, and can be reaped at once.
+// A submit is one io_uring_enter. What lies in the page cache is copied within it and can be reaped at once.
 //
-// Buffers belong to JavaScript and are held here by a reference until they are released, since the kernel writes into
-// them at any time. The same holds at a thread's death: the ring is emptied, by cancelling and waiting, before anything
-// is let go.
+// Buffers belong to JavaScript. A reference holds each of them here until it is released, since the kernel may write
+// into it at any time. The same is true when a thread dies: before anything is let go, the ring is emptied, by
+// cancelling what is in flight and waiting for it.
 //
-// IORING_SETUP_DEFER_TASKRUN is not asked for: the descriptor then never becomes readable by itself. Why not Node's
-// pool alone: two changes of thread a chunk cost as much as its copy. Sources: those of uring_ring.h.
+// IORING_SETUP_DEFER_TASKRUN is not used, because the descriptor would then never become readable by itself. Node's
+// pool alone is not used either: its two changes of thread for each chunk cost as much as the copy. Sources: those of
+// uring_ring.h.
 #pragma once
 #include <node_api.h>
 
@@ -23,7 +24,7 @@ namespace percore {
 
 class FileRing {
  public:
-  // Operations in flight at most; JavaScript keeps to it.
+  // Most operations in flight at a time. JavaScript keeps to it.
   static constexpr unsigned kInFlight = 1024;
 
   // Null, with errno set, when the kernel refuses or is older than 5.6.
@@ -31,15 +32,16 @@ class FileRing {
   ~FileRing();
 
   int fd() const { return ring_.fd(); }
-  // Holds a typed array; its number, or -EINVAL.
+  // Holds a typed array. Returns its number, or -EINVAL.
   int hold(napi_env env, napi_value array);
-  // Only when nothing that uses it is in flight.
+  // Only when nothing in flight uses the buffer.
   void release(napi_env env, int buffer);
-  // 0, -EINVAL for what is not within the buffer, or the -errno of a submission that a full queue made necessary.
+  // 0; -EINVAL when the span does not lie within the buffer; or, when a full queue had to be submitted, the -errno of
+  // that.
   int push(bool isWrite, int fd, int buffer, uint32_t offset, uint32_t length, int64_t position, uint32_t id);
-  // 0 or -errno; what could not be submitted stays queued.
+  // 0 or -errno. What could not be submitted stays queued.
   int submit() { return ring_.submit(); }
-  // Writes pairs of (id, bytes or -errno), at most `most`; returns how many.
+  // Writes at most `most` pairs of (id, bytes or -errno). Returns how many.
   int reap(int32_t* pairs, int most);
 
  private:

@@ -1,11 +1,11 @@
-// What JavaScript holds of an object of ours. Either may be gone before the other, so it holds a cell, and the cell
+// What JavaScript holds of a C++ object. Either may be gone before the other. So JavaScript holds a cell, and the cell
 // points to the object:
 //
 //   external ──> cell ──> object
 //
-// The object's destructor clears the cell, by its member `handle`; the external's finalizer frees it.
+// The object's destructor clears the cell through its member `handle`; the finalizer of the external frees the cell.
 //
-// A cell begins with its kind, so that the handle of something else is no object rather than a wild pointer.
+// A cell begins with its kind. So a handle of another kind yields no object, rather than a wild pointer.
 #pragma once
 #include <node_api.h>
 
@@ -20,8 +20,8 @@ struct HandleCell {
   T* object;
 };
 
-// To be called once for each object. When JavaScript has let go of it, `object->whenCollected()` is called, if there is
-// such a thing. `Kind` tells apart the objects of classes with one base.
+// To be called once for each object. When JavaScript has let go of the handle, `object->whenCollected()` is called, if
+// it exists. `Kind` tells objects apart whose classes have one base.
 template <class T, class Kind = T>
 napi_value makeHandle(napi_env env, T* object) {
   auto* made = new HandleCell<T>{&kKind<Kind>, object};
@@ -41,7 +41,7 @@ napi_value makeHandle(napi_env env, T* object) {
   return external;
 }
 
-// Null for one that is gone, and for what is no handle of this kind.
+// Null for an object that is gone, and for anything that is not a handle of this kind.
 template <class T, class Kind = T>
 T* ofHandle(napi_env env, napi_value handle) {
   void* pointer = nullptr;

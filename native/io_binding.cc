@@ -1,4 +1,5 @@
-// The I/O source of a thread, for JavaScript: what is not in its shared block. Typed in src/native/.
+// The part of a thread's I/O source that JavaScript calls; the rest goes through the shared block. The types are in
+// src/native/.
 #include "io_binding.h"
 
 #include "bindings.h"
@@ -9,7 +10,7 @@
 
 namespace percore {
 
-// The turn's source, or that of a driver.
+// A handle means the source of a turn or that of a driver.
 static IoSource* sourceOf(napi_env env, napi_value handle) { return ofHandle<IoSource>(env, handle); }
 
 // sources.add(io, fd, token, interest) -> 0 or -errno
@@ -42,7 +43,7 @@ static napi_value ioOpen(napi_env env, napi_callback_info info) {
   return args.integer(io ? io->open(args.int32(1), args.int32(2), layout::IoKind(kind)) : -EBADF);
 }
 
-// sources.detach(io, token): the descriptor stays open.
+// sources.detach(io, token). The descriptor stays open.
 static napi_value ioDetach(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   if (IoSource* io = sourceOf(env, args.value[0])) io->detach(args.int32(1));
@@ -58,7 +59,7 @@ static napi_value ioSend(napi_env env, napi_callback_info info) {
   return args.integer(io && args.span(2, &data, &length) ? io->send(args.int32(1), data, length) : -EINVAL);
 }
 
-// sources.drain(io): does what was requested, now.
+// sources.drain(io). Carries out at once what was requested.
 static napi_value ioDrain(napi_env env, napi_callback_info info) {
   if (IoSource* io = sourceOf(env, RawArgs<1>(env, info).value[0])) io->drain();
   return nullptr;

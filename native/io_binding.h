@@ -1,11 +1,12 @@
-// The memory of an I/O source, as JavaScript gives it.
+// The memory of an I/O source, as it comes from JavaScript.
 #pragma once
 #include "io_source.h"
 #include "napi_args.h"
 
 namespace percore {
 
-// The arguments block, pool, outbox and counters from number `first` on. False: they are no such arrays.
+// Reads the arguments block, pool, outbox and counters, beginning with argument `first`. False if one of them is not
+// the right kind of array or is too short.
 template <size_t N>
 bool readIoMemory(const RawArgs<N>& args, size_t first, IoMemory* memory) {
   int32_t* block = nullptr;

@@ -21,7 +21,7 @@ std::unique_ptr<IoDriver> IoDriver::create(napi_env env, bool isUring, const IoM
   return driver;
 }
 
-// What was requested is done, and what is ready has run.
+// First what was requested, then what is ready; afterwards libuv may sleep unless more is to be done.
 void IoDriver::onPrepare() {
   if (io_->hasRequests()) io_->drain();
   if (io_->hasMore() && io_->hasRoom()) io_->collect();
@@ -35,7 +35,7 @@ void IoDriver::onReadable() {
 }
 
 void IoDriver::collect() {
-  double wakes = 0;  // of reactors alone
+  double wakes = 0;  // only reactors count them
   epoll_.collect(io_.get(), &wakes);
 }
 
@@ -49,7 +49,7 @@ void IoDriver::poll(int timeoutMs) {
   collect();
 }
 
-// Delivers, and does what that requested.
+// Delivers the events, then carries out what their handlers have requested.
 bool IoDriver::run() {
   if (!deliver()) return false;
   if (io_->hasRequests()) io_->drain();

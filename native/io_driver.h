@@ -1,5 +1,5 @@
-// The I/O of a thread that is not a reactor: its source and, unless somebody polls it by hand, a guest of the thread's
-// libuv loop.
+// The I/O of a thread that is not a reactor: its source, which is a guest of the thread's libuv loop unless the user
+// polls it by hand.
 #pragma once
 #include <node_api.h>
 
@@ -16,14 +16,15 @@ class IoDriver final : public LoopGuest {
  public:
   static constexpr int kViews = 4;
 
-  // Null, with `error` set, when the kernel refuses. `views` are the typed arrays behind `memory`. Without `deliver` it
-  // is polled by hand.
+  // Null, with `error` set, when the kernel refuses. `views` are the typed arrays that `memory` points into. Without
+  // `deliver` the source is polled by hand.
   static std::unique_ptr<IoDriver> create(napi_env env, bool isUring, const IoMemory& memory, AddonState* state,
       const napi_value (&views)[kViews], napi_value deliver, int* error);
   ~IoDriver() override { io_.reset(); }
 
   IoSource* source() { return isDead_ ? nullptr : io_.get(); }
-  // Takes what has happened, waiting at most so long for the first of it: milliseconds, -1 for ever.
+  // Collects what has happened. Waits for at most `timeoutMs` milliseconds until something has, -1 for ever; a signal
+  // ends the wait early.
   void poll(int timeoutMs);
   void shutDown() override;
 

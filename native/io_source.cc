@@ -74,9 +74,9 @@ int32_t IoSource::sendNow(Entry& entry, const char* bytes, size_t length) {
       continue;
     }
     if (errno == EAGAIN) {
-      if (const int refused = waitForRoom(entry)) return refused;  // nobody would tell that there is room
+      if (const int refused = waitForRoom(entry)) return refused;  // otherwise nothing would report room
     } else if (errno != EINTR) {
-      return sent > 0 ? int32_t(sent) : -errno;  // an error that stays is met again
+      return sent > 0 ? int32_t(sent) : -errno;  // a lasting error shows up again at the next send
     }
   }
   return int32_t(sent);
@@ -84,13 +84,13 @@ int32_t IoSource::sendNow(Entry& entry, const char* bytes, size_t length) {
 
 void IoSource::pushAccepted(int32_t listener, int fd) {
   const int yes = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // refused by a Unix socket, which needs none
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);  // fails on a Unix socket, which does not need it
   owned_->own(fd);
   counters_->accepts += 1;
   push(listener, layout::IoEvent::kAccepted, fd);
 }
 
-// The bits of poll(2) and epoll(7) are the same.
+// poll(2) and epoll(7) use the same bits.
 int32_t IoSource::readinessOf(uint32_t events) {
   using layout::Readiness;
   int32_t bits = 0;

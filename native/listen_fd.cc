@@ -1,4 +1,4 @@
-// A bound TCP socket for a server of Node's own. Typed in src/native/; who closes it is told in listen_fd.h.
+// A bound TCP socket for a server of Node's own. The types are in src/native/; listen_fd.h says who closes it.
 #include "listen_fd.h"
 
 #include "addon_state.h"
@@ -9,7 +9,7 @@
 
 namespace percore {
 
-// tcp.bind(host, port, reusePort) -> { id, fd, port }: bound, not listening.
+// tcp.bind(host, port, reusePort) -> { id, fd, port }. The socket is bound and does not listen.
 static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string host = textOf(env, info[0]);
@@ -33,8 +33,8 @@ static Napi::Value tcpBind(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// tcp.closeUntaken(id) -> true when nobody had taken it: it is closed now. False: somebody has it, or has closed it
-// already.
+// tcp.closeUntaken(id) -> true when nobody had taken the socket, which is closed now; false when somebody has taken it,
+// or it was closed already.
 static napi_value closeUntaken(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   return args.truth(stateOf(env)->untakenFds.close(args.int32(0)));

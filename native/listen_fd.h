@@ -1,9 +1,9 @@
-// Bound sockets that wait for a listener of Node's own to take them.
+// Bound sockets that wait until a listener of Node's own takes them.
 //
-// Node's `server.listen({ fd })` calls listen(2) and closes the number itself from then on, without telling anybody. So
-// a number is handed out bound and not yet listening, and what it is now is asked of the kernel: still the same socket
-// (its cookie, which is never given twice) and still not listening, then nobody has taken it, and it is ours to close.
-// Anything else is somebody else's. Source: socket(7) SO_COOKIE, SO_ACCEPTCONN.
+// Node's `server.listen({ fd })` calls listen(2), and from then on closes the number itself, without telling anybody.
+// So a number is handed out bound and not yet listening, and the kernel is asked what it is now. If it is still the
+// same socket (the kernel never gives its cookie to another one) and still does not listen, nobody has taken it, and it
+// is ours to close. Otherwise it belongs to somebody else. Source: socket(7), SO_COOKIE and SO_ACCEPTCONN.
 #pragma once
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,8 +18,8 @@ class UntakenFds {
   ~UntakenFds() {
     for (const auto& [id, untaken] : untaken_) closeIfUntaken(untaken);
   }
-  // An id for `close`; 0, with errno set, when there is no cookie: without one the socket could never be told apart
-  // from the next owner of its number.
+  // Returns an id for `close`; 0, with errno set, when the kernel gives no cookie: without one the socket could never
+  // be told apart from the next owner of its number.
   int32_t add(int fd) {
     Untaken untaken{fd, 0};
     socklen_t length = sizeof untaken.cookie;
@@ -27,7 +27,7 @@ class UntakenFds {
     untaken_[++lastId_] = untaken;
     return lastId_;
   }
-  // True when it was still ours, and is closed now.
+  // Closes the socket if nobody has taken it. True when it did.
   bool close(int32_t id) {
     const auto found = untaken_.find(id);
     if (found == untaken_.end()) return false;
@@ -42,7 +42,7 @@ class UntakenFds {
     uint64_t cookie;
   };
 
-  // Nobody can take it between the question and the close: whoever could is this thread.
+  // Nobody can take it between the question and the close, since only this thread could.
   static bool closeIfUntaken(const Untaken& untaken) {
     const auto [fd, cookie] = untaken;
     uint64_t now = 0;

@@ -1,5 +1,5 @@
-// Reading arguments and making errors. After terminate() Node-API calls fail and leave their results unset, while the
-// rest of the C++ function still runs: so every result starts at a harmless value and every helper says whether it
+// Reads arguments and makes errors. After terminate() Node-API calls fail and leave their results unset, while the rest
+// of the C++ function still runs. So every result starts with a harmless value, and every helper says whether it
 // worked.
 #pragma once
 #include <napi.h>
@@ -15,9 +15,9 @@
 namespace percore {
 
 // ---- One argument ---------------------------------------------------------------------------------------------------
-// Node-API's own conversions make 0 of NaN and of infinity and wrap what is too large, so a mistake would be descriptor
-// 0, which is somebody's. Here whatever is not what is meant becomes `fallback`, which the function then refuses: text,
-// NaN, 1.5, 2^32, an object.
+// Node-API's own conversions turn NaN and infinity into 0 and wrap numbers that are too large. A mistake would thus
+// mean descriptor 0, which is somebody's. Here everything else than what is meant (text, NaN, 1.5, 2^32, an object)
+// becomes `fallback`, which the function then refuses.
 
 inline double numberOf(napi_env env, napi_value value, double fallback) {
   double result = fallback;
@@ -25,7 +25,7 @@ inline double numberOf(napi_env env, napi_value value, double fallback) {
   return result;
 }
 
-// A whole number of 32 bits.
+// A whole number that fits into 32 bits.
 inline int32_t int32Of(napi_env env, napi_value value, int32_t fallback = -1) {
   const double number = numberOf(env, value, fallback);
   if (!(number >= INT32_MIN && number <= INT32_MAX)) return fallback;
@@ -33,7 +33,7 @@ inline int32_t int32Of(napi_env env, napi_value value, int32_t fallback = -1) {
   return double(result) == number ? result : fallback;
 }
 
-// A whole number of 64 bits.
+// A whole number that fits into 64 bits.
 inline int64_t int64Of(napi_env env, napi_value value, int64_t fallback = -1) {
   constexpr double kMost = 9223372036854774784;
   const double number = numberOf(env, value, NAN);
@@ -48,7 +48,7 @@ inline bool booleanOf(napi_env env, napi_value value) {
   return result;
 }
 
-// Text as UTF-8; empty for what is no text. May hold NULs: see pathOf.
+// Text as UTF-8; empty if it is not text. It may contain NULs: see pathOf.
 inline std::string textOf(napi_env env, napi_value value) {
   size_t length = 0;
   std::string text;
@@ -58,23 +58,23 @@ inline std::string textOf(napi_env env, napi_value value) {
   return text;
 }
 
-// The same for a file's path. Empty, which every system call refuses, also for one with a NUL: the kernel would read
-// another path.
+// The same for the path of a file. It is empty, which every system call refuses, also when the text contains a NUL,
+// since the kernel would read another path.
 inline std::string pathOf(napi_env env, napi_value value) {
   std::string path = textOf(env, value);
   if (path.find('\0') != std::string::npos) path.clear();
   return path;
 }
 
-// Start and length, in elements, of a typed array of this type; works over a SharedArrayBuffer on every supported Node,
-// which array buffers do not.
+// Start and length, in elements, of a typed array of this type. It works over a SharedArrayBuffer on every supported
+// Node, as array buffers do not.
 inline bool arrayOf(napi_env env, napi_value value, napi_typedarray_type type, void** data, size_t* length) {
   napi_typedarray_type found;
   return value && napi_get_typedarray_info(env, value, &found, length, data, nullptr, nullptr) == napi_ok &&
          found == type;
 }
 
-// The arguments of a hot function, without a CallbackInfo.
+// The arguments of a hot function, read without a CallbackInfo.
 template <size_t N>
 struct RawArgs {
   napi_env env;
@@ -108,8 +108,8 @@ struct RawArgs {
     *data = static_cast<double*>(start);
     return true;
   }
-  // The bytes that arguments `i` to `i + 2` mean: an array, an offset, a length. False when they are not all there, and
-  // for more than 2^31 - 1, of which no answer could say how many were taken.
+  // The bytes that arguments `i` to `i + 2` mean: an array, an offset and a length. False when they do not all exist;
+  // and for more than 2^31 - 1 bytes, because no answer could say how many of them were taken.
   bool span(size_t i, char** data, size_t* length) const {
     size_t capacity = 0;
     const int64_t offset = int64(i + 1);
@@ -148,12 +148,12 @@ inline Napi::Value throwSystemError(Napi::Env env, int error, const char* syscal
   return env.Undefined();
 }
 
-// A group of functions in the exports. Node-API fails in a thread that terminate() has reached while it loads the
-// addon; what was not made is then not added, and nobody reads it. (An empty Napi::Object would end the process at its
-// first Set.)
+// A group of functions in the exports. In a thread that terminate() reaches while it loads the addon, Node-API fails;
+// what could not be made is then not added, and nobody reads it. (With an empty Napi::Object the first Set would end
+// the process.)
 class Group {
  public:
-  // The group of this name; several files may add to one. What each group is for stands in src/native/.
+  // The group of this name, to which several files may add. src/native/ says what each group is for.
   Group(Napi::Env env, Napi::Object exports, const char* name) : env_(env) {
     bool isThere = false;
     if (napi_has_named_property(env, exports, name, &isThere) == napi_ok && isThere) {
@@ -165,7 +165,7 @@ class Group {
   void add(const char* name, napi_value function) {
     if (object_ && function) napi_set_named_property(env_, object_, name, function);
   }
-  // A function that takes its arguments by RawArgs.
+  // Adds a function that reads its arguments with RawArgs.
   void addRaw(const char* name, napi_callback callback) {
     napi_value function = nullptr;
     if (napi_create_function(env_, name, NAPI_AUTO_LENGTH, callback, nullptr, &function) == napi_ok)

@@ -1,5 +1,5 @@
-// The descriptors of one thread that JavaScript holds by number: sockets, pipes, anything that was opened or taken over
-// for it. Plain C++; the tests of the I/O sources link with it too.
+// The descriptors of one thread that JavaScript holds by number: sockets, pipes, and whatever else was opened or taken
+// over for it. Plain C++, because the tests of the I/O sources link with it too.
 #pragma once
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 
 namespace percore {
 
-// The file of a bound Unix socket. It is removed with its socket, unless another file has its name by then.
+// The file of a bound Unix socket. It is removed together with its socket, unless another file has that name by then.
 struct SocketFile {
   std::string path;
   dev_t device = 0;
@@ -29,14 +29,14 @@ class OwnedDescriptors {
   OwnedDescriptors& operator=(const OwnedDescriptors&) = delete;
   ~OwnedDescriptors() { closeAllOwned(); }
 
-  // The death of a thread closes no descriptor by itself: a listener left open would go on receiving its share of
-  // connections, and nobody would accept them.
+  // The descriptors that are owned are closed with this object, since the system closes none when a thread dies. A
+  // listener that stayed open would go on receiving its share of connections, and nobody would accept them.
   void own(int fd) {
     if (fd >= 0) descriptors_.insert(fd);
   }
-  // False: it already belongs to this thread.
+  // False when it belongs to this thread already.
   bool tryOwn(int fd) { return fd >= 0 && descriptors_.insert(fd).second; }
-  // The same for a bound Unix socket; `file` may have no path.
+  // The same for a bound Unix socket. `file` may have an empty path.
   void ownSocketFile(int fd, const SocketFile& file) {
     own(fd);
     if (!file.path.empty()) socketFiles_[fd] = file;

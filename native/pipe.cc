@@ -27,13 +27,13 @@ static int openFifo(const std::string& path, int flags) {
 
 static bool take(int32_t* word, PipeEndState from, PipeEndState to) {
   int32_t expected = int32_t(from);
-  // pipe.take: whoever gives an end back stores its words first.
+  // pipe.take: whoever gives an end back stores its words before this one.
   return __atomic_compare_exchange_n(word, &expected, int32_t(to), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-// Ends of anonymous pipes that were made in this process and that nobody has opened yet, by descriptor: which end of
-// which pipe. What the shared block says is not trusted: one that was scribbled on, or made by hand, may name anybody's
-// descriptor.
+// Ends of anonymous pipes that were made in this process and that nobody has opened yet: which end of which pipe, by
+// descriptor. What the shared block says is not trusted, because a block that was overwritten, or made by hand, may
+// name any descriptor.
 struct UnopenedEnd {
   double inode;
   bool isProducer;
@@ -41,8 +41,8 @@ struct UnopenedEnd {
 static std::mutex unopenedMutex;
 static std::map<int, UnopenedEnd> unopened;
 
-// The descriptor that the block names, which is the caller's from now on; -1 when it is not the end that was made
-// there. A number that others have closed may be another's by now.
+// Returns the descriptor that the block names, which belongs to the caller from now on; -1 when it is not the end that
+// was made there. If others have closed the number, it may belong to something else by now.
 static int takeUnopened(const layout::Pipe* pipe, bool isProducer) {
   const std::lock_guard<std::mutex> lock(unopenedMutex);
   const auto found = unopened.find(isProducer ? pipe->producerFd : pipe->consumerFd);
@@ -63,8 +63,8 @@ void PipeState::noteUnopened(const layout::Pipe* pipe) {
 // ---- What an environment keeps ------------------------------------------------------------------------------------
 
 PipeState::~PipeState() {
-  // Whoever opened an end closes it. The views are still there: an environment finalizes its references after its
-  // instance data.
+  // An end that was opened is closed by whoever opened it. The views still exist, because an environment finalizes its
+  // references after its instance data.
   for (const Made& made : made_) {
     closeUnopened(made.pipe, true);
     closeUnopened(made.pipe, false);
@@ -81,7 +81,7 @@ bool PipeState::closeUnopened(layout::Pipe* pipe, bool isProducer) {
 }
 
 void PipeState::keep(napi_env env, layout::Pipe* pipe, napi_value view) {
-  // Those that have been opened on both ends are let go here, so that what is kept is bounded by the pipes in use.
+  // Pipes with both ends opened are let go here, so that what is kept is bounded by the number of pipes in use.
   const auto isTaken = [](const int32_t& end) {
     return __atomic_load_n(&end, __ATOMIC_ACQUIRE) != int32_t(PipeEndState::kFree);
   };
@@ -125,7 +125,7 @@ PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool i
     int capacityBytes, napi_value onReady, int* error) {
   int32_t* state = isProducer ? &pipe->producerEnd : &pipe->consumerEnd;
   *error = -EALREADY;
-  // A FIFO can be opened again; an anonymous pipe's descriptor is gone for good.
+  // A FIFO can be opened again. The descriptor of an anonymous pipe, once closed, is gone for good.
   if (!take(state, PipeEndState::kFree, PipeEndState::kOpen) &&
       (path.empty() || !take(state, PipeEndState::kClosed, PipeEndState::kOpen)))
     return nullptr;
@@ -143,15 +143,15 @@ PipeEnd* PipeEnd::open(napi_env env, layout::Pipe* pipe, napi_value view, bool i
   if (isProducer) pipe->isBroken = 0;
   else pipe->isEnded = 0;
   if (isProducer) stateOf(env)->pipes.blockSigpipe();
-  // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and
-  // process.exit() too.
+  // The hook is asynchronous: Node turns the loop until the hook is removed, so the close callbacks run after
+  // terminate() and process.exit() too.
   napi_add_async_cleanup_hook(
       env, [](napi_async_cleanup_hook_handle, void* data) { static_cast<PipeEnd*>(data)->shutDown(); }, end,
       &end->hook_);
   return end;
 }
 
-// What calling back takes. -ECANCELED when the environment is being torn down, which frees what was made.
+// Makes what calling back needs. -ECANCELED when the environment is being torn down, which frees what was made.
 int PipeEnd::join(napi_value view, napi_value onReady) {
   napi_value name = nullptr;
   const bool isJoined = napi_create_reference(env_, view, 1, &view_) == napi_ok &&
@@ -162,13 +162,13 @@ int PipeEnd::join(napi_value view, napi_value onReady) {
   return isJoined ? 0 : -ECANCELED;
 }
 
-// Takes an opened descriptor for this end's. 0 or -errno, also that of the opening that failed.
+// Takes an opened descriptor for this end. 0 or -errno, which may be that of the failed opening.
 int PipeEnd::adopt(UniqueFd fd) {
   if (!fd) return -errno;
   struct stat status;
   if (fstat(fd.get(), &status) != 0) return -errno;
   if (!S_ISFIFO(status.st_mode)) return -EEXIST;
-  // What the kernel refuses it refuses: the granted size is read back by who asks.
+  // The kernel may refuse this size. Whoever asked for it reads back the size that was granted.
   if (capacityBytes_ > 0) fcntl(fd.get(), F_SETPIPE_SZ, capacityBytes_);
   fd_ = std::move(fd);
   (isProducer_ ? pipe_->producerInode : pipe_->consumerInode) = double(status.st_ino);
@@ -179,14 +179,14 @@ int PipeEnd::adopt(UniqueFd fd) {
 void PipeEnd::giveBack(PipeEndState state) {
   __atomic_store_n(isProducer_ ? &pipe_->producerFd : &pipe_->consumerFd, -1, __ATOMIC_RELEASE);
   fd_.reset();
-  // pipe.take: the next to open this end finds the descriptor closed and its word cleared.
+  // pipe.take: the next one to open this end finds the descriptor closed and its word cleared.
   __atomic_store_n(isProducer_ ? &pipe_->producerEnd : &pipe_->consumerEnd, int32_t(state), __ATOMIC_RELEASE);
 }
 
 void PipeEnd::shutDown() {
-  if (isShut_) return;  // close and teardown may both come
+  if (isShut_) return;  // both close and teardown may come here
   isShut_ = true;
-  // libuv lets go of a descriptor inside uv_close, so it may be closed right after.
+  // libuv lets go of a descriptor within uv_close, so it may be closed right afterwards.
   close(&ready_);
   close(&arrival_);
   inotify_.reset();
@@ -215,7 +215,7 @@ int PipeEnd::read(char* data, size_t length) {
   do count = ::read(fd_.get(), data, length);
   while (count < 0 && errno == EINTR);
   if (count != 0) return count < 0 ? -errno : int(count);
-  // Nobody writes now. A hang-up says that somebody did.
+  // Nobody writes now. A hang-up means that somebody did.
   return readiness(POLLIN) & POLLHUP ? 0 : -ENXIO;
 }
 
@@ -230,15 +230,15 @@ int PipeEnd::write(const char* data, size_t length) {
     return int(count);
   }
   if (errno != EPIPE) return -errno;
-  // The signal was sent to this thread, where it is blocked: taken out, so that it kills nobody when it is unblocked.
+  // The signal went to this thread, where it is blocked. It is taken out here, so that it kills nobody once unblocked.
   const sigset_t set = sigpipe();
   const timespec none{};
   sigtimedwait(&set, nullptr, &none);
   return readerHasGone();
 }
 
-// A FIFO ends when a reader goes that has taken something. One that came and went before does not count, nor does
-// another producer that is about to wait, and looks like a reader for a moment.
+// A FIFO is broken when a reader leaves that has taken something. A reader that came and went before does not count.
+// Nor does another producer that is about to wait and looks like a reader for a moment.
 int PipeEnd::readerHasGone() {
   if (path_.empty() || hasWritten_) return -EPIPE;
   awaitsReader_ = true;
@@ -252,7 +252,7 @@ int PipeEnd::space() {
   return events & POLLERR ? readerHasGone() : events & POLLOUT ? 0 : -EAGAIN;
 }
 
-// 0 when somebody reads, or has read, at the other end; -ENXIO before.
+// 0 when somebody reads at the other end, or has read; -ENXIO before that.
 int PipeEnd::greet() {
   if (isShut_) return -EBADF;
   if (!fd_) {
@@ -268,13 +268,13 @@ int PipeEnd::connect() { return adopt(UniqueFd(openFifo(path_, O_WRONLY))); }
 
 short PipeEnd::readiness(short events) const {
   pollfd ready{fd_.get(), events, 0};
-  // With no time-out and one descriptor that is open nothing can go wrong but a lack of memory: then nothing is ready.
+  // With one open descriptor and no waiting, poll can fail only for lack of memory; then nothing counts as ready.
   return poll(&ready, 1, 0) == 1 ? ready.revents : short(0);
 }
 
 int PipeEnd::reopen() {
   if (isShut_) return -EBADF;
-  // The old descriptor is still open while the new one is made, so the pipe and what is in it stay.
+  // The old descriptor stays open while the new one is made, so the pipe and what is in it remain.
   UniqueFd fd(openFifo(path_, O_RDONLY));
   if (!fd) return -errno;
   const bool isWatching = ready_ && ready_->isStarted;
@@ -299,7 +299,7 @@ int PipeEnd::watch(bool isOn) {
   return start(&ready_, fd_.get(), isProducer_ ? UV_WRITABLE : UV_READABLE, &PipeEnd::callBack);
 }
 
-// 0: somebody reads, or has. 1: nobody yet, and onArrival will tell. Or -errno.
+// 0 when somebody reads, or has read. 1 when nobody does yet; onArrival will tell. Or -errno.
 int PipeEnd::awaitReader() {
   if (!fd_) {
     int error = connect();
@@ -312,14 +312,14 @@ int PipeEnd::awaitReader() {
     if (error != 0) return error;
   }
   if (!awaitsReader_) return 0;
-  // It would report again and again that nobody reads.
+  // Otherwise it would report again and again that nobody reads.
   stop(ready_);
   if (!inotify_) {
     UniqueFd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!inotify || inotify_add_watch(inotify.get(), path_.c_str(), IN_OPEN) < 0) return -errno;
     inotify_ = std::move(inotify);
   }
-  // Watch first, then look: who opens after the look is reported.
+  // The watch comes before the look, so that whoever opens the FIFO after the look is reported.
   if (hasReader()) {
     endAwaiting();
     return 0;
@@ -328,7 +328,7 @@ int PipeEnd::awaitReader() {
   return error != 0 ? error : 1;
 }
 
-// Somebody opened the FIFO: a reader, or another writer.
+// Somebody has opened the FIFO: a reader, or another writer.
 void PipeEnd::onArrival() {
   char events[4096];
   while (::read(inotify_.get(), events, sizeof events) > 0) continue;
@@ -356,8 +356,8 @@ int PipeEnd::start(Watch** watch, int fd, int events, void (PipeEnd::*onEvent)()
     *watch = made;
   }
   if ((*watch)->isStarted) return 0;
-  // A writing end whose reader has gone is reported as UV_EBADF and stopped by libuv: an event like the others, which
-  // the next write explains.
+  // When the reader of a writing end has gone, libuv reports UV_EBADF and stops the handle. That is an event like any
+  // other, and the next write will show what happened.
   const int error = uv_poll_start(&(*watch)->handle, events, [](uv_poll_t* handle, int status, int) {
     auto* watch = static_cast<Watch*>(handle->data);
     if (status != 0) watch->isStarted = false;
@@ -389,7 +389,7 @@ void PipeEnd::callBack() {
   napi_value function = nullptr;
   if (napi_open_handle_scope(env_, &scope) != napi_ok) return;
   if (napi_get_reference_value(env_, onReady_, &function) == napi_ok && function) {
-    // Promises and ticks run with it. This end may be shut afterwards; it lives until libuv's close callbacks.
+    // Promises and ticks run with it. This end may be shut afterwards, but lives until libuv's close callbacks.
     settleCall(env_, napi_make_callback(env_, context_, function, function, 0, nullptr, nullptr));
   }
   napi_close_handle_scope(env_, scope);

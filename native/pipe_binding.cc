@@ -1,5 +1,5 @@
-// Pipes for JavaScript. Typed in src/native/. Would-block, no reader and no writer are values (-errno): the hot path
-// makes no errors.
+// Pipes for JavaScript. The types are in src/native/. Would-block, no reader and no writer are values (-errno), so that
+// the hot path makes no errors.
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -29,7 +29,7 @@ static napi_value createPipe(napi_env env, napi_callback_info info) {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0) return args.integer(-errno);
   UniqueFd reader(fds[0]), writer(fds[1]);
-  // What the kernel refuses it refuses (EPERM above pipe-max-size): what counts is read back.
+  // The kernel may refuse this size (EPERM above pipe-max-size), so the granted one is read back.
   if (args.int32(1) > 0) fcntl(writer.get(), F_SETPIPE_SZ, args.int32(1));
   const int granted = fcntl(writer.get(), F_GETPIPE_SZ);
   struct stat status;
@@ -42,7 +42,7 @@ static napi_value createPipe(napi_env env, napi_callback_info info) {
   return args.integer(granted);
 }
 
-// pipes.makeFifo(path, mode) -> 0 or -errno
+// pipes.makeFifo(path, mode) -> 0 or -errno. The process's umask applies to `mode`. A FIFO that exists is as good.
 static Napi::Value makeFifo(const Napi::CallbackInfo& info) {
   const std::string path = pathOf(info.Env(), info[0]);
   const int32_t mode = int32Of(info.Env(), info[1]);
@@ -66,12 +66,12 @@ static Napi::Value openPipeEnd(const Napi::CallbackInfo& info) {
   return Napi::Value(env, makeHandle(env, end));
 }
 
-// Arguments 1 to 3 of reading and writing, which both need at least one byte.
+// Reads arguments 1 to 3 of reading and writing, both of which need at least one byte.
 static bool spanOf(const RawArgs<4>& args, char** data, size_t* length) {
   return args.span(1, data, length) && *length != 0;
 }
 
-// pipes.read(end, bytes, offset, length) -> bytes, 0 at the end, or -errno
+// pipes.read(end, bytes, offset, length) -> how many bytes, 0 at the end, or -errno
 static napi_value pipeRead(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   char* data = nullptr;
@@ -81,7 +81,7 @@ static napi_value pipeRead(napi_env env, napi_callback_info info) {
   return args.integer(spanOf(args, &data, &length) ? end->read(data, length) : -EINVAL);
 }
 
-// pipes.write(end, bytes, offset, length) -> bytes, or -errno
+// pipes.write(end, bytes, offset, length) -> how many bytes, or -errno
 static napi_value pipeWrite(napi_env env, napi_callback_info info) {
   RawArgs<4> args(env, info);
   char* data = nullptr;

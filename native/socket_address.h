@@ -1,4 +1,4 @@
-// Addresses of all families in one type: IPv4 and IPv6 from text and back, Unix paths and abstract names.
+// Addresses of all families in one type: IPv4 and IPv6 addresses, from text and to text, Unix paths and abstract names.
 // sockaddr_storage (128 bytes) has room for each of them. Source: ip(7), ipv6(7), unix(7).
 #pragma once
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@ struct SocketAddress {
   int family() const { return storage.ss_family; }
 
   // False when `host` is neither an IPv4 nor an IPv6 address in numbers, when its zone ("fe80::1%eth0", "fe80::1%2") is
-  // no network interface here, and when `port` is none.
+  // not a network interface of this machine, or when `port` is out of range.
   bool setInternet(const std::string& host, int port) {
     if (port < 0 || port > 65535) return false;
     auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
@@ -43,11 +43,11 @@ struct SocketAddress {
     return true;
   }
 
-  // A path, or an abstract name, whose first byte is NUL. False when it is longer than sun_path, or empty.
+  // Takes a path, or an abstract name, whose first byte is NUL. False when it is empty or longer than sun_path.
   bool setUnix(const std::string& path) {
     auto* local = reinterpret_cast<sockaddr_un*>(&storage);
     const bool isAbstract = !path.empty() && path[0] == '\0';
-    // A path needs its closing NUL inside as well.
+    // A path also needs room for the NUL that ends it.
     if (path.empty() || path.size() + (isAbstract ? 0 : 1) > sizeof local->sun_path) return false;
     local->sun_family = AF_UNIX;
     memcpy(local->sun_path, path.data(), path.size());
@@ -57,14 +57,15 @@ struct SocketAddress {
 
   int port() const { return portOf(storage); }
 
-  // The address that the socket has. False, with errno set, when it has none.
+  // Reads the address that the socket is bound to. False, with errno set, when it has none.
   bool read(int fd) {
     length = sizeof storage;
     return getsockname(fd, name(), &length) == 0;
   }
 
-  // Binds `fd` here; the system call that refused, or null. SO_REUSEADDR: a restart within a minute would find the port
-  // still in use by closed connections. `isShared`: others may have the port as well, with SO_REUSEPORT.
+  // Binds `fd` to this address. Returns null, or the name of the system call that was refused. SO_REUSEADDR: without it
+  // a server that restarts within a minute would find its port in use by connections that are closed. `isShared` adds
+  // SO_REUSEPORT, so that others may bind the port as well.
   const char* bindReusable(int fd, bool isShared) const {
     const int yes = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
@@ -86,7 +87,7 @@ struct SocketAddress {
     if (from.ss_family == AF_INET6) {
       const auto& v6 = reinterpret_cast<const sockaddr_in6&>(from);
       inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-      // Without its zone a link-local address could not be answered.
+      // Without its zone nobody could answer a link-local address.
       if (v6.sin6_scope_id != 0) return std::string(text) + "%" + zoneName(v6.sin6_scope_id);
     }
     if (from.ss_family != AF_UNIX) return text;
@@ -98,7 +99,7 @@ struct SocketAddress {
   }
 
  private:
-  // The number of a network interface, by name or number; 0 for none.
+  // The number of a network interface that is given by name or number; 0 if there is none.
   static uint32_t zoneOf(const std::string& zone) {
     if (const uint32_t index = if_nametoindex(zone.c_str())) return index;
     if (zone.empty() || zone.size() > 9 || zone.find_first_not_of("0123456789") != std::string::npos) return 0;

@@ -1,8 +1,8 @@
-// Sockets that go from one thread to another. Descriptors are the process's, but each belongs to one thread's addon,
-// which closes it when the thread dies. So the receiver makes a descriptor of its own (dup), and the giver closes the
-// old one when it has heard of that: whoever dies in between, each closes what is its own, and nothing is left open or
-// closed twice. The cookie of a socket (SO_COOKIE), which is never given twice, tells whether a number still means what
-// it meant when the message was sent.
+// Moves sockets from one thread to another. Descriptors belong to the whole process, but each is owned by the addon of
+// one thread, which closes it when that thread dies. So the receiver makes a descriptor of its own (dup), and the giver
+// closes the old one when it has heard of that. If either of them dies in between, each closes only its own descriptor,
+// so that nothing stays open and nothing is closed twice. The kernel never gives the cookie of a socket (SO_COOKIE) to
+// another one, so it tells whether a number still means the socket that it meant when the message was sent.
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -17,7 +17,7 @@ static bool cookieOf(int fd, double* out) {
   uint64_t cookie = 0;
   socklen_t length = sizeof cookie;
   if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &length) != 0) return false;
-  // The kernel counts from 1; 2^53 are never reached.
+  // The kernel counts from 1 and never reaches 2^53.
   *out = double(cookie);
   return true;
 }
@@ -29,13 +29,13 @@ static napi_value socketCookie(napi_env env, napi_callback_info info) {
   return args.real(cookieOf(args.int32(0), &cookie) ? cookie : double(-errno));
 }
 
-// sockets.take(fd, cookie) -> a descriptor of this thread for the same socket, -ESTALE when the number is another's
-// now, or -errno
+// sockets.take(fd, cookie) -> a descriptor of this thread for the same socket; -ESTALE when the number belongs to
+// another socket by now; or -errno
 static napi_value takeSocket(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
   UniqueFd taken(fcntl(args.int32(0), F_DUPFD_CLOEXEC, 0));
   if (!taken) return args.integer(-errno);
-  // After the dup: before it, the number could still change hands.
+  // Asked after the dup: before it, the number could still be given to another socket.
   double cookie = 0;
   if (!cookieOf(taken.get(), &cookie) || cookie != args.number(1)) return args.integer(-ESTALE);
   stateOf(env)->own(taken.get());

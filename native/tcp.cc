@@ -1,5 +1,6 @@
 // TCP sockets by number, non-blocking and close-on-exec: how they listen and connect, and what sockets of all kinds
-// share. The I/O source accepts, receives and sends (io_source.h). Sources: socket(7), tcp(7), accept4(2).
+// have in common. Accepting, receiving and sending are done by the I/O source (io_source.h). Sources: socket(7),
+// tcp(7), accept4(2).
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -12,8 +13,8 @@
 
 namespace percore {
 
-// What listening and connecting begin with: the address of arguments 0 and 1, and a socket of its family. False: it has
-// thrown.
+// The first part of listening and connecting: the address in arguments 0 and 1, and a socket of its family. If `open`
+// returns false, it has thrown.
 struct OpenSocket {
   std::string where;
   SocketAddress address;
@@ -49,7 +50,8 @@ static Napi::Value tcpListen(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// tcp.connect(host, port) -> { fd, errno }, connecting: writable once it is open, or refused already.
+// tcp.connect(host, port) -> { fd, errno }. The socket is connecting, and becomes writable once it is open; or errno
+// says why it was refused at once.
 static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const int yes = 1;
@@ -65,8 +67,8 @@ static Napi::Value tcpConnect(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// descriptors.close(fd): only descriptors that this environment owns, so a number used again elsewhere is never closed
-// twice.
+// descriptors.close(fd). Closes only descriptors that this environment owns, so that a number is never closed twice,
+// which might belong to somebody else by then.
 static napi_value socketClose(napi_env env, napi_callback_info info) {
   stateOf(env)->closeOwned(RawArgs<1>(env, info).int32(0));
   return nullptr;
@@ -77,8 +79,8 @@ static napi_value ownSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// sockets.ownStream(fd) -> 0, or -errno: a number that anybody has given. Nothing is owned before it is known to be
-// what it should be.
+// sockets.ownStream(fd) -> 0 or -errno. The number may come from anywhere, so the descriptor is owned only after it is
+// known to be a connected stream socket.
 static napi_value ownStream(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const int fd = args.int32(0);
@@ -97,9 +99,9 @@ static napi_value disownSocket(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// tcp.shed(fd) -> connections closed. Out of descriptors: the reserve is given up for each in turn. Another thread may
-// take the number meanwhile; then nothing is refused now. Source: the well-known reserve-descriptor way of accept(2)
-// servers.
+// tcp.shed(fd) -> how many connections were closed. When descriptors have run out, the reserve is given up for each
+// waiting connection in turn, which is accepted and closed. If another thread takes the free number meanwhile, no more
+// are closed now. Source: the well-known reserve descriptor of accept(2) servers.
 static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   constexpr int kMost = 64;
@@ -118,7 +120,7 @@ static napi_value tcpRefuse(napi_env env, napi_callback_info info) {
   return args.integer(count);
 }
 
-// sockets.error(fd) -> errno that the socket holds (SO_ERROR), 0 for none.
+// sockets.error(fd) -> the errno that the socket holds (SO_ERROR), which this clears; 0 for none.
 static napi_value socketError(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   int error = 0;
@@ -127,7 +129,7 @@ static napi_value socketError(napi_env env, napi_callback_info info) {
   return args.integer(error);
 }
 
-// sockets.peerName(fd) -> "127.0.0.1:1234", "[::1]:1234", the path of a Unix socket, or "" where there is none.
+// sockets.peerName(fd) -> "127.0.0.1:1234", "[::1]:1234", the path of a Unix socket, or "" if the peer has no name.
 static Napi::Value peerName(const Napi::CallbackInfo& info) {
   SocketAddress peer;
   peer.length = sizeof peer.storage;

@@ -27,7 +27,7 @@ bool ThreadEpoll::open(int eventFd, uv_loop_s* loop) {
 
 void ThreadEpoll::armTimer(int64_t monotonicNs) {
   if (monotonicNs == armedNs_) return;
-  // It may fire before its time, so it is never taken to be armed.
+  // The stand-in may fire before its time, so it never counts as armed.
   if (!timer_) return standIn_.arm(monotonicNs);
   armedNs_ = monotonicNs;
   setTimerfd(timer_.get(), monotonicNs);
@@ -35,7 +35,8 @@ void ThreadEpoll::armTimer(int64_t monotonicNs) {
 
 void ThreadEpoll::collect(IoSource* io, double* wakes) {
   epoll_event events[IoSource::kEpollBatch];
-  // What does not fit stays ready, and libuv reports this epoll again. EINTR ends the pass as well: nothing is lost.
+  // What does not fit stays ready, and libuv reports this epoll again. EINTR ends the pass as well, and nothing is
+  // lost.
   for (int count = IoSource::kEpollBatch; count == IoSource::kEpollBatch && (!io || io->hasRoom());) {
     count = epoll_wait(epoll_.get(), events, IoSource::kEpollBatch, 0);
     for (int i = 0; i < count; i++) {

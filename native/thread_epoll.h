@@ -1,6 +1,6 @@
-// What wakes a reactor: one epoll descriptor that libuv's own watches (nested), holding the eventfd, the timerfd and
-// what the I/O source puts into it. The eventfd and the timerfd are edge-triggered, so that they need no read. Source:
-// epoll(7), timerfd_create(2).
+// What wakes a reactor: one epoll descriptor, which libuv's own epoll watches. It holds the eventfd, the timerfd and
+// whatever the I/O source puts into it. The eventfd and the timerfd are edge-triggered, so nobody has to read them.
+// Source: epoll(7), timerfd_create(2).
 #pragma once
 #include <cstdint>
 
@@ -15,16 +15,17 @@ class ThreadEpoll {
   static constexpr uint64_t kWakerToken = UINT64_MAX;
   static constexpr uint64_t kTimerToken = UINT64_MAX - 1;
 
-  // False, with errno set, when the kernel refuses. An eventfd of -1: there is none. A timer of `loop` stands in for a
-  // timerfd that is forbidden; without a loop nothing is ever armed.
+  // False, with errno set, when the kernel refuses. An eventFd of -1 means that there is none. Where a timerfd is
+  // forbidden, a timer of `loop` stands in; without a loop nothing is ever armed.
   bool open(int eventFd, uv_loop_s* loop);
   int fd() const { return epoll_.get(); }
-  // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX never. A system call only if it differs from the
-  // last.
+  // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX means never. It makes a system call only if the
+  // time differs from the last one.
   void armTimer(int64_t monotonicNs);
-  // Hands what is ready to `io` without waiting, as long as it has room. Counts eventfd wake-ups in `wakes`.
+  // Hands what is ready to `io`, without waiting, for as long as `io` has room. Counts wake-ups by the eventfd in
+  // `wakes`.
   void collect(IoSource* io, double* wakes);
-  // Beside the closing of the other handles of the loop.
+  // To be called when the other handles of the loop are closed.
   void leaveLoop() { standIn_.close(); }
   void close();
 

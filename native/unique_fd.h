@@ -21,7 +21,7 @@ class UniqueFd {
   explicit operator bool() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
-    // EINTR is not retried: Linux has released the number all the same.
+    // Not retried after EINTR: Linux has freed the number all the same.
     if (fd_ >= 0) close(fd_);
     fd_ = fd;
   }

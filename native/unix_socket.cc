@@ -1,5 +1,5 @@
-// Unix sockets by path: streams that listen and connect, and datagram sockets. Only the making of the descriptor is
-// here; reading, writing and accepting are as for every other stream (tcp.cc) or datagram socket (datagram.cc).
+// Unix sockets by path: streams that listen and connect, and datagram sockets. This file only makes the descriptors;
+// reading, writing and accepting are the same as for every other stream (tcp.cc) or datagram socket (datagram.cc).
 //
 //   bind -> EADDRINUSE -> is it a socket? -no-> ENOTSOCK
 //                          | yes
@@ -7,9 +7,9 @@
 //                          | ECONNREFUSED                          (a file that a dead process left)
 //                         same inode still? unlink, and bind again
 //
-// Asking by connect and not removing at once, since the file of a living server looks the same. Two servers that find
-// the same dead file in the same microsecond could still remove each other's: Linux has no unlink that names the inode.
-// Source: unix(7).
+// Connecting shows whether a server is alive; its file looks the same when it is dead, so the file alone does not tell.
+// Two servers that find the same dead file in the same microsecond could still remove each other's file, because Linux
+// has no unlink that names an inode. Source: unix(7).
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,28 +23,28 @@ namespace percore {
 
 static constexpr int kMostReplaced = 3;
 
-// "unix:/run/a.sock", with an abstract name's NUL as @.
+// "unix:/run/a.sock"; the NUL of an abstract name is shown as @.
 static std::string show(const std::string& path) {
   return "unix:" + (!path.empty() && path[0] == '\0' ? "@" + path.substr(1) : path);
 }
 
-// 0 when somebody answers at `address` or could; else errno.
+// 0 when somebody answers at `address`, or could answer; else errno.
 static int probe(const SocketAddress& address, int type) {
   UniqueFd fd(socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return errno;
   if (connect(fd.get(), address.name(), address.length) == 0) return 0;
-  // EAGAIN: a full backlog is somebody's. EPROTOTYPE: a socket of the other kind is alive there.
+  // EAGAIN: the backlog is full, so somebody listens. EPROTOTYPE: a socket of the other kind is alive there.
   return errno == EAGAIN || errno == EPROTOTYPE ? 0 : errno;
 }
 
-// Binds, and replaces a dead file. 0 or errno; `file` is what was made, if it is a file.
+// Binds the socket, and replaces a file that a dead process has left. 0 or errno. `file` is set if a file was made.
 static int bindPath(int fd, const SocketAddress& address, const std::string& path, int type, SocketFile* file) {
   for (int replaced = 0;; replaced++) {
     if (bind(fd, address.name(), address.length) == 0) break;
     if (errno != EADDRINUSE || path[0] == '\0') return errno;
     struct stat before{}, now{};
     if (lstat(path.c_str(), &before) != 0) {
-      if (errno == ENOENT && replaced < kMostReplaced) continue;  // gone meanwhile
+      if (errno == ENOENT && replaced < kMostReplaced) continue;  // the file has gone meanwhile
       return errno;
     }
     if (!S_ISSOCK(before.st_mode)) return ENOTSOCK;
@@ -69,7 +69,7 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   if (const int error = bindPath(fd.get(), address, path, SOCK_STREAM, &file))
     return throwSystemError(env, error, "bind", show(path));
   stateOf(env)->holdReserve();
-  // Owned before listen: a failure removes the file as well.
+  // Owned before listen(2), so that a failure removes the file as well.
   const int number = fd.release();
   stateOf(env)->ownSocketFile(number, file);
   if (listen(number, int32Of(env, info[1], 1)) != 0) {
@@ -80,7 +80,7 @@ static Napi::Value unixListen(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, number);
 }
 
-// unix.connect(path) -> fd, open: a Unix socket never answers "in progress".
+// unix.connect(path) -> fd. It is open at once: connecting a Unix socket never answers "in progress".
 static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = textOf(env, info[0]);
@@ -94,8 +94,8 @@ static Napi::Value unixConnect(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, fd.release());
 }
 
-// unix.openDatagram(path, peer) -> fd. Both may be empty: without a path nobody can answer it, without a peer each send
-// names one.
+// unix.openDatagram(path, peer) -> fd. Both may be empty. Without a path nobody can answer this socket; without a peer
+// each send must name one.
 static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::string path = textOf(env, info[0]), peer = textOf(env, info[1]);
@@ -104,7 +104,7 @@ static Napi::Value unixDatagram(const Napi::CallbackInfo& info) {
   if (!peer.empty() && !to.setUnix(peer)) return throwSystemError(env, ENAMETOOLONG, "connect", show(peer));
   UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) return throwSystemError(env, errno, "socket", show(path));
-  // Connected first: a refusal then leaves no file behind.
+  // It is connected before it is bound, so that a refusal leaves no file behind.
   if (!peer.empty() && connect(fd.get(), to.name(), to.length) != 0)
     return throwSystemError(env, errno, "connect", show(peer));
   SocketFile file;

@@ -1,16 +1,16 @@
-// The io_uring source. One enter a turn submits every send, receive and cancel of it and takes every completion.
+// The io_uring source. One enter a turn submits all its sends, receives and cancels, and takes all completions.
 //
-//   receive   multishot, into buffers of the pool that the kernel chooses (a provided-buffer ring); armed once, ended
-//             by a pause. One at a time while fewer than three quarters of the buffers are free
+//   receive   multishot, into buffers that the kernel chooses from the pool (a provided-buffer ring). It is armed once
+//             and ended by a pause. While fewer than three quarters of the buffers are free, it is single-shot
 //   accept    multishot
-//   send      from the outbox, never waiting (MSG_DONTWAIT): done when the enter returns, so that the outbox can be
+//   send      from the outbox, without waiting (MSG_DONTWAIT): it is done when the enter returns, and the outbox can be
 //             used again
-//   epoll     for room after a short send, for resets of streams that nobody reads, and for readiness of other
+//   epoll     for room after a short send, for resets of streams that nobody reads, and for the readiness of other
 //             descriptors: see io_source.h
 //
-// IORING_SETUP_DEFER_TASKRUN: completions are made when this thread asks for them and interrupt nothing; the kernel
-// says in the ring's flags that there is something to ask for, which costs a load to see. To a sleeper it says so by an
-// eventfd in the thread's epoll.
+// With IORING_SETUP_DEFER_TASKRUN the kernel makes completions only when this thread asks for them, and never
+// interrupts it. A flag of the ring says that there is something to ask for, and reading it costs one load. A sleeping
+// thread is woken by an eventfd in its epoll.
 //
 // | pair     | write side                | read side | carries          | needs              |
 // |----------|---------------------------|-----------|------------------|--------------------|
@@ -18,10 +18,10 @@
 //
 // The pairs of the two queues are in uring_ring.h.
 //
-// What was armed for a token ends with exactly one completion without MORE; `armed` says what is under way, and only
-// that completion takes its bit away. A completion for a token that is gone gives back what it carries. A queue of
-// submissions that is full is submitted; an overflow of completions (the kernel keeps them: IORING_FEAT_NODROP) is
-// taken with the next enter. Sources: those of uring_ring.h; liburing's description of multishot receives.
+// What was armed for a token ends with exactly one completion without MORE. `armed` says what is under way, and only
+// that completion clears its bit. A completion for a token that is gone gives back what it carries. When the submission
+// queue is full, it is submitted. When completions overflow, the kernel keeps them (IORING_FEAT_NODROP), and the next
+// enter takes them. Sources: those of uring_ring.h; liburing's description of multishot receives.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -44,7 +44,7 @@ using layout::IoEvent;
 using layout::IoKind;
 using layout::IoRequest;
 
-// Newer than some kernel headers that this is built with; the kernel that runs it says whether it knows them.
+// Newer than some kernel headers that this is built with. The kernel that runs it says whether it knows them.
 constexpr unsigned kSetupSubmitAll = 1u << 7, kSetupTaskrunFlag = 1u << 9, kSetupSingleIssuer = 1u << 12,
                    kSetupDeferTaskrun = 1u << 13;
 constexpr unsigned kSqCqOverflow = 1u << 1, kSqTaskrun = 1u << 2;
@@ -56,10 +56,10 @@ constexpr unsigned kEntries = 1024, kCompletions = 8192;
 constexpr int kBufferBits = 15;
 constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
 constexpr uint64_t kRingToken = UINT64_MAX - 2;
-// Enters in a row that answer no send, before the rest is left to the next drain.
+// After so many enters in a row that have answered no send, the rest is left to the next drain.
 constexpr int kMostIdleEnters = 16;
 
-// What a completion is of; also the bits of `armed`.
+// What a completion belongs to; also the bits of `armed`.
 enum Operation : uint32_t { kNothing = 0, kReceive = 1, kAccept = 2, kSend = 4 };
 
 struct BufferRegistration {  // io_uring_buf_reg
@@ -76,7 +76,7 @@ struct SyncCancel {  // io_uring_sync_cancel_reg
   uint8_t opcode, pad[7];
   uint64_t pad2[3];
 };
-struct ProvidedBuffer {  // io_uring_buf; the tail lies in the first one's `reserved`
+struct ProvidedBuffer {  // io_uring_buf; the ring's tail lies in the `reserved` field of the first one
   uint64_t address;
   uint32_t length;
   uint16_t id, reserved;
@@ -96,7 +96,7 @@ class UringIo final : public IoSource {
 
   ~UringIo() override {
     if (!ring_) return;
-    // The kernel writes into the pool no more when this returns.
+    // After this the kernel no longer writes into the pool.
     SyncCancel cancel{};
     cancel.flags = kCancelAny | kCancelAll;
     cancel.timeout = {-1, -1};
@@ -129,7 +129,8 @@ class UringIo final : public IoSource {
     entry->isReceiving = false;
     enter();
     reap();
-    // What came for it and did not fit behind the rest is told now: nobody would find it later.
+    // Completions of this token that did not fit behind the others are reported now: later the token would not be
+    // found.
     std::erase_if(late_, [&](const io_uring_cqe& done) {
       const bool isIts = operationOf(done) == kReceive && int32_t(uint32_t(done.user_data)) == token &&
                          block_->events <= kMostEvents - 2;
@@ -162,12 +163,12 @@ class UringIo final : public IoSource {
     watchOpened();
     enter();
     reap();
-    // What the completions armed again may be ready at once.
+    // What the completions have armed again may be ready at once.
     if (ring_.pending() != 0) {
       enter();
       reap();
     }
-    // With requests there is a drain to come, which sends from this half again.
+    // If there are requests, a drain follows, and it sends from this half again.
     if (isHalfHeld_ && unsettled_ == 0 && block_->requests == 0) nextHalf();
   }
 
@@ -205,7 +206,7 @@ class UringIo final : public IoSource {
     takeReleased();
     watchOpened();
     if (ring_.pending() != 0) enter();
-    // After what was sent on them, and after what was armed has let go of them.
+    // Only after what was sent on them, and after everything that was armed has let go of them.
     for (int fd : closing_) owned_->closeOwned(fd);
     closing_.clear();
     reap();
@@ -246,18 +247,18 @@ class UringIo final : public IoSource {
   static uint64_t dataOf(Operation operation, int32_t token) { return uint64_t(operation) << 32 | uint32_t(token); }
 
   io_uring_sqe* submission(uint8_t opcode, int fd, uint64_t data) {
-    // Full: submitted, never dropped.
+    // When the queue is full, it is submitted; nothing is dropped.
     while (ring_.isFull()) enter();
     return ring_.push(opcode, fd, data);
   }
 
   // Submits what is pending and makes the completions that are due. What the kernel does not take now goes with the
-  // next enter, after the completions that are in its way have been taken.
+  // next enter, after the completions that are in its way have been reaped.
   void enter() { ring_.enter(IORING_ENTER_GETEVENTS); }
 
-  // Takes every completion. Those of sends at once, since a drain waits for them and their room is kept; others as far
-  // as there is room for what they say, and the rest is kept for the next time. What is armed meanwhile is submitted by
-  // the caller.
+  // Takes every completion. Those of sends are handled at once, since a drain waits for them and room is kept for their
+  // events. Others are handled while their events fit, and the rest is kept for the next time. The caller submits what
+  // is armed meanwhile.
   void reap() {
     for (; !late_.empty() && hasRoom(); late_.pop_front()) complete(late_.front());
     ring_.reap([this](const io_uring_cqe& done) {
@@ -283,11 +284,12 @@ class UringIo final : public IoSource {
 
   // ---- Receiving --------------------------------------------------------------------------------------------------
 
-  // A multishot takes as many buffers as its peer has sent bytes for, so it is for times when there are enough.
+  // A multishot takes as many buffers as its peer has sent bytes for, so it is used only while there are enough of
+  // them.
   bool hasManyFree() const { return 4 * freeBuffers_ >= 3 * int32_t(buffers_); }
 
   void armReceive(Entry& entry, bool isMultishot) {
-    if (entry.uring.armed & (kReceive | kAccept)) return;  // its last completion arms it again
+    if (entry.uring.armed & (kReceive | kAccept)) return;  // its last completion will arm it again
     if (entry.kind == IoKind::kListener) {
       entry.uring.armed |= kAccept;
       io_uring_sqe* accept = submission(IORING_OP_ACCEPT, entry.fd, dataOf(kAccept, entry.token));
@@ -351,7 +353,7 @@ class UringIo final : public IoSource {
     std::vector<int32_t> starved;
     starved.swap(starved_);
     for (int32_t token : starved) {
-      // One buffer each, or the first of them would take all again.
+      // One buffer each; otherwise the first of them would take all again.
       if (Entry* entry = find(token); entry && entry->isReceiving) armReceive(*entry, false);
     }
   }
@@ -363,14 +365,14 @@ class UringIo final : public IoSource {
     place.address = uint64_t(memory_.pool) + (uint64_t(buffer) << kBufferBits);
     place.length = uint32_t(kBufferBytes);
     place.id = uint16_t(buffer);
-    // ring.buf: the kernel may write into it from here on.
+    // ring.buf: from here on the kernel may write into it.
     __atomic_store_n(&ring[0].reserved, ++providedTail_, __ATOMIC_RELEASE);
   }
 
   // ---- Sending ----------------------------------------------------------------------------------------------------
 
   void sendFromOutbox(Entry& entry, int32_t offset, int32_t length) {
-    // Two sends of one connection in one batch: the second must know what became of the first.
+    // Two sends of one connection in one batch: the second must know what has become of the first.
     if (entry.uring.sentBatch == batch_) settleSends();
     if (entry.isBlocked || entry.isReturning) {
       pushUnsent(entry, length, offset);
@@ -389,13 +391,13 @@ class UringIo final : public IoSource {
     unsettled_++;
   }
 
-  // A half of the outbox is free when every send from it has been answered.
+  // A half of the outbox is free once every send from it has been answered.
   void nextHalf() {
     isHalfHeld_ = false;
     block_->drains = int32_t(uint32_t(block_->drains) + 1);
   }
 
-  // True when all that was given to the kernel so far has been answered.
+  // True when the kernel has answered all sends that it was given so far.
   bool settleSends() {
     for (int idle = 0; unsettled_ != 0 && idle < kMostIdleEnters; idle++) {
       enter();
@@ -425,7 +427,8 @@ class UringIo final : public IoSource {
     return watch(entry, EPOLLOUT);
   }
 
-  // In the thread's epoll, until it is forgotten: what it is ready for already is told at once.
+  // Puts it into the thread's epoll, where it stays until it is forgotten. What it is ready for already is reported at
+  // once.
   int watch(Entry& entry, uint32_t events) {
     const int result =
         control(entry.uring.isWatched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, entry.fd, entry.token, events | EPOLLET);
@@ -433,7 +436,7 @@ class UringIo final : public IoSource {
     return result;
   }
 
-  // A stream that nobody reads, or whose end has been read, says nothing by itself when it is reset.
+  // Nothing would report the reset of a stream that nobody reads, or whose end has been read.
   void watchOpened() {
     for (int32_t token : opened_) {
       if (Entry* entry = find(token); entry && (!entry->isReceiving || entry->hasEnded) && !entry->uring.isWatched)
@@ -447,9 +450,9 @@ class UringIo final : public IoSource {
   }
 
   void forget(Entry& entry) {
-    // By what was armed, not by number: one that was closed under us names nothing any more, or another's socket.
+    // Named by what was armed and not by the descriptor: its number may be closed by now, or belong to another socket.
     if (entry.uring.armed != 0) cancel(entry.token, entry.uring.armed);
-    // Not left to the close: another descriptor of the same socket would keep it there.
+    // Not left to the close: while another descriptor of the same socket is open, epoll would keep the registration.
     if (entry.uring.isWatched) control(EPOLL_CTL_DEL, entry.fd, entry.token, 0);
     drop(entry);
   }
@@ -461,13 +464,13 @@ class UringIo final : public IoSource {
   uint16_t providedTail_ = 0;
   std::vector<Sending> sending_;
   std::vector<int32_t> starved_, opened_;
-  std::deque<io_uring_cqe> late_;  // completions whose events did not fit
-  int32_t freeBuffers_ = 0;        // that the kernel may take
+  std::deque<io_uring_cqe> late_;  // completions whose events did not fit into the block
+  int32_t freeBuffers_ = 0;        // buffers that the kernel may take
   std::vector<int> closing_;
   int32_t outstandingSends_ = 0, unsettled_ = 0;
   uint32_t batch_ = 0;
   bool isSignalled_ = false;
-  bool isHalfHeld_ = false;  // sends of an earlier drain are not answered yet
+  bool isHalfHeld_ = false;  // sends of an earlier drain have not been answered yet
 };
 
 }  // namespace

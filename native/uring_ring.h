@@ -1,5 +1,5 @@
-// One io_uring of one thread, by raw system calls: its two queues in shared memory, and the enter that moves them.
-// Plain C++, without Node.
+// One io_uring of one thread, by raw system calls: its two queues in shared memory, and the call that moves them
+// (io_uring_enter). Plain C++, without Node.
 //
 //   push, push, ... ──enter──> kernel ──completions──> reap
 //
@@ -9,9 +9,10 @@
 // | ring.cq   | kernel stores the cq tail | `reap`, `hasCompletions`     | the completion entry | release -> acquire |
 // | ring.free | `reap` stores the cq head | kernel                       | the entry's reuse    | release -> acquire |
 //
-// The kernel takes entries within an enter alone (there is no SQPOLL thread), so how many it has taken is what the
-// enter returns, and its head of the submissions need not be read. liburing is not used: it is one more library to find
-// on every machine, for these lines. Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
+// There is no SQPOLL thread, so the kernel takes entries only during an enter. The call returns how many it took, and
+// the kernel's head of the submission queue need not be read. liburing is not used, because for these few lines it
+// would be one more library to find on every machine. Sources: io_uring_setup(2), io_uring_enter(2),
+// io_uring_register(2).
 #pragma once
 #include <linux/io_uring.h>
 #include <sys/syscall.h>
@@ -29,13 +30,14 @@ namespace percore {
 
 class UringRing {
  public:
-  // Once. `setup` says flags and how many completions; `features` are those it cannot do without. 0 or errno, ENOSYS
-  // for an older kernel; `refused()` then names the call. The descriptor is closed on exec.
+  // To be called once. `setup` holds the flags and the number of completions; `features` are those that the caller
+  // cannot do without. 0 or errno, ENOSYS for a kernel that is too old; `refused()` then names the call that failed.
+  // The descriptor is closed on exec.
   int open(unsigned entries, io_uring_params setup, unsigned features) {
     refused_ = "io_uring_setup";
     fd_.reset(int(syscall(__NR_io_uring_setup, entries, &setup)));
     if (!fd_) return errno;
-    // One mapping for both rings since Linux 5.4.
+    // Since Linux 5.4 one mapping holds both rings.
     features |= IORING_FEAT_SINGLE_MMAP;
     if ((setup.features & features) != features) return ENOSYS;
     refused_ = "mmap";
@@ -51,7 +53,7 @@ class UringRing {
     cqMask_ = setup.cq_entries - 1;
     entries_ = entriesMap_.at<io_uring_sqe>(0);
     completions_ = rings_.at<io_uring_cqe>(setup.cq_off.cqes);
-    // The queue holds numbers of entries: each place that of its own entry, for good.
+    // The queue holds the numbers of entries. Each place keeps the number of its own entry for good.
     unsigned* array = rings_.at<unsigned>(setup.sq_off.array);
     for (unsigned i = 0; i < setup.sq_entries; i++) array[i] = i;
     return 0;
@@ -61,11 +63,12 @@ class UringRing {
   explicit operator bool() const { return bool(fd_); }
   const char* refused() const { return refused_; }
 
-  // Entries that were pushed and not taken by the kernel yet.
+  // Entries that were pushed and that the kernel has not taken yet.
   unsigned pending() const { return pending_; }
   bool isFull() const { return pending_ > sqMask_; }
 
-  // An entry, otherwise zero, for the caller to fill in before the next enter. Only when not full.
+  // Returns an entry that is zero but for these arguments; the caller fills in the rest before the next enter. Only
+  // when the queue is not full.
   io_uring_sqe* push(uint8_t opcode, int fd, uint64_t data) {
     io_uring_sqe* entry = &entries_[tail_++ & sqMask_];
     pending_++;
@@ -76,11 +79,11 @@ class UringRing {
     return entry;
   }
 
-  // Submits what is pending; with IORING_ENTER_GETEVENTS in `flags` also makes the completions that are due, and waits
-  // for `wait` of them. 0 or -errno; what was not taken stays pending (EBUSY, EAGAIN: too many completions wait to be
-  // reaped).
+  // Submits what is pending. With IORING_ENTER_GETEVENTS in `flags` the kernel also makes the completions that are due,
+  // and waits for `wait` of them. 0 or -errno. What the kernel has not taken stays pending (EBUSY, EAGAIN: too many
+  // completions have not been reaped yet).
   int enter(unsigned flags = 0, unsigned wait = 0) {
-    // ring.sq: the kernel reads the entries below it in the call that follows.
+    // ring.sq: the call that follows makes the kernel read the entries below the tail.
     __atomic_store_n(sqTail_, tail_, __ATOMIC_RELEASE);
     for (;;) {
       const long taken = syscall(__NR_io_uring_enter, fd_.get(), pending_, wait, flags, nullptr, 0);
@@ -94,34 +97,34 @@ class UringRing {
     }
   }
 
-  // The same, when there is something to submit.
+  // The same, but only when there is something to submit.
   int submit() { return pending_ == 0 ? 0 : enter(); }
 
-  // ring.cq: the entries below the tail are whole.
+  // ring.cq: the entries below the tail are complete.
   bool hasCompletions() const { return *cqHead_ != __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE); }
 
-  // Calls `take(const io_uring_cqe&)` for each completion, those included that come meanwhile, until it returns false.
-  // It may push and enter, not reap.
+  // Calls `take(const io_uring_cqe&)` for each completion, also for those that come meanwhile, until it returns false.
+  // `take` may push and enter, but not reap.
   template <class Take>
   void reap(Take take) {
     unsigned head = *cqHead_;  // only this thread writes it
     bool goesOn = true;
-    // ring.cq: the entries below the tail are whole.
+    // ring.cq: the entries below the tail are complete.
     for (unsigned tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE); goesOn && head != tail;) {
       const io_uring_cqe done = completions_[head++ & cqMask_];
       goesOn = take(done);
       // ring.cq: as above.
       if (head == tail) tail = __atomic_load_n(cqTail_, __ATOMIC_ACQUIRE);
     }
-    // ring.free: the kernel may use them again.
+    // ring.free: the kernel may use these entries again.
     __atomic_store_n(cqHead_, head, __ATOMIC_RELEASE);
   }
 
-  // True when the kernel has set one of these IORING_SQ_ flags. A hint: the enter that follows is what counts, so no
-  // order is needed.
+  // True when the kernel has set one of these IORING_SQ_ flags. It is only a hint, since the enter that follows is what
+  // counts; so no order is needed.
   bool hasFlags(unsigned flags) const { return (__atomic_load_n(sqFlags_, __ATOMIC_RELAXED) & flags) != 0; }
 
-  // io_uring_register: 0 or more, or -1 with errno set.
+  // Calls io_uring_register: 0 or more, or -1 with errno set.
   long set(unsigned what, void* argument, unsigned count) const {
     return syscall(__NR_io_uring_register, fd_.get(), what, argument, count);
   }
@@ -132,7 +135,7 @@ class UringRing {
   unsigned *sqTail_ = nullptr, *sqFlags_ = nullptr, *cqHead_ = nullptr, *cqTail_ = nullptr;
   unsigned sqMask_ = 0, cqMask_ = 0;
   unsigned tail_ = 0,
-           pending_ = 0;  // of the submissions: only this thread writes it, and the kernel sees it in `enter`
+           pending_ = 0;  // both of the submissions; only this thread writes them, the kernel sees them in `enter`
   io_uring_sqe* entries_ = nullptr;
   io_uring_cqe* completions_ = nullptr;
   const char* refused_ = "";

@@ -1,18 +1,19 @@
-// Makes system calls of the addon fail, for tests: a library for LD_PRELOAD.
+// A library for LD_PRELOAD that makes system calls of the addon fail, for tests.
 //
-//   PERCORE_FAULTS_GATE=/path     the rules, in force while this file exists: a test can switch and change the weather
-//   PERCORE_FAULTS_LOG=/path      gets one line an injected fault, so that a test can see that there were any
+//   PERCORE_FAULTS_GATE=/path     a file with the rules, in force while it exists: a test can switch and change them
+//   PERCORE_FAULTS_LOG=/path      gets one line for each injected fault, so that a test can see that there were any
 //
-// The file says "accept4:EMFILE:3+;recv:EINTR:p0.1;send:SHORT:p0.5": call, error, when. It is read again, and calls are
-// counted anew, when its time of change is another; whoever writes it moves it into its place whole.
+// The file says "accept4:EMFILE:3+;recv:EINTR:p0.1;send:SHORT:p0.5": call, error, when. When its modification time has
+// changed, it is read again and calls are counted from zero; so whoever changes it must move a whole file into its
+// place.
 //
-// `when` is N (the Nth call alone), N+ (from the Nth on), N-M, or pX (each with probability X; the sequence of a thread
-// depends on PERCORE_FAULTS_SEED). SHORT is no error: the call is made with one byte. Only calls that come from
-// percore.node are counted and fail; Node's own, through the same functions, would abort it. What the addon asks of
-// `syscall` itself is named io_uring_setup and io_uring_enter here.
+// `when` is N (only the Nth call), N+ (from the Nth on), N-M, or pX (each call with probability X; the sequence of each
+// thread depends on PERCORE_FAULTS_SEED). SHORT is not an error: the call is made with a length of one byte. Only calls
+// from percore.node are counted and fail, because Node uses the same functions and would abort. Calls that the addon
+// makes through `syscall` are named io_uring_setup and io_uring_enter here.
 //
-// Why not seccomp: a filter cannot count, cannot be lifted, and hits libuv as well. Why not strace -e inject: it stops
-// the process at each call.
+// seccomp would not do: a filter cannot count or be lifted, and it hits libuv as well. Neither would strace -e inject,
+// which stops the process at each call.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -115,8 +116,8 @@ static void take_rules(char* text) {
   }
 }
 
-// Whether there is a gate; its rules are taken if they are new. Under the lock. By calls of the system that are not
-// among those that fail.
+// Whether the gate is open; new rules are read first. Called under the lock. Its own system calls are not among those
+// that can fail.
 static int is_in_force(void) {
   static struct timespec taken = {-1, -1};
   struct stat is;
@@ -143,7 +144,7 @@ static double next_random(void) {
   return (double)(random_state >> 11) / 9007199254740992.0;
 }
 
-// Asked once a call site: the answer for an address does not change while it is mapped.
+// Asks once for each call site: the answer for an address does not change while it is mapped.
 static int is_addon(void* caller) {
   static __thread struct {
     void* caller;
@@ -183,7 +184,7 @@ static int fault_by_rules(const char* call) {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-// 0: go on. kShort, or the errno to fail with.
+// 0 to go on; otherwise kShort or the errno to fail with.
 static int fault(const char* call, void* caller) {
   if (!gate || !is_addon(caller)) return 0;
   pthread_mutex_lock(&lock);
@@ -206,13 +207,13 @@ static int has_rule(const char* call, int error) {
   static __typeof__(name)* real; \
   if (!real) real = (__typeof__(name)*)dlsym(RTLD_NEXT, #name)
 #define CALLER __builtin_return_address(0)
-// Fails or goes on; SHORT means nothing to these.
+// Fails, or goes on; these calls ignore SHORT.
 #define MAY_FAIL(name)                       \
   do {                                       \
     const int error = fault(#name, CALLER);  \
     if (error > 0) return errno = error, -1; \
   } while (0)
-// The same with a length that SHORT makes one.
+// The same, and SHORT sets the length to one.
 #define MAY_FAIL_OR_SHORTEN(name, length)              \
   do {                                                 \
     const int error = fault(#name, CALLER);            \
@@ -222,7 +223,7 @@ static int has_rule(const char* call, int error) {
 
 int accept4(int fd, struct sockaddr* address, socklen_t* length, int flags) {
   REAL(accept4);
-  // The kernel says these of a connection that it takes out of the queue, so there must be one.
+  // The kernel reports these errors for a connection that it takes out of the queue, so there must be one.
   const int is_of_one = has_rule("accept4", ECONNABORTED) || has_rule("accept4", EPROTO);
   int accepted = -1;
   if (is_of_one && (accepted = real(fd, address, length, flags)) < 0) return -1;

@@ -1,8 +1,8 @@
-// The contract of io_source.h on both sources, without Node: run by run-sanitized.mjs. The argument is a seed.
+// Tests the contract of io_source.h on both sources, without Node; run-sanitized.mjs runs it. The argument is a seed.
 //
-// Random traffic on socket pairs, with pauses, resumptions, closes and slots that are used again at once; a peer that
-// does not read; cancel races; more submissions than a ring holds. Every byte arrives once and in order, every
-// connection ends once.
+// Random traffic goes over socket pairs, with pauses, resumptions, closes, and slots that are used again at once. There
+// are peers that do not read, cancels that race with data, and more submissions than a ring holds. Every byte must
+// arrive once and in order, and every connection must end once.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -24,7 +24,7 @@ using layout::IoEvent;
 using layout::IoKind;
 using layout::IoRequest;
 
-// This process has no libuv, and gives nobody a loop: a stand-in for timerfd is never opened.
+// This process has no libuv and passes no loop on, so a stand-in for timerfd is never opened.
 uv_timer_s* LoopTimer::make(uv_loop_s*) { abort(); }
 void LoopTimer::start(uv_timer_s*, int64_t) { abort(); }
 void LoopTimer::end(uv_timer_s*) { abort(); }
@@ -39,7 +39,7 @@ static const char* current = "";
     }                                                                                      \
   } while (false)
 
-// What JavaScript does, in little: hands events to connections, gathers requests, keeps what was not sent.
+// A small version of what JavaScript does: hands events to connections, gathers requests, keeps what was not sent.
 struct Loop {
   static constexpr size_t kPool = 1 << 23, kHalf = 1 << 18;
   std::unique_ptr<layout::IoBlock> block{new layout::IoBlock{}};
@@ -54,17 +54,17 @@ struct Loop {
   struct Connection {
     int fd = -1, peer = -1;
     int32_t token = -1;
-    uint32_t sent = 0, received = 0;  // towards us, as patterns
-    uint32_t offered = 0, read = 0;   // from us
+    uint32_t sent = 0, received = 0;  // from the peer to us, as a pattern
+    uint32_t offered = 0, read = 0;   // from us to the peer
     std::vector<char> backlog;
-    size_t returned = 0;  // of the backlog: they were offered before what lies in the outbox
+    size_t returned = 0;  // first bytes of the backlog, which were offered before what lies in the outbox
     bool isWritable = true, isEnded = false;
     int ends = 0;
   };
   std::vector<std::unique_ptr<Connection>> bySlot;
   std::vector<int32_t> generations, freeSlots, retired;
 
-  // False: io_uring is refused here.
+  // False when io_uring is refused here.
   bool open(bool isUring) {
     EXPECT(epoll.open(-1, nullptr));
     IoMemory memory{block.get(), pool.data(), pool.size(), outbox.data(), outbox.size(), &counters};
@@ -139,7 +139,7 @@ struct Loop {
     return slot < bySlot.size() && bySlot[slot] && bySlot[slot]->token == token ? bySlot[slot].get() : nullptr;
   }
 
-  // Arrivals that are not given back before `giveBack`.
+  // While `holds` is set, arrivals are not given back before `giveBack`.
   bool holds = false;
   std::vector<int32_t> held;
 
@@ -293,7 +293,7 @@ static void carriesEverything(bool isUring, uint32_t seed) {
   EXPECT(loop.counters.bytesSent >= loop.counters.sends);
 }
 
-// A pause is a cancel: whatever came before it, the end of it comes once, and no byte is lost or repeated.
+// A pause is a cancel. Whatever came before it, the cancelled operation ends once, and no byte is lost or repeated.
 static void cancelRaces(bool isUring, uint32_t seed) {
   Loop loop;
   if (!loop.open(isUring)) return;
@@ -316,7 +316,7 @@ static void cancelRaces(bool isUring, uint32_t seed) {
   EXPECT(one.ends == 1);
 }
 
-// More than a ring of submissions holds, in one turn: submitted, none dropped.
+// In one turn more is submitted than the ring holds: the ring is submitted in between, and nothing is dropped.
 static void manyAtOnce(bool isUring, uint32_t) {
   Loop loop;
   if (!loop.open(isUring)) return;
@@ -341,9 +341,9 @@ static void manyAtOnce(bool isUring, uint32_t) {
   }
 }
 
-// Once bytes have come back, all of that connection come back until the first of them are sent directly, though there
-// is room again: what was offered between the sending and the news of it must not overtake. Also a half-closed peer is
-// told of room, and not before there is.
+// Once bytes have come back, all further bytes of that connection come back until the first of them are sent directly,
+// even though there is room again: what was offered between the send and the news of it must not overtake. Besides,
+// room is reported for a half-closed peer too, and not before there is any.
 static void nothingOvertakes(bool isUring, uint32_t) {
   Loop loop;
   if (!loop.open(isUring)) return;
@@ -357,7 +357,7 @@ static void nothingOvertakes(bool isUring, uint32_t) {
   }
   for (int round = 0; round < 20; round++) loop.turn();
   EXPECT(!one.isWritable);
-  // As JavaScript does that has not heard of it yet: past the backlog.
+  // JavaScript may not have heard of it yet and then offers past the backlog.
   std::vector<char> waiting;
   waiting.swap(one.backlog);
   one.isWritable = true;
@@ -368,7 +368,7 @@ static void nothingOvertakes(bool isUring, uint32_t) {
   loop.peerReads(one);
   double wakes = 0;
   loop.epoll.collect(loop.io.get(), &wakes);  // there is room, and native knows
-  loop.drain();
+  loop.epoll.collect(loop.io.get(), &wakes);  // there is room, and the source knows it
   EXPECT(one.backlog.size() == waiting.size() + 300);
   for (int round = 0; round < 100 && one.read != one.offered; round++) {
     loop.turn(1);
@@ -378,8 +378,8 @@ static void nothingOvertakes(bool isUring, uint32_t) {
   EXPECT(one.read == one.offered);
 }
 
-// Buffers that are not given back: who asks meanwhile is served as soon as some are, one buffer each, however much the
-// others have to read.
+// All buffers are held. Whoever asks for one meanwhile is served as soon as some are given back, with one buffer each,
+// however much the others have to read.
 static void emptyPool(bool isUring, uint32_t) {
   Loop loop;
   if (!loop.open(isUring)) return;

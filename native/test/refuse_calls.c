@@ -1,10 +1,10 @@
-// Starts a program to which the kernel refuses system calls, as a container's filter does (EPERM) or a kernel without
-// them (ENOSYS):
+// Starts a program to which the kernel refuses system calls, as the filter of a container does (EPERM) or a kernel that
+// does not have them (ENOSYS):
 //
 //   refuse_calls EPERM sched_setaffinity,timerfd_create node program.js
 //
-// "io_uring" stands for its three calls. A seccomp filter, so that it holds for every thread and for libuv as well, and
-// cannot be taken back. Source: seccomp(2).
+// "io_uring" stands for its three calls. It is a seccomp filter, so that it holds for every thread and for libuv as
+// well, and cannot be taken back. Source: seccomp(2).
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

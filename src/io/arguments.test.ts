@@ -1,6 +1,6 @@
 /**
- * Wrong arguments, down to the addon: refused with a code and in words; nothing crashes, hangs, is left open or closes
- * what is another's.
+ * Wrong arguments, down to the addon, are refused with a code and in words. Nothing crashes, hangs or stays open, and
+ * nothing closes what belongs to somebody else.
  */
 import { execFile, spawn } from 'node:child_process';
 import { openSync } from 'node:fs';
@@ -23,7 +23,7 @@ function open(source: 'epoll' | 'io_uring' = 'epoll'): LocalIo {
   return io;
 }
 
-/** The code and message of what `call` throws; a number or 'accepted' of what it answers. */
+/** The code and message of what `call` throws. If it returns, the number that it returns, or 'accepted'. */
 function refusalOf(call: () => unknown): string {
   try {
     const answer = call();
@@ -33,8 +33,7 @@ function refusalOf(call: () => unknown): string {
   }
 }
 
-it('every function of the addon survives what is no argument of it, and leaves all descriptors '
-  + 'as they were', async () => {
+it('every function of the addon survives wrong arguments, and leaves all descriptors as they were', async () => {
   const script = fileURLToPath(new URL('./fixtures/hostile-native.js', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [script], { timeout: 60_000 });
   const { calls, before, after } = JSON.parse(stdout) as { calls: number; before: string[]; after: string[] };
@@ -47,7 +46,7 @@ const strange: unknown[] = [
 ];
 
 describe('every public function refuses what it does not take by a PercoreError', () => {
-  // Of each: what takes the strange value, and what is right in that place all the same.
+  // Each has the call that is given a strange value, and tells which of these values are right in that place.
   const calls: [string, (io: LocalIo, value: never) => unknown, ((value: unknown) => boolean)?][] = [
     ['create', (_io, value) => create(value), isPlainObject],
     ['createPoller', (_io, value) => createPoller(value).close(), isPlainObject],
@@ -144,7 +143,7 @@ describe('every public function refuses what it does not take by a PercoreError'
   });
 });
 
-/** An object without options is as good as none. Functions are objects, and are refused by some and taken by none. */
+/** True for an empty object or undefined, which mean that there are no options. */
 function isPlainObject(value: unknown): boolean {
   return (
     (typeof value === 'object' && value !== null && Object.keys(value).length === 0 && !(value instanceof Uint8Array))
@@ -152,7 +151,7 @@ function isPlainObject(value: unknown): boolean {
   );
 }
 
-it('text of any length is text, in the encodings that are documented', () => {
+it('offerText takes text of any length in the documented encodings', () => {
   const connection = open().connect({ port: 1 });
   expect([connection.offerText(''), connection.offerText('é', 'latin1'), connection.offerText('é', undefined)])
     .toEqual([0, 0, 0]);
@@ -161,7 +160,7 @@ it('text of any length is text, in the encodings that are documented', () => {
   expect(refusal).toMatch(/^ERR_PERCORE_INVALID_ARGUMENT: encoding/);
 });
 
-it('of bytes that were transferred to another thread nothing is left to take', () => {
+it('bytes that were transferred to another thread count as empty', () => {
   const io = open();
   const writers = [
     io.connect({ port: 1 }), io.openFile('/dev/null', { flags: 'w' }), io.openPipe(openSync('/dev/null', 'r+'), 'both'),
@@ -175,7 +174,7 @@ it('of bytes that were transferred to another thread nothing is left to take', (
   }
 });
 
-it('misspelt options are told with what was probably meant', () => {
+it('misspelt options are refused with what was probably meant', () => {
   const io = open();
   expect(
     [
@@ -195,7 +194,7 @@ it('misspelt options are told with what was probably meant', () => {
   ).toEqual(['source', 'reusePort', undefined, 'flags', 'highWaterBytes', 'events', 'prompt', 'host', 'maxLineBytes']);
 });
 
-it('a name in place of an address is told how to look it up; a zone that is no interface is named', () => {
+it('a host name is refused with how to look it up; a zone that is not an interface is named', () => {
   const io = open();
   for (const call of [
     () => io.listen({ port: 0, host: 'example.com' }, () => undefined),
@@ -223,9 +222,9 @@ it('a name in place of an address is told how to look it up; a zone that is no i
   expect(io.status().endpoints).toBe(1);
 });
 
-it('addresses with a zone, by name and by number: of listeners, of UDP both ways', async () => {
+it('addresses with a zone, by name and by number, work for listeners and for UDP in both directions', async () => {
   const io = open();
-  // The loopback has no link-local address everywhere; with its zone ::1 is the same address.
+  // Not every loopback has a link-local address. With its zone, ::1 is the same address as without.
   for (const host of ['::1%lo', '::1%1']) {
     const heard = new Promise<string>((resolve) => {
       const listener = io.listen(
@@ -260,7 +259,7 @@ it('after close, nothing can be opened any more, and nothing stays open of the a
 });
 
 it.each(['epoll', 'io_uring'])(
-  'out of descriptors in the middle of opening anything: a PercoreError, and nothing is left open, on %s',
+  'when descriptors run out while something is opened, that is a PercoreError, and nothing stays open, on %s',
   async (source) => {
     const script = `
     import { readdirSync, closeSync, openSync } from 'node:fs';

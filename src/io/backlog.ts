@@ -1,11 +1,11 @@
 /**
- * Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. Grows by doubling, and is given back once a
- * burst is over.
+ * Bytes that wait to be sent: `bytes` of them, from `first` on in `memory`. The memory grows by doubling, and is given
+ * back once a burst is over.
  */
 import { lengthOf, partOf } from '../byte-views.js';
 
 const FIRST_BYTES = 16_384;
-/** Of an empty one. */
+/** An empty backlog keeps at most this much memory. */
 const KEPT_BYTES = 16 * FIRST_BYTES;
 const EMPTY = new Uint8Array(0);
 
@@ -19,14 +19,14 @@ export class Backlog {
   }
 
   push(bytes: Uint8Array, offset: number, length: number): void {
-    // Of what was transferred to another thread nothing can be copied, not even nothing.
+    // Bytes that were transferred to another thread have no memory: not even zero of them can be copied.
     if (length === 0) return;
     this.reserve(length);
     this.memory.set(length === lengthOf(bytes) ? bytes : partOf(bytes, offset, offset + length), this.last);
     this.last += length;
   }
 
-  /** The same `at` bytes behind the first: those that follow move. */
+  /** Inserts bytes `at` bytes behind the first one; those that follow move. */
   insert(at: number, bytes: Uint8Array, offset: number, length: number): void {
     this.reserve(length);
     const place = this.first + at;
@@ -42,7 +42,7 @@ export class Backlog {
     if (this.memory.length > KEPT_BYTES) this.memory = EMPTY;
   }
 
-  /** Drops all of it, and its memory. */
+  /** Drops all bytes and gives back the memory. */
   clear(): void {
     this.first = this.last = 0;
     this.memory = EMPTY;

@@ -1,13 +1,13 @@
 /**
- * Who has the handlers of an endpoint. `duplexOf`, `lines`, `linkToQueue` and streams of Node's set handlers of an
- * endpoint and rely on them, so they claim them: what finds a handler that somebody else has set throws, and so does
- * who sets one afterwards. Without that the second would take the data of the first without a word.
+ * Who has the handlers of an endpoint. `duplexOf`, `lines`, `linkToQueue` and Node streams set handlers of an endpoint
+ * and rely on them, so they claim them. If somebody else has set a handler that is to be claimed, or sets a handler
+ * that is claimed, that throws. Otherwise the second one would silently take the data of the first.
  *
- * Users hold facades and claims belong to what is behind them, so each facade says here how to get there.
+ * Users hold facades, while claims belong to the endpoint behind a facade; so each facade says here how to get there.
  */
 import { PercoreError } from '../errors.js';
 
-/** The handlers that can be claimed, as bits. */
+/** The handlers that can be claimed, one bit each. */
 export const ON_DATA = 1;
 export const ON_END = 2;
 export const ON_CLOSE = 4;
@@ -17,9 +17,9 @@ const NAMES: readonly [bit: number, name: string][] = [
 ];
 
 export interface Claimable {
-  /** Bits of the handlers that are set. */
+  /** The handlers that are set, as bits. */
   handlersSet: number;
-  /** Bits of those that are claimed, and by whom. */
+  /** The handlers that are claimed, as bits; `claimedBy` says by whom. */
   handlersClaimed: number;
   claimedBy: string;
 }
@@ -28,12 +28,12 @@ type Opener = (facade: object) => Claimable | undefined;
 
 const openers: Opener[] = [];
 
-/** For facades: how to get at what is behind one. */
+/** For facades: tells how to get from a facade to the endpoint behind it. */
 export function addOpener(opener: Opener): void {
   openers.push(opener);
 }
 
-/** What is behind a facade whose handlers can be claimed; undefined for anything else. */
+/** The endpoint behind a facade, if its handlers can be claimed; undefined for anything else. */
 export function behind(facade: object): Claimable | undefined {
   for (const open of openers) {
     const endpoint = open(facade);
@@ -42,13 +42,16 @@ export function behind(facade: object): Claimable | undefined {
   return undefined;
 }
 
-/** Notes that a user sets these handlers. Throws ERR_PERCORE_CLAIM when somebody has claimed one of them. */
+/** Notes that a user sets this handler. Throws ERR_PERCORE_CLAIM when somebody has claimed it. */
 export function noteHandler(endpoint: Claimable, bit: number): void {
   if ((endpoint.handlersClaimed & bit) !== 0) throw refusal(nameOf(bit), endpoint, endpoint.handlersClaimed & bit);
   endpoint.handlersSet |= bit;
 }
 
-/** Claims these handlers for `by`. Throws ERR_PERCORE_CLAIM, and claims nothing, when one of them is set or claimed. */
+/**
+ * Claims these handlers for `by`. If one of them is already set or claimed, it throws ERR_PERCORE_CLAIM and claims
+ * nothing.
+ */
 export function claimHandlers(endpoint: Claimable, bits: number, by: string): void {
   checkClaim(endpoint, bits, by);
   endpoint.handlersClaimed |= bits;
@@ -61,8 +64,8 @@ function checkClaim(endpoint: Claimable, bits: number, by: string): void {
 }
 
 /**
- * Has `set` set the handlers of what a user gave, through its public verbs, and claims them. Of what is none of our
- * endpoints nothing is known, so that is its own concern.
+ * Calls `set`, which sets handlers through the public verbs of what a user gave, and then claims these handlers.
+ * Nothing is known of a facade that is not one of ours, so it has to look after its own handlers.
  */
 export function setAndClaim(facade: object, bits: number, by: string, set: () => void): void {
   const endpoint = behind(facade);

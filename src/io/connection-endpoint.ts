@@ -1,15 +1,15 @@
 /**
- * What is behind a `Connection`; connection.ts draws its states. Here is its life; each way has a half of its own. Both
- * work within `run`, the connection's step in its band.
+ * What is behind a `Connection`; connection.ts draws its states. This file has its life, and each direction has a half
+ * of its own. Both halves work within `run`, which is the connection's step in its band.
  *
- * Receiving (connection-receiving.ts): native has read already, into the thread's pool, and the handler gets what
- * arrived in place. With four arrivals unread nothing more is asked for, and the kernel's window holds the peer back;
- * `pause()` does the same, and what is not read then does not keep others from receiving.
+ * Receiving (connection-receiving.ts): native code has already read into the thread's pool, and the handler is given
+ * what arrived in place. With four arrivals unread, no more is asked for, and the kernel's window holds the peer back.
+ * `pause()` does the same; what a paused connection has not read does not keep others from receiving.
  *
  * Sending (connection-sending.ts): `offer` copies into the thread's outbox, which goes to the kernel at the end of the
- * turn, all connections at once. What the kernel did not take comes back into the connection's backlog; above
- * `highWaterBytes` it answers BACK_PRESSURED and takes nothing. Large pieces go to the kernel at once, from where they
- * lie.
+ * turn, for all connections at once. What the kernel does not take comes back into the connection's backlog. With more
+ * than `highWaterBytes` waiting, `offer` answers BACK_PRESSURED and takes nothing. Large pieces go to the kernel at
+ * once, from where they lie.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -47,18 +47,18 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   readonly receiving: ReceivingHalf;
   readonly sending: SendingHalf;
   private readonly createdNs: number;
-  /** Of one that this thread has connected, once it is open. Others were open when they were made. */
+  /** When a connection that this thread has opened was connected. Others were open when they were made. */
   private connectedNs: number | undefined;
   private deadlines: Deadlines | undefined;
   private isConnecting: boolean;
   private readonly isOurs: boolean;
-  /** The handler is that of `onData`. */
+  /** The handler was set by `onData` and not by `onReceive`. */
   private isViewGiven = false;
-  /** While this is the present drain, what it closes is open still. */
+  /** The drain in which it was closed. While this is the present drain, its descriptor is still open. */
   private closedInDrain = -1;
-  /** The kernel has reported an error and nobody has asked which; a receive or a send may have told it since. */
+  /** The kernel has reported an error, and nobody has asked which; a receive or a send may have told it since. */
   private hasError = false;
-  /** An errno that closes it in its next step, after what had arrived was read. */
+  /** The errno that closes it in its next step, after everything that had arrived is read. 0 for none. */
   private failure = 0;
   private failedCall = '';
 
@@ -82,15 +82,15 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     return hasPeerEnded ? 'half-closed-remote' : 'open';
   }
 
-  /** See `Ready`: what runs in its steps and throws is the handler of what arrived. */
+  /** See `Ready`. If something in its steps throws, it is the handler of what arrived. */
   get where(): string {
     return `handler ${this.isViewGiven ? 'onData' : 'onReceive'} of ${this.describe()}`;
   }
 
-  /** For reports: "a connection from 127.0.0.1:1234". A system call. */
+  /** For reports: "a connection from 127.0.0.1:1234". Makes a system call. */
   describe(): string {
     const { memory } = this.core;
-    // After that its number may be another's.
+    // Afterwards its number may belong to another descriptor.
     const isOpen = !this.isClosed || (this.closedInDrain === memory.drains && memory.hasRequests);
     const peer = isOpen ? this.core.native.sockets.peerName(this.fd) : '';
     return peer === '' ? 'a connection' : `a connection ${this.isOurs ? 'to' : 'from'} ${peer}`;
@@ -156,7 +156,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     const isOver = this.isClosed || sending.isEnding || this.failure !== 0;
     if (isOver || this.isConnecting || sending.pendingBytes !== 0) return undefined;
     core.detach(this.token);
-    // What had been received before it was taken out.
+    // The events of what had been received before it was taken out.
     core.takeEvents();
     const { unread, hasPeerEnded } = receiving.take();
     this.isClosed = true;
@@ -174,14 +174,16 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     this.core.release(this.token, this.fd);
     const { closeHandler, error } = this;
     this.closedInDrain = this.core.memory.drains;
-    // Whoever has closed it, what this throws is not that one's.
+    // Whoever has closed it is not to blame for what the handler throws.
     if (closeHandler !== undefined) callBack(this.core.schedule, 'handler onClose', this, () => closeHandler(error));
     this.sending.drop();
   }
 
   // ---- Its step -----------------------------------------------------------------------------------------------------
 
-  /** One step: sends what waits, gives the handler one piece of what arrived, sends what the handler left. */
+  /**
+   * One step: sends what waits, gives the handler one piece of what arrived, then sends what the handler has offered.
+   */
   run(): boolean {
     if (this.isClosed) return false;
     const { receiving, sending } = this;
@@ -215,8 +217,8 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   }
 
   /**
-   * A reset or a refused connect, and nobody reads, or not now: the error is asked for, since no system call would tell
-   * it. Of a connection that is read the next receive tells it, after what arrived before.
+   * After a reset or a refused connect that no system call would report, because nobody reads, or not now: the error
+   * has to be asked for. If the connection is read, the next receive reports the error after what arrived before it.
    */
   private get hasUntoldError(): boolean {
     if (!this.hasError || this.failure !== 0) return false;
@@ -244,7 +246,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     this.close();
   }
 
-  // ---- What the core says of it -------------------------------------------------------------------------------------
+  // ---- What the core tells it ---------------------------------------------------------------------------------------
 
   onReceived(place: number, length: number): void {
     this.receiving.add(place, length);
@@ -254,11 +256,13 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     this.receiving.addEnd();
   }
 
-  /** It is closed in its next step, after what had arrived was read. The sending half says so as well. */
+  /**
+   * It will be closed in its next step, after everything that had arrived is read. The sending half calls this as well.
+   */
   onFailed(errno: number, call: string): void {
     if (this.failure === 0) {
       this.failure = errno;
-      // Whoever hears of it first: what failed is the connecting.
+      // Whichever call hears of it first: what has failed is the connecting.
       this.failedCall = this.isConnecting ? 'connect' : call;
     }
     this.sending.isWritable = false;
@@ -290,7 +294,7 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   }
 }
 
-/** An endpoint for a descriptor that this thread owns; the descriptor is closed when that fails. */
+/** Makes an endpoint of a descriptor that this thread owns. If that fails, the descriptor is closed. */
 export function openConnection(
   core: TimedIoCore, fd: number, options: Required<StreamOptions>, isConnecting = false,
 ): ConnectionEndpoint {

@@ -18,7 +18,7 @@ afterEach(() => {
   for (const cleanUp of cleanUps.splice(0).toReversed()) cleanUp();
 });
 
-/** Numbers of its own in every 64 KiB, so that a piece in the wrong place changes the sum. */
+/** Every 64 KiB begin with a number of their own, so that a piece in the wrong place changes the sum. */
 function* pieces(bytes: number): Generator<Buffer> {
   const piece = randomBytes(65_536);
   for (let at = 0; at < bytes; at += piece.length) {
@@ -44,7 +44,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     return io;
   }
 
-  /** Both ends of a connection, each as a Duplex and as what is under it. */
+  /** Both ends of a connection, each as a Duplex and as the Connection below it. */
   async function pair(
     options: { highWaterBytes?: number } = {},
   ): Promise<{ near: Duplex; far: Duplex; nearConnection: Connection; farConnection: Connection }> {
@@ -61,7 +61,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     return { near, far: far!, nearConnection, farConnection: farConnection! };
   }
 
-  /** A socket of Node's, accepted by Node, and its peer. */
+  /** A socket of Node's that Node has accepted, and its peer. */
   async function nodePair(): Promise<{ accepted: Socket; peer: Socket }> {
     const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -96,7 +96,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const piece = Buffer.alloc(65_536, 1);
       let written = 0;
       let done = 0;
-      // As a user who heeds write() does: until it says no.
+      // As a user does who heeds the result of write(): until it says no.
       do near.write(piece, () => done++);
       while (++written < 1000 && !near.writableNeedDrain);
       for (let quiet = -1; quiet !== done; await sleep(100)) {
@@ -134,7 +134,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(await within(5000, near.toArray(), 'its end')).toEqual([]);
     });
 
-    it('destroyed, closes its connection; the other end is told, and what waits is an error of who waits', async () => {
+    it('that is destroyed closes its connection; the other end ends, and a pending write is an error', async () => {
       const { near, far, nearConnection } = await pair({ highWaterBytes: 65_536 });
       const written = pipeline(pieces(MANY_BYTES), near);
       await sleep(20);
@@ -171,7 +171,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       }));
     });
 
-    it('refuses what is no connection and options that are none', () => {
+    it('refuses anything that is not a connection, and unknown options', () => {
       expect(() => duplexOf(new Socket() as never)).toThrow(/^connection must be a Connection/);
       expect(() => duplexOf({} as never)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' }));
       const connection = open().connect({ port: 1 });
@@ -218,7 +218,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   describe("a connection over a socket of Node's", () => {
-    it('goes on where Node stopped: the head, what Node had read, what comes; the peer notices nothing', async () => {
+    it('goes on where Node stopped: the head, what Node had read, what follows; the peer notices nothing', async () => {
       const { accepted, peer } = await nodePair();
       peer.write('read by Node; ');
       await until(() => accepted.readableLength > 0 || (accepted.read(0), false), 'the first bytes');

@@ -1,13 +1,13 @@
 /**
- * Connections as Node's own streams, and Node's own sockets as connections: for TLS, HTTP, `pipeline` and whatever else
- * takes a Duplex.
+ * Connections as Node streams, and Node's own sockets as connections: for TLS, HTTP, `pipeline` and whatever else takes
+ * a Duplex.
  *
  *      kernel <──> Connection <──offer── duplexOf() ──push──> Duplex <──> node:tls, node:http, pipeline
  *      kernel <──> net.Socket ──connectionOf()──> Connection         (the socket is gone, its connection is not)
  *
- * The Duplex costs a copy of what is received, since Node's streams keep what they are given. Backpressure holds both
- * ways: a reader that does not read pauses the connection, and a write is done when the connection has taken it, which
- * it does up to its `highWaterBytes`.
+ * The Duplex costs one copy of what is received, since Node streams keep what they are given. Backpressure works in
+ * both directions: if nobody reads the Duplex, the connection is paused; and a write is done when the connection has
+ * taken its bytes, as it does up to its `highWaterBytes`.
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -22,25 +22,28 @@ import { checkStreamOptions } from './stream-options.js';
 
 export interface DuplexOptions {
   /**
-   * False: when the peer has ended, the stream ends its own side after what was written, as net.Socket does by default.
-   * Default true.
+   * If false, the stream ends its own side when the peer has ended, after everything that was written; net.Socket does
+   * so by default. Default true.
    */
   allowHalfOpen?: boolean;
 }
 
 export interface AdoptOptions extends ConnectionOptions {
-  /** What was received and is not in the socket any more, as the `head` of an HTTP upgrade: read before all else. */
+  /**
+   * Bytes that were received and are no longer in the socket, such as the `head` of an HTTP upgrade. They are read
+   * first.
+   */
   head?: Uint8Array;
 }
 
-/** Bytes offered in one piece: what is larger would be copied whole into the connection's backlog. */
+/** Most bytes that are offered in one piece, since a larger one would be copied whole into the connection's backlog. */
 const PIECE_BYTES = 262_144;
 
 /**
- * A Duplex over `connection`, whose handlers it takes over; use the one or the other from then on. Ending it ends the
- * connection's side; destroying it closes the connection at once, and what waits is lost; what closes the connection
- * destroys it, with the error if there is one. For the connection's own thread. Throws ERR_PERCORE_INVALID_ARGUMENT,
- * and ERR_PERCORE_CLAIM when a handler is set already, by another `duplexOf` for example.
+ * Makes a Duplex over `connection` and takes over its handlers; from then on use only the Duplex. Ending the stream
+ * ends the connection's side. Destroying it closes the connection at once, and what waits is lost. If the connection is
+ * closed, the stream is destroyed, with the error if there is one. Only for the connection's own thread. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT, and ERR_PERCORE_CLAIM when a handler is already set, for example by another `duplexOf`.
  *
  *     io.listen({ port: 8443 }, (connection) => tlsServer.emit('connection', duplexOf(connection)));
  */
@@ -69,7 +72,7 @@ export function duplexOf(connection: Connection, options?: DuplexOptions): Duple
       done(error);
     },
   });
-  // Until somebody reads.
+  // Nothing is received before somebody reads.
   endpoint.pause();
   endpoint.setDataHandler((bytes, offset, length) => {
     if (!stream.push(Buffer.from(bytes.subarray(offset, offset + length)))) endpoint.pause();
@@ -94,7 +97,7 @@ function lostError(bytes: number): PercoreError {
   return new PercoreError('ERR_PERCORE_CLOSED', `the connection was closed with ${bytes} bytes pending`, details);
 }
 
-/** Offers `chunk` from `at` on, piece after piece, waiting for room between them. */
+/** Offers `chunk` from `at` on, piece by piece, and waits for room between the pieces. */
 function send(endpoint: ConnectionEndpoint, chunk: Buffer, at: number, done: (error?: Error | null) => void): void {
   while (at < chunk.length) {
     const length = Math.min(chunk.length - at, PIECE_BYTES, endpoint.highWaterBytes);
@@ -112,18 +115,19 @@ function closedBefore(): PercoreError {
   return new PercoreError('ERR_PERCORE_CLOSED', 'write after the connection was closed');
 }
 
-/** What of a socket of Node's is not public: its handle, and the descriptor in it. */
+/** The part of a Node socket that is not public: its handle, and the descriptor in it. */
 interface SocketHandle {
   readonly fd?: number;
   readStop?(): void;
 }
 
 /**
- * A Connection over the descriptor of a TCP or Unix socket of Node's, with what that had received and nobody has read.
- * The socket is destroyed without a word to its peer, so its 'close' is emitted; take your other listeners off before.
- * Throws ERR_PERCORE_INVALID_ARGUMENT, and then changes nothing, for a socket that is connecting, destroyed or ending,
- * that has bytes to be written (await 'drain' or the callback of `write`), that decodes text, or that is a TLS socket,
- * whose descriptor carries what only it can read. ERR_PERCORE_SYSTEM when descriptors have run out.
+ * Makes a Connection of the descriptor of a TCP or Unix socket of Node's, with the bytes that the socket had received
+ * and nobody has read. The socket is destroyed, which emits its 'close', but its peer notices nothing; remove your
+ * other listeners before. Throws ERR_PERCORE_INVALID_ARGUMENT, and then changes nothing, if the socket is connecting,
+ * destroyed or ending; if it has bytes to write (await 'drain' or the callback of `write`); if it decodes text; or if
+ * it is a TLS socket, since only that can read what its descriptor carries. Throws ERR_PERCORE_SYSTEM when descriptors
+ * have run out.
  *
  *     server.on('upgrade', (request, socket, head) => connectionOf(io, socket, { head }).onData(…));
  */
@@ -135,7 +139,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   const before = head === undefined ? undefined : checkBytes('head', head);
   const fd = descriptorOf(socket);
   const { native } = core;
-  // From here to `destroy` nothing of libuv's runs, so nothing is received in between.
+  // From here to `destroy` nothing of libuv's runs, so the socket receives nothing in between.
   const cookie = native.sockets.cookie(fd);
   const own = cookie < 0 ? cookie : native.sockets.take(fd, cookie);
   if (own < 0) {
@@ -150,7 +154,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
     socket.pause();
     const readChunk = (): Buffer | null => socket.read() as Buffer | null;
     for (let chunk = readChunk(); chunk !== null; chunk = readChunk()) unread.push(chunk);
-    // It is this thread's already.
+    // This thread owns the descriptor already.
     connection = takeUpConnection(core, { fd: own, unread: Buffer.concat(unread), hasPeerEnded }, settings);
   } catch (error) {
     native.descriptors.close(own);
@@ -160,7 +164,7 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   return connection;
 }
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT unless the socket can be taken over as it is. */
+/** The descriptor of a socket that can be taken over as it is. Otherwise throws ERR_PERCORE_INVALID_ARGUMENT. */
 function descriptorOf(socket: Socket): number {
   const refuse = (allowed: string): PercoreError => invalidArgument('socket', socket, allowed);
   if (!(socket instanceof nodeNet().Socket)) throw refuse('a net.Socket');

@@ -1,15 +1,15 @@
 /**
- * The receiving half of a connection: what arrived and was not read, and the handler that gets it.
+ * The receiving half of a connection: what has arrived and is not read yet, and the handler that is given it.
  *
  *      native ──add──> moved (out of the pool) · first, how far it was read · behind ──read, a piece a step──> handler
  *      four unread: PAUSE, and the kernel's window holds the peer back; none unread: RECEIVE
  *
- * Arrivals stay in the thread's pool until they are read, so nothing is copied. That works as long as the pool
- * suffices: bytes that nobody reads must not keep others from receiving. So native receives at most one arrival more
- * for a paused connection, and while more than half of the pool is in use, what that connection has not read is copied
- * into memory of its own. When the pool is empty, the same happens to arrivals whose step has not run for a while
- * because higher bands run (pool-relief.ts). A connection therefore holds four arrivals at most (a buffer each: 128 KiB
- * on epoll, 32 KiB on io_uring), and what native had received before it heard of the pause.
+ * Arrivals stay in the thread's pool until they are read, so nothing is copied. This works as long as the pool
+ * suffices: bytes that nobody reads must not keep others from receiving. So for a paused connection native code
+ * receives at most one arrival more; and while more than half of the pool is in use, what that connection has not read
+ * is copied into memory of its own. When the pool is empty, the same happens to arrivals whose step has not run for a
+ * while because higher bands run (pool-relief.ts). So a connection holds at most four arrivals (a buffer each: 128 KiB
+ * on epoll, 32 KiB on io_uring), and what native code had received before it heard of the pause.
  *
  * The two halves of a connection know each other only through it: see connection-endpoint.ts.
  */
@@ -20,11 +20,11 @@ import type { IoCore } from './core.js';
 import { copyOf, keep, type Kept } from './kept.js';
 import { followResult } from './report.js';
 
-/** What it returns means nothing, unless it is a promise that is rejected. */
+/** Its result means nothing, unless it is a promise: then a rejection is reported. */
 export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => unknown;
 
 const { RECEIVE, PAUSE } = words.ioRequest;
-/** Arrivals unread before no more is asked for. */
+/** With so many arrivals unread, no more is asked for. */
 const MOST_ARRIVALS = 4;
 
 /** What this half needs of its connection. */
@@ -37,27 +37,27 @@ export interface ReceivingHost extends Ready {
 
 export class ReceivingHalf {
   lastReceivedNs: number = NaN;
-  /** The peer has ended, and the connection knows. */
+  /** The peer has ended, and the connection has been told. */
   hasPeerEnded = false;
-  /** Bytes of the buffers that are kept in place, counted by kept.ts. */
+  /** Bytes of the buffers that it keeps in place; kept.ts counts them. */
   keptBytes = 0;
   private handler: ReceiveHandler | undefined;
   private isPaused = false;
-  /** Native receives for it. */
+  /** Native code receives for it. */
   private isReceiving = false;
-  /** The peer's end has arrived; it is told after what arrived before. */
+  /** The peer's end has arrived. It is told after everything that arrived before it. */
   private hasArrivedEnd = false;
 
-  /** What comes first: it was copied out of the pool, or another thread had received it. */
+  /** What is read first: bytes that were copied out of the pool, or that another thread had received. */
   private moved: Uint8Array | undefined;
-  /** The first arrival: where its unread rest lies in the pool, -1 when there is none. */
+  /** The first arrival: where its unread rest lies in the pool; -1 when there is none. */
   private place = -1;
   private length = 0;
-  /** Those after it, as place, length, place, length. */
+  /** The arrivals after it, as place, length, place, length. */
   private behind: number[] | undefined;
   /**
-   * What the handler is being given: place in the pool, unless it is the beginning of `handedMoved`. 0 bytes when it
-   * does not run.
+   * What the handler is being given: its place in the pool, unless it is the beginning of `handedMoved`. 0 bytes while
+   * the handler does not run.
    */
   private handedAt = 0;
   private handedBytes = 0;
@@ -67,22 +67,22 @@ export class ReceivingHalf {
     private readonly core: IoCore, private readonly connection: ReceivingHost, private readonly readBytes: number,
   ) {}
 
-  /** There is a handler, and it is not paused: what the kernel has is received sooner or later. */
+  /** There is a handler, and it is not paused: what the kernel has will be received sooner or later. */
   get isRead(): boolean {
     return this.handler !== undefined && !this.isPaused;
   }
 
-  /** There are bytes, and a handler that takes them now. */
+  /** There are unread bytes, and a handler that takes them now. */
   get canRead(): boolean {
     return this.hasUnread && this.isWanted;
   }
 
-  /** All that arrived was read, and then the peer ended. */
+  /** Everything that arrived has been read, and then the peer ended. */
   get canReadEnd(): boolean {
     return this.hasArrivedEnd && !this.hasUnread && this.isWanted;
   }
 
-  /** With `bytesRead`, all that ever arrived. */
+  /** Together with `bytesRead` it is everything that ever arrived. */
   get unreadBytes(): number {
     let bytes = (this.moved?.length ?? 0) + (this.place < 0 ? 0 : this.length - this.inHandBytes);
     for (let i = 1; i < (this.behind?.length ?? 0); i += 2) bytes += this.behind![i]!;
@@ -104,7 +104,7 @@ export class ReceivingHalf {
 
   pause(): void {
     this.isPaused = true;
-    // Within the handler: after it, when it is known what is left.
+    // Within the handler this waits until it returns, when it is known what is left.
     if (this.handedBytes === 0) this.makeRoom();
   }
 
@@ -125,7 +125,7 @@ export class ReceivingHalf {
       if (this.behind.length >= 2 * (MOST_ARRIVALS - 1)) this.stopReceiving();
     }
     if (!this.isPaused) return this.core.schedule(this.connection);
-    // Not at the pause itself: most are over before anything arrives.
+    // Not already at the pause: most pauses are over before anything arrives.
     this.stopReceiving();
     this.makeRoom();
   }
@@ -136,12 +136,12 @@ export class ReceivingHalf {
     this.core.request(PAUSE, this.connection.token);
   }
 
-  /** For a paused connection: nobody may have to wait for what it does not read. */
+  /** For a paused connection: nobody may have to wait because of what it does not read. */
   private makeRoom(): void {
     if (this.place >= 0 && this.core.memory.isPoolShort) this.moveOut();
   }
 
-  /** The pool is empty: moves out what arrived before `beforeNs`. True when something that arrived later stays. */
+  /** When the pool is empty: moves out what arrived before `beforeNs`. True when something that arrived later stays. */
   relieve(beforeNs: number): boolean {
     if (this.place < 0 || this.handedBytes !== 0) return false;
     if (this.lastReceivedNs >= beforeNs) return true;
@@ -149,7 +149,10 @@ export class ReceivingHalf {
     return false;
   }
 
-  /** Copies what was not read out of the pool. Nothing more is asked for before it is read. Not within the handler. */
+  /**
+   * Copies what is unread out of the pool. Nothing more is asked for before that is read. Must not be called while the
+   * handler runs.
+   */
   private moveOut(): void {
     this.stopReceiving();
     const unread = this.copyUnread();
@@ -162,11 +165,11 @@ export class ReceivingHalf {
     if (!this.isPaused) this.core.schedule(this.connection);
   }
 
-  /** What another thread had received before this one attached the connection. */
+  /** Takes what another thread had received before this one attached the connection. */
   preload(unread: Uint8Array, hasPeerEnded: boolean): void {
     this.moved = unread.length === 0 ? undefined : unread;
     this.hasArrivedEnd = hasPeerEnded;
-    // For this thread it arrives now.
+    // For this thread it has arrived only now.
     if (this.moved !== undefined) this.lastReceivedNs = this.core.nowNs();
   }
 
@@ -185,7 +188,7 @@ export class ReceivingHalf {
       if (result !== undefined) this.follow(result);
     } finally {
       this.handedBytes = 0;
-      // Closed by the handler: `giveBack` has left this piece to us.
+      // If the handler has closed the connection, `giveBack` has left this piece to us.
       this.core.memory.release(place);
       if (!this.connection.isClosed) this.advance(isWhole, count);
     }
@@ -208,7 +211,7 @@ export class ReceivingHalf {
     }
   }
 
-  /** What the handler has returned. */
+  /** Follows what the handler has returned. */
   private follow(result: unknown): void {
     const { connection } = this;
     followResult(this.core.schedule, connection.band, result, () => connection.where);
@@ -229,7 +232,7 @@ export class ReceivingHalf {
     if (this.isPaused) this.makeRoom();
   }
 
-  /** True the first time: the end is told once. Only when `canReadEnd`. */
+  /** True the first time, since the end is told once. Only when `canReadEnd`. */
   takeEnd(): boolean {
     const isFirst = !this.hasPeerEnded;
     this.hasArrivedEnd = false;
@@ -239,7 +242,7 @@ export class ReceivingHalf {
 
   private wantMore(): void {
     if (!this.isWanted) return;
-    // One that has enough unread asks again when it has read it.
+    // If it has enough unread, it asks again when that has been read.
     if (!this.isReceiving && !this.hasArrivedEnd && !this.hasUnread) {
       this.isReceiving = true;
       this.core.request(RECEIVE, this.connection.token);
@@ -256,7 +259,7 @@ export class ReceivingHalf {
     return keep(this.core.memory, this.handedAt, this.handedBytes, this);
   }
 
-  /** For another thread: a copy of all that was not read, and whether the peer has ended. Nothing is left here. */
+  /** For another thread: a copy of everything unread, and whether the peer has ended. Nothing is left here. */
   take(): { unread: Uint8Array; hasPeerEnded: boolean } {
     const unread = this.copyUnread();
     this.giveBack();
@@ -273,7 +276,9 @@ export class ReceivingHalf {
     return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
   }
 
-  /** Gives back the buffers of what was not read; of the piece in the handler's hands, `read` does so after it. */
+  /**
+   * Gives back the buffers of everything unread. The piece that the handler holds is given back by `read`, after it.
+   */
   giveBack(): void {
     const { memory } = this.core;
     if (this.place >= 0 && this.length > this.inHandBytes) memory.release(this.place);
@@ -283,7 +288,7 @@ export class ReceivingHalf {
     this.moved = undefined;
   }
 
-  /** Bytes of the first arrival that the handler is being given. */
+  /** How many bytes of the first arrival the handler is being given. */
   private get inHandBytes(): number {
     return this.handedMoved === undefined ? this.handedBytes : 0;
   }

@@ -7,13 +7,13 @@
  *                                     └───────────in a step, once there is room───────────> kernel
  *
  * Bytes leave in the order of the offers. One rule ensures that: an offer goes into the outbox only while the backlog
- * is empty. So what comes back from the outbox is older than everything in the backlog that did not come back itself,
- * and `returnedBytes` says where the one ends and the other begins. Native keeps the rule as well: once something has
- * come back, everything of this connection that follows comes back too, until the first bytes of the backlog are sent
- * directly, which happens only after the outbox has been emptied.
+ * is empty. So whatever comes back from the outbox is older than everything in the backlog that did not come back
+ * itself, and `returnedBytes` says where the one ends and the other begins. Native code keeps the rule as well: once
+ * something has come back, everything of this connection that follows comes back too, until the first bytes of the
+ * backlog are sent directly; and that happens only after the outbox has been emptied.
  *
- * A cork holds bytes back and does nothing else. A refused offer, and whoever waits for room or for everything to be
- * sent, let go of what it holds.
+ * A cork holds bytes back and does nothing else. What it holds back is released by an offer that is refused, and by
+ * whoever waits for room or for everything to be sent.
  */
 import type { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -26,14 +26,14 @@ import type { IoCore } from './core.js';
 import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
 const { END } = words.ioRequest;
-/** Held back by a cork at most. */
+/** Most bytes that a cork holds back. */
 const CORKED_BYTES = 65_536;
-/** Bytes given to the kernel in one step before others of the band get their turn. */
+/** Most bytes that are given to the kernel in one step, before others of the band have their turn. */
 const SEND_BYTES = 262_144;
-/** And in one call: the largest that native can count. */
+/** Most bytes in one call: native code cannot count more. */
 const MOST_SEND_BYTES = 2 ** 30;
 
-/** The backlog of all who have none. */
+/** The backlog of all connections that have none of their own. */
 const NONE = new Backlog();
 
 /** What this half needs of its connection. */
@@ -49,23 +49,23 @@ export interface SendingHost extends Ready {
 export class SendingHalf implements Refuser {
   /** As far as is known, the kernel has room. */
   isWritable: boolean;
-  /** `end` was called; the peer was told, after all that was offered. */
+  /** `end` was called. `hasEnded`: the peer was told so, after everything that was offered. */
   isEnding = false;
   hasEnded = false;
   private isCorked = false;
   /**
-   * What waits goes out although there is a cork, until nothing is left: once begun, a rest below the cork's measure
-   * must not stay behind.
+   * What waits goes out in spite of a cork, until nothing is left: once that has begun, a rest that is smaller than
+   * what a cork holds back must not stay behind.
    */
   private isPushed = false;
   /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
-  /** Bytes put into the outbox, all of them sent meanwhile unless `outboxDrains` is the present drain. */
+  /** Bytes that were put into the outbox. They have all been sent unless `outboxDrains` is the present drain. */
   private outboxBytes = 0;
   private outboxDrains = -1;
-  /** The first bytes of the backlog, which came back from the outbox. */
+  /** How many of the first bytes of the backlog have come back from the outbox. */
   private returnedBytes = 0;
-  /** Made when something has to wait: most connections never need one. */
+  /** Made when something has to wait, which most connections never need. */
   private backlog: Backlog = NONE;
   private waiters: Waiters<number> | undefined;
 
@@ -73,7 +73,7 @@ export class SendingHalf implements Refuser {
     this.isWritable = !isConnecting;
   }
 
-  /** Bytes of it in the outbox, which the kernel has not been given yet. */
+  /** How many of its bytes lie in the outbox, and were not given to the kernel yet. */
   get inOutbox(): number {
     return this.outboxDrains === this.core.memory.drains ? this.outboxBytes : 0;
   }
@@ -86,7 +86,7 @@ export class SendingHalf implements Refuser {
     return this.backlog.view();
   }
 
-  /** There are bytes to send or an end to tell, and there is room. */
+  /** There are bytes to send, or an end to tell, and there is room. */
   get canSend(): boolean {
     return this.isWritable && ((this.backlog.bytes !== 0 && !this.isHeldBack) || (this.isEnding && !this.hasEnded));
   }
@@ -95,7 +95,7 @@ export class SendingHalf implements Refuser {
     return this.isCorked && !this.isPushed && !this.isEnding && this.backlog.bytes < CORKED_BYTES;
   }
 
-  /** Bytes that the kernel should take, and does not: not those that a cork holds back. */
+  /** Bytes that the kernel should take and does not take; bytes that a cork holds back do not count. */
   get stuckBytes(): number {
     return (this.isHeldBack ? 0 : this.backlog.bytes) + this.inOutbox;
   }
@@ -103,7 +103,7 @@ export class SendingHalf implements Refuser {
   /** See `Connection.offer`. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     if (this.isEnding) return CLOSED;
-    // One larger than the mark is taken when nothing waits, or it could never be sent.
+    // An offer larger than the mark is taken when nothing waits, since it could never be sent otherwise.
     const pending = this.pendingBytes;
     if (pending === 0) {
       this.refusedBytes = 0;
@@ -115,7 +115,7 @@ export class SendingHalf implements Refuser {
       return BACK_PRESSURED;
     }
     if (this.isWritable && !this.isCorked && this.backlog.bytes === 0) {
-      // Also from a promise or a callback of libuv: native looks at the requests before it sleeps.
+      // This is right in a promise or a callback of libuv, too: native code looks at the requests before it sleeps.
       if (this.core.memory.send(this.connection.token, bytes, offset, length)) this.noteOutbox(length);
       else this.sendAtOnce(bytes, offset, length);
       return OK;
@@ -132,9 +132,9 @@ export class SendingHalf implements Refuser {
     this.connection.bytesWritten += length;
   }
 
-  /** Too much for the outbox, or the outbox is full. */
+  /** For bytes that are too long for the outbox, or when the outbox is full. */
   private sendAtOnce(bytes: Uint8Array, offset: number, length: number): void {
-    // What was offered before goes first, and may find that there is no room.
+    // What was offered before goes first, and there may be no room even for that.
     this.emptyOutbox();
     const sent = this.isWritable && this.pendingBytes === 0 ? this.sendDirectly(bytes, offset, length) : 0;
     if (sent !== length) this.ownBacklog().push(bytes, offset + sent, length - sent);
@@ -145,7 +145,7 @@ export class SendingHalf implements Refuser {
     return this.backlog;
   }
 
-  /** Bytes that the kernel took. */
+  /** Returns how many bytes the kernel took. */
   private sendDirectly(bytes: Uint8Array, offset: number, length: number): number {
     const { core, connection } = this;
     for (let at = 0; at < length;) {
@@ -164,7 +164,7 @@ export class SendingHalf implements Refuser {
     return length;
   }
 
-  /** `length` bytes at `place` of the outbox were not taken. */
+  /** The kernel has not taken the `length` bytes at `place` of the outbox. */
   addUnsent(place: number, length: number): void {
     this.isWritable = false;
     this.hasEnded = false;
@@ -182,7 +182,7 @@ export class SendingHalf implements Refuser {
       this.isPushed = true;
       this.emptyOutbox();
     }
-    // Not given to the kernel after all, which is very rare: the next step tries again.
+    // The kernel was not given the outbox after all, which is very rare. The next step tries again.
     if (backlog.bytes !== 0 && this.inOutbox !== 0) return;
     for (let budget = SEND_BYTES; this.isWritable && backlog.bytes !== 0 && budget > 0;) {
       const sent = this.sendDirectly(backlog.memory, backlog.first, Math.min(backlog.bytes, budget));
@@ -203,7 +203,7 @@ export class SendingHalf implements Refuser {
   }
 
   cork(): void {
-    // What was offered before is not held back.
+    // What was offered before the cork is not held back.
     if (!this.isCorked && this.backlog.bytes !== 0) this.isPushed = true;
     this.isCorked = true;
   }
@@ -215,15 +215,15 @@ export class SendingHalf implements Refuser {
   }
 
   /**
-   * Gives the kernel what lies in the outbox; what it does not take is in the backlog when this returns, and so is what
-   * came back before.
+   * Gives the kernel what lies in the outbox. When this returns, the backlog has what the kernel did not take, and what
+   * had come back before.
    */
   emptyOutbox(): void {
     if (this.inOutbox !== 0) this.core.flush();
     else this.core.takeUnsent();
   }
 
-  /** Lets go what a cork holds back. */
+  /** Releases what a cork holds back. */
   private push(): void {
     if (!this.isHeldBack || this.backlog.bytes === 0) return;
     this.isPushed = true;
@@ -250,7 +250,7 @@ export class SendingHalf implements Refuser {
     return whenAtMost(most, () => this.pushAbove(most), waiters, options, missed);
   }
 
-  /** Lets go what can go, as long as more than `most` bytes wait. How many wait then. */
+  /** While more than `most` bytes wait, sends and releases what can go. Returns how many still wait. */
   private pushAbove(most: number): number {
     if (this.connection.isClosed) return 0;
     if (this.pendingBytes > most) this.emptyOutbox();
@@ -258,14 +258,14 @@ export class SendingHalf implements Refuser {
     return this.pendingBytes;
   }
 
-  /** The thread winds down: lets go what a cork holds back. True while the kernel has not taken everything. */
+  /** The thread winds down: releases what a cork holds back. True while the kernel has not taken everything. */
   pushPending(): boolean {
     if (this.pendingBytes === 0) return false;
     this.push();
     return true;
   }
 
-  /** Nothing is sent any more: what waits is dropped, and whoever waits for room goes on. */
+  /** Nothing is sent any more: drops what waits, and lets those go on who wait for room. */
   drop(): void {
     this.core.losses.note(this.backlog.bytes, this.connection.error);
     this.backlog.clear();

@@ -1,31 +1,31 @@
-/** What `connection.status()`, `connection.state` and `connection.detach()` tell. */
+/** The types of `connection.status()`, `connection.state` and `connection.detach()`. */
 
-/** In the order in which a connection goes through them; connection.ts draws the ways between them. */
+/** In the order in which a connection passes through them; connection.ts draws the ways between them. */
 export type ConnectionState = 'connecting' | 'open' | 'half-closed-local' | 'half-closed-remote' | 'closing' | 'closed';
 
-/** Times are nanoseconds since the runtime's start, NaN for what has not happened. */
+/** Figures of a connection. Times are nanoseconds since the runtime's start; NaN if it has not happened. */
 export interface ConnectionStatus {
   readonly state: ConnectionState;
-  /** Bytes that have come, whether or not a handler has taken them. */
+  /** How many bytes the handler has been given; with `unreadBytes`, everything that has arrived. */
   readonly bytesRead: number;
-  /** Bytes that the kernel has taken; `pendingBytes` are the others. */
+  /** How many bytes the kernel has taken, or will be given at the end of this turn. */
   readonly bytesWritten: number;
-  /** Bytes that `offer` took and the kernel did not. */
+  /** How many bytes `offer` has taken and the kernel has not. */
   readonly pendingBytes: number;
-  /** Bytes that arrived and no handler has had. */
+  /** How many bytes have arrived that no handler has been given. */
   readonly unreadBytes: number;
   readonly createdNs: number;
-  /** When it was open: for an accepted one, when it was accepted. */
+  /** When it was open; for an accepted connection, when it was accepted. */
   readonly openedNs: number;
   readonly lastReceivedNs: number;
 }
 
 /** A connection that was taken out of its thread: see `Connection.detach`. */
 export interface DetachedConnection {
-  /** The descriptor, which belongs to whoever has this now. */
+  /** The descriptor. It belongs to whoever has this object now. */
   readonly fd: number;
   /** What had arrived and was not read. */
   readonly unread: Uint8Array;
-  /** Default false. */
+  /** The peer had already ended its side. Default false. */
   readonly hasPeerEnded?: boolean;
 }

@@ -1,11 +1,11 @@
 /**
- * A stream connection of this thread, TCP or Unix, as users have it.
+ * A stream connection of this thread, TCP or Unix, as users see it.
  *
  *      connecting --> open --peer ends--> half-closed-remote --end()--> closing --all sent--> closed
  *                     open --end()------> half-closed-local  --peer ends---------------------^
  *      any  --close(), reset, error, deadline-----------------------------------------------^
  *
- * How it works is in connection-endpoint.ts, which the core calls; here are the verbs.
+ * This file has the verbs. connection-endpoint.ts, which the core calls, has how they work.
  */
 import { copyOf, lengthOf } from '../byte-views.js';
 import {
@@ -26,8 +26,8 @@ export type { ConnectionState, ConnectionStatus, DeadlineOptions, DetachedConnec
 let open: (facade: object) => ConnectionEndpoint | undefined;
 
 /**
- * A TCP or Unix stream of the thread that listened, connected or attached; no other thread may call it. Nothing here
- * blocks. `io.listen` and `io.connect` make it.
+ * A TCP or Unix stream of the thread that has accepted, opened or attached it. No other thread may call it. Nothing
+ * here blocks. `io.listen`, `io.connect` and `io.attach` make it.
  *
  *     io.listen({ port: 7000 }, (connection) => {
  *       connection.onData((bytes) => {
@@ -35,8 +35,8 @@ let open: (facade: object) => ConnectionEndpoint | undefined;
  *       });
  *     });
  *
- * A handler that throws, or whose promise rejects, is reported and concerns nobody else. The split into verbs that a
- * program calls and callbacks that it is called with follows node:net; offers and their codes follow Aeron.
+ * If a handler throws, or its promise is rejected, that is reported and concerns nobody else. Verbs that a program
+ * calls and callbacks that it is called with are kept apart as in node:net; offers and their result codes follow Aeron.
  */
 export class Connection {
   readonly #endpoint: ConnectionEndpoint;
@@ -46,7 +46,7 @@ export class Connection {
     addOpener(open);
   }
 
-  /** Made by `listen`, `connect` and `attach`. */
+  /** Called by `listen`, `connect` and `attach`. */
   constructor(endpoint: ConnectionEndpoint) {
     this.#endpoint = endpoint;
   }
@@ -56,17 +56,17 @@ export class Connection {
     return this.#endpoint.fd;
   }
 
-  /** Bytes that may wait to be sent before `offer` refuses, as the options said. */
+  /** How many bytes may wait to be sent before `offer` refuses, as given in the options. */
   get highWaterBytes(): number {
     return this.#endpoint.highWaterBytes;
   }
 
-  /** Nothing comes any more and nothing can be offered. */
+  /** True when nothing is received any more and nothing can be offered. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
 
-  /** How far it is between its opening and its end. */
+  /** Its state between opening and closing. */
   get state(): ConnectionState {
     return this.#endpoint.state;
   }
@@ -76,22 +76,22 @@ export class Connection {
     return this.#endpoint.error;
   }
 
-  /** Bytes given to the handler so far. */
+  /** How many bytes the handler has been given so far. */
   get bytesRead(): number {
     return this.#endpoint.bytesRead;
   }
 
-  /** Bytes given to the kernel so far, or lying in the thread's outbox for the end of this turn. */
+  /** How many bytes the kernel has been given so far, or lie in the thread's outbox for the end of this turn. */
   get bytesWritten(): number {
     return this.#endpoint.bytesWritten;
   }
 
-  /** Bytes taken by `offer` that the kernel has not taken yet. */
+  /** How many bytes `offer` has taken that the kernel has not taken yet. */
   get pendingBytes(): number {
     return this.#endpoint.pendingBytes;
   }
 
-  /** What is known of it now. Allocates. */
+  /** Its figures. Allocates. */
   status(): ConnectionStatus {
     return this.#endpoint.status();
   }
@@ -99,9 +99,9 @@ export class Connection {
   // ---- Receiving ----------------------------------------------------------------------------------------------------
 
   /**
-   * Called with what was received; the bytes are valid during the call only, see `keep`. Without a handler nothing is
-   * received. Replaces the handler that was set before. Throws ERR_PERCORE_CLAIM when `duplexOf`, `lines` or
-   * `linkToQueue` has it.
+   * Sets the handler that is called with what was received. The bytes are valid only during the call, see `keep`.
+   * Without a handler nothing is received. It replaces a handler that was set before. Allocates one view for each call.
+   * Throws ERR_PERCORE_CLAIM when `duplexOf`, `lines` or `linkToQueue` has the handler.
    */
   onData(handler: (bytes: Uint8Array) => void): this {
     checkFunction('handler', handler);
@@ -111,7 +111,8 @@ export class Connection {
   }
 
   /**
-   * The same without an object a call: `length` bytes from `offset` on of `bytes`, which is the thread's whole pool.
+   * The same without an object for each call: the handler is given `length` bytes of `bytes` from `offset` on, where
+   * `bytes` is the thread's whole pool.
    */
   onReceive(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
     checkFunction('handler', handler);
@@ -121,8 +122,8 @@ export class Connection {
   }
 
   /**
-   * Called when the peer will send no more. Without a handler the connection ends too, after what is pending; and so it
-   * does when the handler throws, since nobody else would end it.
+   * Sets the handler that is called when the peer will send no more. Without a handler the connection then ends too,
+   * after what is pending. It also does so when the handler throws, since nobody else would end it.
    */
   onEnd(handler: () => void): this {
     checkFunction('handler', handler);
@@ -131,7 +132,7 @@ export class Connection {
     return this;
   }
 
-  /** Called once, after the connection is closed; with the error, if one closed it. */
+  /** Sets the handler that is called once, when the connection is closed; with the error, if an error has closed it. */
   onClose(handler: (error: PercoreError | undefined) => void): this {
     checkFunction('handler', handler);
     noteHandler(this.#endpoint, ON_CLOSE);
@@ -140,23 +141,23 @@ export class Connection {
   }
 
   /**
-   * Within `onData` or `onReceive`: keeps what this call was given, in place, until `release` of what it returns. A
-   * connection keeps at most an eighth of the pool in place; beyond it, and when the pool is short, it returns a copy
-   * instead. Throws ERR_PERCORE_CLAIM outside of these handlers.
+   * Within `onData` or `onReceive`: keeps the bytes of this call, in place, until `release` of the result. A connection
+   * keeps at most an eighth of the pool in place. Beyond that, or when the pool is short, it returns a copy. Throws
+   * ERR_PERCORE_CLAIM outside these handlers.
    */
   keep(): Kept {
     return this.#endpoint.receiving.keep();
   }
 
   /**
-   * Hands over no more until `resume`, and the kernel's window then holds the peer back. A reset closes the connection
-   * all the same; then what had arrived and was not read is lost.
+   * Gives the handler nothing more until `resume`; the kernel's window then holds the peer back. A reset closes a
+   * paused connection all the same, and then what had arrived and was not read is lost.
    */
   pause(): void {
     this.#endpoint.pause();
   }
 
-  /** Hands over again what arrives, and first what lies unread. */
+  /** Gives the handler again what arrives, and first what is unread. */
   resume(): void {
     this.#endpoint.receiving.resume();
   }
@@ -164,16 +165,17 @@ export class Connection {
   // ---- Sending ------------------------------------------------------------------------------------------------------
 
   /**
-   * Takes `length` bytes from `offset` on, copied before it returns; they are sent by the end of the turn. OK;
-   * BACK_PRESSURED: nothing taken, wait for `room()`; CLOSED after `end` or close. Does not block, and does not
-   * allocate unless the kernel is full. An offer larger than `highWaterBytes` is taken when nothing waits.
+   * Takes `length` bytes from `offset` on and copies them before it returns; they are sent by the end of the turn.
+   * Returns OK; BACK_PRESSURED when it has taken nothing (wait for `room()`); or CLOSED after `end`, `close` or an
+   * error. An offer larger than `highWaterBytes` is taken when nothing waits. Does not block; allocates only when the
+   * kernel is full. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   offer(bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset)): number {
     checkSpan(bytes, offset, length);
     return this.#endpoint.offer(bytes, offset, length);
   }
 
-  /** The same for a string, encoded as `encoding`. Allocates the encoded bytes. */
+  /** The same for a string in the given encoding. Allocates the encoded bytes. */
   offerText(text: string, encoding: 'utf8' | 'latin1' = 'utf8'): number {
     if (typeof text !== 'string') throw invalidArgument('text', text, 'a string');
     checkOneOf('encoding', encoding, ['utf8', 'latin1']);
@@ -181,78 +183,87 @@ export class Connection {
   }
 
   /**
-   * Holds back what is offered until 64 KiB wait or `uncork` is called: for many small offers of which none is urgent.
+   * Holds back what is offered until 64 KiB wait or `uncork` is called. For many small offers none of which is urgent.
    */
   cork(): void {
     this.#endpoint.sending.cork();
   }
 
-  /** Sends what was held back, at the next step. */
+  /** Sends what was held back, in the next step. */
   uncork(): void {
     this.#endpoint.sending.uncork();
   }
 
-  /** What `offer` took and the kernel did not: in `onClose`, what is lost. Valid until the next call here. */
+  /**
+   * What `offer` has taken and the kernel has not, apart from what lies in the outbox; in `onClose`, what is lost.
+   * Valid until the next call of this connection.
+   */
   get unsent(): Uint8Array {
     return this.#endpoint.sending.unsent;
   }
 
-  /** Resolves when the kernel has taken everything offered, or the connection is closed. Rejects as `room` does. */
+  /**
+   * Resolves when the kernel has taken everything that was offered, or the connection is closed. Rejects as `room`
+   * does.
+   */
   flushed(options?: WaitOptions): Promise<void> {
     return this.#endpoint.sending.flushed(options);
   }
 
   /**
-   * Resolves when no more than half of `highWaterBytes` waits and the largest offer that was refused would be taken, or
-   * the connection is closed. Rejects with ERR_PERCORE_TIMEOUT or the signal's reason if `options` says so.
+   * Resolves when at most half of `highWaterBytes` waits and the largest refused offer would be taken, or when the
+   * connection is closed. Rejects with ERR_PERCORE_TIMEOUT after `timeoutMs`, or with the reason of `signal`, if
+   * `options` has one.
    */
   room(options?: WaitOptions): Promise<void> {
     return this.#endpoint.sending.room(options);
   }
 
-  /** Sends what is pending, then says that no more will follow. Closed when the peer has ended too. */
+  /** Sends what is pending, then tells the peer that no more will follow. Closes when the peer has ended as well. */
   end(): void {
     this.#endpoint.end();
   }
 
   // ---- Life ---------------------------------------------------------------------------------------------------------
 
-  /** Closes it with ERR_PERCORE_TIMEOUT when one of them passes; replaces those set before. `{}` takes them away. */
+  /**
+   * Sets deadlines, which replace those that were set before; `{}` removes them. When one passes, the connection is
+   * closed with ERR_PERCORE_TIMEOUT, whose `argument` names it. Throws ERR_PERCORE_INVALID_ARGUMENT.
+   */
   setDeadlines(options: DeadlineOptions): this {
     this.#endpoint.setDeadlines(options);
     return this;
   }
 
-  /** The first request is whole: the deadline `headerMs` is met. */
+  /** Says that the first request is complete, which meets the deadline `headerMs`. */
   headerDone(): void {
     this.#endpoint.headerDone();
   }
 
   /**
-   * Takes the descriptor out of this thread, with what arrived and was not read: for another thread's `attach`.
-   * Undefined when the connection is closed, ending or has bytes that are not sent: then nothing is changed. Its
-   * handlers are called no more.
+   * Takes the descriptor out of this thread, together with what arrived and was not read, for `attach` in another
+   * thread. Undefined when the connection is not open yet, ending or closed, or has bytes that are not sent; then
+   * nothing has changed. Otherwise its handlers are not called any more.
    */
   detach(): Required<DetachedConnection> | undefined {
     return this.#endpoint.detach();
   }
 
-  /** Closes at once; what is pending is lost. */
+  /**
+   * Closes the connection at once. What already lies in the thread's outbox is still given to the kernel; everything
+   * else that is pending is lost. A second call does nothing.
+   */
   close(): void {
     this.#endpoint.close();
   }
 }
 
-/** The inside of a connection; undefined if it is not a connection. */
+/** The endpoint behind a connection; undefined if it is not a connection. */
 export function endpointOf(connection: unknown): ConnectionEndpoint | undefined {
   return typeof connection === 'object' && connection !== null ? open(connection) : undefined;
 }
 
-/**
- * Takes over a connection that another thread has detached. The descriptor is this thread's from now on. Throws
- * ERR_PERCORE_INVALID_ARGUMENT unless it is an open stream socket that this thread does not own already; then it stays
- * the caller's.
- */
+/** See `Io.attach`. */
 export function attachConnection(
   core: TimedIoCore, detached: DetachedConnection, options: ConnectionOptions,
 ): Connection {
@@ -270,7 +281,7 @@ export function attachConnection(
   return takeUpConnection(core, { fd, unread: received, hasPeerEnded: hasPeerEnded === true }, settings);
 }
 
-/** The same for a socket that this thread owns. */
+/** The same for a socket that this thread owns already. */
 export function takeUpConnection(
   core: TimedIoCore, { fd, unread, hasPeerEnded }: Required<DetachedConnection>, settings: Required<ConnectionOptions>,
 ): Connection {

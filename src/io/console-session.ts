@@ -1,8 +1,8 @@
-/** One terminal of a console (console.ts): its lines, answered one after the other. */
+/** One terminal of a console (console.ts): takes its lines and answers one after the other. */
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { LineReader } from './line-reader.js';
 
-/** The source of lines, and the reader of the answers. */
+/** Where lines come from and answers go to. */
 export interface Terminal {
   readonly lineEnd: string;
   offer(text: string): number;
@@ -12,14 +12,14 @@ export interface Terminal {
   end(): void;
 }
 
-/** What a session heeds of the options of its console. */
+/** The options of a console that concern its sessions. */
 interface SessionOptions {
   readonly greeting?: string;
   readonly prompt?: string;
   readonly maxLineBytes?: number;
 }
 
-/** While a command is under way the terminal is not read. */
+/** While a command is being answered, the terminal is not read. */
 export class ConsoleSession {
   private readonly reader: LineReader;
   private readonly waiting: (string | TooLong)[] = [];
@@ -47,7 +47,7 @@ export class ConsoleSession {
     this.reader.push(bytes);
   }
 
-  /** The peer will send no more: what it has sent is answered, then it is closed. */
+  /** The peer will send no more. What it has sent is answered, then the terminal is closed. */
   end(): void {
     this.reader.end();
     this.isEnding = true;
@@ -56,7 +56,7 @@ export class ConsoleSession {
 
   private take(line: string | TooLong): void {
     this.waiting.push(line);
-    // An error here is the output's, not a command's: nobody would read the answers, so the session ends.
+    // An error here comes from the output and not from a command. Nobody would read the answers, so the session ends.
     if (!this.isBusy) void this.work().catch((error: unknown) => {
       this.report(error);
       this.close();
@@ -80,7 +80,7 @@ export class ConsoleSession {
     }
     this.isBusy = false;
     if (this.isEnding) this.terminal.end();
-    // After the end as well: the peer's own end must still be read, or the connection would never close.
+    // Also after our end: the peer's end must still be read, or the connection would never close.
     this.terminal.resume();
   }
 
@@ -88,7 +88,7 @@ export class ConsoleSession {
     return [`error: a line of ${line.bytes} bytes is longer than ${this.reader.maxLineBytes}`];
   }
 
-  /** False if the terminal has closed. Waits for a slow reader. */
+  /** Writes, and waits for a slow reader. False if the terminal has been closed. */
   private async write(text: string): Promise<boolean> {
     for (;;) {
       const code = this.terminal.offer(text);
@@ -98,7 +98,7 @@ export class ConsoleSession {
   }
 }
 
-/** Stands in the queue for a line that was too long to be read. */
+/** Stands in the queue for a line that was too long. */
 class TooLong {
   constructor(readonly bytes: number) {}
 }

@@ -1,15 +1,14 @@
 /**
- * The telnet protocol taken out of a stream of bytes: what the user typed goes on, negotiation is answered by a
- * refusal.
+ * Takes the telnet protocol out of a stream of bytes. What the user has typed goes on; every negotiation is refused.
  *
  *      DATA --IAC--> COMMAND --WILL, WONT, DO, DONT--> OPTION --any--> DATA
  *                       |            answers DONT to WILL, WONT to DO, nothing to refusals
  *                       |-----SB--> SUBNEGOTIATION --IAC--> END? --SE--> DATA
  *                       |-----IAC--> DATA, with a byte 255                       any other: nothing
  *
- * State is kept between calls, since a command may be split between two reads. A return that is followed by NUL,
- * telnet's bare return, becomes a line's end. Clients that know no telnet are not disturbed: UTF-8 has no byte 255.
- * Source: RFC 854, RFC 1143's rule that a refusal is never answered.
+ * The state is kept between calls, since a command may be split between two reads. A return that is followed by NUL,
+ * which is telnet's bare return, becomes the end of a line. Clients that do not speak telnet are not disturbed, because
+ * UTF-8 has no byte 255. Source: RFC 854, and RFC 1143's rule that a refusal is never answered.
  */
 const [SE, SB, WILL, WONT, DO, DONT, IAC] = [240, 250, 251, 252, 253, 254, 255];
 const CR = 13;
@@ -22,7 +21,8 @@ export class TelnetFilter {
   private out = new Uint8Array(4096);
 
   /**
-   * The bytes that the user typed, valid until the next call. `answer` is given what the protocol wants to be answered.
+   * Returns the bytes that the user has typed, valid until the next call. `answer` is called with what the protocol
+   * wants to be sent back.
    */
   filter(bytes: Uint8Array, answer: (bytes: Uint8Array) => void): Uint8Array {
     if (this.state === State.Data && bytes.indexOf(IAC) < 0 && bytes.indexOf(0) < 0) {
@@ -39,7 +39,7 @@ export class TelnetFilter {
             this.out[length++] = LF;
             continue;
           }
-          // What follows a return is data like any other.
+          // Whatever else follows a return is data like any other.
           length = this.data(byte, length);
           break;
         case State.Data: length = this.data(byte, length); break;
@@ -71,7 +71,7 @@ export class TelnetFilter {
   }
 }
 
-/** The state after the command `byte`. */
+/** The state that follows the command `byte`. */
 function stateAfter(byte: number): State {
   switch (byte) {
     case WILL: return State.Will;

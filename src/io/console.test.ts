@@ -22,7 +22,7 @@ afterEach(async () => {
   });
 });
 
-/** A console in reactor 0 with some commands; its port. */
+/** Opens a console with some commands in reactor 0 and returns its port. */
 const open = (options: Record<string, unknown> = {}): Promise<number> =>
   inside(
     runtime,
@@ -114,8 +114,8 @@ describe('a console', () => {
 
   it('takes telnet out of the line and refuses every option', async () => {
     const { socket, bytes } = await client(await open());
-    // WILL 31, a command split between two writes, a window size in a subnegotiation, DO 1, and returns as telnet sends
-    // them.
+    // WILL 31, then a command that is split between two writes, a window size in a subnegotiation, DO 1, and returns as
+    // telnet sends them.
     socket.write(Buffer.from([255, 251, 31, ...Buffer.from('ra'), 255]));
     await sleep(20);
     socket.write(
@@ -134,7 +134,7 @@ describe('a console', () => {
     expect(text()).toBe(expected);
   });
 
-  it('waits for who reads slowly and loses nothing', async () => {
+  it('waits for a client that reads slowly, and loses nothing', async () => {
     const { socket, text } = await client(await open());
     socket.pause();
     for (let i = 0; i < 40; i++) socket.write('big 500000\n');
@@ -145,7 +145,7 @@ describe('a console', () => {
     expect(text()).toHaveLength(40 * 500_002 + 6);
   });
 
-  it('turns away who comes when it is full', async () => {
+  it('turns a client away when it is full', async () => {
     const port = await open({ maxSessions: 2 });
     const first = await client(port);
     await client(port);
@@ -159,7 +159,7 @@ describe('a console', () => {
     await until(() => fourth.text() === 'in\r\n', 'the fourth is served');
   });
 
-  it('that is closed closes its sessions and its port', async () => {
+  it('closes its sessions and its port when it is closed', async () => {
     const port = await open();
     const { socket, text, closed } = await client(port);
     socket.write('echo a\n');

@@ -1,11 +1,11 @@
 /**
- * A command console for operators, over telnet or standard input: one line in, an answer's lines out.
+ * A command console for operators, over telnet or standard input: one line in, the lines of an answer out.
  *
  *      bytes -> telnet filter -> lines -> the command of the first word -> its text, lines ended as the terminal likes
  *
- * Commands are answered in order; while one is under way the terminal is not read, so a slow command holds back who
- * typed it and nobody else. What a command throws is answered as text and leaves the console open. There is no login:
- * it listens on loopback unless told otherwise, and whoever reaches it can run every command.
+ * Commands are answered in order. While one is being answered, the terminal is not read; so a slow command holds back
+ * only the user who has typed it. What a command throws is answered as text, and the console stays open. There is no
+ * login: the console listens on loopback unless it is told otherwise, and whoever reaches it can run every command.
  */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, messageOf } from '../errors.js';
 import type { Connection } from './connection.js';
@@ -15,53 +15,53 @@ import { coreOf, type Io } from './io.js';
 import type { Listener } from './listener.js';
 
 export interface ConsoleOptions {
-  /** TCP port, 0 for a free one: see `console.port`. One of `port`, `path` and `stdin` is needed. */
+  /** The TCP port, or 0 for a free one: see `console.port`. Exactly one of `port`, `path` and `stdin` must be given. */
   port?: number;
-  /** Default 127.0.0.1. */
+  /** The address to listen on. Default 127.0.0.1. */
   host?: string;
-  /** A Unix socket in place of a port: its file's rights then say who may. */
+  /** The path of a Unix socket in place of a port. The permissions of its file then say who may connect. */
   path?: string;
-  /** Reads standard input; answers go to `output`. */
+  /** True to read standard input. Answers go to `output`. */
   stdin?: boolean;
-  /** Where answers to standard input go. Default process.stdout. */
+  /** Where the answers to standard input go. Default process.stdout. */
   output?: (text: string) => void;
-  /** Said to each who connects. Default none. */
+  /** The text that everybody is greeted with who connects. Default none. */
   greeting?: string;
-  /** Before each line. Default none. */
+  /** The text before each line. Default none. */
   prompt?: string;
-  /** Most users at a time: whoever connects beyond that is told so and disconnected. 1 to 1024, default 16. */
+  /** Most users at a time, 1 to 1,024. Default 16. Whoever connects beyond that is told so and disconnected. */
   maxSessions?: number;
-  /** Bytes of the longest line: 1 to 65,536, default 4096. */
+  /** Most bytes in a line: 1 to 65,536. Default 4,096. */
   maxLineBytes?: number;
-  /** Band in which commands run, 0 to 7. Default 3. */
+  /** The band in which commands run, 0 to 7. Default 3. */
   priority?: number;
 }
 
 /**
- * Given the words behind the command's name and the whole line. What it returns is the answer; nothing or '' means
- * none.
+ * Runs a command. It is given the words behind the command's name, and the whole line. What it returns is the answer;
+ * nothing or '' means that there is none.
  */
 export type CommandHandler = (words: string[], line: string) => CommandAnswer | Promise<CommandAnswer>;
 
-/** One line, several, or none. */
+/** One line, several lines, or nothing. */
 export type CommandAnswer = string | readonly string[] | void;
 
 const OPTIONS = [
   'port', 'host', 'path', 'stdin', 'output', 'greeting', 'prompt', 'maxSessions', 'maxLineBytes', 'priority',
 ] as const;
 
-/** Bytes read in one step: lines that have been read wait in memory while a command is under way. */
+/** Bytes read in one step. It is small, because lines that were read wait in memory while a command is answered. */
 const READ_BYTES = 4096;
 
 /**
- * Commands for operators, over telnet, a Unix socket or standard input. `createConsole` makes it; no other
- * thread may call it.
+ * Commands for operators, over telnet, a Unix socket or standard input. `createConsole` makes it; no other thread may
+ * call it. Nothing here blocks, apart from what a command does.
  *
  *     createConsole(reactor.io, { port: 7001 }).command('pending', 'orders that wait', () => `${orders.size}`);
  *     // $ telnet 127.0.0.1 7001
  */
 export class CommandConsole {
-  /** The port it listens on; 0 on a path or standard input. */
+  /** The port that it listens on; 0 for a path or standard input. */
   readonly port: number;
   readonly #commands = new Map<string, { help: string; run: CommandHandler }>();
   readonly #sessions = new Set<ConsoleSession>();
@@ -108,12 +108,15 @@ export class CommandConsole {
     this.port = this.#listener.port;
   }
 
-  /** Terminals that are open. */
+  /** How many terminals are open. */
   get sessionCount(): number {
     return this.#sessions.size;
   }
 
-  /** Adds a command; a name is one word, and a later one replaces an earlier. */
+  /**
+   * Adds a command. Its name is one word; a later command replaces an earlier one of the same name. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT.
+   */
   command(name: string, help: string, run: CommandHandler): this {
     if (typeof name !== 'string' || !/^\S+$/.test(name)) throw invalidArgument('name', name, 'one word');
     if (typeof help !== 'string') throw invalidArgument('help', help, 'text');
@@ -122,7 +125,7 @@ export class CommandConsole {
     return this;
   }
 
-  /** The answer to one line, in lines. For tests and other terminals; errors are answers. */
+  /** Answers one line, in lines. For tests and other terminals. An error of the command is an answer as well. */
   async answer(line: string): Promise<string[]> {
     if (typeof line !== 'string') throw invalidArgument('line', line, 'text');
     const words = line.trim().split(/\s+/);
@@ -139,7 +142,7 @@ export class CommandConsole {
     }
   }
 
-  /** Listens no more and closes every session. */
+  /** Stops listening and closes every session. */
   close(): void {
     this.#listener?.close();
     for (const session of this.#sessions) session.close();
@@ -161,7 +164,7 @@ export class CommandConsole {
       end: () => connection.end(),
     }, () => connection.close());
     const telnet = new TelnetFilter();
-    // A refusal that finds no room is not sent: the peer then takes the option for not answered, which is no worse.
+    // If a refusal finds no room, it is not sent. To the peer the option then looks unanswered, which is no worse.
     connection.onData((bytes) => session.read(telnet.filter(bytes, (answer) => void connection.offer(answer))));
     connection.onEnd(() => session.end());
     connection.onClose(() => void this.#sessions.delete(session));
@@ -182,7 +185,7 @@ export class CommandConsole {
       resume: () => input.resume(),
       end: () => input.close(),
     }, () => input.close());
-    // The stream closes by itself at its end; what was read before is answered all the same.
+    // The stream closes by itself at its end. What was read before is answered all the same.
     input.onData((bytes) => session.read(bytes)).onEnd(() => session.end());
     input.onClose(() => void this.#sessions.delete(session));
     session.greet();
@@ -197,8 +200,8 @@ export class CommandConsole {
 }
 
 /**
- * Opens a console. Register commands right after: what is typed is answered from the next step on. Throws as
- * `io.listen` does.
+ * Opens a console. Add its commands at once: what is typed is answered from the next step on. Throws as `io.listen`
+ * does.
  */
 export function createConsole(io: Io, options: ConsoleOptions): CommandConsole {
   return new CommandConsole(io, options);

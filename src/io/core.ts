@@ -1,14 +1,15 @@
 /**
- * What the endpoints of one thread need, and no kind of them: tokens, registration, events, requests, memory.
+ * What all endpoints of one thread need, whatever their kind: tokens, registration, events, requests, memory.
  *
  *      native ──events──> poll: by token ──onReceived, onReadiness, …──> endpoint ──schedule──> its step, in its band
  *        ^                                                                  │
  *        └──────end of the turn, or flush── requests, outbox ───────────────┘
  *
- * Native says once a turn what has happened, as events in a shared block: bytes that were received into the pool,
- * descriptors that were accepted, readiness. Here each event finds its endpoint, and the endpoint becomes a task in its
- * band. What endpoints want of native is gathered in the same block, and done at the end of the turn. Reactors, threads
- * without one (`create`) and pollers that are driven by hand have a core each, whose host says who runs what is ready.
+ * Once a turn, native code reports what has happened as events in a shared block: bytes that it has received into the
+ * pool, descriptors that it has accepted, readiness. The core finds the endpoint of each event, and the endpoint
+ * becomes a task in its band. What endpoints ask of native code is gathered in the same block and done at the end of
+ * the turn. A reactor, a thread without one (`create`) and a poller that is driven by hand have a core each; its host
+ * decides who runs what is ready.
  */
 import { PercoreError } from '../errors.js';
 import { words } from '../layout.js';
@@ -22,30 +23,30 @@ import { notWatched, openSource, type OpenSource } from './source.js';
 import type { AskedIoSource, IoSource, SourceChoice } from './source-choice.js';
 import { EndpointTable, tooManyEndpoints } from './token.js';
 
-/** Who runs what the endpoints make ready. */
+/** Whoever runs what the endpoints make ready. */
 export interface IoHost {
   readonly source: SourceChoice;
   readonly schedule: Schedule;
   readonly nowNs: () => number;
-  /** When the turn began; a load where there are turns. */
+  /** The time when the turn began. Where there are turns, it costs one load. */
   readonly turnNs: () => number;
-  /** Where it counts: an IoCounters, see layout.ts. Left out: in memory of its own. */
+  /** The counters to count in: an IoCounters, see layout.ts. If left out, the core makes its own. */
   readonly counters?: Float64Array;
   /** Opens the thread's source. */
   readonly open: OpenSource;
-  /** The first endpoint is open (true), or the last has gone. */
+  /** Called with true when the first endpoint has been opened, and with false when the last one has gone. */
   readonly keepAlive: (isNeeded: boolean) => void;
-  /** Called when another source was opened than the one that `auto` had chosen. Optional. */
+  /** Called when a source was opened that is not the one `auto` had chosen. */
   readonly onOtherSource?: (granted: IoSource, decision: string) => void;
-  /** Counts and reports what a handler threw that runs outside of its endpoint's step. */
+  /** Counts and reports what a handler has thrown outside its endpoint's step. */
   readonly report: (error: unknown, where: string) => void;
 }
 
 const { READINESS, RECEIVED, ENDED, FAILED, ACCEPTED, UNSENT: UNSENT_BYTES, SEND_FAILED } = words.ioEvent;
 const { CLOSE } = words.ioRequest;
-/** More endpoints than tokens: no errno. */
+/** Stands in for an errno when there are more endpoints than tokens. */
 const TOO_MANY = 1;
-/** In one flush: one is enough, as a rule. */
+/** Most drains in one flush. As a rule one is enough. */
 const MOST_DRAINS = 8;
 
 export class IoCore {
@@ -55,19 +56,21 @@ export class IoCore {
   readonly turnNs: () => number;
   /** An IoCounters, see layout.ts. */
   readonly counters: Float64Array;
-  /** There since the first endpoint. */
+  /** Set when the first endpoint is opened. */
   memory!: IoMemory;
-  /** The source that was asked for, and the one that is used, or will be with the first endpoint. */
+  /** The source that was asked for; `granted` is the one in use, or the one that the first endpoint will open. */
   readonly asked: AskedIoSource;
   granted: IoSource;
-  /** For `auto`: why it is that one. */
+  /** Why `auto` chose that source; undefined for any other choice. */
   decision: string | undefined;
   readonly refusals: string[] = [];
-  /** When the events that are being handed out were collected. */
+  /** The time when the events that are being handed out were collected. */
   batchNs = 0;
   readonly losses = new Losses();
   isOver = false;
-  /** Events are being handed out; what is requested meanwhile and does not fit waits here: kind, token, a. */
+  /**
+   * True while events are being handed out. Requests that do not fit meanwhile wait in `lateRequests`: kind, token, a.
+   */
   private isTaking = false;
   private lateRequests: number[] = [];
   private readonly endpoints = new EndpointTable();
@@ -84,24 +87,24 @@ export class IoCore {
     this.counters = host.counters ?? createIoCounters();
   }
 
-  /** Endpoints that are open. */
+  /** How many endpoints are open. */
   get count(): number {
     return this.endpoints.count;
   }
 
   // ---- Events and requests ------------------------------------------------------------------------------------------
 
-  /** Hands each event to its endpoint; returns how many. Part of each turn. */
+  /** Hands each event to its endpoint and returns how many there were. Each turn calls it. */
   poll(): number {
     if (this.memory === undefined) return 0;
     if (this.lateRequests.length !== 0) this.requestLate();
     const count = this.takeEvents();
-    // After it: native may have filled the pool with what is handed out just now.
+    // Only now: native code may have filled the pool with what has just been handed out.
     if (this.memory.poolWaits !== this.relief!.seenPoolWaits) this.relief!.look(this.turnNs(), this.endpoints);
     return count;
   }
 
-  /** As `poll`, also within a turn. Runs no handler. */
+  /** The same as `poll` without the pool's relief; may be called within a turn. It runs no handler. */
   takeEvents(): number {
     const { block } = this.memory;
     const count = block[EVENTS]!;
@@ -121,7 +124,7 @@ export class IoCore {
   private handOut(count: number): void {
     const { memory, memory: { block }, endpoints } = this;
     for (let at = EVENT, end = EVENT + count * 4; at < end; at += 4) {
-      // An endpoint that was closed meanwhile is no longer found.
+      // An endpoint that was closed in the meantime is no longer found.
       const endpoint = endpoints.find(block[at]!);
       const value = block[at + 2]!;
       switch (block[at + 1]!) {
@@ -148,10 +151,10 @@ export class IoCore {
     for (let i = 0; i < late.length; i += 3) this.request(late[i]!, late[i + 1]!, late[i + 2]!);
   }
 
-  /** Asks for one of `words.ioRequest`, done at the end of the turn. */
+  /** Requests one of `words.ioRequest`, which is carried out at the end of the turn. */
   request(kind: number, token: number, a = 0): void {
     if (this.memory.isRequestFull) {
-      // A flush would write other events over those that are being handed out.
+      // A flush would overwrite the events that are being handed out.
       if (this.isTaking) return void this.lateRequests.push(kind, token, a);
       this.flush();
       if (this.memory.isRequestFull) return void this.lateRequests.push(kind, token, a);
@@ -159,11 +162,15 @@ export class IoCore {
     this.memory.request(kind, token, a);
   }
 
-  /** Does now what is gathered for the end of the turn: the kernel has what was offered when this returns. */
+  /**
+   * Carries out now what is gathered for the end of the turn: when it returns, the kernel has been given what was
+   * offered. While events are being handed out it does nothing.
+   */
   flush(): void {
     if (this.memory === undefined || this.isTaking) return;
-    // Native does nothing while there are unsent bytes that we have not seen: what follows them must not overtake them.
-    // Once is enough unless the kernel had no memory for its answers: then what is left goes with the end of the turn.
+    // Native code does nothing while there are unsent bytes that nobody here has seen, because what follows must not
+    // overtake them. One round is enough, unless the kernel had no memory for its answers; then the rest goes out at
+    // the end of the turn.
     for (let tries = 0; this.memory.hasRequests && tries < MOST_DRAINS; tries++) {
       this.takeEvents();
       this.memory.drain();
@@ -172,14 +179,15 @@ export class IoCore {
     if (!this.memory.hasRequests) this.endpoints.recycle();
   }
 
-  /** Sees bytes that came back from the outbox and that nobody has seen. */
+  /** Takes the events if unsent bytes that came back from the outbox are among them. */
   takeUnsent(): void {
     if (this.memory.block[UNSENT] !== 0) this.takeEvents();
   }
 
   /**
-   * True when the kernel has all that endpoints have taken. For a thread that winds down: lets go what is held back,
-   * and gives the kernel what lies in the outbox, since no event would tell of that. Looks at each endpoint.
+   * For a thread that winds down. True when the kernel has taken everything that endpoints have taken. It releases what
+   * endpoints hold back and gives the kernel what lies in the outbox, because no event would report that. Looks at each
+   * endpoint.
    */
   isQuiet(): boolean {
     if (this.memory === undefined) return true;
@@ -189,18 +197,21 @@ export class IoCore {
 
   // ---- Registration -------------------------------------------------------------------------------------------------
 
-  /** A token for `endpoint`, and readiness of `fd` from now on. Throws ERR_PERCORE_SYSTEM; `fd` stays the caller's. */
+  /**
+   * Gives `endpoint` a token; from now on it is told the readiness of `fd`, which stays the caller's. Throws
+   * ERR_PERCORE_SYSTEM.
+   */
   register(endpoint: Endpoint, fd: number, interest: number): void {
     this.add(endpoint, () => this.native.sources.add(this.memory.handle, fd, endpoint.token, interest), fd);
   }
 
-  /** Another interest from now on; arms a one-shot again. */
+  /** Sets another interest, and arms a one-shot again. Throws ERR_PERCORE_SYSTEM. */
   reregister(endpoint: Endpoint, fd: number, interest: number): void {
     const code = this.native.sources.modify(this.memory.handle, fd, endpoint.token, interest);
     if (code < 0) throw notWatched(this.granted, this.native.system.errorName(-code), fd);
   }
 
-  /** Reports no more readiness; the descriptor stays the caller's. */
+  /** Reports no more readiness. The descriptor stays the caller's. */
   deregister(endpoint: Endpoint, fd: number): void {
     this.native.sources.remove(this.memory.handle, fd, endpoint.token);
     this.leave(endpoint);
@@ -212,7 +223,7 @@ export class IoCore {
     this.native.descriptors.close(fd);
   }
 
-  /** Registers a stream or a listener, one of `words.ioKind`; its descriptor is closed when it is refused. */
+  /** Registers a stream or a listener, one of `words.ioKind`. If that is refused, its descriptor is closed. */
   open(endpoint: Endpoint, fd: number, kind: number): void {
     try {
       this.add(endpoint, () => this.native.sources.open(this.memory.handle, fd, endpoint.token, kind), fd);
@@ -222,26 +233,26 @@ export class IoCore {
     }
   }
 
-  /** Forgets a stream or a listener and closes its descriptor, after what was requested before. */
+  /** Forgets a stream or a listener, and closes its descriptor after everything that was requested before. */
   release(token: number, fd: number): void {
     this.endpoints.retire(token);
     this.noteGone();
     this.request(CLOSE, token, fd);
   }
 
-  /** Native receives nothing more for this stream: the descriptor is to become somebody else's, see `forget`. */
+  /** From now on native code receives nothing for this stream, whose descriptor is to be handed over: see `forget`. */
   detach(token: number): void {
     this.native.sources.detach(this.memory.handle, token);
   }
 
-  /** Forgets a stream that was detached. */
+  /** Forgets a stream that was detached. This thread no longer owns its descriptor. */
   forget(token: number, fd: number): void {
     this.endpoints.remove(token);
     this.noteGone();
     this.native.descriptors.disown(fd);
   }
 
-  /** Counts `endpoint` as open, which keeps a thread without a reactor alive, with no descriptor to watch. */
+  /** Counts `endpoint` as open although it has no descriptor to watch. This keeps a thread without a reactor alive. */
   enter(endpoint: Endpoint): void {
     this.add(endpoint, () => 0, -1);
   }
@@ -270,12 +281,12 @@ export class IoCore {
     throw notWatched(this.granted, this.native.system.errorName(-code), fd);
   }
 
-  /** Opens the thread's source: with the first endpoint, or before. Where io_uring is refused epoll stands in. */
+  /** Opens the thread's source if it is not open yet. Where io_uring is refused, epoll stands in. */
   begin(): void {
     if (this.memory !== undefined) return;
     const { memory, granted, refusal } = openSource(this.native, this.host.source, this.counters, this.host.open);
     this.granted = granted;
-    // Whoever left it to us has not been refused anything.
+    // With `auto` the choice was ours, so nothing was refused to the user.
     if (refusal !== undefined && this.asked === 'auto') {
       this.decision = `io 'auto': ${refusal}`;
       this.host.onOtherSource?.(granted, this.decision);
@@ -286,13 +297,13 @@ export class IoCore {
     this.memory = memory;
   }
 
-  /** Throws ERR_PERCORE_CLOSED if nobody would ever tell an endpoint anything. */
+  /** Throws ERR_PERCORE_CLOSED once this I/O is closed, since nothing would ever be reported to a new endpoint. */
   checkOpen(): void {
     if (!this.isOver) return;
     throw new PercoreError('ERR_PERCORE_CLOSED', 'this I/O is closed: nothing more can be opened with it');
   }
 
-  /** Closes every endpoint, also when a handler throws; the first error is thrown afterwards. */
+  /** Closes every endpoint, even if a handler throws; the first error is then thrown afterwards. */
   closeAll(): void {
     this.losses.isEnding = true;
     try {
@@ -302,12 +313,12 @@ export class IoCore {
     }
   }
 
-  /** `cells[index]` is how many endpoints are open, from now on. */
+  /** From now on `cells[index]` shows how many endpoints are open. */
   shareCount(cells: Int32Array, index: number): void {
     this.endpoints.shareCount(cells, index);
   }
 
-  /** A handler threw outside of its endpoint's step; `where` says which. */
+  /** Reports what a handler has thrown outside its endpoint's step; `where` says which handler. */
   report(error: unknown, where: string): void {
     this.host.report(error, where);
   }

@@ -1,26 +1,26 @@
 /**
- * Deadlines of a connection, against peers that keep one open and do nothing. Each connection with deadlines has one
- * timer of the wheel. When it is due it looks at what has happened and is set again for what is left, so traffic costs
- * nothing.
+ * The deadlines of a connection, against peers that keep one open and do nothing. A connection with deadlines has one
+ * timer of the wheel. When it expires, it checks what has happened since, and is set again for the rest; so traffic
+ * itself costs nothing.
  */
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { noTimer, type TimerId, type Timers } from '../timers/index.js';
 
 export interface DeadlineOptions {
-  /** Milliseconds without a byte in either direction: 1 to 2^31. */
+  /** Closes the connection after so many milliseconds without a byte in either direction: 1 to 2^31. */
   idleMs?: number;
-  /** Milliseconds from now until `headerDone()` must have been called. */
+  /** Closes it unless `headerDone()` is called within so many milliseconds from now: 1 to 2^31. */
   headerMs?: number;
-  /** Milliseconds in which the kernel must take something while bytes wait to be sent. */
+  /** Closes it when bytes wait to be sent and the kernel takes none for so many milliseconds: 1 to 2^31. */
   writeMs?: number;
 }
 
 export interface Progress {
-  /** Bytes that the kernel has taken. */
+  /** How many bytes the kernel has taken. */
   written: number;
-  /** Bytes that it should take and has not: not those that a cork holds back. */
+  /** How many bytes the kernel should take and does not take; bytes that a cork holds back do not count. */
   stuck: number;
-  /** NaN: nothing was received. */
+  /** When bytes were received last; NaN if none were. */
   lastReceivedNs: number;
 }
 
@@ -68,7 +68,7 @@ export class Deadlines {
   }
 
   private arm(now: number): void {
-    // While nothing waits, the write deadline is looked at once a period: it is met late by at most one.
+    // While nothing waits, the write deadline is checked once in its period, so it may be noticed one period late.
     const next = Math.min(this.quietSinceNs + this.idleNs, this.headerAtNs, this.stuckSinceNs + this.writeNs);
     if (next === Infinity) return;
     const delayNs = Math.max(1, Math.ceil(next - now));
@@ -81,7 +81,7 @@ export class Deadlines {
     const progress = this.host.progress();
     const { seen } = this;
     if (progress.written !== seen.written) this.quietSinceNs = now;
-    // Not when it is NaN either.
+    // False for NaN as well.
     else if (progress.lastReceivedNs > this.quietSinceNs) this.quietSinceNs = progress.lastReceivedNs;
     if (progress.stuck === 0 || progress.written !== seen.written) this.stuckSinceNs = now;
     this.seen = progress;

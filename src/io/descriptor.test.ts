@@ -15,8 +15,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   }));
 
   /**
-   * In reactor 0: state.make() gives the two ends of a stream; state.write(fd, text), state.read(fd). Descriptors of
-   * this thread, closed afterwards.
+   * Prepares reactor 0: state.make() returns the two ends of a stream, which state.write(fd, text) and state.read(fd)
+   * use. The descriptors belong to that thread and are closed afterwards.
    */
   const prepare = (): Promise<void> => inside(runtime, 0, (reactor, _argument, { state, until: become, coreOf }) => {
     const { native } = coreOf(reactor.io)!;
@@ -43,7 +43,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   describe('a registered descriptor', () => {
-    it('is told readable at each edge, and the end by READ_CLOSED', async () => {
+    it('is reported readable at each edge, and its end by READ_CLOSED', async () => {
       await prepare();
       await inside(runtime, 0, async (reactor, _argument, { state }) => {
         const [left, right] = await state['make']();
@@ -65,7 +65,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       ]);
     });
 
-    it('level-triggered is told until it is read; edge-triggered once', async () => {
+    it('is reported until it is read if it is level-triggered, and once if it is edge-triggered', async () => {
       await prepare();
       const counts = await inside(runtime, 0, async (reactor, _argument, { state, until: become, sleep, io }) => {
         const result: number[] = [];
@@ -89,7 +89,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(counts[1]).toBe(1);
     });
 
-    it('one-shot is told once until it is registered again', async () => {
+    it('is reported once if it is one-shot, until it is registered again', async () => {
       await prepare();
       const calls = await inside(runtime, 0, async (reactor, _argument, { state, until: become, sleep, io }) => {
         const [left, right] = await state['make']();
@@ -127,8 +127,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(order).toEqual(['0:1', '1:1', '0:1', '1:1', '0:1', '1:1']);
     });
 
-    it('closed by another of the same batch, with its number used again at once, is told nothing, and neither is the '
-      + 'new one', async () => {
+    it('is told nothing once another callback of the same batch has closed it, and neither is a new one with its '
+      + 'number', async () => {
       await prepare();
       const heard = await inside(runtime, 0, async (reactor, _argument, { state, sleep, coreOf }) => {
         const ends: [number, number][] = [await state['make'](), await state['make']()];
@@ -137,10 +137,10 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           said.push(`old ${i}`);
           const other = 1 - i;
           registrations[other]!.close();
-          // The other's number, for a descriptor on which nothing ever comes.
+          // A new descriptor with the other's number, on which nothing ever arrives.
           coreOf(reactor.io)!.native.descriptors.close(ends[other]![1]);
           let fresh = -1;
-          // The kernel gives the lowest number that is free: a few others may come first.
+          // The kernel gives the lowest free number, so a few others may come first.
           for (let tries = 0; tries < 100 && fresh !== ends[other]![1]; tries++) {
             fresh = coreOf(reactor.io)!.native.watches.open();
             state['fds'].push(fresh);
@@ -155,7 +155,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(heard).toEqual(['old 0', 'same number']);
     });
 
-    it('refuses what is not open, cannot be polled, or is no interest', async () => {
+    it('is refused if it is not open or cannot be polled, and so is an interest that asks for nothing', async () => {
       await prepare();
       const errors = await inside(runtime, 0, async (reactor, _argument, { state, require, io }) => {
         const [, right] = await state['make']();

@@ -1,8 +1,8 @@
 /**
- * Readiness of any descriptor that can be polled: what a library or a device gives by number. Registering neither owns
- * nor changes the descriptor: who opened it reads it, keeps it non-blocking and closes it, after `close()` here.
- * Edge-triggered by default: use it until would-block. A descriptor that is closed while it is registered tells nothing
- * any more; that is the kernel's rule.
+ * Readiness of any descriptor that can be polled, such as a library or a device gives by number. A registration neither
+ * owns nor changes the descriptor. Whoever opened it reads it, keeps it non-blocking and closes it, and does so after
+ * `close()` here. It is edge-triggered by default: use the descriptor until it would block. If a descriptor is closed
+ * while it is registered, nothing more is reported of it; that is how the kernel works.
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS, words } from '../layout.js';
@@ -10,11 +10,14 @@ import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 
-/** What is asked: bits to be added up. Without LEVEL, edge-triggered; ONESHOT: one readiness, then `reregister`. */
+/**
+ * What is asked for: bits that are added up. Without LEVEL it is edge-triggered. With ONESHOT it is reported once,
+ * until `reregister`.
+ */
 export const INTEREST: {
   readonly READABLE: 1; readonly WRITABLE: 2; readonly PRIORITY: 4; readonly LEVEL: 8; readonly ONESHOT: 16;
 } = words.interest;
-/** What is answered: bits. A hint, so keep trying until would-block. */
+/** What is reported: bits. They are a hint, so use the descriptor until it would block. */
 export const READINESS: {
   readonly READABLE: 1; readonly WRITABLE: 2; readonly READ_CLOSED: 4; readonly HANG_UP: 8; readonly ERROR: 16;
   readonly PRIORITY: 32;
@@ -22,18 +25,21 @@ export const READINESS: {
 const MOST_INTEREST = Object.values(INTEREST).reduce((all, bit) => all | bit, 0);
 
 export interface DescriptorOptions {
-  /** Bits of INTEREST. Default READABLE. */
+  /** Bits of INTEREST, among them at least one of READABLE, WRITABLE and PRIORITY. Default READABLE. */
   interest?: number;
-  /** Band in which the callback runs, 0 to 7. Default 3. */
+  /** The band in which the callback runs, 0 to 7. Default 3. */
   priority?: number;
 }
 
-/** Bits of READINESS. Answer true to be called again, with the same bits, after others of the band: a quantum's end. */
+/**
+ * Called with bits of READINESS. It may return true to be called again with the same bits, after others of its band
+ * have had their turn; so it can end a quantum.
+ */
 export type ReadinessCallback = (readiness: number) => boolean | void;
 
 /**
- * A registration that calls back with the readiness of somebody's descriptor. `io.registerDescriptor` makes it; for the
- * thread that did. It neither owns nor changes the descriptor.
+ * A registration that calls back with the readiness of somebody else's descriptor. `io.registerDescriptor` makes it;
+ * only the thread that made it may use it. It neither owns nor changes the descriptor. Nothing here blocks.
  *
  *     const registration = io.registerDescriptor(fd, { interest: INTEREST.READABLE }, () => library.readAll());
  *     registration.close();        // before the descriptor is closed
@@ -41,24 +47,24 @@ export type ReadinessCallback = (readiness: number) => boolean | void;
 export class Descriptor {
   readonly #endpoint: DescriptorEndpoint;
 
-  /** Made by `registerDescriptor`. */
+  /** Called by `registerDescriptor`. */
   constructor(endpoint: DescriptorEndpoint) {
     this.#endpoint = endpoint;
   }
 
-  /** The descriptor that was given. It stays the caller's to close. */
+  /** The descriptor. It is the caller's, who closes it. */
   get fd(): number {
     return this.#endpoint.fd;
   }
 
-  /** Its readiness is not told any more. */
+  /** True after `close`: its readiness is not reported any more. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
 
   /**
-   * Another interest from now on; arms a one-shot again. What is ready already is told once more. One system call.
-   * Throws ERR_PERCORE_SYSTEM, and ERR_PERCORE_CLOSED after `close`.
+   * Sets another interest. What is ready already is reported once more, and a one-shot is armed again. Makes one system
+   * call. Throws ERR_PERCORE_SYSTEM, ERR_PERCORE_INVALID_ARGUMENT, and ERR_PERCORE_CLOSED after `close`.
    */
   reregister(interest: number): void {
     this.#endpoint.reregister(interest);
@@ -130,7 +136,7 @@ export function registerDescriptor(
   return new Descriptor(new DescriptorEndpoint(core, fd, band, interest, callback));
 }
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT unless it is a set of INTEREST that asks for something. */
+/** Throws ERR_PERCORE_INVALID_ARGUMENT unless it is a set of INTEREST that asks for some readiness. */
 export function checkInterest(interest: number): number {
   checkInteger('interest', interest, 1, MOST_INTEREST);
   if ((interest & (INTEREST.READABLE | INTEREST.WRITABLE | INTEREST.PRIORITY)) === 0) {

@@ -28,7 +28,7 @@ describe.each(sources)('close() on %s', (source) => {
     await runtime.close({ drainMs: 0 });
   });
 
-  /** A peer that reads nothing yet, of a connection in reactor 0 that is offered so many bytes. */
+  /** A peer that reads nothing yet. Its connection in reactor 0 has been offered so many bytes. */
   async function slowPeer(bytes: number, isCorked = false): Promise<{ socket: Socket; got: () => number }> {
     const port = await inside(runtime, 0, (reactor, given: [number, boolean], { state }) => {
       const listener = reactor.io.listen({ port: 0, highWaterBytes: 2 ** 25 }, (connection) => {
@@ -69,7 +69,7 @@ describe.each(sources)('close() on %s', (source) => {
     expect(performance.now() - begun).toBeGreaterThan(290);
   });
 
-  it('lets go what a cork holds back', async () => {
+  it('releases what a cork holds back', async () => {
     const { socket, got } = await slowPeer(1000, true);
     socket.resume();
     await sleep(50);
@@ -142,7 +142,7 @@ describe.each(sources)('close() on %s', (source) => {
     expect(await within(5000, closed, 'close')).toMatchObject({ drained: false, leftBehind: [] });
   });
 
-  it('says so of a pipe whose reader leaves meanwhile', async () => {
+  it('says that it has not drained when the reader of a pipe leaves meanwhile', async () => {
     const path = join(folder, `left-${source}`);
     execFileSync('mkfifo', [path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -155,7 +155,7 @@ describe.each(sources)('close() on %s', (source) => {
     expect(await within(5000, closed, 'close')).toMatchObject({ drained: false });
   });
 
-  it.each(['io_uring', 'pool'] as const)('says so of a file on a full disk, by %s', async (backend) => {
+  it.each(['io_uring', 'pool'] as const)('says that it has not drained when a disk is full, by %s', async (backend) => {
     await inside(runtime, 0, (reactor, by: 'io_uring' | 'pool') => {
       reactor.onStop(() => {
         reactor.io.openFile('/dev/full', { flags: 'w', backend: by }).offer(new Uint8Array(7));
@@ -164,7 +164,7 @@ describe.each(sources)('close() on %s', (source) => {
     expect(await within(5000, runtime.close(), 'close')).toMatchObject({ drained: false });
   });
 
-  it('says so of a datagram for which there is no receiver', async () => {
+  it('says that it has not drained when a datagram has no receiver', async () => {
     await inside(runtime, 0, (reactor, at: string) => {
       reactor.onStop(() => {
         reactor.io.unixDatagram().send(new Uint8Array(7), 0, 7, { path: at });
@@ -191,7 +191,7 @@ describe.each(sources)('close() on %s', (source) => {
     const path = join(folder, `file-${source}-${backend}`);
     await inside(runtime, 0, (reactor, [at, by]: [string, 'io_uring' | 'pool']) => {
       const writer = reactor.io.openFile(at, { flags: 'w', backend: by, chunkBytes: 65_536, depth: 16 });
-      // Also what is offered before it is open, and a tail that fills no chunk.
+      // This covers what is offered before the file is open, and a tail that fills no chunk.
       for (let i = 0; i < 10; i++) writer.offer(new Uint8Array(100_001).fill(i));
     }, [path, backend] as [string, 'io_uring' | 'pool']);
     expect(await within(10_000, runtime.close(), 'close')).toMatchObject({ drained: true });

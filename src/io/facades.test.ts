@@ -1,4 +1,4 @@
-/** What users hold of I/O shows its own verbs alone, and nobody takes the handlers of somebody else. */
+/** The objects that users hold show only their own verbs, and nobody takes the handlers of somebody else. */
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as netConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -36,10 +36,10 @@ async function accepted(): Promise<{ connection: Connection; socket: Socket }> {
   return { connection: connections[0]!, socket };
 }
 
-/** Node's own, or what stands for it in older ones. */
+/** Node's own symbol, or its stand-in on an older Node. */
 const DISPOSE = String(Symbol.dispose);
 
-/** Every name that a program can say behind the dot, of what is its own and of its classes. */
+/** Every name that a program can write after the dot: those of the object itself and of its classes. */
 function namesOf(value: object): string[] {
   const names = new Set<string>();
   for (let at: object = value; at !== Object.prototype; at = Object.getPrototypeOf(at) as object) {
@@ -111,7 +111,7 @@ describe('what users hold has no fields, and no verbs but these', () => {
   }
 
   it('a registration', () => {
-    // A terminal, a socket or a pipe: what can be polled and nobody watches.
+    // A terminal, which can be polled and which nobody watches.
     const fd = openSync('/dev/ptmx', 'r+');
     cleanUps.push(() => closeSync(fd));
     const registration = io.registerDescriptor(fd, undefined, () => undefined);
@@ -120,7 +120,7 @@ describe('what users hold has no fields, and no verbs but these', () => {
   });
 });
 
-describe('handlers that somebody has are not taken', () => {
+describe('handlers that somebody else has are not taken', () => {
   const taken = (by: string): object =>
     expect.objectContaining({ code: 'ERR_PERCORE_CLAIM', message: expect.stringContaining(by) });
   const producer = (): Parameters<typeof linkToQueue>[1] =>
@@ -204,7 +204,7 @@ it('closed() and sync() of a file end by their time-out and their signal, and th
   expect(writer.bytesWritten).toBe(4);
 });
 
-it('onError of create is told where, also of a handler of a band and of one outside of steps', async () => {
+it('onError of create is told which handler has thrown, within a step and outside of steps', async () => {
   const { connection, socket } = await accepted();
   const { localPort } = socket;
   connection.onData(() => {

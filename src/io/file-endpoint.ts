@@ -1,12 +1,12 @@
 /**
- * What is behind readers and writers of files alike: opening in the background, what was asked and granted, closing
- * once.
+ * What is behind readers and writers of files alike: opening in the background, what was asked for and granted, and
+ * closing once.
  *
  *      opening --fs.open--> open --end, close(), error--> closing --last transfer is back--> closed (onClose)
  *
- * Opening and closing go through Node's pool, since both may wait for a disk. The number is Node's own (fs.open), so a
- * thread that dies has it closed by Node. It is given back only when nothing is in flight any more: a transfer must not
- * meet the number's next owner.
+ * Opening and closing go through Node's pool, since both may wait for a disk. The descriptor is Node's own (fs.open),
+ * so Node closes it when its thread dies. It is closed only when nothing is in flight any more, because a transfer must
+ * not reach the next owner of its number.
  */
 import { close, constants, fstatSync, open } from 'node:fs';
 import { EINVAL, EIO, EISDIR } from '../errno.js';
@@ -20,31 +20,37 @@ import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
 import { tell } from './report.js';
 
 export interface FileOptions {
-  /** 'r' reads; 'w' makes or empties the file; 'a' makes it or writes behind its end. Default 'r'. */
+  /** 'r' reads; 'w' makes or empties the file; 'a' makes it, or writes behind its end. Default 'r'. */
   flags?: 'r' | 'w' | 'a';
-  /** Past the page cache (O_DIRECT), where the file system grants it; see `status()`. Not for 'a'. Default false. */
+  /**
+   * Goes past the page cache (O_DIRECT) where the file system grants that; see `status()`. Not with 'a'. Default false.
+   */
   direct?: boolean;
-  /** Bytes of one transfer: a multiple of 4,096 up to 2^24. Default 128 KiB. */
+  /** Bytes in one transfer: a multiple of 4,096 up to 2^24. Default 128 KiB. */
   chunkBytes?: number;
-  /** Transfers in flight, 1 to 16. Default 4; `depth * chunkBytes` is what an open file costs in memory. */
+  /**
+   * Transfers in flight: 1 to 16, and at least 2 for writing with `direct`. Default 4. An open file costs
+   * `depth * chunkBytes` of memory.
+   */
   depth?: number;
-  /** Band in which its handlers run, 0 to 7. Default 3. */
+  /** The band in which its handlers run, 0 to 7. Default 3. */
   priority?: number;
-  /** Default 'io_uring', which falls back on Node's pool when it is refused. */
+  /** Who moves the bytes. Default 'io_uring'; where that is refused, Node's pool stands in. */
   backend?: FileBackend;
 }
 
 export interface FileStatus {
+  /** What was asked for in the options. */
   readonly asked: { readonly backend: FileBackend; readonly direct: boolean };
-  /** What is in force now. Until the file is open, what is hoped for. */
+  /** What is in force now. Until the file is open, it is what is hoped for. */
   readonly granted: { readonly backend: FileBackend; readonly direct: boolean };
-  /** Why not, one line each: "io_uring_setup: EPERM", "O_DIRECT: EINVAL". */
+  /** Why the two differ: one line for each reason, such as "io_uring_setup: EPERM" or "O_DIRECT: EINVAL". */
   readonly refusals: readonly string[];
 }
 
 export type FileSettings = Required<FileOptions> & { readonly path: string };
 
-/** Addresses, positions and lengths are multiples of this under O_DIRECT. Devices ask for 512 to 4,096. */
+/** With O_DIRECT, addresses, positions and lengths must be multiples of this. Devices ask for 512 to 4,096. */
 export const DIRECT_BORDER = 4096;
 
 export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Claimable {
@@ -57,20 +63,20 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   handlersClaimed = 0;
   claimedBy = '';
   closeHandler: ((error: PercoreError | undefined) => void) | undefined;
-  /** From `close`, the end or an error on; the descriptor is given back a little later. */
+  /** True from `close`, the end, or an error on. The descriptor is closed a little later. */
   isClosed = false;
   readonly band: number;
   readonly path: string;
   readonly chunkBytes: number;
   buffer: Uint8Array = new Uint8Array(0);
   protected depth: number;
-  /** Where slot 0 begins in `buffer`: the first address that O_DIRECT accepts. */
+  /** Where slot 0 begins in `buffer`: at the first address that O_DIRECT accepts. */
   protected firstByte = 0;
   protected inFlight = 0;
   protected isDirect: boolean;
-  /** Of each slot: its transfer began under O_DIRECT, so that EINVAL may mean just that. */
+  /** For each slot: its transfer began with O_DIRECT, so that EINVAL may mean just that. */
   protected readonly wasDirect: boolean[] = [];
-  /** False for a device or a pipe: it has no positions, so transfers go one by one. */
+  /** False for a device or a pipe, which has no positions; its transfers therefore go one by one. */
   protected hasPositions = true;
   private readonly refusals: string[] = [];
   private number = -1;
@@ -79,8 +85,8 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   private readonly closing = new Waiters<true>('the file was not closed');
 
   /**
-   * `transfers` moves its bytes; `pool` stands in where that has no room. `refusal` says why `transfers` is not what
-   * was asked for.
+   * `transfers` moves its bytes; `pool` stands in if that has no room. `refusal` says why `transfers` is not what was
+   * asked for.
    */
   constructor(
     protected readonly core: IoCore, private readonly settings: FileSettings, private transfers: Transfers,
@@ -94,14 +100,14 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     this.isDirect = settings.direct;
     if (refusal !== undefined) this.refusals.push(refusal);
     if (this.isDirect && settings.flags === 'a') this.noDirect('O_DIRECT: not for a file that is appended to');
-    // Where nobody tells where a buffer lies, none can be given that O_DIRECT would accept.
+    // Where nothing tells at which address a buffer lies, O_DIRECT cannot be given one that it accepts.
     if (this.isDirect && toBorder(core, new Uint8Array(1)) < 0) this.noDirect('O_DIRECT: ENOSYS');
     core.enter(this);
     this.open();
   }
 
   onReadiness(): void {
-    // A file has none: it is always ready.
+    // Readiness means nothing to a file, which is always ready.
   }
 
   status(): FileStatus {
@@ -127,20 +133,20 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   }
 
   abstract run(): boolean;
-  /** The descriptor is there; `sizeBytes` is what the file had when it was opened. */
+  /** The file is open. `sizeBytes` is the size that it had at that time. */
   protected abstract whenOpen(sizeBytes: number): void;
   protected abstract whenClosed(): void;
-  /** Bytes that were taken and are lost, about which nobody who waited was told. */
+  /** How many bytes were taken and are lost without anybody having been told. */
   protected lostBytes(): number {
     return 0;
   }
   protected abstract whenComplete(slot: number, result: number): void;
-  /** The same of a file that was closed meanwhile. */
+  /** The same for a file that was closed in the meantime. */
   protected whenLate(_slot: number, _result: number): void {
     // What is read then is dropped.
   }
 
-  /** Called by who transfers. */
+  /** Called by whoever transfers, once for each transfer. */
   complete(slot: number, result: number): void {
     this.inFlight--;
     if (!this.isClosed) return this.whenComplete(slot, result);
@@ -159,7 +165,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     this.transfers.submit();
   }
 
-  /** From now on through the page cache. */
+  /** From now on the file goes through the page cache. */
   protected noDirect(why: string): void {
     if (!this.isDirect) return;
     if (this.fd >= 0) this.core.native.files.clearDirect(this.fd);
@@ -200,12 +206,13 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
   }
 
   private begin(): void {
-    // No disk is waited for: what open has found is in memory.
+    // This waits for no disk: what `open` has found is in memory.
     const stat = fstatSync(this.fd);
     if (stat.isDirectory()) return this.fail(EISDIR, 'read');
     this.hasPositions = (stat.isFile() || stat.isBlockDevice()) && this.settings.flags !== 'a';
-    // A file of /proc says that it is empty, and is made while it is read: from its beginning anew for each place that
-    // is not where the last read stopped. So it is read piece after piece, as what has no positions is.
+    // A file of /proc says that it is empty, and its contents are made while it is read: once more from the beginning
+    // for each place that is not where the last read stopped. So it is read piece by piece, like a file without
+    // positions.
     const isMadeOnRead = stat.isFile() && stat.size === 0;
     if ((!this.hasPositions || isMadeOnRead) && this.settings.flags === 'r') this.depth = 1;
     if (this.isDirect && !stat.isFile() && !stat.isBlockDevice()) this.noDirect('O_DIRECT: not a file');
@@ -221,7 +228,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     this.core.schedule(this);
   }
 
-  /** Once, when it is closed and nothing is in flight. */
+  /** Gives everything back, once it is closed and nothing is in flight. */
   protected giveBack(): void {
     if (this.inFlight !== 0 || this.isGone) return;
     this.isGone = true;
@@ -230,7 +237,7 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     this.buffer = new Uint8Array(0);
     if (this.fd < 0) return this.tellGone();
     close(this.fd, (error) => {
-      // Here a file system may tell at last that it could not keep what it had taken.
+      // Only here may a file system tell that it could not keep what it had taken.
       if (error !== null && this.settings.flags !== 'r') {
         const errno = error.code ?? 'EIO';
         const details = { errno, syscall: 'close' };
@@ -243,17 +250,17 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
 
   private tellGone(): void {
     this.onGone(this);
-    // Nobody asks any more, and what was taken with OK would be lost silently.
+    // Nobody will ask any more, so bytes that were taken with OK would be lost silently.
     const isTold = this.closeHandler !== undefined || this.closing.count > 0;
     const lost = this.error === undefined || isTold ? 0 : this.lostBytes();
     if (lost > 0) this.core.report(this.error, `file ${this.path}, which lost ${lost} bytes`);
     this.closing.settle(true);
-    // From a call-back of Node's, where what it throws would end the process.
+    // This runs in a callback of Node's, where an error that is thrown would end the process.
     tell(this.core, this.closeHandler, this.error, 'handler onClose of a file');
   }
 }
 
-/** Bytes to the first address that O_DIRECT accepts, or -errno where that is not known. */
+/** How many bytes lie before the first address that O_DIRECT accepts, or -errno where that is not known. */
 function toBorder(core: IoCore, bytes: Uint8Array): number {
   return core.native.files.bytesToBorder(bytes, DIRECT_BORDER);
 }

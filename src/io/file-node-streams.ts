@@ -1,6 +1,6 @@
 /**
- * Files as streams of Node's own, for `pipeline`, `zlib` and whatever else takes one. A Readable costs a copy a chunk,
- * since Node's streams keep what they are given.
+ * Files as Node streams, for `pipeline`, `zlib` and whatever else takes one. A Readable costs a copy of each chunk,
+ * since Node streams keep what they are given.
  */
 import { Readable, Writable } from 'node:stream';
 import { PercoreError } from '../errors.js';
@@ -8,7 +8,7 @@ import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import type { ReadingFile } from './file-reading.js';
 import type { WritingFile } from './file-writing.js';
 
-/** Sets the handlers of the file, which are claimed. Destroying the stream closes the file. */
+/** Sets the handlers of the file, which have been claimed. Destroying the stream closes the file. */
 export function readableOf(file: ReadingFile): Readable {
   const stream = new Readable({
     highWaterMark: file.chunkBytes,
@@ -29,7 +29,7 @@ export function readableOf(file: ReadingFile): Readable {
   return stream;
 }
 
-/** Destroying the stream closes the file at once; 'finish' comes after the descriptor is closed. */
+/** Destroying the stream closes the file at once. 'finish' is emitted after the descriptor is closed. */
 export function writableOf(file: WritingFile): Writable {
   return new Writable({
     highWaterMark: file.chunkBytes,

@@ -29,7 +29,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
       writeFileSync(at('status'), 'x');
       const { status } = await readAll(at('status'), { backend });
       expect(status.asked).toEqual({ backend, direct: false });
-      // Where io_uring is refused the reason stands here, and the pool beside it.
+      // Where io_uring is refused, the status says why and names the pool.
       if (status.granted.backend === backend) expect(status.refusals).toEqual([]);
       else
         expect(status).toMatchObject({
@@ -196,7 +196,7 @@ for (const backend of ['io_uring', 'pool'] as const) {
   });
 }
 
-it('a handler that throws is reported and loses its own chunk alone', async () => {
+it('a handler that throws is reported, and only its own chunk is lost', async () => {
   const sent = randomBytes(10 * 4096);
   writeFileSync(at('throws'), sent);
   const got = await inside(runtime, 0, (reactor, path: string) => new Promise<Uint8Array>((resolve) => {
@@ -212,7 +212,7 @@ it('a handler that throws is reported and loses its own chunk alone', async () =
   expect(errors.splice(0)).toEqual(['a step of band 3: on purpose']);
 });
 
-it('more files than the ring has room for go to the pool, and say so', async () => {
+it('files for which the ring has no room go to the pool, and say so', async () => {
   writeFileSync(at('many'), 'many');
   const backends = await inside(
     runtime,

@@ -1,17 +1,17 @@
 /**
- * What is behind a `FileReader`: a file as a stream of chunks, several in flight ahead of the reader, delivered in
- * order and without a copy.
+ * What is behind a `FileReader`: a file as a stream of chunks. Several are in flight ahead of the reader; they are
+ * delivered in order and without a copy.
  *
  *      chunk     0        1        2        3        4 …            depth 4
  *              [held]  [whole]  [short]  [under way]
  *                 ^       ^        └ asked for again from where it stopped, before 3 is delivered
  *            release   deliver
  *
- * Chunk n lies at n * chunkBytes, and is delivered when it is whole or the file ends in it: so an order of completions,
- * or reads that are cut short, cannot be seen. The end is a read of 0 bytes, never the size that the file had: a file
- * that grows is read on, files of /proc have no size at all. A file that ends before the size it had when it was opened
- * was truncated: an error. Those of sysfs say 4,096 bytes whatever they hold; they still say so at their end, and have
- * nothing behind it.
+ * Chunk n lies at n * chunkBytes. It is delivered when it is whole, or when the file ends in it; so neither the order
+ * of completions nor a read that is cut short can be seen. The end is a read of 0 bytes and never the size that the
+ * file had, since a file that grows is read on, and files of /proc have no size at all. A file that ends before the
+ * size which it had when it was opened was truncated, and that is an error. Files of sysfs are the exception: they give
+ * their size as 4,096 bytes whatever they hold, still do so at their end, and have nothing behind it.
  */
 import { fstatSync, readSync } from 'node:fs';
 import { EAGAIN, EBUSY, EINTR, EINVAL } from '../errno.js';
@@ -20,12 +20,12 @@ import { claimHandlers, ON_DATA } from './claims.js';
 import { DIRECT_BORDER, FileEndpoint } from './file-endpoint.js';
 import { MAX_DEPTH } from './file-transfers.js';
 
-/** `length` bytes of `bytes` from `offset` on. */
+/** Called with `length` bytes of `bytes` from `offset` on. */
 export type ChunkHandler = (bytes: Uint8Array, offset: number, length: number) => void;
 
 const FREE = 0;
 const UNDER_WAY = 1;
-/** A part is there; the rest is to be asked for. */
+/** A part has been read; the rest is still to be asked for. */
 const SHORT = 2;
 const WHOLE = 3;
 
@@ -37,16 +37,16 @@ export class ReadingFile extends FileEndpoint {
   private readonly states: number[] = new Array<number>(MAX_DEPTH).fill(FREE);
   private readonly filled: number[] = new Array<number>(MAX_DEPTH).fill(0);
   private readonly errors: number[] = new Array<number>(MAX_DEPTH).fill(0);
-  /** The file ends in, or before, this slot's chunk. */
+  /** The file ends in this slot's chunk, or before it. */
   private readonly isLast: boolean[] = new Array<boolean>(MAX_DEPTH).fill(false);
   private nextIssue = 0;
   private nextDeliver = 0;
   private nextRelease = 0;
   private hasEnded = false;
-  /** A chunk is the last: none after it need be asked for. */
+  /** A chunk is the last one, so none after it need be asked for. */
   private isEndSeen = false;
   private sizeBytes = 0;
-  /** The next chunk's waiter, of a loop over the file. */
+  /** Wakes a loop over the file that waits for the next chunk. */
   private wakeLoop: (() => void) | undefined;
 
   setHandler(handler: ChunkHandler): void {
@@ -65,7 +65,8 @@ export class ReadingFile extends FileEndpoint {
   }
 
   /**
-   * Chunks as views of the file's own memory, for one loop: see `FileReader`. Throws ERR_PERCORE_CLAIM at the first.
+   * Chunks as views of the file's own memory, for one loop: see `FileReader`. The first step may throw
+   * ERR_PERCORE_CLAIM.
    */
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
     claimHandlers(this, ON_DATA, 'a loop');
@@ -96,7 +97,7 @@ export class ReadingFile extends FileEndpoint {
 
   run(): boolean {
     if (this.fd < 0 || this.isClosed) return false;
-    // Behind what a handler that threw was given, as well.
+    // Also gives back what a handler was given that threw.
     if (!this.isPaused) this.nextRelease = this.nextDeliver;
     if (this.canDeliver()) this.deliver();
     if (this.isClosed) return false;
@@ -118,7 +119,7 @@ export class ReadingFile extends FileEndpoint {
     if (result === 0) this.isEndSeen = true;
     if (result > 0) {
       this.filled[slot]! += result;
-      // Under O_DIRECT the file ends where a read ends off the border, and could not be asked from there.
+      // With O_DIRECT a read ends off the border only where the file ends, and none can begin there.
       if (this.isDirect && result % DIRECT_BORDER !== 0) this.isLast[slot] = true;
       const isWhole = this.filled[slot] === this.chunkBytes || this.isLast[slot] || !this.hasPositions;
       this.states[slot] = isWhole ? WHOLE : SHORT;
@@ -128,7 +129,7 @@ export class ReadingFile extends FileEndpoint {
     } else if (result === -EINTR || result === -EAGAIN || result === -EBUSY) {
       this.states[slot] = SHORT;
     } else if (result === -EINVAL && this.wasDirect[slot]) {
-      // Granted at open and refused now, as some file systems do.
+      // Granted when the file was opened, and refused now, as some file systems do.
       this.noDirect('O_DIRECT: EINVAL');
       this.states[slot] = SHORT;
     } else {
@@ -174,7 +175,7 @@ export class ReadingFile extends FileEndpoint {
     if (this.errors[slot] !== 0 && length === 0) return this.fail(this.errors[slot]!, 'read');
     if (length === 0) return this.finish();
     if (this.errors[slot] !== 0 || this.isLast[slot]) {
-      // What came before is delivered first; the next step tells the rest.
+      // What came before is delivered first. The next step reports the rest.
       this.filled[slot] = 0;
     } else {
       this.nextDeliver++;
@@ -198,8 +199,8 @@ export class ReadingFile extends FileEndpoint {
   }
 
   /**
-   * It has ended before its size. It is not truncated when its size is still the same, and nothing is where it says
-   * that there is more.
+   * The file has ended before its size. It is not truncated if its size is still the same and nothing lies where it
+   * says that there is more.
    */
   private isTruncated(): boolean {
     try {

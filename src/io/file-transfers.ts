@@ -1,12 +1,12 @@
 /**
- * Who moves a file's bytes: the kernel by io_uring, or Node's pool of threads. Files do not know which.
+ * Who moves the bytes of a file: the kernel by io_uring, or Node's pool of threads. Files do not know which.
  *
  *      file ──transfer, transfer, …, submit──> backend ──complete(slot, bytes or -errno)──> file
  *
- * On io_uring there is one ring a thread for all files. What lies in the page cache is copied inside `submit`, in this
- * thread, and is complete when it returns: no other thread is asked, which is where the gain over fs streams comes
- * from. What must come from a disk makes the ring's descriptor readable later. Where io_uring is refused (by a
- * container's filter, by a sysctl, for want of descriptors) the pool stands in, and the file's status says why.
+ * With io_uring a thread has one ring for all its files. What lies in the page cache is copied within `submit`, in this
+ * thread, and is complete when it returns. No other thread is involved, which is what makes it faster than fs streams.
+ * For what must come from a disk, the ring's descriptor becomes readable later. Where io_uring is refused (by the
+ * filter of a container, by a sysctl, for want of descriptors), the pool stands in, and the file's status says why.
  */
 import { read, write } from 'node:fs';
 import { ECANCELED, EIO, EMFILE } from '../errno.js';
@@ -19,30 +19,30 @@ export type FileBackend = 'io_uring' | 'pool';
 /** What a backend knows of a file. */
 export interface Transferring {
   readonly fd: number;
-  /** All slots in one piece. */
+  /** The memory of all slots, in one piece. */
   readonly buffer: Uint8Array;
-  /** One call a transfer: bytes moved, 0 at the end, or -errno. */
+  /** Called once for each transfer, with the bytes moved, 0 at the end, or -errno. */
   complete(slot: number, result: number): void;
 }
 
 export interface Transfers {
   readonly backend: FileBackend;
-  /** Before the first transfer of a file; its number for the calls below, or -errno when there are too many. */
+  /** To be called before the first transfer of a file. Returns its number for the calls below, or -errno. */
   hold(file: Transferring): number;
-  /** After its last completion. */
+  /** To be called after the last completion of a file. */
   release(file: number): void;
-  /** Slots are 0 to 15. Position -1: the file's own. */
+  /** Slots are 0 to 15. Position -1 means the file's own position. */
   transfer(file: number, slot: number, isWrite: boolean, offset: number, length: number, position: number): void;
-  /** Begins what was transferred since the last time. */
+  /** Begins everything that was transferred since the last call. */
   submit(): void;
 }
 
-/** Slots of one file at most. */
+/** Most slots of one file. */
 export const MAX_DEPTH = 16;
-/** FileRing::kInFlight over it. */
+/** FileRing::kInFlight divided by the slots of a file. */
 const MAX_RING_FILES = 1024 / MAX_DEPTH;
 const REAP_PAIRS = 64;
-/** The kernel had no memory for a submission: again after this. */
+/** If the kernel had no memory for a submission, it is tried again after this time. */
 const RETRY_NS = 1_000_000;
 
 export class PoolTransfers implements Transfers {
@@ -81,11 +81,11 @@ export class RingTransfers implements Transfers, Endpoint {
   token = -1;
   private readonly files: (Transferring | undefined)[] = [];
   private readonly buffers: number[] = [];
-  /** Of each file: transfers under way. */
+  /** For each file: how many transfers are under way. */
   private readonly pending: number[] = [];
   private readonly free: number[] = [];
   private readonly pairs = new Int32Array(REAP_PAIRS * 2);
-  /** Files that are open on it. */
+  /** How many files are open on the ring. */
   private held = 0;
   private isRetrying = false;
   private isClosed = false;
@@ -110,7 +110,7 @@ export class RingTransfers implements Transfers, Endpoint {
     try {
       if (this.held === 0) this.core.register(this, this.ring, words.interest.READABLE);
     } catch {
-      // No room to watch it: the pool does without.
+      // The ring cannot be watched. The pool does not need that.
       this.core.native.files.releaseBuffer(this.ring, buffer);
       this.free.push(number);
       return -EMFILE;
@@ -127,7 +127,7 @@ export class RingTransfers implements Transfers, Endpoint {
     this.core.native.files.releaseBuffer(this.ring, this.buffers[number]!);
     this.files[number] = undefined;
     this.free.push(number);
-    // A ring without files must not count as an open endpoint: it would keep a thread alive.
+    // A ring without files must not count as an open endpoint, or it would keep a thread alive.
     if (--this.held === 0) this.core.deregister(this, this.ring);
   }
 
@@ -137,7 +137,7 @@ export class RingTransfers implements Transfers, Endpoint {
     const id = number * MAX_DEPTH + slot;
     const { files } = this.core.native;
     const refused = files.push(this.ring, isWrite, file.fd, this.buffers[number]!, offset, length, position, id);
-    // Not taken, so no completion will come: this is the one.
+    // The ring has not taken it, so no completion will come: this takes its place.
     if (refused < 0) this.done(number, slot, refused);
   }
 
@@ -145,7 +145,7 @@ export class RingTransfers implements Transfers, Endpoint {
     const refused = this.core.native.files.submit(this.ring);
     this.reap();
     if (refused === 0 || this.isRetrying) return;
-    // It stays queued; nothing would ask again by itself.
+    // The transfers stay queued, and nothing would submit them again by itself.
     this.isRetrying = true;
     this.core.timers.after({ delayNs: RETRY_NS }, () => {
       this.isRetrying = false;
@@ -157,7 +157,7 @@ export class RingTransfers implements Transfers, Endpoint {
     this.reap();
   }
 
-  /** Nothing is in flight afterwards; what was is reported as cancelled. */
+  /** Afterwards nothing is in flight. What was is reported as cancelled. */
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;

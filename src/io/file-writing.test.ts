@@ -1,4 +1,4 @@
-/** Files that are written, by io_uring and by the pool of Node, and what becomes of them at a sudden end. */
+/** Files that are written, by io_uring and by Node's pool, and what becomes of them when they end suddenly. */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';

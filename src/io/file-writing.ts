@@ -1,17 +1,17 @@
 /**
- * What is behind a `FileWriter`: a file that is written in order through a few chunks of memory, several under way at a
- * time.
+ * What is behind a `FileWriter`: a file that is written in order through a few chunks of memory, several of which are
+ * under way at a time.
  *
  *      offer ──copy──> [filling]   [under way]  [under way]  [written]
  *                         └ sealed when full, when nothing is under way, or when somebody waits for it
  *
- * So a stream of large offers goes out in whole chunks, and a lonely small one at the next step. `offer` refuses when
- * no memory is free; nothing is ever taken and then dropped without an error: what closes the file is told by
- * `flushed`, `sync`, `closed` and `onClose`, and `bytesWritten` counts the bytes from the beginning that the kernel has
- * without a gap.
+ * So a stream of large offers goes out in whole chunks, and a lonely small offer goes out in the next step. `offer`
+ * refuses when no memory is free. Nothing is ever taken and then dropped without an error: `flushed`, `sync`, `closed`
+ * and `onClose` tell what has closed the file, and `bytesWritten` counts the bytes from the first one on that the
+ * kernel has without a gap.
  *
- * O_DIRECT writes whole blocks alone. What does not end on a border, which is the tail at the end or before a
- * `flushed`, is written through the page cache, and so is all that follows it; `status()` says so.
+ * O_DIRECT writes only whole blocks. What does not end on a border, which is the tail at the end or before a `flushed`,
+ * is written through the page cache, and so is everything that follows it; `status()` says so.
  */
 import { fdatasync } from 'node:fs';
 import { copyOf, lengthOf, partOf } from '../byte-views.js';
@@ -27,33 +27,33 @@ import { createPendingWaiters, NOT_FLUSHED, whenAtMost } from './waiters.js';
 
 
 export class WritingFile extends FileEndpoint implements Refuser {
-  /** Bytes that the kernel has, from the beginning on without a gap. */
+  /** How many bytes the kernel has, from the first one on without a gap. */
   bytesWritten = 0;
-  /** Chunks by number; chunk n lies in slot n % depth. Released, under way, sealed, then the one that is filled. */
+  /** Numbers of chunks; chunk n lies in slot n % depth. In order: released, under way, sealed, the one being filled. */
   private nextRelease = 0;
   private nextIssue = 0;
   private nextFill = 0;
-  /** Of each slot: bytes put in, bytes the kernel took, where they belong. */
+  /** For each slot: how many bytes were put in, how many the kernel took, and where they belong. */
   private readonly lengths: number[] = new Array<number>(MAX_DEPTH).fill(0);
   private readonly written: number[] = new Array<number>(MAX_DEPTH).fill(0);
   private readonly positions: number[] = new Array<number>(MAX_DEPTH).fill(0);
-  /** Slots to be transferred again: cut short, or interrupted. */
+  /** Slots that must be transferred again, because they were cut short or interrupted. */
   private again: number[] = [];
   private sealedBytes = 0;
-  /** By `offer`. */
+  /** Bytes that `offer` has taken. */
   private bytesTaken = 0;
   private refusedBytes = 0;
-  /** Something came back: look again. What comes back within `submit` finds this file marked as ready still. */
+  /** Something has come back, so look again. If it comes back within `submit`, this file still counts as ready. */
   private mustLook = false;
   private isEnding = false;
   /** Those who wait until a number of bytes is written. */
   private readonly flushing = new Waiters<number>(NOT_FLUSHED);
-  /** Those who wait until no more than an amount of the memory is used. */
+  /** Those who wait until at most a given amount of the memory is used. */
   private readonly waiters = createPendingWaiters();
-  /** The thread winds down: nothing waits for more any longer. */
+  /** The thread winds down, so no chunk waits for more bytes. */
   private isPushed = false;
   private readonly mostUsed: number = this.depth * this.chunkBytes;
-  /** Somebody who waited has got the error that has closed it. */
+  /** Somebody who waited was given the error that has closed the file. */
   private hasToldOfLoss = false;
   private early: Uint8Array[] = [];
   readonly mostOffer: number = (this.status().asked.direct ? this.depth - 1 : this.depth) * this.chunkBytes;
@@ -63,11 +63,11 @@ export class WritingFile extends FileEndpoint implements Refuser {
     return this.bytesTaken - this.bytesWritten;
   }
 
-  /** See `FileWriter.offer`; what is offered was checked. */
+  /** See `FileWriter.offer`, which has checked the arguments. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     if (this.isClosed || this.isEnding) return CLOSED;
     if (length > this.mostOffer) return TOO_LARGE;
-    // Of what was transferred to another thread nothing can be copied, not even nothing.
+    // Bytes that were transferred to another thread have no memory: not even zero of them can be copied.
     if (length === 0) return OK;
     if (length > this.freeBytes()) {
       this.refusedBytes = length;
@@ -117,7 +117,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
     return true;
   }
 
-  /** See `FileWriter.sync`. Who gives up waiting does not end the work. */
+  /** See `FileWriter.sync`. If a caller gives up waiting, the work goes on. */
   sync(given?: WaitOptions): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = limitWait(checkWaitOptions(given), 'not everything was on the disk', reject);
@@ -132,7 +132,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
     const errno = await new Promise<number>((resolve) => {
       fdatasync(this.fd, (error) => resolve(error === null ? 0 : -(error.errno ?? -EIO)));
     });
-    // A device has nothing to sync.
+    // EINVAL: a device, which has nothing to sync.
     if (errno !== 0 && errno !== -EINVAL && !this.isClosed) this.fail(errno, 'fdatasync');
     this.settle();
     if (this.error !== undefined) throw this.error;
@@ -149,11 +149,11 @@ export class WritingFile extends FileEndpoint implements Refuser {
     this.mustLook = false;
     for (const slot of this.again.splice(0)) this.write(slot);
     this.seal();
-    // What appends has no positions: the next may begin only when the last is done.
+    // A file that is appended to has no positions, so the next transfer may begin only when the last one is done.
     for (; this.nextIssue < this.nextFill && (this.hasPositions || this.inFlight === 0); this.nextIssue++) {
       const slot = this.nextIssue % this.depth;
       if (this.isDirect && this.lengths[slot]! % DIRECT_BORDER !== 0) {
-        // The switch concerns the descriptor, so those under way come back first.
+        // The switch concerns the whole descriptor, so everything under way must come back first.
         if (this.inFlight !== 0) break;
         this.noDirect('O_DIRECT: a tail off the border');
       }
@@ -185,7 +185,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
       return void this.again.push(slot);
     }
     if (result < 0) return this.fail(-result, 'write');
-    // No file system answers so; asking again could go on for ever.
+    // No file system answers 0, and asking again could go on for ever.
     if (result === 0) return this.fail(EIO, 'write');
     this.written[slot]! += result;
     if (this.written[slot]! < this.lengths[slot]!) {
@@ -202,7 +202,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
     this.tellWaiters();
   }
 
-  /** It was under way when the file was closed, and the kernel has it all the same. */
+  /** The chunk was under way when the file was closed, and the kernel has taken it all the same. */
   protected override whenLate(slot: number, result: number): void {
     if (result > 0) this.written[slot]! += result;
   }
@@ -211,7 +211,9 @@ export class WritingFile extends FileEndpoint implements Refuser {
     return this.hasToldOfLoss ? 0 : this.missingBytes();
   }
 
-  /** What was taken and the kernel does not have: less than what is pending where it has something behind a gap. */
+  /**
+   * What was taken and the kernel does not have. It is less than what is pending if the kernel has bytes behind a gap.
+   */
   private missingBytes(): number {
     return this.written.reduce((missing, bytes) => missing - bytes, this.pendingBytes);
   }
@@ -243,13 +245,13 @@ export class WritingFile extends FileEndpoint implements Refuser {
     }
   }
 
-  /** Seals the chunk that is being filled, if it must not wait for more. */
+  /** Seals the chunk that is being filled, unless it should wait for more. */
   private seal(): void {
     if (this.nextFill - this.nextRelease === this.depth) return;
     const length = this.lengths[this.nextFill % this.depth]!;
     if (length === 0) return;
     const isWanted = this.isEnding || this.isPushed || this.flushing.count !== 0;
-    // Direct: whole blocks alone as long as nobody insists.
+    // With O_DIRECT only whole blocks are written as long as nobody insists.
     const isIdle = this.inFlight === 0 && this.nextIssue === this.nextFill;
     if (isWanted || (isIdle && (!this.isDirect || length % DIRECT_BORDER === 0))) this.sealFilling();
   }
@@ -286,7 +288,7 @@ export class WritingFile extends FileEndpoint implements Refuser {
     this.waiters.settle(this.usedBytes);
   }
 
-  /** Of the memory for what waits; 0 once nobody has to wait for any. */
+  /** How much of the memory is used; 0 once nobody has to wait for it any more. */
   private get usedBytes(): number {
     return this.isClosed ? 0 : this.mostUsed - this.freeBytes();
   }

@@ -1,4 +1,4 @@
-/** What files refuse, and how long an open one keeps its thread alive. */
+/** What files refuse, and how long an open file keeps its thread alive. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
@@ -75,7 +75,8 @@ it('without a reactor, an open file keeps the thread alive, and one that is clos
       console.log(bytes, writer.bytesWritten, io.status().endpoints);
     }
   `;
-  // Ends by itself, though nobody closes what create() made; 13 would be an await that nothing was left to settle.
+  // It ends by itself, although nobody closes what create() has made. Exit code 13 would mean an await that never
+  // settles.
   const out = execFileSync(process.execPath, ['--input-type=module', '-e', script, at('alone'), at('alone-copy')], {
     encoding: 'utf8', timeout: 10_000,
   });

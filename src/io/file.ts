@@ -1,4 +1,4 @@
-/** What readers and writers of files show users alike. How it works is in file-endpoint.ts. */
+/** What readers and writers of files have in common for users. How it works is in file-endpoint.ts. */
 import { checkFunction, type PercoreError } from '../errors.js';
 import type { WaitOptions } from '../waiting.js';
 import { noteHandler, ON_CLOSE } from './claims.js';
@@ -6,7 +6,10 @@ import type { FileEndpoint, FileOptions, FileStatus } from './file-endpoint.js';
 
 export type { FileOptions, FileStatus };
 
-/** A file that `io.openFile` has opened, or opens just now; for the thread that did. See `FileReader`, `FileWriter`. */
+/**
+ * A file that `io.openFile` has opened, or is just opening. Only the thread that opened it may use it. See `FileReader`
+ * and `FileWriter`.
+ */
 export abstract class OpenFile {
   readonly #endpoint: FileEndpoint;
 
@@ -14,7 +17,7 @@ export abstract class OpenFile {
     this.#endpoint = endpoint;
   }
 
-  /** As it was given. */
+  /** The path as it was given. */
   get path(): string {
     return this.#endpoint.path;
   }
@@ -24,12 +27,12 @@ export abstract class OpenFile {
     return this.#endpoint.fd;
   }
 
-  /** Bytes of one transfer, as the options said. */
+  /** Bytes in one transfer, as given in the options. */
   get chunkBytes(): number {
     return this.#endpoint.chunkBytes;
   }
 
-  /** True from `close`, the end or an error on; the descriptor is given back a little later, see `onClose`. */
+  /** True from `close`, the end, or an error on. The descriptor is closed a little later: see `onClose`. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
@@ -39,12 +42,14 @@ export abstract class OpenFile {
     return this.#endpoint.error;
   }
 
-  /** What was asked for, what is granted, and why not. Allocates. */
+  /** What was asked for, what is granted, and why the two differ. Allocates. */
   status(): FileStatus {
     return this.#endpoint.status();
   }
 
-  /** Called once, after the descriptor is closed; with the error, if one closed it. */
+  /**
+   * Sets the handler that is called once, after the descriptor is closed; with the error, if an error has closed it.
+   */
   onClose(handler: (error: PercoreError | undefined) => void): this {
     checkFunction('handler', handler);
     noteHandler(this.#endpoint, ON_CLOSE);
@@ -53,14 +58,14 @@ export abstract class OpenFile {
   }
 
   /**
-   * Resolves after the descriptor is closed; rejects with the error that closed it, and with ERR_PERCORE_TIMEOUT or the
-   * signal's reason if `options` says so.
+   * Resolves after the descriptor is closed. Rejects with the error that closed the file, with ERR_PERCORE_TIMEOUT
+   * after `timeoutMs`, or with the reason of `signal`, if `options` has one.
    */
   closed(options?: WaitOptions): Promise<void> {
     return this.#endpoint.closed(options);
   }
 
-  /** Ends at once; what is in flight is waited for and dropped. */
+  /** Closes the file at once. What is in flight is waited for and dropped; what only waits is lost. */
   close(): void {
     this.#endpoint.close();
   }

@@ -1,6 +1,6 @@
 /**
- * Bytes that are given are copied by the call, as they are in memory: whatever their class says of them, and whatever
- * becomes of them afterwards.
+ * Calls copy the bytes that they are given as they are in memory, whatever the class of the array says about them and
+ * whatever happens to them afterwards.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -13,13 +13,13 @@ import { OK } from '../queues/index.js';
 import { sources } from './fixtures/sources.js';
 import { create, LineReader, type LocalIo } from './index.js';
 
-/** A subclass as people write them: its parts are made by its own constructor, which expects something else. */
+/** A subclass as people write it: its parts are made by its own constructor, which expects other arguments. */
 class Packet extends Uint8Array<ArrayBuffer> {
   constructor(text: string | number) {
     super((typeof text === 'string' ? Buffer.from(text) : 7) as never);
   }
 }
-/** And one that answers anything. */
+/** A subclass that gives false answers. */
 class Liar extends Uint8Array {
   override get length(): number { return 5; }
   override get byteLength(): number { return 5; }

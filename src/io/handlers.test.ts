@@ -1,6 +1,6 @@
 /**
- * Handlers that throw, waits and how they end, and what is closed when a handler is told so: of sockets, pipes, files,
- * watches, consoles.
+ * Sockets, pipes, files, watches and consoles: handlers that throw, how waits end, and whether the descriptor is closed
+ * when onClose is called.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -44,7 +44,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     execFileSync('mkfifo', [path]);
     return path;
   }
-  /** A FIFO that we write and whose reader does not read. */
+  /** A FIFO that the test writes to and whose reader does not read. */
   function stuckFifo(highWaterBytes: number): { stream: PipeStream; reader: number } {
     const path = fifo();
     const reader = openSync(path, 'r+');
@@ -52,9 +52,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     return { stream: io.openFifo(path, 'write', { highWaterBytes }), reader };
   }
 
-  describe('a handler that throws costs itself alone, is counted and reported', () => {
-    it('of UDP: each datagram comes, the error handler and the close handler do not reach who sends or '
-      + 'closes', async () => {
+  describe('a handler that throws does no other harm, and is counted and reported', () => {
+    it('of UDP: every datagram is delivered, and what onError and onClose throw does not reach the code that '
+      + 'sends or closes', async () => {
       const heard: string[] = [];
       const socket = io.udp().onData((bytes) => {
         heard.push(Buffer.from(bytes).toString());
@@ -101,7 +101,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(readFileSync(join(folder, 'out'), 'utf8')).toBe('x');
     });
 
-    it('of watches of one path: all are told, each error is reported', async () => {
+    it('of several watches of one path: all are told, and each error is reported', async () => {
       const heard: string[] = [];
       for (const name of ['one', 'two', 'three']) {
         io.watchPath(folder, { events: ['created'] }, (event) => {
@@ -114,7 +114,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(told.toSorted()).toEqual(['one', 'three', 'two']);
     });
 
-    it('of a readiness and of a descriptor: the next is told again', async () => {
+    it('of a readiness: the next bits are told all the same', async () => {
       const handle = createReadiness();
       cleanUps.push(() => closeReadiness(handle));
       const heard: number[] = [];
@@ -151,7 +151,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       ).toBe('told: output');
     });
 
-    it('of lines: onEnd that throws does not keep the source open', async () => {
+    it('of lines: an onEnd that throws does not keep the source open', async () => {
       const path = fifo();
       const stream = io.openFifo(path, 'read');
       lines(stream, { onEnd: throws('the end of lines') }, () => undefined);
@@ -175,7 +175,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
           await stream.room();
         }
       })();
-      // Had it gone on in microtasks, this would never come.
+      // If the loop went on in microtasks, this would never be reached.
       await sleep(100);
       expect(turns).toBe(1);
       const bytes = Buffer.alloc(65_536);
@@ -245,7 +245,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await within(5000, wait, 'its own close');
     });
 
-    it('of a file ends by its signal; a second loop over a reader is refused', async () => {
+    it('of a file ends by its time-out; a second loop over a reader is refused', async () => {
       const path = fifo();
       const reader = openSync(path, 'r+');
       cleanUps.push(() => closeSync(reader));
@@ -261,7 +261,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await first.next();
       await expect(file[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'ERR_PERCORE_CLAIM' });
       await first.return?.();
-      // A pipe that is full holds a thread of Node's pool: it is emptied, or nothing of the pool would ever go on.
+      // A write to a full pipe holds a thread of Node's pool, so the pipe is emptied, or the pool could not go on.
       writer.close();
       readSync(reader, Buffer.alloc(262_144));
       await within(5000, writer.closed(), 'the writer');
@@ -280,7 +280,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       one.close();
     }
     expect(states).toEqual([false, false, false, false]);
-    // By its end as well.
+    // The same when the stream ends by itself.
     const again = io.openFifo(path, 'read').onData(() => undefined);
     again.onClose(note(fdOf(again)));
     appendFileSync(path, 'x');
@@ -289,7 +289,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   it.each(['io_uring', 'pool'] as const)(
-    'files of /sys and /proc are read whole, at any depth, by %s; one that was cut short is still told',
+    'files of /sys and /proc are read whole, at any depth, by %s; a file that is cut short is still an error',
     async (backend) => {
       const read = async (path: string, depth: number): Promise<Buffer> => {
         const parts: Buffer[] = [];

@@ -1,4 +1,4 @@
-/** What other rooms may import of `io` besides what users see. */
+/** What other rooms may import of `io`, besides what users see. */
 export { endpointOf, takeUpConnection } from './connection.js';
 export type { IoHost } from './core.js';
 export { coreOf, Io } from './io.js';

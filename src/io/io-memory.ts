@@ -1,12 +1,13 @@
 /**
- * What a thread's I/O source and its JavaScript share: see `ioBlockLayout`. Plain words, since both are one thread.
+ * The memory that a thread's I/O source shares with JavaScript; its layout is `ioBlockLayout`. All words are plain,
+ * because both sides are the same thread.
  *
- *     block   events up, requests down, buffers given back
- *     pool    where received bytes lie until they are given back; native decides where in it
- *     outbox  where bytes lie that are sent at the end of the turn; two halves, so that what one send left over is
- *             still there when JavaScript hears of it
+ *     block   events upwards, requests downwards, buffers that are given back
+ *     pool    received bytes lie here until they are given back; native code decides where
+ *     outbox  bytes lie here that are sent at the end of the turn. It has two halves, so that what the kernel has left
+ *             of a send is still there when JavaScript hears of it
  *
- * Made with the first endpoint of a thread, since most pages of it are touched only under load.
+ * It is made with the first endpoint of a thread. Most of its pages are touched only under load.
  */
 import { markAsUntransferable } from 'node:worker_threads';
 import { lengthOf, partOf } from '../byte-views.js';
@@ -31,17 +32,17 @@ const REFUSED = ioCountersLayout.fields.refused.at >> 3;
 
 export const POOL_BYTES: number = 1 << 23;
 const HALF_BYTES = 1 << 18;
-/** Larger ones are sent from where they are. */
+/** A longer piece is sent directly from where it lies. */
 const MOST_OUTBOX_BYTES = 1 << 14;
-/** Below this a loop beats a view and a call. */
+/** For fewer bytes a loop is faster than a view and a call. */
 const LOOP_BYTES = 128;
 
 const { SEND } = words.ioRequest;
 
-/** Figures of the streams of a thread, by the names that layout.ts has for them. */
+/** Figures of a thread's streams, under the names that layout.ts gives them. */
 export type IoCounters = { readonly [Name in keyof typeof ioCountersLayout.fields]: number };
 
-/** Memory for an IoCounters, where no reactor has any. */
+/** Memory for an IoCounters, for threads without a reactor. */
 export function createIoCounters(): Float64Array {
   return new Float64Array(ioCountersLayout.bytes >> 3);
 }
@@ -58,22 +59,22 @@ export class IoMemory {
   /** Set once the source is open. */
   handle!: IoHandle;
   bufferBits = 0;
-  /** Buffers that nobody used any more, so far. */
+  /** How many times a buffer has been given back by its last user. */
   givenBack = 0;
-  /** For a backend that must be told about the first request, see NativeTurns. */
+  /** For a backend that must be told when the first request comes: see NativeTurns. */
   knock: (() => void) | undefined;
   private seenDrains = 0;
-  /** Where the next bytes go, and the end of the half. */
+  /** Where the next bytes go; `outboxEnd` is the end of the present half. */
   private outboxAt = 0;
   private outboxEnd = HALF_BYTES;
 
-  /** `counters`: an IoCounters, see layout.ts. */
+  /** `counters` is an IoCounters, see layout.ts. */
   constructor(readonly sources: NativeSources, readonly counters: Float64Array) {
-    // One that is transferred would take the source's memory to another thread.
+    // If a buffer were transferred, the source's memory would go to another thread with it.
     for (const buffer of [this.block.buffer, this.pool.buffer, this.outbox.buffer]) markAsUntransferable(buffer);
   }
 
-  /** After the source has been opened. */
+  /** To be called after the source has been opened. */
   start(handle: IoHandle): void {
     const { sources } = this;
     this.handle = handle;
@@ -81,7 +82,7 @@ export class IoMemory {
     this.bufferBits = this.block[BUFFER_BITS]!;
   }
 
-  /** Times that requests were taken. */
+  /** How many times requests have been carried out. */
   get drains(): number {
     return this.block[DRAINS]!;
   }
@@ -94,7 +95,7 @@ export class IoMemory {
     return this.block[REQUESTS] === MOST_REQUESTS;
   }
 
-  /** Not when full. */
+  /** Adds a request. Only when `isRequestFull` is false. */
   request(kind: number, token: number, a = 0, b = 0): void {
     const { block } = this;
     const at = REQUEST + block[REQUESTS]! * 4;
@@ -106,8 +107,8 @@ export class IoMemory {
   }
 
   /**
-   * Copies into the outbox and requests a send; joined to the send before it, if that is the same connection's. False:
-   * no room.
+   * Copies bytes into the outbox and requests a send. If the last request is a send of the same connection, the two are
+   * joined. False when there is no room.
    */
   send(token: number, bytes: Uint8Array, offset: number, length: number): boolean {
     if (length > MOST_OUTBOX_BYTES) return false;
@@ -125,7 +126,7 @@ export class IoMemory {
     else outbox.set(length === lengthOf(bytes) ? bytes : partOf(bytes, offset, offset + length), at);
     this.outboxAt = at + length;
     const last = REQUEST + (requests - 1) * 4;
-    // Of this half, since requests are empty after a drain.
+    // It is of this half, since requests are empty after a drain.
     const isJoined = requests !== 0 && block[last + 1] === token && block[last] === SEND
       && block[last + 2]! + block[last + 3]! === at;
     if (isJoined) block[last + 3]! += length;
@@ -133,7 +134,7 @@ export class IoMemory {
     return true;
   }
 
-  /** What lies at `place` of the pool is used by one less. */
+  /** The buffer at `place` of the pool has one user less. */
   release(place: number): void {
     const { block } = this;
     const buffer = place >> this.bufferBits;
@@ -142,13 +143,14 @@ export class IoMemory {
     this.givenBack++;
   }
 
-  /** What lies at `place` is used by one more. */
+  /** The buffer at `place` has one more user. */
   hold(place: number): void {
     this.block[BUFFER_USERS + (place >> this.bufferBits)]!++;
   }
 
   /**
-   * More than half of the buffers are in use: what nobody is about to read must not lie there. Looks at each buffer.
+   * True when more than half of the buffers are in use. Then nothing may lie there that nobody is about to read. Looks
+   * at each buffer.
    */
   get isPoolShort(): boolean {
     const buffers = POOL_BYTES >> this.bufferBits;
@@ -157,17 +159,17 @@ export class IoMemory {
     return 2 * inUse > buffers;
   }
 
-  /** Times that native found no buffer free. */
+  /** How many times native code found no free buffer. */
   get poolWaits(): number {
     return this.counters[POOL_WAITS]!;
   }
 
-  /** An endpoint has answered an offer with BACK_PRESSURED. */
+  /** Counts an offer that an endpoint has answered with BACK_PRESSURED. */
   countRefused(): void {
     this.counters[REFUSED]!++;
   }
 
-  /** A listener has closed this many connections at once. */
+  /** Counts connections that a listener has closed at once. */
   countShed(connections: number): void {
     this.counters[SHED]! += connections;
   }

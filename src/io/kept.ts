@@ -1,23 +1,23 @@
 /**
- * Received bytes that outlive the handler they were given to. In place while the connection has less than its share of
- * the pool and the pool has buffers to spare; a copy otherwise, so that no connection can leave the others without
- * buffers.
+ * Received bytes that outlive the handler they were given to. They stay in place as long as the connection has less
+ * than its share of the pool and the pool has buffers to spare. Otherwise they are copied, so that no connection can
+ * leave the others without buffers.
  */
 import { PercoreError } from '../errors.js';
 import { POOL_BYTES, type IoMemory } from './io-memory.js';
 
 export interface Kept {
-  /** Valid until `release`. */
+  /** The bytes, valid until `release`. */
   readonly bytes: Uint8Array;
-  /** True: they lie elsewhere than where they were received. */
+  /** True when the bytes were copied, and no longer lie where they were received. */
   readonly isCopy: boolean;
-  /** Gives them back. Once. */
+  /** Gives the bytes back. Throws ERR_PERCORE_CLAIM at a second call, unless they are a copy. */
   release(): void;
 }
 
 const SHARE = 8;
 
-/** `owner.keptBytes` counts whole buffers, since one byte holds its buffer. */
+/** `owner.keptBytes` counts whole buffers, since even one byte keeps its whole buffer in use. */
 export function keep(memory: IoMemory, place: number, length: number, owner: { keptBytes: number }): Kept {
   const bufferBytes = 1 << memory.bufferBits;
   const isCopy = owner.keptBytes + bufferBytes > POOL_BYTES / SHARE || memory.isPoolShort;

@@ -1,6 +1,6 @@
 /**
- * The line reader against the plainest reference: random bytes in random pieces. A million inputs in CI, a hundred
- * times as many with `PERCORE_STRESS=1`.
+ * Compares the line reader with the plainest reference, on random bytes in random pieces: half a million inputs in CI,
+ * two hundred times as many with `PERCORE_STRESS=1`.
  */
 import { describe, expect, it } from 'vitest';
 import { LineReader } from './line-reader.js';
@@ -37,7 +37,7 @@ const ALPHABET = [
 ];
 const MOST_PARTS = 13;
 const MOST_PIECE_BYTES = 5;
-/** The input; and the memory its pieces are read in, used again and again as a connection's is. */
+/** The input, and the memory that its pieces are read into, which is used again and again as that of a connection. */
 const bytes = Buffer.alloc(MOST_PARTS * 4);
 const memory = Buffer.alloc(MOST_PIECE_BYTES);
 const pieces = Array.from({ length: MOST_PIECE_BYTES + 1 }, (_, length) => memory.subarray(0, length));
@@ -62,7 +62,7 @@ function fuzzOnce(random: (most: number) => number, seed: number, n: number): vo
   }
   reader.end();
   const expected = reference(bytes, count, max);
-  // Compared by hand and told in full only when wrong: expect costs more than the fuzzing.
+  // Compared by hand, and by `expect` only when it is wrong, since that costs more than the fuzzing.
   if (isSame(given, expected.lines) && isSame(tooLong, expected.tooLong)) return;
   expect(
     { lines: given, tooLong },

@@ -37,7 +37,7 @@ describe('the line reader', () => {
     }
   });
 
-  it('skips a line that is too long without keeping it, and tells its length', () => {
+  it('skips a line that is too long without keeping it, and reports its length', () => {
     const told: number[] = [],
       given: string[] = [];
     const reader = new LineReader({ maxLineBytes: 10, onTooLong: (bytes) => told.push(bytes) }, (line) =>
@@ -51,7 +51,7 @@ describe('the line reader', () => {
     expect([told, given, reader.tooLong]).toEqual([[6_553_600], ['ok'], 1]);
   });
 
-  it('a handler that throws costs no other line; the error comes afterwards', () => {
+  it('a handler that throws loses no other line; the error is thrown afterwards', () => {
     const given: string[] = [];
     const reader = new LineReader({}, (line) => {
       given.push(line);

@@ -1,12 +1,13 @@
 /**
- * Lines out of a stream of bytes, as they come. A line ends with LF or CRLF. Bytes of a line whose end has not come are
- * carried over, and decoded when it has, so a character that is split between two reads arrives whole.
+ * Finds lines in a stream of bytes, as they come. A line ends with LF or CRLF. If the end of a line has not come yet,
+ * its bytes are carried over and decoded later, so a character that is split between two reads arrives whole.
  *
  *      read  | ...line 7 \n line 8 \n li |      |ne 9 \r\n ...
  *                                    carried --^
  *
- * A line longer than `maxLineBytes` is skipped to its end, counted and told; memory never grows beyond the limit.
- * Node's readline was not used, since it has no limit: one peer that never sends a line's end takes all memory.
+ * A line longer than `maxLineBytes` is skipped to its end, counted and reported, so memory never grows beyond that
+ * limit. Node's readline has no limit, and is therefore not used: one peer that never ends its line would take all
+ * memory.
  */
 import { bufferOf, byteOffsetOf } from '../byte-views.js';
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
@@ -14,11 +15,11 @@ import { ON_DATA, ON_END, setAndClaim } from './claims.js';
 import { checkSpan, restOf } from './stream-options.js';
 
 export interface LineOptions {
-  /** Bytes of the longest line, without its end: 1 to 2^30. Default 65,536. */
+  /** Most bytes in a line, without its end: 1 to 2^30. Default 65,536. */
   maxLineBytes?: number;
   /** Called with the length of each line that was too long, when its end has come. */
   onTooLong?: (bytes: number) => void;
-  /** Called when no more will come, after the last line. */
+  /** Called when no more will come, after the last line. A LineReader that is used by itself does not call it. */
   onEnd?: () => void;
 }
 
@@ -27,27 +28,27 @@ const CR = 13;
 const FIRST_CARRY_BYTES = 256;
 
 /**
- * Takes bytes as they come and gives lines. `lines` makes one for an endpoint; use it by itself for bytes from
- * elsewhere. For one thread. Does not block.
+ * Takes bytes as they come and calls a handler with each line. `lines` makes one for an endpoint; use one by itself for
+ * bytes from elsewhere. Only for one thread. Does not block. The constructor throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const reader = new LineReader({ maxLineBytes: 1000 }, (line) => console.log(line));
  *     reader.push(bytes);
  *     reader.end();
  */
 export class LineReader {
-  /** Lines given to the handler. */
+  /** How many lines the handler was given. */
   lines = 0;
-  /** Lines that were too long. */
+  /** How many lines were too long. */
   tooLong = 0;
-  /** A line of more bytes is left out and told to `onTooLong`. */
+  /** A line with more bytes is left out, and `onTooLong` is told of it. */
   readonly maxLineBytes: number;
   readonly #handler: (line: string) => void;
   readonly #onTooLong: ((bytes: number) => void) | undefined;
   private carry = Buffer.alloc(0);
   #carried = 0;
-  /** Bytes so far of a line that is too long already; 0 when none is. */
+  /** How many bytes have come of a line that is already too long; 0 when there is none. */
   #skipped = 0;
-  /** The last byte skipped. */
+  /** The last byte that was skipped. */
   #lastSkipped = 0;
   #isClosed = false;
 
@@ -61,12 +62,12 @@ export class LineReader {
     this.#onTooLong = options.onTooLong;
   }
 
-  /** No further line comes. */
+  /** True when no further line will come. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** No line follows, not even those of the bytes that are being read. For a handler that has closed its endpoint. */
+  /** No line follows, not even from the bytes that are just being read. For a handler that has closed its endpoint. */
   close(): void {
     this.#isClosed = true;
     this.carry = Buffer.alloc(0);
@@ -74,12 +75,13 @@ export class LineReader {
   }
 
   /**
-   * Takes what was read: `length` bytes from `offset` on, all if left out. A handler that throws costs no other line:
-   * the rest is given first, then the error is thrown (of several, an AggregateError).
+   * Takes what was read: `length` bytes from `offset` on, or all of them. Allocates each line's string. If a handler
+   * throws, no other line is lost: the remaining lines are given first, then the error is thrown (an AggregateError if
+   * there are several). Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   push(bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset)): void {
     checkSpan(bytes, offset, length);
-    // Also of what was transferred to another thread: it has no memory that could be looked at.
+    // Bytes that were transferred to another thread end here, since they have no memory that could be looked at.
     if (length === 0) return;
     const chunk = Buffer.from(bufferOf(bytes) as ArrayBuffer, byteOffsetOf(bytes) + offset, length);
     let errors: unknown[] | undefined;
@@ -98,7 +100,7 @@ export class LineReader {
     throw errors.length === 1 ? errors[0] : new AggregateError(errors, `${errors.length} lines' handlers threw`);
   }
 
-  /** What came last is a line too, though it has no end. */
+  /** Gives what came last as a line, although it has no end. */
   end(): void {
     if (this.#isClosed) return;
     const [carry, carried, skipped] = [this.carry, this.#carried, this.#skipped];
@@ -108,7 +110,7 @@ export class LineReader {
     else if (carried !== 0) this.#give(carry, 0, carried);
   }
 
-  /** A line's end is at `end`, and its last piece begins at `start`. */
+  /** Ends the line whose last piece begins at `start` and whose LF is at `end`. */
   #finish(chunk: Buffer, start: number, end: number): void {
     if (this.#skipped !== 0) {
       const hasReturn = (end > start ? chunk[end - 1] : this.#lastSkipped) === CR;
@@ -140,11 +142,11 @@ export class LineReader {
     this.#onTooLong?.(bytes);
   }
 
-  /** The piece behind the last line's end. */
+  /** Keeps the piece that follows the end of the last line. */
   #keep(chunk: Buffer, start: number): void {
     const length = chunk.length - start;
     if (this.#skipped !== 0 || this.#carried + length > this.maxLineBytes + 1) {
-      // One byte more than the limit may still be the CR of its end.
+      // One byte more than the limit is allowed, since it may be the CR of the line's end.
       this.#skipped = (this.#skipped === 0 ? this.#carried : this.#skipped) + length;
       this.#lastSkipped = chunk[chunk.length - 1]!;
       this.#carried = 0;
@@ -168,26 +170,27 @@ export class LineReader {
 }
 
 /**
- * What lines are read from: a connection, a pipe, standard input, a file; or anything that has these. Where there is
- * `onReceive`, it is used in place of `onData`. What ends by itself, such as a file, has no `end`.
+ * What lines are read from: a connection, a pipe, standard input, a file, or anything else that has these methods. If
+ * it has `onReceive`, that is used in place of `onData`. A source that ends by itself, such as a file, has no `end`.
  */
 export interface LineSource {
   readonly isClosed: boolean;
-  /** Calls `handler` with what was read, valid during the call. */
+  /** Calls `handler` with what was read, which is valid during the call. */
   onData(handler: (bytes: Uint8Array) => void): unknown;
   /** The same in place: `length` bytes from `offset` on. */
   onReceive?(handler: (bytes: Uint8Array, offset: number, length: number) => void): unknown;
   /** Calls `handler` when no more will come. */
   onEnd(handler: () => void): unknown;
-  /** Ends the other way as well, if there is one. */
+  /** Ends the other direction as well, if there is one. */
   end?(): void;
 }
 
 /**
- * Calls `handler` for each line of `source`; at its end the source is ended as well, after `onEnd` of the options.
- * Lines that were read before the handler paused the source still come; after it closed it, none. Valid for UTF-8; a
- * byte that is none becomes U+FFFD. Allocates each line's string. Takes the handlers of data and end: throws
- * ERR_PERCORE_CLAIM when they are set already, and so does `onData` afterwards.
+ * Calls `handler` with each line of `source`. At the end of the source, `onEnd` of the options is called, and then the
+ * source is ended as well. If the handler pauses the source, lines that were already read still come; if it closes the
+ * source, none do. Text is decoded as UTF-8, and a byte that is not valid becomes U+FFFD. Allocates each line's string.
+ * It claims the handlers of data and end: throws ERR_PERCORE_CLAIM when one of them is already set, and so does setting
+ * one afterwards.
  *
  *     lines(io.stdin(), { maxLineBytes: 4096 }, (line) => book.send(line));
  */
@@ -199,7 +202,7 @@ export function lines(
   }
   checkFunction('handler', handler);
   const reader = new LineReader(options, (line) => {
-    // Closed by a handler of this very chunk.
+    // A handler has closed the source within this very chunk.
     if (source.isClosed) return reader.close();
     handler(line);
   });
@@ -211,7 +214,7 @@ export function lines(
   return reader;
 }
 
-/** Whatever throws here, what follows it is done. */
+/** If one of these steps throws, the next ones are done all the same. */
 function end(reader: LineReader, source: LineSource, options: LineOptions | undefined): void {
   try {
     reader.end();

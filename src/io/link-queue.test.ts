@@ -46,11 +46,11 @@ describe.each(['epoll', 'io_uring'] as const)('a connection linked to a queue, o
     await until(() => socket.destroyed || (socket.write('y'), false), 'closed', 5000);
   });
 
-  it('refuses what is no producer', () => {
+  it('refuses anything that is not a producer', () => {
     expect(() => linkToQueue({} as never, {} as never)).toThrow(expect.objectContaining({ argument: 'producer' }));
   });
 
-  it('refuses what is no connection', () => {
+  it('refuses anything that is not a connection', () => {
     const producer = queues.pub(queues.create({ kind: 'spsc', capacityBytes: 4096 }));
     for (const none of [undefined, null, {}, 5n])
       expect(() => linkToQueue(none as never, producer)).toThrow(

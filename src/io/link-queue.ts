@@ -1,13 +1,14 @@
 /**
- * What a connection receives, straight into a queue: each arrival becomes a record, copied once, from the pool into the
- * ring. A full queue stops the reading, and the kernel's window then holds the peer back: backpressure from end to end.
+ * Puts what a connection receives straight into a queue. Each arrival becomes a record and is copied once, from the
+ * pool into the ring. A full queue stops the reading, and the kernel's window then holds the peer back, so there is
+ * backpressure from end to end.
  *
  *     const bytes = queues.create({ kind: 'spsc', capacityBytes: 1 << 20 });            // read by another thread
  *     reactor.io.listen({ port: 7000 }, (connection) => linkToQueue(connection, queues.pub(bytes)));
  *
- * An arrival is a piece of a stream, cut where the kernel cut it, or where the longest record of the queue ends:
- * whoever reads the queue puts messages together. One queue for one connection, unless it does not matter whose bytes
- * they are.
+ * An arrival is a piece of a stream. It is cut where the kernel has cut it, or where the longest record of the queue
+ * ends; whoever reads the queue puts messages together. Use one queue for each connection, unless it does not matter
+ * which connection the bytes are from.
  */
 import { invalidArgument } from '../errors.js';
 import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
@@ -15,19 +16,20 @@ import { claimHandlers, ON_DATA } from './claims.js';
 import type { ConnectionEndpoint } from './connection-endpoint.js';
 import { endpointOf, type Connection } from './connection.js';
 
-/** The part of a producer of records of any length that is needed here. */
+/** The part of a producer that is needed here, of records of any length. */
 export interface RecordProducer {
-  /** What is longer arrives in several records. */
+  /** An arrival that is longer becomes several records. */
   readonly maxRecordBytes: number;
-  /** OK, BACK_PRESSURED or CLOSED. */
+  /** Takes one record. Returns OK, BACK_PRESSURED or CLOSED. */
   offer(record: Uint8Array): number;
   /** Resolves when a record of `length` bytes would be taken, or the queue is closed. */
   room(length?: number): Promise<number>;
 }
 
 /**
- * Ends when the queue is closed: the connection is closed then. Does not block; one small view is allocated a record.
- * Takes the handler of data: throws ERR_PERCORE_CLAIM when it is set already.
+ * Links `connection` to the queue of `producer`. The connection is closed when the queue is closed. Only for the
+ * connection's own thread. Does not block; allocates one small view for each record. It claims the data handler: throws
+ * ERR_PERCORE_CLAIM when that is already set, and ERR_PERCORE_INVALID_ARGUMENT.
  */
 export function linkToQueue(connection: Connection, producer: RecordProducer): void {
   if (typeof producer?.offer !== 'function' || typeof producer.maxRecordBytes !== 'number') {
@@ -49,7 +51,7 @@ export function linkToQueue(connection: Connection, producer: RecordProducer): v
   }, false);
 }
 
-/** The rest of an arrival waits for room; nothing is received meanwhile. */
+/** The rest of an arrival waits for room in the queue. Nothing is received meanwhile. */
 function hold(endpoint: ConnectionEndpoint, producer: RecordProducer, rest: Uint8Array): void {
   endpoint.pause();
   const most = producer.maxRecordBytes;

@@ -11,7 +11,7 @@ beforeEach(async () => {
 });
 afterEach(() => runtime.close());
 
-/** Node's own http server in a reactor, on a descriptor of ours; its port. It answers with its reactor's number. */
+/** Starts Node's http server in a reactor, on a descriptor of ours. Returns its port. It answers the reactor's id. */
 const serve = (id: number, port: number): Promise<number> =>
   inside(
     runtime,
@@ -46,7 +46,7 @@ describe('listenFd', () => {
     expect(new Set(await answers(port, 64))).toEqual(new Set(['0', '1']));
   });
 
-  it("is Node's from listen on: server.close() closes it once, and its number's next owner is left alone", async () => {
+  it("belongs to Node from listen() on: server.close() closes it once, and not its number's next owner", async () => {
     const port = await serve(0, 0);
     await serve(1, port);
     const outcome = await inside(runtime, 0, async (reactor, _argument, { state, require }) => {
@@ -102,7 +102,7 @@ describe('listenFd', () => {
     expect(new Set(await answers(port, 30))).toEqual(new Set(['0']));
   });
 
-  it('on a port that somebody has alone is ERR_PERCORE_ADDRESS_IN_USE; wrong arguments are named', async () => {
+  it('on a port that somebody does not share is ERR_PERCORE_ADDRESS_IN_USE; wrong arguments are named', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const port = (server.address() as { port: number }).port;

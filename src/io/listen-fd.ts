@@ -4,12 +4,12 @@
  *      reactor 0: listenFd({ port: 0 })  ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┐
  *      reactor 1: listenFd({ port })     ──> fd, bound, SO_REUSEPORT ──server.listen({ fd })──> listening ─┴─ shared
  *
- * `server.listen({ port, reusePort: true })` exists only from Node 23.1 on, and `cluster` does not know worker threads.
+ * `server.listen({ port, reusePort: true })` exists only since Node 23.1, and `cluster` does not know worker threads.
  *
- * The descriptor is bound and not listening yet: Node calls listen(2) itself, with its own backlog. So a descriptor
- * that is never used takes no connection that nobody would ever accept, and the kernel can be asked whether somebody
- * listens: until then it is ours, from then on Node's handle closes it (`server.close()`, or the end of the thread). It
- * is never closed twice. See native/listen_fd.h.
+ * The descriptor is bound but does not listen yet: Node calls listen(2) itself, with its own backlog. So a descriptor
+ * that is never used takes no connections, which nobody would ever accept; and the kernel can be asked whether somebody
+ * listens. Until then the descriptor is ours. From then on Node's handle closes it (`server.close()`, or the end of the
+ * thread). It is never closed twice. See native/listen_fd.h.
  */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
 import { internetHost } from './internet-host.js';
@@ -17,31 +17,31 @@ import type { IoCore } from './core.js';
 import { systemCallOf } from './source.js';
 
 export interface ListenFdOptions {
-  /** 0 to 65,535; 0 lets the kernel choose, see `port` of the answer. */
+  /** The port to bind, 0 to 65,535. With 0 the kernel chooses one, see `port` of the result. */
   port: number;
   /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
   host?: string;
   /**
-   * Several (one a reactor) share the port and the kernel spreads connections over them by a hash of both addresses.
-   * Default true.
+   * Lets several descriptors, one in each reactor, share the port; the kernel spreads connections by a hash of both
+   * addresses. Default true.
    */
   reusePort?: boolean;
 }
 
 export interface BoundDescriptor {
-  /** For `server.listen({ fd })`, in this thread. From then on Node's: do not close it, and do not use it again. */
+  /** For `server.listen({ fd })` in this thread. From then on it is Node's: neither close it nor use it again. */
   readonly fd: number;
-  /** The port that the system has given it, also where 0 was asked. */
+  /** The port that it is bound to, also when 0 was asked for. */
   readonly port: number;
   /**
-   * Gives the port back if nobody listens on `fd`: true when that was so. Without it that happens when the thread ends.
+   * Gives the port back if nobody listens on `fd`, and then returns true. Otherwise this happens when the thread ends.
    */
   close(): boolean;
 }
 
 /**
- * See `Io.listenFd`. Throws ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall,
- * ERR_PERCORE_INVALID_ARGUMENT. `listen({ fd, backlog })` is where the backlog is said; Node's default is 511.
+ * See `Io.listenFd`. The backlog is an argument of Node's `listen({ fd, backlog })`; its default is 511. Throws
+ * ERR_PERCORE_ADDRESS_IN_USE, ERR_PERCORE_SYSTEM with errno and syscall, or ERR_PERCORE_INVALID_ARGUMENT.
  */
 export function listenFd(core: IoCore, options: ListenFdOptions): BoundDescriptor {
   checkOptions('options', options, ['port', 'host', 'reusePort']);

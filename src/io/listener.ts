@@ -1,4 +1,7 @@
-/** A listening stream socket. Native accepts; a few connections a step are made of what it accepted, in its band. */
+/**
+ * A listening stream socket. Native code accepts connections; in each step, in the listener's band, a few Connections
+ * are made of what it has accepted.
+ */
 import { words } from '../layout.js';
 import type { Ready } from '../scheduling/internal.js';
 import { noTimer, type TimerId } from '../timers/index.js';
@@ -10,39 +13,41 @@ import type { TimedIoCore } from './timed-core.js';
 
 const { RECEIVE, PAUSE } = words.ioRequest;
 const { LISTENER } = words.ioKind;
-/** Made in one step before others of the band get their turn. */
+/** How many connections are made in one step before others of the band have their turn. */
 const QUANTUM = 16;
-/** Accepted and waiting for their step before no more are accepted. */
+/** When so many accepted connections wait for a step, no more are accepted. */
 const MOST_WAITING = 256;
-/** Out of descriptors: try again after this. */
+/** After a shortage of descriptors or memory, accepting is tried again after this time. */
 const RETRY_NS = 50_000_000;
 
 export interface ListenerStatus {
-  /** 0 for a Unix listener. */
+  /** The port; 0 for a Unix listener. */
   readonly port: number;
-  /** It accepts nothing more. */
+  /** True when it accepts no more connections. */
   readonly isClosed: boolean;
-  /** Connections that were accepted so far and given to `onConnection`. */
+  /** How many connections it has accepted and given to `onConnection`. */
   readonly accepted: number;
-  /** Times that descriptors or memory ran out. */
+  /** How many times descriptors or memory have run out. */
   readonly shortages: number;
-  /** How many connections were closed at once for this reason. */
+  /** How many connections it has closed at once because of that. */
   readonly shed: number;
 }
 
 /**
- * Accepts connections until it is closed. `io.listen` makes it; for the thread that did. Nothing here blocks.
+ * Accepts connections until it is closed. `io.listen` makes it; only the thread that made it may use it. Nothing here
+ * blocks.
  *
  *     const listener = io.listen({ port: 0 }, (connection) => connection.end());
  *     console.log(listener.port);
  *
- * When descriptors run out it sheds: a reserve descriptor takes each waiting connection and closes it, so that its peer
- * learns of it at once, and nothing is accepted for 50 ms. Source of the reserve: libev and nginx do so.
+ * When descriptors run out, it sheds connections: a reserve descriptor accepts each waiting connection and closes it,
+ * so that its peer learns of it at once. Then nothing is accepted for 50 ms. The reserve is what libev and nginx do,
+ * too.
  */
 export class Listener {
   readonly #endpoint: ListenerEndpoint;
 
-  /** Made by `listen`. */
+  /** Called by `listen`. */
   constructor(endpoint: ListenerEndpoint) {
     this.#endpoint = endpoint;
   }
@@ -52,18 +57,21 @@ export class Listener {
     return this.#endpoint.port;
   }
 
-  /** It accepts nothing more. Connections that it has accepted go on. */
+  /** True after `close`: it accepts no more connections. Those that it has accepted go on. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
 
-  /** Allocates. */
+  /** Its figures. Allocates. */
   status(): ListenerStatus {
     const { port, isClosed, accepted, shortages, shed } = this.#endpoint;
     return { port, isClosed, accepted, shortages, shed };
   }
 
-  /** Accepts no more, and the port is free when this returns. Connections that were handed over stay. */
+  /**
+   * Accepts no more connections. When it returns, the port is free. Connections that `onConnection` was given go on;
+   * those that still waited for it are closed.
+   */
   close(): void {
     this.#endpoint.close();
   }
@@ -97,7 +105,7 @@ class ListenerEndpoint implements Endpoint, Ready {
   }
 
   onReadiness(): void {
-    // Native accepts, and tells of nothing else.
+    // Native code accepts; readiness says nothing more.
   }
 
   onAccepted(fd: number): void {
@@ -109,7 +117,7 @@ class ListenerEndpoint implements Endpoint, Ready {
     this.core.schedule(this);
   }
 
-  /** Out of descriptors or memory: sheds what waits. Nothing is accepted for a moment, so nothing spins. */
+  /** Descriptors or memory have run out: sheds what waits. Nothing is accepted for a moment, so that nothing spins. */
   onFailed(): void {
     this.isAccepting = false;
     this.shortages++;
@@ -141,7 +149,7 @@ class ListenerEndpoint implements Endpoint, Ready {
     this.accepted++;
     const connection = new Connection(endpoint);
     const isTaken = callBack(core.schedule, 'handler onConnection', endpoint, () => this.onConnection(connection));
-    // Nobody else has heard of it, so nobody else would ever close it.
+    // Nobody else knows of this connection, so nobody else would ever close it.
     if (!isTaken) endpoint.close();
   }
 
@@ -152,12 +160,12 @@ class ListenerEndpoint implements Endpoint, Ready {
     for (const fd of this.waiting) this.core.native.descriptors.close(fd);
     this.waiting = [];
     this.core.release(this.token, this.fd);
-    // The port is free when this returns.
+    // So that the port is free when this returns.
     this.core.flush();
   }
 }
 
-/** A listener on a descriptor that this thread owns; the descriptor is closed when that fails. */
+/** Makes a listener of a descriptor that this thread owns. If that fails, the descriptor is closed. */
 export function startListener(
   core: TimedIoCore, bound: { readonly fd: number; readonly port: number }, settings: Required<ConnectionOptions>,
   onConnection: (connection: Connection) => void,

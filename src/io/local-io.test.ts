@@ -64,7 +64,7 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
     expect(client.status()).toMatchObject({ state: 'open', bytesRead: total, bytesWritten: total, pendingBytes: 0 });
   });
 
-  it('goes on with the others when a handler throws, and tells what was thrown', async () => {
+  it('goes on with the other endpoints when a handler throws, and reports what was thrown', async () => {
     const errors: unknown[] = [];
     const listener = open({ onError: (error) => void errors.push(error) }).listen(
       { port: 0 },
@@ -135,7 +135,7 @@ describe('a process', () => {
       { encoding: 'utf8', timeout: 10_000 },
     );
 
-  it.each(['epoll', 'io_uring'])('ends when its last source has closed, on %s', (source) => {
+  it.each(['epoll', 'io_uring'])('ends when its last endpoint has closed, on %s', (source) => {
     expect(program(source, `
       const listener = io.listen({ port: 0 }, (connection) => {
         connection.onData((bytes) => { connection.offer(bytes); connection.end(); });

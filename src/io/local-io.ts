@@ -1,12 +1,12 @@
 /**
- * I/O without a reactor, for the main thread or any worker: a source of its own as a guest of the thread's loop.
+ * I/O without a reactor, for the main thread or for any worker: a source of its own, as a guest of the thread's loop.
  *
  *     import { create } from 'percore/io';
  *     const io = create();
  *     io.listen({ port: 7000 }, (connection) => connection.onData((bytes) => connection.offer(bytes)));
  *
- * A turn hands out what has happened and runs what is ready, highest band first, until its budget is spent; then
- * promises, timers and Node's own sockets have theirs. Open endpoints keep the process alive as Node's do, until
+ * A turn hands out what has happened and runs what is ready, the highest band first, until its budget is spent. Then
+ * promises, timers and Node's own sockets have their turn. Open endpoints keep the process alive, as Node's do, until
  * `unref`.
  */
 import { checkFunction, checkInteger, checkOptions } from '../errors.js';
@@ -22,32 +22,35 @@ import { TimedIoCore } from './timed-core.js';
 
 export interface CreateOptions {
   /**
-   * 'auto' (default) decides by what a system call costs here. 'epoll', or 'io_uring': epoll stands in where that is
-   * refused, see `status()`.
+   * 'auto' (the default) decides by what a system call costs on this machine. 'epoll' or 'io_uring' asks for one by
+   * name; where io_uring is refused, epoll stands in and `status()` says why.
    */
   source?: AskedIoSource;
-  /** Nanoseconds after which a turn begins no further step: 1,000 to 10^9, default 50,000. */
+  /** Nanoseconds after which a turn begins no further step: 1,000 to 10^9. Default 50,000. */
   budgetNs?: number;
   /**
-   * Called with what a handler threw, and which handler that was: "handler onData of a connection from 127.0.0.1:1234".
-   * Left out: it is an uncaught exception. The other endpoints go on either way.
+   * Called with what a handler has thrown, and with the name of that handler: "handler onData of a connection from
+   * 127.0.0.1:1234". If left out, the error becomes an uncaught exception. The other endpoints go on in either case.
    */
   onError?: (error: unknown, where: string) => void;
 }
 
 export interface LocalIoStatus extends IoStatus {
-  /** Handlers that threw. */
+  /** How many times a handler has thrown. */
   readonly handlerErrors: number;
 }
 
 const HAS_MORE = ioBlockLayout.fields.hasMore.at >> 2;
 
-/** `Io` of a thread without a reactor, made by `create`; see the head of this file for an example. */
+/**
+ * The `Io` of a thread without a reactor. `create` makes it; only the thread that made it may use it. The head of this
+ * file has an example.
+ */
 export class LocalIo extends Io implements Disposable {
   readonly #core: TimedIoCore;
   readonly #loop: Loop;
 
-  /** Made by `create`. */
+  /** Called by `create`. */
   constructor(core: TimedIoCore, loop: Loop) {
     super(core);
     this.#core = core;
@@ -59,14 +62,15 @@ export class LocalIo extends Io implements Disposable {
     return { ...super.status(), handlerErrors: this.#loop.handlerErrors };
   }
 
-  /** Lets the process end although endpoints are open. */
+  /** Lets the process end even though endpoints are open. */
   unref(): this {
     this.#loop.unref();
     return this;
   }
 
   /**
-   * Closes every endpoint, at once, and leaves the thread's loop. What endpoints have taken and not yet sent is lost.
+   * Closes every endpoint at once and leaves the thread's loop. What endpoints have taken and not sent yet is lost;
+   * await `flushed()` of each before. Afterwards nothing can be opened: that throws ERR_PERCORE_CLOSED.
    */
   close(): void {
     try {
@@ -82,7 +86,7 @@ export class LocalIo extends Io implements Disposable {
   }
 }
 
-/** The tasks of the thread's endpoints, and who runs them. */
+/** The tasks of the thread's endpoints, and the scheduler that runs them. */
 class Loop implements SchedulerHost {
   readonly scheduler: Scheduler = new Scheduler(new Bands(), this, Infinity);
   handlerErrors = 0;
@@ -152,13 +156,16 @@ class Loop implements SchedulerHost {
   }
 }
 
-/** I/O of this thread, driven by its loop. Throws ERR_PERCORE_INVALID_ARGUMENT. */
+/**
+ * Makes the I/O of this thread, which its event loop drives. Nothing is opened before the first endpoint. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
+ */
 export function create(given: CreateOptions = {}): LocalIo {
   const options = checkOptions('options', given, ['source', 'budgetNs', 'onError']);
   const source = chooseSource('source', options.source);
   const budgetNs = checkInteger('budgetNs', options.budgetNs ?? 50_000, 1000, 1e9);
   if (options.onError !== undefined) checkFunction('onError', options.onError);
-  // Not thrown within the turn: the others of the turn go on.
+  // The default does not throw within the turn, so that the other endpoints of the turn go on.
   const onError = options.onError ?? reportOrThrowLater;
   const timers = createTimers({ onError });
   const nowNs = (): number => timers.nowNs();

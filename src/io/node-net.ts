@@ -1,4 +1,5 @@
 /**
- * Node's own sockets, loaded when they are first needed: they would cost every reactor 2 ms of its start. One thread.
+ * Node's own sockets. They are loaded only when they are first needed, since every reactor would otherwise start 2 ms
+ * later.
  */
 export const nodeNet = (): typeof import('node:net') => process.getBuiltinModule('node:net');

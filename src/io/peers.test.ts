@@ -1,6 +1,6 @@
 /**
- * Peers that stall, half-close, reset and refuse, on both sources: what is one connection's stays its own. Nobody waits
- * for a peer that does not read or is not read, and every promise and deadline of such a connection settles.
+ * Peers that stall, half-close, reset and refuse, on both sources. What one peer does concerns no other connection:
+ * nobody waits for a peer that does not read or is not read, and every promise and deadline of its connection settles.
  */
 import { once } from 'node:events';
 import { connect as netConnect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -55,7 +55,7 @@ describe.each(sources)('on %s', (source) => {
   const closed = (connection: Connection): Promise<Closing> =>
     new Promise((resolve) => void connection.onClose(resolve));
 
-  /** Offers until it is refused, so that the kernel's buffer and the backlog are full. Bytes taken. */
+  /** Offers until an offer is refused: the kernel's buffer and the backlog are full. Returns the bytes taken. */
   function fill(connection: Connection, piece = 65_536): number {
     let taken = 0;
     for (const bytes = new Uint8Array(piece); connection.offer(bytes) === OK; taken += piece) io.flush();
@@ -63,7 +63,7 @@ describe.each(sources)('on %s', (source) => {
   }
 
   describe('nobody waits for a peer', () => {
-    /** Answers what begins with a "p" and treats all others as `treat` says. */
+    /** Echoes what begins with a "p", and has `treat` deal with all other connections, which it returns. */
     async function besides(
       count: number, bytes: number, treat: (connection: Connection, first: Uint8Array) => void,
     ): Promise<Connection[]> {
@@ -115,7 +115,7 @@ describe.each(sources)('on %s', (source) => {
     });
 
     if (isStress) it('that is paused or silent: thousands of them', async () => {
-      // Both ends are in this process.
+      // Both ends of each connection are in this process.
       const count = Math.min(10_000, Math.floor((Number(process.env['PERCORE_DESCRIPTORS'] ?? 20_000) - 500) / 2));
       await besides(count, 30_000, (connection) => connection.pause());
     }, 120_000);
@@ -161,7 +161,7 @@ describe.each(sources)('on %s', (source) => {
 
   describe('a half-closed peer', () => {
     it.each([
-      ['reads', true], ['reads not', false],
+      ['reads', true], ['does not read', false],
     ])('gets all of a long answer, then the end: the server %s', async (_name, isReader) => {
       const { connection, socket } = await pair({ highWaterBytes: 2 ** 25 });
       if (isReader) connection.onData(() => undefined).onEnd(() => undefined);
@@ -177,7 +177,7 @@ describe.each(sources)('on %s', (source) => {
       expect(got).toBe(12_000_000);
     });
 
-    it('with a full buffer calls nobody back for room: neither the level nor the edge', async () => {
+    it('with a full buffer is not reported writable before there is room', async () => {
       const { connection, socket } = await pair({ highWaterBytes: 2 ** 25 });
       socket.pause();
       fill(connection, 2 ** 20);
@@ -259,8 +259,8 @@ describe.each(sources)('on %s', (source) => {
   });
 
   describe('a cork', () => {
-    it('holds back no more than the mark allows: room() and flushed() settle, and what was refused '
-      + 'is taken then', async () => {
+    it('holds back no more than the mark allows: room() and flushed() settle, and then what was refused '
+      + 'is taken', async () => {
       const { connection, socket } = await pair({ highWaterBytes: 16_384 });
       let got = 0;
       socket.on('data', (bytes) => void (got += bytes.length));
@@ -272,7 +272,7 @@ describe.each(sources)('on %s', (source) => {
       expect(connection.offer(piece)).toBe(OK);
       await within(2000, connection.flushed(), 'flushed');
       await until(() => got === (taken + 1) * 1000, 'all of it');
-      // And it still corks.
+      // And the cork is still there.
       connection.offer(piece);
       await sleep(20);
       expect(connection.pendingBytes).toBe(1000);
@@ -280,13 +280,13 @@ describe.each(sources)('on %s', (source) => {
       await until(() => got === (taken + 2) * 1000, 'the last');
     });
 
-    it('lets all go once it lets go, though the kernel or a step takes it in pieces and the last is '
+    it('releases everything once it releases anything, even if that goes out in pieces and the last one is '
       + 'small', async () => {
       const { connection, socket } = await pair();
       let got = 0;
       socket.on('data', (bytes) => void (got += bytes.length));
       connection.cork();
-      // More than one step sends, and less than a cork holds back is left.
+      // It is more than one step sends, and the rest is less than what a cork holds back.
       for (let round = 1; round <= 3; round++) {
         expect(connection.offer(new Uint8Array(300_000))).toBe(OK);
         if (round === 1) await within(2000, connection.flushed(), 'flushed');
@@ -302,7 +302,7 @@ describe.each(sources)('on %s', (source) => {
       for (const piece = new Uint8Array(9999); connection.pendingBytes === 0; offered += piece.length) {
         connection.offer(piece);
         io.flush();
-        // The first time that something comes back, it does so behind the cork.
+        // When something comes back for the first time, the cork is already set.
         connection.cork();
         if (connection.pendingBytes === 0) connection.uncork();
       }
@@ -313,8 +313,8 @@ describe.each(sources)('on %s', (source) => {
       expect(connection.pendingBytes).toBe(100);
     });
 
-    it('is no write that is stuck: writeMs ends one that the kernel does not take, and not one that '
-      + 'is held back', async () => {
+    it('does not count as a stuck write: writeMs closes a connection whose bytes the kernel does not take, and '
+      + 'not one whose bytes are held back', async () => {
       const [held, stuck] = [await pair(), await pair({ highWaterBytes: 2 ** 24 })];
       held.connection.cork();
       held.connection.offer(new Uint8Array(100));
@@ -347,7 +347,7 @@ describe.each(sources)('on %s', (source) => {
         put(777);
         io.flush();
         connection.uncork();
-        // Neither in a step nor after one: between what was sent and what native says of it.
+        // Outside of any step: between the send and what native code says of it.
         put(55);
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -360,7 +360,7 @@ describe.each(sources)('on %s', (source) => {
   });
 
   describe('connect', () => {
-    it('that is refused says so, also when somebody reads', async () => {
+    it('that is refused says so, even if somebody reads', async () => {
       const server = createServer().listen(0, '127.0.0.1');
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
@@ -384,7 +384,7 @@ describe.each(sources)('on %s', (source) => {
   });
 
   describe('attach', () => {
-    it('takes open stream sockets alone, once, and touches nothing else', async () => {
+    it('takes only open stream sockets, once, and touches nothing else', async () => {
       const { connection } = await pair();
       const listener = io.listen({ port: 0 }, () => undefined);
       const file = openSync('/dev/null', 'r');
@@ -410,7 +410,7 @@ describe.each(sources)('on %s', (source) => {
       listener.close();
     });
 
-    it('gives a connection whose deadlines work, silent from the beginning or after what had been read', async () => {
+    it('makes a connection whose deadlines work, whether bytes had been read before or not', async () => {
       for (const unread of [new Uint8Array(0), new Uint8Array(10)]) {
         const { connection } = await pair();
         const { fd } = connection.detach()!;
@@ -425,7 +425,7 @@ describe.each(sources)('on %s', (source) => {
     });
   });
 
-  describe('a callback that throws costs itself alone', () => {
+  describe('a callback that throws does no other harm', () => {
     it('onClose, closed by the handler of another; onEnd; promises of onData and of the listener', async () => {
       const { connection, socket } = await pair();
       const [other, ending] = [await pair(), await pair()];

@@ -1,10 +1,10 @@
 /**
- * What is behind a `PipeStream`: a descriptor that is no TCP connection, read and written in steps. pipe.ts draws its
- * states. What is offered is copied into a backlog that is written at the next step.
+ * What is behind a `PipeStream`: a descriptor that is not a TCP connection, read and written in steps. pipe.ts draws
+ * its states. What is offered is copied into a backlog, which is written in the next step.
  *
  * A descriptor that cannot be polled (a regular file, /dev/null) is always ready; its reads then wait for the disk.
- * Others may use the same open file: a shell its terminal, a child the pipe that its parent made. So O_NONBLOCK is not
- * set on what is shared where there is another way: see native/descriptor_io.cc.
+ * Others may use the same open file: a shell its terminal, a child process the pipe that its parent has made. So
+ * O_NONBLOCK is not set on a shared open file where there is another way: see native/descriptor_io.cc.
  */
 import { EAGAIN, EPIPE } from '../errno.js';
 import { PercoreError } from '../errors.js';
@@ -22,13 +22,13 @@ import { MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
 import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
 export type PipeWay = 'read' | 'write' | 'both';
-/** `length` bytes from `offset` on of `bytes`, valid during the call. */
+/** Called with `length` bytes of `bytes` from `offset` on, which are valid during the call. */
 export type PipeHandler = (bytes: Uint8Array, offset: number, length: number) => void;
 
 const { READABLE, WRITABLE, READ_CLOSED, HANG_UP, ERROR } = words.readiness;
-/** One for all streams of the thread: what a handler is given lies here. */
+/** Where a handler finds what was read. All streams of the thread share it. */
 let readBuffer: Uint8Array | undefined;
-/** Bytes given to the kernel in one step before others of the band get their turn. */
+/** Most bytes that are given to the kernel in one step, before others of the band have their turn. */
 const WRITE_BYTES = 262_144;
 
 export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
@@ -54,10 +54,10 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
   private handler: PipeHandler | undefined;
-  /** The handler is that of `onData`. */
+  /** The handler was set by `onData` and not by `onReceive`. */
   private isViewGiven = false;
   private readonly waiters = createPendingWaiters();
-  /** False for a descriptor that cannot be polled: it is always ready. */
+  /** False for a descriptor that cannot be polled, which is always ready. */
   private isPolled = true;
   private isReadable = false;
   private isWritable = false;
@@ -82,10 +82,10 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
       if ((error as PercoreError).errno !== 'EPERM') throw error;
       this.isPolled = false;
       this.isReadable = this.isWritable = true;
-      // Nothing watches it, and it is open all the same: a thread without a reactor lives until it is closed.
+      // Although nothing watches it, it is open: a thread without a reactor must live until it is closed.
       core.enter(this);
     }
-    // A stream that goes one way has nothing to wait for on the other: that one counts as ended from the beginning.
+    // A stream that goes one way has nothing to wait for on the other, which counts as ended from the beginning.
     this.hasPeerEnded = way === 'write';
     this.hasEnded = way === 'read';
   }
@@ -97,7 +97,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     return `handler ${handler} of a stream on descriptor ${this.fd}`;
   }
 
-  /** Bytes taken by `offer` that the kernel has not taken yet. */
+  /** How many bytes `offer` has taken that the kernel has not taken yet. */
   get pendingBytes(): number {
     return this.backlog.bytes;
   }
@@ -117,10 +117,10 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     if (this.isReadable) this.core.schedule(this);
   }
 
-  /** See `PipeStream.offer`; what is offered was checked. */
+  /** See `PipeStream.offer`, which has checked the arguments. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     if (this.isClosed || this.isEnding || this.hasEnded) return CLOSED;
-    // One write larger than the mark is taken when nothing waits, or it could never be written.
+    // An offer larger than the mark is taken when nothing waits, since it could never be written otherwise.
     if (this.backlog.bytes === 0) {
       this.refusedBytes = 0;
     } else if (this.backlog.bytes + length > this.highWaterBytes) {
@@ -179,7 +179,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   onReadiness(readiness: number): void {
     if ((readiness & (READABLE | READ_CLOSED | HANG_UP | ERROR)) !== 0) this.isReadable = true;
     if ((readiness & (WRITABLE | HANG_UP | ERROR)) !== 0) this.isWritable = true;
-    // A pipe's reader has gone: told at once, not at the next write, which may never come.
+    // The reader of a pipe has gone. This is reported at once and not at the next write, which may never come.
     if ((readiness & ERROR) !== 0 && this.way === 'write') this.isBroken = true;
     this.core.schedule(this);
   }
@@ -188,7 +188,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     if (this.isBroken) this.fail(EPIPE, 'write');
     if (this.canWrite()) this.write();
     if (this.canRead()) this.read();
-    // Written by the handler just now: in this same step.
+    // The handler may have offered something: it is written in this same step.
     if (this.canWrite()) this.write();
     return this.canRead() || this.canWrite();
   }
@@ -250,7 +250,7 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
 
   private finishWriting(): void {
     this.hasEnded = true;
-    // A socketpair's peer reads the end; a terminal has no half to close, and then only closing tells.
+    // The peer of a socketpair reads the end. A terminal has no half to close, so only closing can tell.
     if (this.way === 'both' && this.core.native.descriptors.end(this.fd) < 0) return this.close();
     if (this.hasPeerEnded) this.close();
   }

@@ -33,7 +33,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** A reading FIFO in reactor 0 that gathers text; state.stream, state.text, state.ended, state.closed. */
+  /** Opens a FIFO in reactor 0 that gathers text: state.stream, state.text, state.ended, state.closed. */
   const reading = (options: Record<string, unknown> = {}): Promise<void> =>
     inside(
       runtime,
@@ -55,7 +55,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   const write = (text: string): void =>
     void execFileSync('sh', ['-c', 'printf %s "$1" > "$0"', fifo, text], { timeout: 10_000 });
 
-  /** Reads what the reactor writes, when told to. */
+  /** Reads what the reactor writes, from `start` on. */
   function reader(): {
     text: () => string;
     bytes: () => number;
@@ -63,7 +63,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     ended: () => boolean;
     stream: ReadStream;
   } {
-    // Opened for both: a plain open for reading would wait for the writer, in this thread.
+    // Opened for both ways, since a plain open for reading would block this thread until there is a writer.
     const fd = openSync(fifo, 'r+');
     const stream = createReadStream(fifo, { fd, highWaterMark: 65_536 });
     streams.add(stream);
@@ -202,7 +202,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       );
     });
 
-    it('whose reader goes is told EPIPE at once, without writing', async () => {
+    it('whose reader leaves is closed with EPIPE at once, without a write', async () => {
       const child = spawn('cat', [fifo], { stdio: 'ignore' });
       await until(() => inside(runtime, 0, (reactor, path: string, { state }) => {
         try {
@@ -248,7 +248,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       });
     });
 
-    it('a number that is not open is EBADF; one that is closed under the stream is EBADF by name', async () => {
+    it('a number that is not open is refused with EBADF; a stream whose number others close ends with it', async () => {
       const { start } = reader();
       const result = await inside(runtime, 0, async (reactor, path: string, { until: become, require }) => {
         let refusal = '';

@@ -1,12 +1,12 @@
 /**
- * A stream over a descriptor that is no TCP connection: a pipe's end, a FIFO, a terminal, a socketpair. One way or
- * both.
+ * A stream over a descriptor that is not a TCP connection: the end of a pipe, a FIFO, a terminal, a socketpair. It goes
+ * one way or both.
  *
  *      read:   open --the last writer closes--> ended -> closed
  *      write:  open --end()--> ending --all written--> closed          the reader goes: EPIPE, closed
  *      both:   open --the peer ends--> half-closed --end()--> closed   (and the other way round)
  *
- * How it works is in pipe-endpoint.ts, which the core calls; here are the verbs.
+ * This file has the verbs. pipe-endpoint.ts, which the core calls, has how they work.
  */
 import {
   checkBoolean, checkFunction, checkInteger, checkOneOf, invalidArgument, type PercoreError,
@@ -24,16 +24,16 @@ export type { PipeWay };
 
 export interface FifoOptions extends PipeStreamOptions {
   /**
-   * The FIFO does not end when its last writer has gone, nor break when its last reader has: others may come. Default
-   * false.
+   * If true, the FIFO neither ends when its last writer has gone nor breaks when its last reader has gone, because
+   * others may come. Default false.
    */
   keepOpen?: boolean;
 }
 
 /**
- * Bytes through a pipe's end, a FIFO, a terminal or a socketpair. `io.openPipe`, `io.openFifo` and `io.stdin` make it;
- * for the thread that did. Reading and writing are as on a connection. Nothing blocks, except that a regular file
- * cannot be polled, so its reads wait for the disk.
+ * Bytes through the end of a pipe, a FIFO, a terminal or a socketpair. `io.openPipe`, `io.openFifo` and `io.stdin` make
+ * it; only the thread that made it may use it. Reading and writing are as on a connection. Nothing blocks, with one
+ * exception: a regular file cannot be polled, so its reads wait for the disk.
  *
  *     const input = io.stdin();
  *     input.onData((bytes) => count(bytes)).onEnd(() => console.log('all read'));
@@ -45,7 +45,7 @@ export class PipeStream {
     addOpener((facade) => (#endpoint in facade ? facade.#endpoint : undefined));
   }
 
-  /** Made by `openPipe`, `openFifo` and `stdin`. */
+  /** Called by `openPipe`, `openFifo` and `stdin`. */
   constructor(endpoint: PipeEndpoint) {
     this.#endpoint = endpoint;
   }
@@ -55,17 +55,17 @@ export class PipeStream {
     return this.#endpoint.fd;
   }
 
-  /** Whether it reads, writes, or does both, as a terminal. */
+  /** Whether it reads, writes, or does both, as a terminal may. */
   get way(): PipeWay {
     return this.#endpoint.way;
   }
 
-  /** Bytes that may wait to be written before `offer` refuses, as the options said. */
+  /** How many bytes may wait to be written before `offer` refuses, as given in the options. */
   get highWaterBytes(): number {
     return this.#endpoint.highWaterBytes;
   }
 
-  /** Nothing comes any more and nothing can be offered. */
+  /** True when nothing is read any more and nothing can be offered. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
@@ -75,24 +75,25 @@ export class PipeStream {
     return this.#endpoint.error;
   }
 
-  /** Bytes given to the handler so far. */
+  /** How many bytes the handler has been given so far. */
   get bytesRead(): number {
     return this.#endpoint.bytesRead;
   }
 
-  /** Bytes that the kernel has taken so far. */
+  /** How many bytes the kernel has taken so far. */
   get bytesWritten(): number {
     return this.#endpoint.bytesWritten;
   }
 
-  /** Bytes taken by `offer` that the kernel has not taken yet. */
+  /** How many bytes `offer` has taken that the kernel has not taken yet. */
   get pendingBytes(): number {
     return this.#endpoint.pendingBytes;
   }
 
   /**
-   * Called with what was read; the bytes are valid during the call only. Without a handler nothing is read, and an end
-   * is not seen. Throws ERR_PERCORE_CLAIM when `lines` has the handler.
+   * Sets the handler that is called with what was read. The bytes are valid only during the call. Without a handler
+   * nothing is read, and an end is not noticed. Allocates one view for each call. Throws ERR_PERCORE_CLAIM when `lines`
+   * has the handler, and ERR_PERCORE_INVALID_ARGUMENT on a stream that only writes.
    */
   onData(handler: (bytes: Uint8Array) => void): this {
     checkFunction('handler', handler);
@@ -100,7 +101,10 @@ export class PipeStream {
     return this;
   }
 
-  /** The same without an object a call: `length` bytes from `offset` on of `bytes`, the thread's own buffer. */
+  /**
+   * The same without an object for each call: the handler is given `length` bytes of `bytes` from `offset` on, where
+   * `bytes` is the thread's own buffer.
+   */
   onReceive(handler: (bytes: Uint8Array, offset: number, length: number) => void): this {
     checkFunction('handler', handler);
     this.#setHandler('onReceive', handler, false);
@@ -114,7 +118,8 @@ export class PipeStream {
   }
 
   /**
-   * Called when no more will come, before the stream closes; on a stream of both ways, without a handler it ends too.
+   * Sets the handler that is called when no more will come, before the stream is closed. A stream that goes both ways
+   * ends its own side as well if it has no handler.
    */
   onEnd(handler: () => void): this {
     checkFunction('handler', handler);
@@ -123,7 +128,9 @@ export class PipeStream {
     return this;
   }
 
-  /** Called once, after the descriptor is closed; with the error, if one closed it. */
+  /**
+   * Sets the handler that is called once, after the descriptor is closed; with the error, if an error has closed it.
+   */
   onClose(handler: (error: PercoreError | undefined) => void): this {
     checkFunction('handler', handler);
     noteHandler(this.#endpoint, ON_CLOSE);
@@ -131,18 +138,20 @@ export class PipeStream {
     return this;
   }
 
-  /** Reads no more until `resume`. No system call. */
+  /** Reads nothing more until `resume`. Makes no system call. */
   pause(): void {
     this.#endpoint.pause();
   }
 
-  /** Reads again. */
+  /** Goes on reading. */
   resume(): void {
     this.#endpoint.resume();
   }
 
   /**
-   * Copies bytes into the backlog. OK; BACK_PRESSURED: nothing taken, wait for `room()`; CLOSED after `end` or close.
+   * Copies bytes into the backlog, which is written in the next step. Returns OK; BACK_PRESSURED when it has taken
+   * nothing (wait for `room()`); or CLOSED after `end`, `close` or an error, and on a stream that only reads. Does not
+   * block; may allocate. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   offer(bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset)): number {
     checkSpan(bytes, offset, length);
@@ -150,8 +159,9 @@ export class PipeStream {
   }
 
   /**
-   * Resolves when no more than half of `highWaterBytes` waits and the largest offer that was refused would be taken, or
-   * the stream is closed. Rejects with ERR_PERCORE_TIMEOUT or the signal's reason if `options` says so.
+   * Resolves when at most half of `highWaterBytes` waits and the largest refused offer would be taken, or when the
+   * stream is closed. Rejects with ERR_PERCORE_TIMEOUT after `timeoutMs`, or with the reason of `signal`, if `options`
+   * has one.
    */
   room(options?: WaitOptions): Promise<void> {
     return this.#endpoint.room(options);
@@ -162,20 +172,20 @@ export class PipeStream {
     return this.#endpoint.flushed(options);
   }
 
-  /** Writes what waits, then says that no more will follow; one that only reads is closed. */
+  /** Writes what waits, then tells the peer that no more will follow. A stream that only reads is closed. */
   end(): void {
     this.#endpoint.end();
   }
 
-  /** Closes at once; what waits is lost. */
+  /** Closes at once. What waits is lost. A second call does nothing. */
   close(): void {
     this.#endpoint.close();
   }
 }
 
 /**
- * Opens a FIFO. Throws ERR_PERCORE_SYSTEM: ENXIO for a writer while nobody reads (unless keepOpen), EINVAL for a file
- * that is no FIFO.
+ * Opens a FIFO. Throws ERR_PERCORE_SYSTEM: ENXIO for a writer while nobody reads (unless keepOpen is set), EINVAL if
+ * the file is not a FIFO.
  */
 export function openFifo(core: IoCore, path: string, way: 'read' | 'write', options: FifoOptions): PipeStream {
   checkPath('path', path);
@@ -188,8 +198,8 @@ export function openFifo(core: IoCore, path: string, way: 'read' | 'write', opti
 }
 
 /**
- * Takes over a descriptor, which the stream closes; when this throws, the descriptor is still the caller's. Throws
- * ERR_PERCORE_SYSTEM: EBADF, EBUSY for one that this thread's I/O has already.
+ * Takes over a descriptor, which the stream closes from now on. When this throws, the descriptor is still the caller's.
+ * Throws ERR_PERCORE_SYSTEM: EBADF, or EBUSY if this thread's I/O has it already.
  */
 export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeStreamOptions): PipeStream {
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
@@ -204,14 +214,14 @@ export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeSt
   }
 }
 
-/** Standard input as a stream; descriptor 0 itself stays as it is. Beside it, `process.stdin` must not be used. */
+/** Standard input as a stream. Descriptor 0 stays as it is. `process.stdin` must not be used beside it. */
 export function openStandardInput(core: IoCore, options: PipeStreamOptions): PipeStream {
   const checked = checkStreamOptions(options);
   const fd = systemCallOf('open standard input', () => core.native.descriptors.openStandardInput());
   return own(core, fd, 'read', checked);
 }
 
-/** A stream over a descriptor that was opened for it. */
+/** Makes a stream of a descriptor that was opened for it. */
 function own(core: IoCore, fd: number, way: PipeWay, options: Required<PipeStreamOptions>): PipeStream {
   try {
     return new PipeStream(new PipeEndpoint(core, fd, way, options));

@@ -44,7 +44,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     rmSync(folder, { recursive: true });
   });
 
-  it('tells an edge once, and again after more has come', () => {
+  it('reports an edge once, and again after more has come', () => {
     const [read, write] = fifo('edge');
     const token = poller.register(read);
     expect(poller.poll()).toBe(0);
@@ -57,7 +57,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     expect(events()).toEqual([[token, READINESS.READABLE]]);
   });
 
-  it('tells a level as long as it stands', () => {
+  it('reports a level for as long as it lasts', () => {
     const [read, write] = fifo('level');
     const token = poller.register(read, { interest: READABLE | LEVEL });
     writeSync(write, byte);
@@ -71,7 +71,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     expect(poller.poll(20)).toBe(0);
   });
 
-  it('tells a one-shot once, until it is registered again', () => {
+  it('reports a one-shot once, until it is registered again', () => {
     const [read, write] = fifo('oneshot');
     const token = poller.register(read, { interest: READABLE | ONESHOT });
     writeSync(write, byte);
@@ -98,7 +98,7 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     expect(events()).toEqual([[token, READINESS.WRITABLE]]);
   });
 
-  it('tells of a hang-up', () => {
+  it('reports a hang-up', () => {
     const [read, write] = fifo('hang-up');
     const token = poller.register(read);
     closeSync(write);

@@ -3,13 +3,13 @@
  *
  *     const poller = createPoller();
  *     const token = poller.register(fd, { interest: INTEREST.READABLE | INTEREST.WRITABLE, priority: 5 });
- *     poller.poll(100);                                  // waits at most 100 ms; how many are ready
+ *     poller.poll(100);                                  // waits for at most 100 ms; returns how many are ready
  *     for (let event; (event = poller.select()) !== undefined;) use(event.token, event.readiness);
  *
- * Edge-triggered unless the interest says LEVEL: readiness is told once, so keep trying until would-block. ONESHOT is
- * told once and no more until `reregister`. A token carries a generation: what was on its way to one that is
- * deregistered reaches nobody, also when the number of the descriptor is used again. Deregister before you close.
- * Source: mio, epoll(7).
+ * Unless its interest says LEVEL, a descriptor is edge-triggered: its readiness is reported once, so use it until it
+ * would block. With ONESHOT nothing more is reported until `reregister`. A token carries a generation, so an event that
+ * was on its way to a deregistered token reaches nobody, even if the number of the descriptor is in use again.
+ * Deregister a descriptor before you close it. Source: mio, epoll(7).
  */
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -24,19 +24,19 @@ import type { AskedIoSource, IoSource, SourceChoice } from './source-choice.js';
 import { chooseSource } from './source-choice.js';
 
 export interface RegisterOptions {
-  /** Bits of INTEREST, with at least one of READABLE, WRITABLE, PRIORITY. Default READABLE. */
+  /** Bits of INTEREST, among them at least one of READABLE, WRITABLE and PRIORITY. Default READABLE. */
   interest?: number;
-  /** Band in which `select` takes it, 0 to 7. Default 3. */
+  /** The band in which `select` takes it, 0 to 7. Default 3. */
   priority?: number;
 }
 
-/** What `select` takes. The same object each time. */
+/** What `select` returns. It is the same object each time. */
 export interface PollEvent {
-  /** What it was registered with. */
+  /** The token that `register` returned. */
   readonly token: number;
   /** The descriptor that is ready. */
   readonly fd: number;
-  /** Bits of READINESS. */
+  /** What it is ready for: bits of READINESS. */
   readonly readiness: number;
 }
 
@@ -56,7 +56,7 @@ class Polled implements Endpoint, Ready {
     this.core.schedule(this);
   }
 
-  /** What it was ready for, and no longer is. */
+  /** Returns what it was ready for, and clears it. */
   take(): number {
     const { readiness } = this;
     if (readiness !== 0) this.waiting.count--;
@@ -77,20 +77,22 @@ class Polled implements Endpoint, Ready {
 export interface PollerStatus {
   /** The source that was asked for. */
   readonly asked: AskedIoSource;
-  /** The one that is used. */
+  /** The source that is used. */
   readonly granted: IoSource;
-  /** Why it is that one, if 'auto' was asked for. */
+  /** Why that source is used, if 'auto' was asked for. */
   readonly decision: string | undefined;
-  /** Why it is another, one line each. */
+  /** Why it is not the source that was asked for: one line for each reason. */
   readonly refusals: readonly string[];
-  /** Descriptors that are registered. */
+  /** How many descriptors are registered. */
   readonly registered: number;
-  /** Those of them that wait for `select`. */
+  /** How many of them are ready and wait for `select`. */
   readonly ready: number;
 }
 
 /**
- * Readiness by hand: see the head of this file for an example. For the thread that made it. `createPoller` makes it.
+ * Tells which descriptors are ready when it is asked; the head of this file has an example. `createPoller` makes one;
+ * only the thread that made it may use it. Apart from `poll` with a time-out, nothing blocks. Every method except
+ * `status` and `close` throws ERR_PERCORE_CLOSED after `close`, and ERR_PERCORE_INVALID_ARGUMENT for a bad argument.
  */
 export class Poller implements Disposable {
   readonly #core: IoCore;
@@ -114,14 +116,14 @@ export class Poller implements Disposable {
         this.#driver = made.driver;
         return made.io;
       },
-      // A poller keeps no thread alive: whoever polls by hand is there.
+      // A poller keeps no thread alive: a thread that polls by hand is awake.
       keepAlive: () => undefined,
       report: reportOrThrowLater,
     });
     this.#core.begin();
   }
 
-  /** Nothing can be registered any more. */
+  /** True after `close`: nothing can be registered any more. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -135,8 +137,9 @@ export class Poller implements Disposable {
   }
 
   /**
-   * Wants readiness of `fd`, which stays the caller's. Returns its token. Throws ERR_PERCORE_SYSTEM: EBADF, EPERM for a
-   * file, EEXIST.
+   * Asks for the readiness of `fd`, which stays the caller's, and returns its token. Makes one system call. Throws
+   * ERR_PERCORE_SYSTEM with errno: EBADF if it is not open, EPERM for a file or a folder, EEXIST if it is registered
+   * already, ENOSPC if there are too many. Throws ERR_PERCORE_TOO_LARGE beyond 2^20 descriptors.
    */
   register(fd: number, given: RegisterOptions = {}): number {
     this.#checkOpen('register');
@@ -150,13 +153,16 @@ export class Poller implements Disposable {
     return polled.token;
   }
 
-  /** Has another interest from now on; what is already ready is reported again. Arms a one-shot again. */
+  /**
+   * Sets another interest. What is ready already is reported once more, and a one-shot is armed again. Makes one system
+   * call. Throws ERR_PERCORE_SYSTEM.
+   */
   reregister(token: number, interest: number): void {
     const polled = this.#find('reregister', token);
     this.#core.reregister(polled, polled.fd, checkInterest(interest));
   }
 
-  /** Reports nothing more of it, not even what is on its way. */
+  /** Reports nothing more of it, not even what is on its way. The descriptor stays open. Makes one system call. */
   deregister(token: number): void {
     const polled = this.#find('deregister', token);
     this.#polled.delete(token);
@@ -165,8 +171,8 @@ export class Poller implements Disposable {
   }
 
   /**
-   * Collects what is ready and returns how many wait for `select`. Waits at most `timeoutMs` (default 0; -1 for ever,
-   * and then freezes this thread).
+   * Collects what is ready and returns how many descriptors wait for `select`. If none waits yet, it blocks this thread
+   * for at most `timeoutMs` milliseconds: 0 (the default) to 2^31 - 1, or -1 for ever. A signal may end the wait early.
    */
   poll(timeoutMs = 0): number {
     this.#checkOpen('poll');
@@ -177,15 +183,15 @@ export class Poller implements Disposable {
   }
 
   /**
-   * Takes the longest waiting readiness of the highest band; undefined when there is none. The object is valid until
-   * the next call.
+   * Takes the readiness that has waited longest in the highest band; undefined when none is left. The object is valid
+   * until the next call. Does not allocate.
    */
   select(): PollEvent | undefined {
     for (;;) {
       const ready = this.#discipline.select() as Polled | undefined;
       if (ready === undefined) return undefined;
       ready.isReady = false;
-      // Deregistered meanwhile.
+      // It was deregistered in the meantime.
       if (ready.readiness === 0) continue;
       this.#event.token = ready.token;
       this.#event.fd = ready.fd;
@@ -194,7 +200,7 @@ export class Poller implements Disposable {
     }
   }
 
-  /** Deregisters all and gives up the source. */
+  /** Deregisters all descriptors and closes the source. The descriptors stay open. A second call does nothing. */
   close(): void {
     if (this.#isClosed) return;
     for (const token of this.#polled.keys()) this.deregister(token);
@@ -218,7 +224,10 @@ export class Poller implements Disposable {
   }
 }
 
-/** A poller of this thread, polled by hand. `source` as in `create`. */
+/**
+ * Makes a poller for this thread. `source` as in `create`: 'auto' (default), 'epoll' or 'io_uring'. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT, and ERR_PERCORE_SYSTEM when descriptors have run out.
+ */
 export function createPoller(given: { source?: AskedIoSource } = {}): Poller {
   const options = checkOptions('options', given, ['source']);
   return new Poller(chooseSource('source', options.source));

@@ -4,14 +4,14 @@ import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { sources } from './fixtures/sources.js';
 
-it.each(sources)('a pool that nobody receives into is not resident, the tenth time either: %s', async (source) => {
+it.each(sources)('a pool that nobody receives into is not resident, not even the tenth one: %s', async (source) => {
   const script = `
     import { readFileSync } from 'node:fs';
     import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
     const residentMiB = () => Number(/VmRSS:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024;
     const grown = [];
     for (let i = 0; i < 10; i++) {
-      // What the C library was given back once it hands out again, from its heap.
+      // The C library hands out again, from its heap, what it was given back.
       for (let size = 4; size <= 16; size *= 2) new Uint8Array(size * 2 ** 20).fill(1);
       gc();
       await new Promise((resolve) => setTimeout(resolve, 20));

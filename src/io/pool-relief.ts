@@ -1,16 +1,16 @@
 /**
- * Relief for a receive pool that is empty. Somebody could not be received from, since no buffer was free. Steps give
- * buffers back as they run, but those of lower bands may not run for long: what has waited for them is moved out of the
- * pool, so that nobody waits for it.
+ * Relief for an empty receive pool, when something could not be received because no buffer was free. Steps give buffers
+ * back as they run, but steps of lower bands may not run for a long time. So arrivals that have waited long for such
+ * steps are moved out of the pool, and nobody has to wait for them.
  */
 import type { Endpoint } from './endpoint.js';
 import type { IoMemory } from './io-memory.js';
 
-/** How often one looks for arrivals to move out, and how long they must have waited. */
+/** How often to look for arrivals that should be moved out, and how long these must have waited. */
 const RELIEF_NS = 5_000_000;
 
 export class PoolRelief {
-  /** The pool's count of waits when all was well last. */
+  /** The pool's count of waits at the time when all was well last. */
   seenPoolWaits = 0;
   private nextNs = 0;
   private seenGivenBack = 0;
@@ -24,7 +24,7 @@ export class PoolRelief {
     const isGivenBack = memory.givenBack !== this.seenGivenBack;
     this.seenGivenBack = memory.givenBack;
     if (!memory.isPoolShort) this.seenPoolWaits = memory.poolWaits;
-    // Steps run, and whoever waits is served as they do: copying gains nothing.
+    // Steps run, and they serve whoever waits, so copying would gain nothing.
     if (isGivenBack) return;
     let hasYoung = false;
     for (const endpoint of endpoints.all()) if (endpoint.relieve?.(now - RELIEF_NS) === true) hasYoung = true;

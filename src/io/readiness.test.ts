@@ -33,7 +33,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
   const make = (): ReadinessHandle => handles[taken++]!;
 
-  /** Reactor `id` gathers what it is told: state.told, a list, and state.bits, all of it. */
+  /** Reactor `id` gathers what it is told in the list state.told. */
   const receive = (handle: ReadinessHandle, id = 0): Promise<void> =>
     inside(
       runtime,
@@ -50,7 +50,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     inside(runtime, id, (_reactor, _argument, { state }) => state['told'] as number[]);
 
   describe('readiness of user space', () => {
-    it('set in this thread is told in the reactor, once for each taking', async () => {
+    it('that is set in this thread is told in the reactor, once for each time that it is taken', async () => {
       const handle = make();
       await receive(handle);
       const setter = openReadiness(handle);
@@ -77,7 +77,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(await told()).toEqual([21]);
     });
 
-    it('that was set before anybody received is told to who comes, and what nobody took to the next', async () => {
+    it('that was set before anybody received is told to the first receiver, and what it left to the next', async () => {
       const handle = make();
       const setter = openReadiness(handle);
       setter.set(8);
@@ -96,7 +96,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const handle = make();
       const setter = openReadiness(handle);
       closeReadiness(handle);
-      // The number is another's now: a second close must not close it.
+      // The number belongs to another eventfd now, which a second close must not close.
       const other = native().wakers.create();
       closeReadiness(handle);
       native().wakers.wake(other);
@@ -105,7 +105,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await expect(receive(handle)).rejects.toThrow('handle must be a readiness that is not closed');
     });
 
-    it('refuses what is no handle and wrong bits', () => {
+    it('refuses anything that is not a handle, and wrong bits', () => {
       const handle = make();
       for (const wrong of [
         undefined, {}, { kind: 'readiness', memory: new SharedArrayBuffer(384), eventFd: 3 },
@@ -117,11 +117,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         expect(() => openReadiness(handle).set(bits)).toThrow('bits must be a whole number from 1 to 2147483647');
     });
 
-    it('a setter that died between its two steps is made good by nudge', async () => {
+    it('nudge makes up for a setter that died between its two steps', async () => {
       const handle = make();
       await receive(handle);
       await sleep(10);
-      // What terminate() can leave behind: the bits are set, nobody was woken, and no later set would.
+      // What terminate() can leave behind: the bits are set, nobody was woken, and no later set would wake anybody.
       Atomics.or(new Int32Array(handle.memory), 32, 5);
       const setter = openReadiness(handle);
       setter.set(2);
@@ -164,8 +164,8 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const handle = make();
       const threads = 3;
       const rounds = process.env['PERCORE_STRESS'] === '1' ? 200_000 : 5_000;
-      // Each worker sets its own bit and waits until the receiver has told so, in a shared word, before it sets it
-      // again: one wake-up that is lost stops it for good.
+      // Each worker sets its own bit, and sets it again only after the receiver has counted it in a shared word. So a
+      // single lost wake-up stops the worker for good.
       await inside(
         runtime,
         0,

@@ -1,7 +1,7 @@
 /**
- * Readiness of user space: an event that any thread sets and one thread is told, in a band, like a descriptor's. The
- * handle is a plain object of shared memory and an eventfd's number: pass it in workerData, in a runtime's `data` or by
- * postMessage.
+ * Readiness of user space: an event that any thread sets and one thread is told, in a band, as it is told of a
+ * descriptor. The handle is a plain object with shared memory and the number of an eventfd. Pass it on in workerData,
+ * in the `data` of a runtime, or by postMessage.
  *
  *      set(bits): bits |= ..., and if they were 0: write the eventfd      (any thread)
  *      epoll tells the eventfd -> run(): bits exchanged for 0 -> callback (the receiver's thread)
@@ -11,14 +11,15 @@
  * | `readiness.bits`   | `set`            | `run`     | bits, what was written before | release → acquire    |
  * | `readiness.closed` | `closeReadiness` | `set`     | the eventfd is closed         | a hint               |
  *
- * No wake-up is lost: both sides are read-modify-writes of one word, so they have one order. A set that comes before
- * the exchange is in what the exchange gives; one that comes after it finds 0 and writes the eventfd. The eventfd is
- * never read, since each write is an edge.
+ * No wake-up is lost. Both sides are read-modify-writes of one word, so they have one order. If a set comes before the
+ * exchange, the exchange returns its bits; if it comes after the exchange, it finds 0 and writes the eventfd. Nobody
+ * reads the eventfd, since each write is an edge.
  *
- * Who may close: the creator, after every thread that sets or receives has gone or promised to stop. A late set would
- * write into whatever descriptor has the number by then; `isClosed` catches the careless, not the simultaneous. A
- * thread terminated between its two steps in `set` leaves bits that nobody tells: whoever learns of a setter's exit
- * calls `nudge`. Source: eventfd(2); mio 0.6's Registration and SetReadiness for the idea.
+ * Only the creator may close it, after every thread that sets or receives has gone or promised to stop. A late set
+ * would write into whatever descriptor has the number by then; `isClosed` catches a careless set, but not a
+ * simultaneous one. When a thread is terminated between its two steps in `set`, bits remain that nobody is told;
+ * whoever learns that a setter has exited calls `nudge`. Source: eventfd(2); mio 0.6's Registration and SetReadiness
+ * for the idea.
  */
 import { checkFunction, checkInteger, checkOptions, invalidArgument, systemCall } from '../errors.js';
 import { BANDS, LAYOUT_VERSION, READINESS_MAGIC, readinessLayout, words } from '../layout.js';
@@ -29,11 +30,11 @@ import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 import { followResult } from './report.js';
 
-/** Plain and cloneable. */
+/** A plain object that can be cloned. */
 export interface ReadinessHandle {
   readonly kind: 'readiness';
   readonly memory: SharedArrayBuffer;
-  /** The process's until closeReadiness; good in this process alone. */
+  /** An eventfd, which belongs to the process until closeReadiness. It has a meaning in this process only. */
   readonly eventFd: number;
 }
 
@@ -45,8 +46,8 @@ const IS_CLOSED = field.isClosed.at >> 2;
 const MOST_BITS = 2 ** 31 - 1;
 
 /**
- * Makes one, with nothing set. Throws ERR_PERCORE_SYSTEM when descriptors have run out. The creator closes it with
- * closeReadiness.
+ * Makes a readiness with nothing set. Any thread. The creator closes it with closeReadiness. Throws ERR_PERCORE_SYSTEM
+ * when descriptors have run out.
  */
 export function createReadiness(): ReadinessHandle {
   const memory = new SharedArrayBuffer(readinessLayout.bytes);
@@ -57,13 +58,16 @@ export function createReadiness(): ReadinessHandle {
   return { kind: 'readiness', memory, eventFd };
 }
 
-/** Closes the eventfd, once. For the creator, after all users have gone. */
+/**
+ * Closes the eventfd; further calls do nothing. For the creator, after all its users have gone. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT if it is not a handle.
+ */
 export function closeReadiness(handle: ReadinessHandle): void {
   // readiness.closed: exchanged, so that only one caller closes the number.
   if (Atomics.exchange(cellsOf(handle), IS_CLOSED, 1) === 0) native().wakers.close(handle.eventFd);
 }
 
-/** The setting side, for any thread. */
+/** The side that sets. Every thread makes its own with `openReadiness`. */
 export class ReadinessSetter {
   private readonly cells: Int32Array;
   private readonly wake = native().wakers.wake;
@@ -73,38 +77,41 @@ export class ReadinessSetter {
   }
 
   /**
-   * Adds `bits` (1 to 2^31 - 1) to what the receiver is told next. OK or CLOSED. Does not block; a system call only
-   * when nothing was set.
+   * Adds `bits` (1 to 2^31 - 1) to what the receiver is told next. Returns OK, or CLOSED after closeReadiness. Does not
+   * block or allocate, and makes a system call only when nothing was set. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   set(bits: number): number {
     checkInteger('bits', bits, 1, MOST_BITS);
     // readiness.closed: a hint, pairs with closeReadiness().
     if (Atomics.load(this.cells, IS_CLOSED) !== 0) return CLOSED;
-    // readiness.bits: pairs with the exchange in run(). Both halves: what was written before is visible with the bits,
-    // and the old value says whether somebody has woken the receiver already.
+    // readiness.bits: pairs with the exchange in run(). The write makes visible what was written before the bits; the
+    // old value says whether somebody has already woken the receiver.
     if (Atomics.or(this.cells, BITS, bits) === 0) this.wake(this.handle.eventFd);
     return OK;
   }
 
-  /** Tells the receiver again what is set and not taken. After the exit of a thread that may have died inside `set`. */
+  /**
+   * Tells the receiver again what is set and not yet taken. Call it after the exit of a thread that may have died
+   * inside `set`. Returns OK or CLOSED.
+   */
   nudge(): number {
     // readiness.closed: as in set().
     if (Atomics.load(this.cells, IS_CLOSED) !== 0) return CLOSED;
-    // readiness.bits: a look alone; a receiver that takes them meanwhile finds nothing afterwards, which is no harm.
+    // readiness.bits: only a look. If a receiver takes the bits meanwhile, it is woken and finds nothing: no harm.
     if (Atomics.load(this.cells, BITS) !== 0) this.wake(this.handle.eventFd);
     return OK;
   }
 }
 
-/** The setting side of a handle. */
+/** Opens the setting side of a handle, for this thread. Throws ERR_PERCORE_INVALID_ARGUMENT if it is not a handle. */
 export function openReadiness(handle: ReadinessHandle): ReadinessSetter {
   return new ReadinessSetter(handle);
 }
 
 /**
- * The receiving side: one at a time for each handle, since what one takes another does not see. `io.onReadiness` makes
- * it; for the thread that did. What the callback throws, or its promise is rejected with, is reported as that of a
- * step, and the next bits are told all the same.
+ * The side that receives. A handle has one receiver at a time, since what one takes the other does not see.
+ * `io.onReadiness` makes it; only the thread that made it may use it. If the callback throws, or its promise is
+ * rejected, that is reported like the error of a step, and the next bits are told all the same.
  *
  *     const receiver = io.onReadiness(handle, { priority: 6 }, (bits) => look(bits));     // one thread
  *     openReadiness(handle).set(1);                                                       // any other
@@ -112,17 +119,17 @@ export function openReadiness(handle: ReadinessHandle): ReadinessSetter {
 export class ReadinessReceiver {
   readonly #endpoint: ReadinessEndpoint;
 
-  /** Made by `onReadiness`. */
+  /** Called by `onReadiness`. */
   constructor(endpoint: ReadinessEndpoint) {
     this.#endpoint = endpoint;
   }
 
-  /** Its handler is not called again. */
+  /** True after `close`: the handler is not called again. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
 
-  /** Is told no more; what is set stays for the next receiver. */
+  /** Stops receiving. What is set stays for the next receiver. */
   close(): void {
     this.#endpoint.close();
   }
@@ -139,7 +146,7 @@ class ReadinessEndpoint implements Endpoint, Ready {
     readonly band: number, private readonly callback: (bits: number) => void,
   ) {
     core.register(this, eventFd, words.interest.READABLE);
-    // Whatever was set before, by whomever: its edge may be long past.
+    // Bits may have been set before, by anybody, and their edge may be long past.
     core.schedule(this);
   }
 
@@ -160,8 +167,8 @@ class ReadinessEndpoint implements Endpoint, Ready {
 
   run(): boolean {
     if (this.isClosed) return false;
-    // readiness.bits: pairs with the or in set(). Taken and cleared at once, so that a set is either in these bits or
-    // finds 0.
+    // readiness.bits: pairs with the or in set(). The bits are taken and cleared in one step, so that a set is either
+    // among them or finds 0.
     const bits = Atomics.exchange(this.cells, BITS, 0);
     if (bits !== 0) {
       const result: unknown = this.callback(bits);

@@ -1,6 +1,6 @@
 /**
- * What a user's callback threw, in a step of its own: whoever runs steps counts and reports it, as it does what a step
- * throws. So a callback that throws affects neither its caller nor what the caller still had to do.
+ * Reports what a user's callback has thrown in a step of its own, so that whoever runs steps counts and reports it like
+ * the error of any step. A callback that throws thus affects neither its caller nor what the caller still had to do.
  */
 import type { Ready, Schedule } from '../scheduling/internal.js';
 
@@ -17,15 +17,15 @@ class Thrown implements Ready {
   }
 }
 
-/** Reports `error` in the next step of `band`; `where` says whose it is. */
+/** Reports `error` in the next step of `band`. `where` says which handler threw it. */
 export function reportThrown(schedule: Schedule, band: number, error: unknown, where: string): void {
   schedule(new Thrown(band, error, where));
 }
 
-/** What a callback returned: of a promise, a rejection is reported; anything else means nothing. */
+/** Follows what a callback has returned: if it is a promise, a rejection is reported. Other values mean nothing. */
 export function followResult(schedule: Schedule, band: number, result: unknown, where: () => string): void {
   if (typeof (result as { then?: unknown } | null)?.then !== 'function') return;
-  // `await` itself takes care of thenables that call back twice, throw, or lie.
+  // `await` copes with thenables that call back twice, throw, or lie.
   void (async () => {
     try {
       await result;
@@ -35,15 +35,15 @@ export function followResult(schedule: Schedule, band: number, result: unknown, 
   })();
 }
 
-/** Whose handler it is: its band, and words for the report. */
+/** The owner of a handler: its band, and the words for a report. */
 export interface HandlerOwner {
   readonly band: number;
   describe(): string;
 }
 
 /**
- * Calls a user's handler whose errors are reported in a step of the owner's band; those of a promise that it returns as
- * well. `name` is the handler's. False: it has thrown.
+ * Calls a user's handler. What it throws, and the rejection of a promise that it returns, is reported in a step of the
+ * owner's band. `name` is the name of the handler. False when it has thrown.
  */
 export function callBack(schedule: Schedule, name: string, owner: HandlerOwner, callback: () => unknown): boolean {
   const where = (): string => `${name} of ${owner.describe()}`;
@@ -58,9 +58,9 @@ export function callBack(schedule: Schedule, name: string, owner: HandlerOwner, 
 }
 
 /**
- * Calls a user's handler outside of its endpoint's step. What it throws is reported at once, what a promise that it
- * returns is rejected with as soon as it is known, and whoever has caused the call, which may be another handler of the
- * user's or a callback of Node's, goes on. `where` says which handler it is.
+ * Calls a user's handler outside its endpoint's step. What it throws is reported at once, and the rejection of a
+ * promise that it returns as soon as it is known. Whoever caused the call goes on, which may be another handler of the
+ * user's or a callback of Node's. `where` says which handler it is.
  */
 export function tell<T>(
   reporter: { report(error: unknown, where: string): void },

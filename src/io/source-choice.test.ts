@@ -7,7 +7,7 @@ import { decideSource, type SourceFacts } from './source-choice.js';
 const slow: SourceFacts = { kernel: '6.18.4-generic', callNs: 600, refusal: () => undefined };
 
 describe("io 'auto'", () => {
-  it('takes io_uring where system calls are dear, the kernel is new enough, and nobody refuses', () => {
+  it('takes io_uring where system calls are dear, the kernel is new enough, and nobody refuses it', () => {
     expect(decideSource(slow)).toEqual({
       wanted: 'io_uring',
       decision: "io 'auto': io_uring, since a system call takes 0.60 us, and it gains from 0.25 us on",
@@ -48,7 +48,7 @@ describe("io 'auto'", () => {
     expect(asked.status()).toMatchObject({ asked: 'epoll', granted: 'epoll', decision: undefined });
   });
 
-  it('is not refused anything where the kernel refuses io_uring after all', () => {
+  it('lists no refusal where the kernel refuses io_uring after all', () => {
     const addon = native();
     const told: unknown[] = [];
     let driver;
@@ -72,7 +72,7 @@ describe("io 'auto'", () => {
   });
 
   it('measures a call that the kernel really makes', () => {
-    // Less than 20 ns is no system call, and one that takes a millisecond is none of ours.
+    // Nothing that takes less than 20 ns is a system call, and none of ours takes a millisecond.
     const callNs = native().system.callNs?.() ?? 100;
     expect(callNs).toBeGreaterThan(20);
     expect(callNs).toBeLessThan(1e6);

@@ -1,14 +1,14 @@
 /**
- * Which source a thread's I/O is to have where the user leaves it to `auto`: decided by what is measured, and never a
- * refusal, since nothing was asked for that could be refused.
+ * Chooses the source of a thread's I/O where the user leaves it to `auto`. The choice rests on a measurement. It never
+ * counts as a refusal, because the user has asked for nothing that could be refused.
  *
  *     asked 'auto' ──> an old kernel, a system call that costs little, a refusal ──> epoll
- *                 └──> else ──> io_uring
+ *                 └──> otherwise ──> io_uring
  *
- * io_uring replaces the two system calls that a request takes by a share of one, and pays for that by completions that
- * the kernel has to make, and by an eventfd where the thread sleeps. So it gains what system calls cost, which depends
- * on the machine (mitigations of the processor's faults, filters of a container) and not on the program. Measured:
- * docs/decisions/2026-11-29-io-auto.md.
+ * With io_uring a request costs a share of one system call and not two calls of its own. In exchange the kernel has to
+ * make completions, and an eventfd where the thread sleeps. So the gain depends on what a system call costs, which is a
+ * property of the machine (mitigations of processor faults, filters of a container) and not of the program. The figures
+ * are in docs/decisions/2026-11-29-io-auto.md.
  */
 import { release } from 'node:os';
 import { checkOneOf } from '../errors.js';
@@ -16,34 +16,34 @@ import { native, type Native } from '../native.js';
 
 export type IoSource = 'epoll' | 'io_uring';
 
-/** What may be asked for. */
+/** What a user may ask for. */
 export type AskedIoSource = IoSource | 'auto';
 
-/** What was asked for, what is to be opened, and, of `auto`, why. */
+/** What was asked for and what is to be opened; for `auto` also why. */
 export interface SourceChoice {
   readonly asked: AskedIoSource;
   readonly wanted: IoSource;
   readonly decision: string | undefined;
 }
 
-/** What `auto` looks at. */
+/** The facts that `auto` looks at. */
 export interface SourceFacts {
-  /** As `uname -r` says it. */
+  /** The kernel's version, as `uname -r` prints it. */
   readonly kernel: string;
-  /** What a system call takes; undefined where the backend cannot tell. */
+  /** Nanoseconds that a system call takes; undefined where the backend cannot tell. */
   readonly callNs: number | undefined;
-  /** Whether io_uring is refused: the errno's name, or undefined. Asked only when it would be taken. */
+  /** The name of the errno with which io_uring is refused, or undefined. Called only when io_uring would be taken. */
   readonly refusal: () => string | undefined;
 }
 
-/** From here on io_uring is worth it: see the decision page. */
+/** From this cost on io_uring is worth it; the decision page has the figures. */
 const LEAST_CALL_NS = 250;
-/** Completions that are made when they are asked for (IORING_SETUP_DEFER_TASKRUN). */
+/** The first kernel that makes completions only when asked (IORING_SETUP_DEFER_TASKRUN). */
 const LEAST_KERNEL = [6, 1] as const;
 
 export const SOURCES: readonly AskedIoSource[] = ['auto', 'epoll', 'io_uring'];
 
-/** What `auto` means here. */
+/** What `auto` chooses, given these facts. */
 export function decideSource({ kernel, callNs, refusal }: SourceFacts): Omit<SourceChoice, 'asked'> {
   const epoll = (why: string): Omit<SourceChoice, 'asked'> => ({
     wanted: 'epoll', decision: `io 'auto': epoll, ${why}`,
@@ -61,10 +61,13 @@ export function decideSource({ kernel, callNs, refusal }: SourceFacts): Omit<Sou
   return { wanted: 'io_uring', decision: `io 'auto': io_uring, since ${cost}, and it gains from ${least} on` };
 }
 
-/** The choice of this thread, measured once. */
+/** The choice of this thread, which is measured once. */
 let automatic: Omit<SourceChoice, 'asked'> | undefined;
 
-/** Throws ERR_PERCORE_INVALID_ARGUMENT. The first `auto` of a thread measures, which takes 30 to 300 µs. */
+/**
+ * Checks what was asked for and resolves `auto`. The first `auto` of a thread measures for 30 to 300 µs. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
+ */
 export function chooseSource(argument: string, given: AskedIoSource = 'auto'): SourceChoice {
   const asked = checkOneOf(argument, given, SOURCES);
   if (asked !== 'auto') return { asked, wanted: asked, decision: undefined };

@@ -1,23 +1,23 @@
 /**
- * Where readiness comes from: epoll or io_uring. Opens the one that was asked for, lets epoll stand in where io_uring
- * is refused, and puts the kernel's refusals into words.
+ * Where readiness comes from: epoll or io_uring. This file opens the source that was asked for, lets epoll stand in
+ * where io_uring is refused, and puts the kernel's refusals into words.
  */
 import { PercoreError } from '../errors.js';
 import type { IoHandle, Native } from '../native.js';
 import { IoMemory } from './io-memory.js';
 import type { IoSource, SourceChoice } from './source-choice.js';
 
-/** Opens a source over `memory`; a negative errno when the kernel refuses. */
+/** Opens a source over `memory`. Returns a negative errno when the kernel refuses. */
 export type OpenSource = (isUring: boolean, memory: IoMemory) => IoHandle | number;
 
 export interface OpenedSource {
   readonly memory: IoMemory;
   readonly granted: IoSource;
-  /** Why it is not the one that was wanted. */
+  /** Why `granted` is not the source that was wanted; undefined if it is. */
   readonly refusal: string | undefined;
 }
 
-/** Why a container or a kernel refuses io_uring. */
+/** What makes a container or a kernel refuse io_uring, by errno. */
 const URING_HINTS: Record<string, string> = {
   EPERM: ' (forbidden by a seccomp filter, as containers have it, or by sysctl kernel.io_uring_disabled)',
   ENOSYS: ' (forbidden by a seccomp filter, or a kernel without it)',
@@ -25,7 +25,7 @@ const URING_HINTS: Record<string, string> = {
   ENOMEM: ' (raise the limit of locked memory, ulimit -l)',
 };
 
-/** Why the kernel will not watch a descriptor, as far as its errno tells. */
+/** Why the kernel does not watch a descriptor, where the errno tells that. */
 const WATCH_HINTS: Record<string, string> = {
   EBADF: ': it is not open',
   EPERM: ': a regular file or a folder is always ready; read it with openFile',
@@ -34,13 +34,14 @@ const WATCH_HINTS: Record<string, string> = {
   ENOSYS: ': the portable backend watches only what it has opened itself; see docs/guide/portable.md',
 };
 
-/** Throws ERR_PERCORE_SYSTEM when epoll is refused as well. */
+/** Opens the source that was chosen, or epoll in its place. Throws ERR_PERCORE_SYSTEM when epoll is refused as well. */
 export function openSource(
   native: Native, { wanted }: SourceChoice, counters: Float64Array, open: OpenSource,
 ): OpenedSource {
   const memory = new IoMemory(native.sources, counters);
-  // Most of it is never used. The C library fills with zeros what it hands out a second time, so that all of it would
-  // be resident from about the third runtime of a process on (docs/decisions/2026-11-28-memory-of-lanes.md).
+  // Most of the pool is never used. When the C library hands out memory a second time, it fills it with zeros; without
+  // this call the whole pool would be resident from about the third runtime of a process on
+  // (docs/decisions/2026-11-28-memory-of-lanes.md).
   native.system.freshPages(memory.pool, 0);
   let refusal: string | undefined;
   let handle = open(wanted === 'io_uring', memory);
@@ -73,7 +74,7 @@ export function notWatched(granted: IoSource, errno: string, fd: number): Percor
   return new PercoreError('ERR_PERCORE_SYSTEM', text, { argument: 'fd', value: fd, errno, syscall });
 }
 
-/** Runs a call of native's and names its errors as others of this project are named. */
+/** Calls native code, and turns its errors into those of this project. */
 export function systemCallOf<T>(what: string, call: () => T): T {
   try {
     return call();

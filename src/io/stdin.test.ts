@@ -1,4 +1,4 @@
-/** Standard input and other descriptors that somebody else has as well, by processes as a shell would start them. */
+/** Standard input and other descriptors that somebody else has as well, in processes started as a shell does it. */
 import { execFile, execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -57,12 +57,12 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
     expect(JSON.parse(await shell(script))).toEqual(expected);
   });
 
-  it('leaves the file where it stopped, for who reads on', async () => {
+  it('leaves the file at the place where it stopped, for whoever reads on', async () => {
     expect(await shell('($READ > /dev/null; cat) < lines')).toBe('');
     expect(await shell('(head -c 6 > /dev/null; $READ > /dev/null; echo behind) < lines')).toBe('behind\n');
   });
 
-  it('that is a pipe stays blocking for who shares its open file', async () => {
+  it('that is a pipe stays blocking for others who share its open file', async () => {
     // The second reader of the same open file would get EAGAIN, had the first set O_NONBLOCK on it.
     const flags = "grep -qE '^flags:.*[4-7][0-7]{3}$' /proc/$$/fdinfo/9 && echo non-blocking || echo blocking";
     expect(
@@ -70,7 +70,7 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
     ).toBe('blocking\n');
   });
 
-  it('that is non-blocking already, as another made it, is read all the same', async () => {
+  it('that somebody else has made non-blocking is read all the same', async () => {
     const script = `
       const { spawn } = require('node:child_process'), { openSync, writeSync, constants } = require('node:fs');
       require('node:child_process').execFileSync('mkfifo', ['nonblocking-${source}']);
@@ -89,7 +89,7 @@ describe.each(['epoll', 'io_uring'])('standard input on %s', (source) => {
 });
 
 it.each(['epoll', 'io_uring'] as const)(
-  'a pipe that is taken over stays blocking for who has the other number of it, on %s',
+  'a pipe that is taken over stays blocking for whoever has another number of it, on %s',
   async (source) => {
     const script = `
     import { readFileSync, closeSync } from 'node:fs';

@@ -1,8 +1,8 @@
 /**
  * A stream is a stream: whatever is offered, corked, refused, sent in part, handed over or half-closed, the peer gets
- * the bytes of the offers that were taken, each once and in their order. Random programs against that model, from a
- * seed: every byte is numbered, the writer acts within handlers, promises, timers and immediates, and the reader
- * stalls, half-closes or resets as it likes.
+ * the bytes of the offers that were taken, each once and in their order. These tests run random programs from a seed
+ * against that model. Every byte is numbered; the writer acts within handlers, promises, timers and immediates; and the
+ * reader stalls, half-closes or resets as it likes.
  *
  *      PERCORE_SEED=7 node scripts/test.mjs stream-order      replays one
  */
@@ -111,7 +111,7 @@ class Writer {
     const bytes = new Uint8Array(length + 2);
     for (let i = 0; i < length; i++) bytes[i + 1] = byteAt(this.taken + i);
     const code = this.connection.offer(bytes, 1, length);
-    // Copied before it returned: what the buffer holds later is nobody's business.
+    // The offer has copied them, so what the buffer holds later must not matter.
     bytes.fill(255);
     if (code === OK) {
       this.taken += length;
@@ -131,7 +131,7 @@ class Writer {
         }),
       );
     } else if (code === CLOSED && !this.connection.isClosed && this.connection.state !== 'closed' && !this.hasEnded) {
-      // A reset that is not told yet.
+      // A reset that has not been reported yet.
       this.hasEnded = true;
     }
   }
@@ -163,7 +163,7 @@ class Writer {
   }
 }
 
-/** A moment of the event loop: each kind stands elsewhere between the turns. */
+/** Waits for a moment of the event loop. Each kind comes at another place between the turns. */
 function moment(random: (below: number) => number): Promise<void> {
   switch (random(5)) {
     case 0: return Promise.resolve();

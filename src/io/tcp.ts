@@ -1,4 +1,4 @@
-/** TCP behind `io.listen({ port })` and `io.connect({ port })`. Only making the descriptor is its own. */
+/** TCP behind `io.listen({ port })` and `io.connect({ port })`. Only the making of the descriptor is special to it. */
 import { checkBoolean, checkFunction, checkInteger } from '../errors.js';
 import { openConnection } from './connection-endpoint.js';
 import { Connection, type ConnectionOptions } from './connection.js';
@@ -9,26 +9,26 @@ import { checkStreamOptions } from './stream-options.js';
 import type { TimedIoCore } from './timed-core.js';
 
 export interface ListenOptions extends ConnectionOptions {
-  /** 0 to 65,535; 0 lets the kernel choose, see `listener.port`. */
+  /** The port to listen on, 0 to 65,535. With 0 the kernel chooses one, see `listener.port`. */
   port: number;
   /** An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. */
   host?: string;
-  /** Several listeners (one a reactor) share the port and the kernel spreads connections over them. Default false. */
+  /** Lets several listeners, one in each reactor, share the port; the kernel spreads connections. Default false. */
   reusePort?: boolean;
-  /** Connections that wait for accept: 1 to 65,535, default 511. */
+  /** How many connections may wait to be accepted: 1 to 65,535. Default 511. */
   backlog?: number;
 }
 
 export interface ConnectOptions extends ConnectionOptions {
-  /** 1 to 65,535. */
+  /** The port to connect to, 1 to 65,535. */
   port: number;
   /**
-   * An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. Other names are for a resolver: dns.promises.lookup.
+   * An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1. Resolve other names before: dns.promises.lookup.
    */
   host?: string;
 }
 
-/** Connections that wait for accept, where nothing else is said: Node's own number. */
+/** The default of `backlog`, which is Node's own. */
 export const DEFAULT_BACKLOG = 511;
 
 export function listenTcp(
@@ -52,7 +52,7 @@ export function connectTcp(core: TimedIoCore, options: ConnectOptions): Connecti
   const what = `connect to ${options.host ?? '127.0.0.1'}:${port}`;
   const { fd, errno } = systemCallOf(what, () => core.native.tcp.connect(address, port));
   const endpoint = openConnection(core, fd, settings, true);
-  // Refused on the spot, for want of a route for example: told as a refusal by the peer is.
+  // Refused on the spot, for example for want of a route: reported in the same way as a refusal by the peer.
   if (errno !== 0) endpoint.onFailed(errno, 'connect');
   return new Connection(endpoint);
 }

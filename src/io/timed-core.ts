@@ -1,4 +1,4 @@
-/** The core of a thread that has timers: a reactor's, or that of `create`. A poller that is driven by hand has none. */
+/** The core of a thread that has timers: that of a reactor or of `create`. A poller driven by hand has no timers. */
 import type { Timers } from '../timers/index.js';
 import { IoCore, type IoHost } from './core.js';
 

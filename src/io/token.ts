@@ -1,6 +1,6 @@
 /**
- * Who a readiness is for: slot and generation in 31 bits. A descriptor's number is used again at once after close; a
- * token is not, so an event that was on its way to the old owner reaches nobody.
+ * Tokens say which endpoint an event is for: a slot and a generation in 31 bits. The number of a descriptor is used
+ * again at once after a close. A token is not, so an event that was on its way to the old owner reaches nobody.
  */
 import { PercoreError } from '../errors.js';
 import type { Endpoint } from './endpoint.js';
@@ -9,13 +9,13 @@ const SLOT_BITS = 20;
 const GENERATIONS = 2 ** 11;
 export const MAX_ENDPOINTS: number = 2 ** SLOT_BITS;
 
-/** Endpoints by token. For one thread. */
+/** The endpoints of one thread, by token. Only for that thread. */
 export class EndpointTable {
   private readonly slots: (Endpoint | undefined)[] = [];
   private readonly generations: number[] = [];
   private readonly free: number[] = [];
   private readonly retired: number[] = [];
-  /** Where `count` is shared, and at which index; nowhere yet. */
+  /** Where `count` is shown to others, at index `sharedAt`; undefined if nowhere. */
   private shared: Int32Array | undefined;
   private sharedAt = 0;
 
@@ -23,7 +23,7 @@ export class EndpointTable {
     return this.slots.length - this.free.length - this.retired.length;
   }
 
-  /** A token for `endpoint`, or -1 when 2^20 are open. */
+  /** A token for `endpoint`, or -1 when 2^20 are open already. */
   add(endpoint: Endpoint): number {
     const slot = this.free.pop() ?? this.slots.length;
     if (slot >= MAX_ENDPOINTS) return -1;
@@ -41,7 +41,9 @@ export class EndpointTable {
     this.share();
   }
 
-  /** The same for one whose descriptor native has still to close: its slot is used again after `recycle`. */
+  /**
+   * The same for an endpoint whose descriptor native code has still to close: its slot is reused only after `recycle`.
+   */
   retire(token: number): void {
     if (this.find(token) === undefined) return;
     const slot = token % MAX_ENDPOINTS;
@@ -50,23 +52,23 @@ export class EndpointTable {
     this.share();
   }
 
-  /** Native has done what was requested. */
+  /** Native code has carried out what was requested, so slots of retired endpoints may be used again. */
   recycle(): void {
     while (this.retired.length !== 0) this.free.push(this.retired.pop()!);
   }
 
-  /** Undefined for a token whose endpoint is gone. */
+  /** The endpoint of a token; undefined when it is gone. */
   find(token: number): Endpoint | undefined {
     const slot = token & (MAX_ENDPOINTS - 1);
     return this.generations[slot] === token >>> SLOT_BITS ? this.slots[slot] : undefined;
   }
 
-  /** A copy, so that endpoints may come and go while somebody walks over it. */
+  /** A copy, so that endpoints may come and go while somebody walks through it. */
   all(): Endpoint[] {
     return this.slots.filter((endpoint) => endpoint !== undefined);
   }
 
-  /** `cells[index]` is `count`, from now on. */
+  /** From now on `cells[index]` shows `count`. */
   shareCount(cells: Int32Array, index: number): void {
     this.shared = cells;
     this.sharedAt = index;
@@ -74,11 +76,11 @@ export class EndpointTable {
   }
 
   private share(): void {
-    // A statistic: no order with anything else is needed.
+    // Only a statistic, so it needs no order with anything else.
     if (this.shared !== undefined) Atomics.store(this.shared, this.sharedAt, this.count);
   }
 
-  /** Closes each, also when a handler throws; the first error is thrown afterwards. */
+  /** Closes each endpoint, even if a handler throws; the first error is thrown afterwards. */
   closeAll(): void {
     const errors: unknown[] = [];
     for (const endpoint of this.all()) {
@@ -91,7 +93,7 @@ export class EndpointTable {
     if (errors.length !== 0) throw errors[0];
   }
 
-  /** Calls `pushPending` of each; true when one of them has taken bytes that the kernel has not. */
+  /** Calls `pushPending` of each endpoint. True when one of them has taken bytes that the kernel has not taken yet. */
   pushPending(): boolean {
     let hasPending = false;
     for (const endpoint of this.slots) if (endpoint?.pushPending?.() === true) hasPending = true;

@@ -1,10 +1,10 @@
 /**
- * Where received datagrams lie while a socket delivers them: one region of 64 slots, filled by one system call. A
- * thread has one of these for each slot size and lends it to the socket that runs; a socket whose handler throws or
- * pauses in mid batch keeps its own until the rest is delivered, and the next socket gets another.
+ * Where received datagrams lie while a socket delivers them: one region of 64 slots, which one system call fills. A
+ * thread has one such batch for each slot size and lends it to the socket that runs. If a handler throws or pauses in
+ * the middle of a batch, its socket keeps the batch until the rest is delivered, and the next socket gets another one.
  *
- * A peer is a number: generation * 64 + slot. Each batch has a generation of its own, so a number kept for too long is
- * refused and never becomes somebody else's address.
+ * A peer is a number: generation * 64 + slot. Each batch has a generation of its own, so a number that is kept too long
+ * is refused and never becomes somebody else's address.
  */
 import { DATAGRAM_BATCH, datagramEntryLayout } from '../layout.js';
 import type { DatagramReceiverHandle, NativeDatagrams } from '../native.js';
@@ -20,11 +20,11 @@ export const CUT_BYTES: number = datagramEntryLayout.fields.cutBytes.at >> 2;
 export class ReceiveBatch {
   readonly handle: DatagramReceiverHandle;
   readonly region: Uint8Array;
-  /** The same bytes, for copying aligned datagrams a word at a time. */
+  /** The same bytes as words, for copying aligned datagrams one word at a time. */
   readonly words: Int32Array;
   readonly entries: Int32Array = new Int32Array(DATAGRAM_BATCH * ENTRY_WORDS);
   generation = 0;
-  /** Entry that is delivered next, of `count`. */
+  /** The entry that is delivered next, of `count` entries. */
   next = 0;
   count = 0;
 
@@ -39,12 +39,12 @@ export class ReceiveBatch {
 export class BatchPool {
   private readonly free: ReceiveBatch[] = [];
   private generation = 0;
-  /** The batch delivered last: the only one whose slots are good as peers. */
+  /** The batch that is delivered, or was last. Only its slots are valid as peers. */
   current: ReceiveBatch | undefined;
 
   constructor(private readonly datagrams: NativeDatagrams) {}
 
-  /** A batch of `slotBytes`, new if none is free. */
+  /** A batch with slots of `slotBytes`; a new one if none is free. */
   take(slotBytes: number): ReceiveBatch {
     for (let i = this.free.length - 1; i >= 0; i--) {
       if (this.free[i]!.slotBytes !== slotBytes) continue;
@@ -61,7 +61,7 @@ export class BatchPool {
     this.free.push(batch);
   }
 
-  /** Makes every peer of this batch invalid: its slots are about to be written. */
+  /** Makes every peer of this batch invalid, since its slots are about to be overwritten. */
   renew(batch: ReceiveBatch): void {
     this.generation = (this.generation + 1) % GENERATIONS;
     batch.generation = this.generation;

@@ -4,7 +4,7 @@
  *      readiness -> run(): recvmmsg -> handler for each -> send() gathers ------> sendmmsg
  *                          ^ one batch a step                 ^ also from timers and other endpoints: at the next step
  *
- * Writable readiness is asked for only while the kernel refuses, since UDP reports it for each datagram that has left.
+ * It asks for writable readiness only while the kernel refuses, since UDP reports it for each datagram that has left.
  */
 import { EAGAIN, EBADF, ECONNREFUSED, ENOBUFS, ENOMEM, ENOTSOCK } from '../errno.js';
 import { PercoreError } from '../errors.js';
@@ -29,12 +29,12 @@ export type { DatagramHandler, DatagramSettings, DatagramStatus };
 
 const { READABLE, WRITABLE } = words.interest;
 const { READABLE: CAN_READ, WRITABLE: CAN_WRITE, HANG_UP, ERROR } = words.readiness;
-/** Longest slot, and longest Unix datagram taken here. */
+/** The longest slot, and the longest Unix datagram that is taken here. */
 export const MOST_DATAGRAM_BYTES = 65_536;
-/** 65,535 less the headers of UDP and, in its own length, IPv4. */
+/** 65,535 less the headers of UDP and of IPv4, which counts its own header. */
 const MOST_UDP4_BYTES = 65_507;
 const MOST_UDP6_BYTES = 65_527;
-/** The kernel has no memory, or a Unix receiver is full and nobody will tell when it is not. */
+/** When to try again: the kernel has no memory, or a Unix receiver is full and nobody will tell when it has room. */
 const RETRY_NS = 1_000_000;
 
 export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramReceivingHost {
@@ -51,7 +51,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
   isClosed = false;
   errorHandler: ((error: PercoreError) => void) | undefined;
   closeHandler: ((error: PercoreError | undefined) => void) | undefined;
-  /** Longest datagram that `send` takes. */
+  /** The longest datagram that `send` takes. */
   readonly maxDatagramBytes: number;
 
   private readonly pool: BatchPool;
@@ -82,7 +82,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
     }
   }
 
-  /** See `Ready`: what runs in its steps and throws is the handler of what arrived. */
+  /** See `Ready`. If something in its steps throws, it is the handler of what arrived. */
   get where(): string {
     return `handler ${this.receiving.isViewGiven ? 'onData' : 'onReceive'} of a datagram socket at ${this.place}`;
   }
@@ -91,7 +91,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
     return this.settings.isUnix ? this.address || 'no path' : `${this.address}:${this.port}`;
   }
 
-  /** Datagrams that `send` took and the kernel did not yet. */
+  /** How many datagrams `send` has taken and the kernel has not. */
   get pending(): number {
     return this.outbox?.count ?? 0;
   }
@@ -105,7 +105,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
     };
   }
 
-  /** See `DatagramSocket.send`; what is sent was checked. */
+  /** See `DatagramSocket.send`, which has checked the arguments. */
   send(bytes: Uint8Array, offset: number, length: number, to: number | DatagramTarget): number {
     if (this.isClosed) return CLOSED;
     if (length > this.maxDatagramBytes) return TOO_LARGE;
@@ -176,7 +176,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
   run(): boolean {
     if (this.isClosed) return false;
     const { receiving } = this;
-    // First what waits: it may name slots of the last batch, which a new one would overwrite.
+    // What waits goes first: it may name slots of the last batch, which a new batch would overwrite.
     if (this.pending !== 0 && !this.isBlocked) this.flush();
     if (receiving.canReceive) receiving.receive();
     if (this.pending !== 0 && !this.isBlocked) this.flush();
@@ -186,7 +186,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
 
   // ---- Sending ------------------------------------------------------------------------------------------------------
 
-  /** Sends what waits. True when all of it is gone. */
+  /** Sends what waits. True when all of it has gone. */
   private flush(): boolean {
     const outbox = this.outbox!;
     let refusals = 0;
@@ -200,8 +200,8 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
         this.block(sent);
         return false;
       } else {
-        // A refusal on IP concerns a datagram sent before, and this one has not been tried. That holds once, so that
-        // the loop is bounded.
+        // With IP, a refusal concerns a datagram that was sent before, and this one has not been tried. That is assumed
+        // only once in a row, so that the loop is bounded.
         const isEarlier = sent === -ECONNREFUSED && !this.settings.isUnix && refusals++ === 0;
         if (!isEarlier) this.giveUp(1, this.errorOf(sent, 'sendmmsg'));
         this.noteError(sent, 'sendmmsg');
@@ -212,7 +212,7 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
     return true;
   }
 
-  /** Drops the first `count` that wait. */
+  /** Drops the first `count` datagrams that wait. */
   private giveUp(count: number, error: PercoreError | undefined): void {
     if (count === 0) return;
     const outbox = this.outbox!;
@@ -223,13 +223,13 @@ export class DatagramEndpoint implements Endpoint, Ready, Refuser, DatagramRecei
 
   private block(code: number): void {
     this.isBlocked = true;
-    // A Unix socket that is not connected is writable whoever it sends to: then time alone tells. Memory comes back
-    // without an event.
+    // A Unix socket that is not connected counts as writable whoever it sends to, so only time can tell. Nor does an
+    // event say when there is memory again.
     const isTold = code === -EAGAIN && (!this.settings.isUnix || this.settings.isConnected);
     if (!isTold || !this.watchWrites()) this.retryLater();
   }
 
-  /** False when the kernel has no memory for that either. */
+  /** False when the kernel has no memory even for that. */
   private watchWrites(): boolean {
     try {
       this.core.reregister(this, this.fd, READABLE | WRITABLE);

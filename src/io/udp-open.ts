@@ -1,4 +1,4 @@
-/** Options of datagram sockets, and their opening. The socket itself is in udp.ts. */
+/** The options of datagram sockets, and how they are opened. The socket itself is in udp.ts. */
 import { BANDS, DATAGRAM_BATCH } from '../layout.js';
 import { checkBoolean, checkInteger, checkOptions, PercoreError } from '../errors.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
@@ -8,38 +8,46 @@ import type { TimedIoCore } from './timed-core.js';
 import { DatagramEndpoint, MOST_DATAGRAM_BYTES, type DatagramSettings } from './udp-endpoint.js';
 import { DatagramSocket } from './udp.js';
 
-/** What UDP and Unix datagram sockets have in common. */
+/** The options that UDP and Unix datagram sockets have in common. */
 export interface DatagramOptions {
-  /** Band in which it receives and sends, 0 to 7. Default 3. */
+  /** The band in which it receives and sends, 0 to 7. Default 3. */
   priority?: number;
   /**
-   * Room for each received datagram, 1 to 65,536 bytes, rounded up to a multiple of 8; longer ones are cut and counted.
-   * Default 2048.
+   * Room for each received datagram: 1 to 65,536 bytes, rounded up to a multiple of 8. Default 2,048. Longer datagrams
+   * are cut off and counted.
    */
   datagramBytes?: number;
-  /** Datagrams received in one step, 1 to 64, default 64. Fewer lets urgent work in sooner. */
+  /** Most datagrams that are received in one step: 1 to 64. Default 64. With fewer, urgent work comes sooner. */
   batch?: number;
-  /** Bytes that may wait to be sent: 8 to 2^24, default 131,072. Never more than 64 datagrams. */
+  /** Bytes that may wait to be sent: 8 to 2^24. Default 131,072. There are never more than 64 datagrams. */
   sendBytes?: number;
-  /** The kernel's buffers, asked for by SO_RCVBUF and SO_SNDBUF; by default the system's. */
+  /**
+   * The size of the kernel's receive buffer, SO_RCVBUF: 1 to 2^30 bytes, which the system bounds. Default: the
+   * system's.
+   */
   receiveBufferBytes?: number;
-  /** The kernel's buffer of datagrams that are to be sent, in bytes. The system bounds it. */
+  /**
+   * The size of the kernel's send buffer, SO_SNDBUF: 1 to 2^30 bytes, which the system bounds. Default: the system's.
+   */
   sendBufferBytes?: number;
 }
 
 export interface UdpOptions extends DatagramOptions {
-  /** 0 to 65,535; 0, the default, lets the kernel choose: see `socket.port`. */
+  /** The port to bind, 0 to 65,535. With 0, the default, the kernel chooses one: see `socket.port`. */
   port?: number;
   /**
-   * An IPv4 or IPv6 address, or 'localhost'. Default 127.0.0.1; of a connected socket, what the way to its peer asks
-   * for.
+   * The IPv4 or IPv6 address to bind, or 'localhost'. Default 127.0.0.1; for a connected socket, the address from which
+   * its peer is reached.
    */
   host?: string;
-  /** Several sockets (one a reactor) share the port; the kernel spreads senders over them. Default false. */
+  /** Lets several sockets, one in each reactor, share the port; the kernel spreads senders. Default false. */
   reusePort?: boolean;
-  /** May send to broadcast addresses. Default false. */
+  /** Allows sending to broadcast addresses. Default false. */
   broadcast?: boolean;
-  /** Datagrams come from this address alone, `send` needs none, and a refusal there is told by `onError`. */
+  /**
+   * The one peer of this socket. Then datagrams come only from it, `send` needs no target, and `onError` is told when
+   * nobody listens there.
+   */
   connect?: { host?: string; port: number };
 }
 
@@ -62,7 +70,7 @@ export function openUdp(core: TimedIoCore, options: UdpOptions): DatagramSocket 
   return finish(core, bound.fd, options, settings, bound.address, bound.port);
 }
 
-/** For udp-open and unix: a socket of a descriptor that this thread owns. */
+/** For this file and unix.ts: makes a socket of a descriptor that this thread owns. */
 export function finish(
   core: TimedIoCore, fd: number, options: DatagramOptions, settings: DatagramSettings, address: string, port: number,
 ): DatagramSocket {
@@ -80,7 +88,7 @@ export function finish(
 
 const DATAGRAM_OPTIONS = ['priority', 'datagramBytes', 'batch', 'sendBytes', 'receiveBufferBytes', 'sendBufferBytes'];
 
-/** For udp-open and unix: with the defaults filled in; `more` are the other options that there are. */
+/** For this file and unix.ts: fills in the defaults. `more` names further options that are allowed. */
 export function checkDatagramOptions(
   given: DatagramOptions & { connect?: unknown }, more: readonly string[], isUnix: boolean,
 ): DatagramSettings {
@@ -94,12 +102,12 @@ export function checkDatagramOptions(
     priority: checkInteger('priority', options.priority ?? DEFAULT_BAND, 0, BANDS - 1),
     datagramBytes: checkInteger('datagramBytes', options.datagramBytes ?? 2048, 1, MOST_DATAGRAM_BYTES),
     batch: checkInteger('batch', options.batch ?? DATAGRAM_BATCH, 1, DATAGRAM_BATCH),
-    // Whole words, so that datagrams can be copied in them.
+    // A multiple of 8, so that datagrams can be copied in words.
     sendBytes: (checkInteger('sendBytes', options.sendBytes ?? 131_072, 8, 2 ** 24) + 7) & ~7,
   };
 }
 
-/** Where to bind before connecting: nowhere, unless a port is asked for. */
+/** The address to bind before connecting: none, unless a port is asked for. */
 function hostBeside(peerHost: string, port: number): string {
   if (port === 0) return '';
   return peerHost.includes(':') ? '::' : '0.0.0.0';

@@ -1,12 +1,12 @@
 /**
- * Datagrams of one socket that wait to be sent: up to 64, copied into a region of their own, so that one system call
- * takes them all.
+ * The datagrams of one socket that wait to be sent: up to 64, copied into a region of their own, so that one system
+ * call sends them all.
  *
  *      region  | datagram | datagram | datagram |      |          entries: offset, length, peer
  *                ^first                 ^last   ^used
  *
- * What the kernel does not take stays where it is; the region begins anew when it is empty. Sixty-four and not more,
- * since a longer queue only hides from the sender that the receiver is slow.
+ * What the kernel does not take stays where it is. When the region is empty, it is filled from its beginning again.
+ * There are no more than 64, since a longer queue would only hide from the sender that the receiver is slow.
  */
 import { lengthOf, partOf } from '../byte-views.js';
 import { DATAGRAM_BATCH, words as layoutWords } from '../layout.js';
@@ -14,7 +14,7 @@ import type { DatagramReceiverHandle, DatagramSenderHandle, NativeDatagrams } fr
 import { ENTRY_WORDS, LENGTH, OFFSET, PEER } from './udp-batch.js';
 
 const { HELD, KEPT } = layoutWords.datagramPeer;
-/** Below this a loop is faster than `set`, which needs a view of its source. */
+/** Up to this length a loop is faster than `set`, which needs a view of its source. */
 const LOOP_BYTES = 32;
 const LOOP_WORDS = 64;
 
@@ -33,7 +33,7 @@ export class Outbox {
     this.words = new Int32Array(this.region.buffer);
   }
 
-  /** Datagrams that wait. */
+  /** How many datagrams wait. */
   get count(): number {
     return this.last - this.first;
   }
@@ -42,12 +42,14 @@ export class Outbox {
     return this.last < DATAGRAM_BATCH && this.used + length <= this.region.length;
   }
 
-  /** Number under which the next datagram's own address is held. */
+  /** The number under which the address of the next datagram is held. */
   get nextPlace(): number {
     return HELD + this.last;
   }
 
-  /** Copies a datagram; there must be room. `sourceWords`: the same bytes in words, if they are a slot of a batch. */
+  /**
+   * Copies a datagram, for which there must be room. `sourceWords` are its bytes as words, if it is a slot of a batch.
+   */
   add(bytes: Uint8Array, offset: number, length: number, peer: number, sourceWords: Int32Array | undefined): void {
     const at = this.last * ENTRY_WORDS;
     this.entries[at + OFFSET] = this.used;
@@ -55,11 +57,14 @@ export class Outbox {
     this.entries[at + PEER] = peer;
     this.copy(bytes, offset, length, sourceWords);
     this.last++;
-    // Aligned, so that the next one can be copied in words.
+    // Aligned, so that the next datagram can be copied in words.
     this.used = (this.used + length + 7) & ~7;
   }
 
-  /** One system call: datagrams taken by the kernel, or -errno of the first. What it took is gone from here. */
+  /**
+   * Makes one system call. Returns how many datagrams the kernel took, which are then gone from here, or -errno of the
+   * first one.
+   */
   send(fd: number, receiver: DatagramReceiverHandle | undefined): number {
     const { datagrams, handle, entries, first, count, region } = this;
     const sent = datagrams.send(handle, receiver, entries, first, count, fd, region);
@@ -67,7 +72,7 @@ export class Outbox {
     return sent;
   }
 
-  /** Bytes of the `count` datagrams before the first that waits: those that were just sent or skipped. */
+  /** How many bytes the last `count` datagrams had that were sent or skipped. */
   bytesBehind(count: number): number {
     let bytes = 0;
     for (let i = this.sentEnd - count; i < this.sentEnd; i++) bytes += this.entries[i * ENTRY_WORDS + LENGTH]!;
@@ -75,7 +80,7 @@ export class Outbox {
   }
   private sentEnd = 0;
 
-  /** Gives up the first `count`. */
+  /** Gives up the first `count` datagrams. */
   skip(count: number): void {
     this.first += count;
     this.sentEnd = this.first;
@@ -86,7 +91,7 @@ export class Outbox {
     this.first = this.last = this.used = 0;
   }
 
-  /** The addresses of all that wait become the outbox's own. */
+  /** Copies the addresses of all that wait into the outbox. */
   hold(receiver: DatagramReceiverHandle | undefined): void {
     const { datagrams, handle, entries, first, count } = this;
     if (count !== 0) datagrams.hold(handle, receiver, entries, first, count);
@@ -100,7 +105,7 @@ export class Outbox {
     const { region, used } = this;
     if (sourceWords !== undefined && length <= LOOP_WORDS * 4 && (offset & 3) === 0) {
       const { words } = this;
-      // Rounded up: both sides have room to the next multiple of 8.
+      // Rounded up: both sides have room up to the next multiple of 8.
       const end = (offset + length + 3) >> 2;
       for (let from = offset >> 2, to = used >> 2; from < end; from++, to++) words[to] = sourceWords[from]!;
     } else if (length <= LOOP_BYTES) {

@@ -1,5 +1,5 @@
 /**
- * Who a datagram goes to, as the number that native's entry has. A peer is named in one of four ways:
+ * Who a datagram goes to, as the number in native code's entry. There are four ways to name a peer:
  *
  *      CONNECTED      -1           the peer of a connected socket
  *      received       0 and above  generation * 64 + slot of the batch that is being delivered (udp-batch.ts)
@@ -15,9 +15,11 @@ import { Outbox } from './udp-outbox.js';
 import { checkUnixPath } from './unix-path.js';
 
 /**
- * The socket that `send` sends to and that a received datagram came from. A Unix socket without a name has the path ''.
+ * The socket that a received datagram came from; `send` takes it as a target. The path of a Unix socket without a name
+ * is ''.
  */
 export type DatagramAddress = { address: string; port: number } | { path: string };
+/** The socket that `send` sends to. A host is an IPv4 or IPv6 address, or 'localhost'; a port is 1 to 65,535. */
 export type DatagramTarget = DatagramAddress | { host: string; port: number };
 
 const { CONNECTED } = words.datagramPeer;
@@ -25,7 +27,7 @@ const LOOPBACK = '127.0.0.1';
 
 export class DatagramPeers {
   private readonly freeKept: number[] = [];
-  /** Whether the kept peer of this index is good. */
+  /** Whether the kept peer with this index is valid. */
   private readonly isKept: boolean[] = [];
 
   constructor(
@@ -34,8 +36,8 @@ export class DatagramPeers {
   ) {}
 
   /**
-   * The entry's word for a peer's number. In the step of the socket that has received it, `own` is its batch, and the
-   * slot lasts until the batch is sent. Elsewhere, or when nothing can be sent now, the address is copied.
+   * The word of the entry for a peer's number. `own` is the batch of the socket that is just delivering, whose slots
+   * last until what it sends has left. For any other socket, and when nothing can be sent now, the address is copied.
    */
   placeOf(peer: number, outbox: Outbox, own: ReceiveBatch | undefined): number {
     if (peer === CONNECTED) {
@@ -44,7 +46,7 @@ export class DatagramPeers {
       }
       return CONNECTED;
     }
-    // Also NaN and fractions, which are nobody's number.
+    // NaN and fractions are nobody's number.
     if (!Number.isInteger(peer)) throw invalidArgument('peer', peer, 'the number of a peer, a whole one');
     if (peer < CONNECTED) return Outbox.keptPlace(this.keptIndex(peer));
     const batch = this.batchOf(peer);
@@ -87,7 +89,7 @@ export class DatagramPeers {
     return -2 - index;
   }
 
-  /** `holdWaiting` makes the addresses of what waits the outbox's own, before the number becomes another's. */
+  /** `holdWaiting` copies the addresses of what waits into the outbox, before the number is given to another peer. */
   forget(peer: number, holdWaiting: () => void): void {
     const index = this.keptIndex(peer);
     holdWaiting();

@@ -1,6 +1,7 @@
 /**
- * The receiving half of a datagram socket: one batch a step, filled by one system call, given to the handler one
- * datagram after the other. A handler that throws, pauses or closes in mid batch gets the rest later, or not at all.
+ * The receiving half of a datagram socket. One system call fills one batch in each step, and the handler is given one
+ * datagram after the other. If the handler throws or pauses in the middle of a batch, the rest is delivered later; if
+ * it closes the socket, the rest is dropped.
  */
 import { EAGAIN, ENOBUFS, ENOMEM } from '../errno.js';
 import { DATAGRAM_BATCH } from '../layout.js';
@@ -8,34 +9,38 @@ import type { Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import { CUT_BYTES, ENTRY_WORDS, LENGTH, OFFSET, PEER, type BatchPool, type ReceiveBatch } from './udp-batch.js';
 
-/** `cutBytes` more were sent and had no room. `peer` is a number for `send` and `keep`. */
+/** `peer` is a number for `send` and `keep`. `cutBytes` more bytes were sent, for which the slot had no room. */
 export type DatagramHandler = (
   bytes: Uint8Array, offset: number, length: number, peer: number, cutBytes: number,
 ) => void;
 
 /** Figures of a datagram socket since it was made. */
 export interface DatagramStatus {
-  /** Datagrams that handlers were given. */
+  /** How many datagrams the handler was given. */
   readonly received: number;
-  /** Their bytes. */
+  /** How many bytes they had. */
   readonly receivedBytes: number;
-  /** Datagrams that the kernel has taken. */
+  /** How many datagrams the kernel has taken. */
   readonly sent: number;
-  /** Their bytes. */
+  /** How many bytes they had. */
   readonly sentBytes: number;
-  /** Datagrams that `send` took and the kernel did not yet. */
+  /** How many datagrams `send` has taken and the kernel has not. */
   readonly pending: number;
-  /** Received datagrams that were longer than `datagramBytes`. */
+  /** How many received datagrams were longer than `datagramBytes`. */
   readonly truncated: number;
-  /** ECONNREFUSED: nobody listens where something was sent. Of a batch, the kernel may tell only one. */
+  /**
+   * How many ECONNREFUSED there were: nobody listens where something was sent. Of a batch, the kernel may report only
+   * one.
+   */
   readonly unreachable: number;
   /**
-   * Datagrams that `send` took and that were never sent: the kernel refused each for good, or the socket was closed.
+   * How many datagrams `send` took that were never sent, because the kernel refused them for good or the socket was
+   * closed.
    */
   readonly dropped: number;
-  /** Calls of `send` answered BACK_PRESSURED. */
+  /** How many calls of `send` were answered with BACK_PRESSURED. */
   readonly refused: number;
-  /** Datagrams that the kernel dropped because its receive buffer was full; 0 once the socket is closed. */
+  /** How many datagrams the kernel dropped because its receive buffer was full; 0 once the socket is closed. */
   readonly kernelDropped: number;
 }
 
@@ -52,24 +57,24 @@ export interface DatagramSettings {
 export interface DatagramReceivingHost extends Ready {
   readonly fd: number;
   readonly isClosed: boolean;
-  /** What concerns one datagram is counted and told; what concerns the descriptor closes the socket. */
+  /** Counts and reports an error. If it concerns the descriptor and not one datagram, the socket is closed. */
   noteError(code: number, syscall: string): void;
-  /** The kernel has no memory: told, and tried again a little later. */
+  /** The kernel has no memory: reports that, and tries again a little later. */
   noteShortage(code: number, syscall: string): void;
   /** Closes the socket. */
   fail(code: number, syscall: string): void;
 }
 
-/** Errors in a row without a datagram: the socket is not usable. */
+/** After so many errors in a row without a datagram, the socket counts as unusable. */
 const MOST_ERRORS = 16;
 
 export class DatagramReceivingHalf {
   received = 0;
   receivedBytes = 0;
   truncated = 0;
-  /** The kernel has something, as far as is known. */
+  /** As far as is known, the kernel has something to receive. */
   isReadable = false;
-  /** The handler is that of `onData`. */
+  /** The handler was set by `onData` and not by `onReceive`. */
   isViewGiven = false;
   batch: ReceiveBatch | undefined;
   private readonly slotBytes: number;
@@ -105,7 +110,7 @@ export class DatagramReceivingHalf {
     if (this.canReceive) this.core.schedule(this.socket);
   }
 
-  /** Delivers what is left of a batch, or the next. Only when `canReceive`. */
+  /** Delivers the rest of a batch, or the next batch. Only when `canReceive`. */
   receive(): void {
     const batch = this.batch ??= this.pool.take(this.slotBytes);
     if (batch.next === batch.count) {
@@ -114,7 +119,7 @@ export class DatagramReceivingHalf {
       const most = this.settings.batch;
       const count = this.core.native.datagrams.receive(batch.handle, this.socket.fd, batch.region, batch.entries, most);
       if (count <= 0) return this.noneReceived(count);
-      // A short batch: the kernel has no more. What comes now is an edge of its own.
+      // A short batch means that the kernel has no more. What comes from now on is an edge of its own.
       if (count < most) this.isReadable = false;
       this.errorsInARow = 0;
       batch.next = 0;
@@ -140,18 +145,21 @@ export class DatagramReceivingHalf {
         this.handler!(region, entries[at + OFFSET]!, length, base + entries[at + PEER]!, cutBytes);
       }
     } finally {
-      // Also when the handler throws: the rest of the batch is delivered by the next step.
+      // This is done when the handler throws, too; then the next step delivers the rest of the batch.
       this.isDelivering = false;
       if (socket.isClosed) this.giveBatch();
     }
   }
 
-  /** The batch is delivered: the next socket may have it. Only after what was sent to its slots has left. */
+  /**
+   * A batch that is delivered may be lent to the next socket. Only after everything that was sent to its slots has
+   * left.
+   */
   giveDelivered(): void {
     if (this.batch !== undefined && this.batch.next === this.batch.count) this.giveBatch();
   }
 
-  /** The socket is closed. In mid batch the handler still reads from it: then `deliver` gives it back. */
+  /** The socket is closed. In the middle of a batch the handler still reads from it; then `deliver` gives it back. */
   giveAll(): void {
     if (this.batch !== undefined && !this.isDelivering) this.giveBatch();
   }
@@ -171,7 +179,7 @@ export class DatagramReceivingHalf {
       this.isReadable = false;
       return socket.noteShortage(code, 'recvmmsg');
     }
-    // Each error is taken from the socket by the call that tells it; a datagram may stand behind it, so it is tried
+    // The call that reports an error takes it from the socket. A datagram may be waiting behind it, so it is tried
     // again.
     socket.noteError(code, 'recvmmsg');
     if (++this.errorsInARow >= MOST_ERRORS && !socket.isClosed) socket.fail(code, 'recvmmsg');

@@ -1,7 +1,7 @@
 /**
- * Random sends, answers, pauses and throws over UDP and Unix sockets of one reactor, against a list of who must get
- * what. What can go wrong in silence is the address: a slot that was used again, a kept number that was given to
- * another, a batch that was lent to the next socket.
+ * Random sends, answers, pauses and throws over UDP and Unix sockets of one reactor, compared with a list of who must
+ * get what. What could silently be wrong is the address: a slot that was used again, a kept number that was given to
+ * another peer, a batch that was lent to the next socket.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
               const isUnix = given.kind === 'unix';
               const SOCKETS = 6;
               const wrong: string[] = [];
-              /** Receiver of each message that is under way. */
+              /** The receiver of each message that is under way. */
               const underWay = new Map<number, number>();
               const counts = {
                 sent: 0, refused: 0, received: 0, answered: 0, throws: 0, pauses: 0, kept: 0, waited: 0,
@@ -54,14 +54,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
                 isUnix
                   ? Number(from.path!.slice(from.path!.lastIndexOf('/') + 1))
                   : sockets.findIndex(({ port }) => port === from.port);
-              /** Numbers kept by each socket, with who they stand for. */
+              /** The numbers that each socket keeps, and whom they stand for. */
               const kept: { peer: number; who: number }[][] = sockets.map(() => []);
 
           const send = (by: number, to: number | object, who: number): boolean => {
             const bytes = Buffer.alloc(8 + random(40));
             bytes.writeInt32LE(++id, 0);
             bytes.writeInt32LE(who, 4);
-            // Before the call: a flush within it may deliver at once.
+            // Noted before the call, because a flush within it may deliver at once.
             underWay.set(id, who);
             if (sockets[by]!.send(bytes, 0, bytes.length, to as never) === 0) {
               counts.sent++;
@@ -80,7 +80,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
               if (who !== i || underWay.get(message) !== i) wrong.push(`${i} got ${message}, which was for ${who}`);
               underWay.delete(message);
               const dice = random(100);
-              // Answers: by this socket, by another, and by a number that lasts.
+              // Answers by this socket and by another; and below, by a number that lasts.
               if (dice < 30) {
                 const from = indexOf(socket.addressOf(peer) as never);
                 const by = dice < 20 ? i : random(SOCKETS);
@@ -108,7 +108,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
                 } else if (dice < 60 && kept[by]!.length > 0 && underWay.size < 200) {
                   const { peer, who } = kept[by]![random(kept[by]!.length)]!;
                   send(by, peer, who);
-                  // At once, while it may still wait: the number is given to the next peer.
+                  // At once, while the datagram may still wait: the number is given to the next peer.
                   if (random(3) === 0) {
                     sockets[by]!.forget(peer);
                     kept[by] = kept[by]!.filter((other) => other.peer !== peer);
@@ -121,7 +121,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
                   await Promise.resolve();
                 } else {
                   await sleep(0);
-                  // After some turns it still waits: a receiver's queue is full.
+                  // After some turns it still waits, so a receiver's queue is full.
                   if (sockets.some(({ pending }) => pending !== 0)) counts.waited++;
                 }
               }
@@ -143,11 +143,11 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
             `seed ${seed}: ${JSON.stringify(result.counts)}`,
           ).toEqual({ wrong: [], left: 0, dropped: [0, 0, 0, 0, 0, 0] });
           expect(result.counts.received).toBe(result.counts.sent);
-          // The steps that this is about were taken.
+          // The steps that this test is about did happen.
           for (const name of ['answered', 'throws', 'pauses', 'kept'] as const)
             expect(result.counts[name], name).toBeGreaterThan(50);
           if (kind === 'unix') expect(result.counts.waited, 'a receiver was full').toBeGreaterThan(10);
-          // Reports are rationed, and how many were left out is one more.
+          // Reports are rationed: one more says how many were left out.
           expect(new Set(thrown.filter((text) => !/^\d+ further step errors of reactor 0 /.test(text))))
             .toEqual(new Set(['now and then']));
         });

@@ -28,7 +28,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
 
   interface Peer { socket: Socket; port: number; messages: Buffer[]; from: RemoteInfo[]; texts(): string[] }
 
-  /** A socket of node:dgram on a free port, with what it has received. */
+  /** A socket of node:dgram on a free port, with everything that it has received. */
   async function peer(type: 'udp4' | 'udp6' = 'udp4'): Promise<Peer> {
     const socket = createSocket(type);
     sockets.add(socket);
@@ -42,7 +42,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     return { socket, port: socket.address().port, messages, from, texts: () => messages.map(String) };
   }
 
-  /** An echo socket in reactor 0, kept as state.socket; its port. */
+  /** Opens an echo socket in reactor 0 as state.socket, and returns its port. */
   const echo = (options: Record<string, unknown> = {}): Promise<number> =>
     inside(
       runtime,
@@ -58,7 +58,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       options,
     );
 
-  /** Counters of state.socket. */
+  /** The counters of state.socket. */
   const counters = (id = 0): Promise<Record<string, number>> =>
     inside(runtime, id, (_reactor, _argument, { state }) => {
       const { kernelDropped: _ignored, ...figures } = state['socket'].status();
@@ -96,7 +96,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     it('answers each of several peers with its own bytes when they come in one batch', async () => {
       const port = await echo();
       const peers = await Promise.all(Array.from({ length: 20 }, () => peer()));
-      // While the reactor is busy all of it queues up in the kernel, so that batches hold datagrams of all peers.
+      // While the reactor is busy, everything queues up in the kernel, so that batches hold datagrams of all peers.
       const busy = inside(runtime, 0, () => {
         const endMs = Date.now() + 100;
         while (Date.now() < endMs);
@@ -176,7 +176,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await until(async () => (await counters())['received'] === 2, 'the second');
       const stale = await inside(runtime, 0, (_reactor, _argument, { state }) => {
         state['socket'].send(new Uint8Array([65]), 0, 1, state['kept']);
-        // Sent and forgotten in one step: it still goes to the first.
+        // Sent and forgotten in one step: it must still go to the first peer.
         state['socket'].forget(state['kept']);
         const refusals: string[] = [];
         for (const number of [state['raw'], state['kept'], -1, -2 - 65_536]) {
@@ -202,7 +202,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       const [port, other] = await inside(runtime, 0, (reactor, _argument, { state }) => {
         const [front, back] = [reactor.io.udp(), reactor.io.udp()];
         state['socket'] = front;
-        // Two that answer by `back` in two steps; the pool's batch is used by both sockets meanwhile.
+        // Two sockets: what the first receives is answered through the second, in two steps. Both use the pool's batch.
         front.onReceive((bytes, offset, length, from) => void back.send(bytes, offset, length, from));
         back.onReceive(() => undefined);
         return [front.port, back.port];
@@ -284,7 +284,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   describe('bad weather', () => {
-    it('a refusal at the connected port is counted, told, and the socket goes on', async () => {
+    it('a refusal at the connected port is counted and reported, and the socket goes on', async () => {
       const dead = await deadPort();
       await inside(runtime, 0, (reactor, to: number, { state }) => {
         state['errors'] = [];
@@ -296,9 +296,9 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(
         await inside(runtime, 0, (_reactor, _argument, { state }) => [state['errors'][0], state['socket'].isClosed]),
       ).toEqual(['ERR_PERCORE_SYSTEM ECONNREFUSED', false]);
-      // None of the ten was given up: each refusal is that of a datagram before.
+      // None of the ten was given up: each refusal belonged to a datagram before.
       expect(await counters()).toMatchObject({ sent: 10, dropped: 0, pending: 0 });
-      // Somebody listens there now: the same socket reaches it.
+      // Now somebody listens there, and the same socket reaches it.
       const late = createSocket('udp4');
       sockets.add(late);
       late.bind(dead, '127.0.0.1');
@@ -308,14 +308,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(String((await within(5000, heard, 'the datagram'))[0])).toBe('again');
     });
 
-    it('a datagram the kernel refuses is dropped and told; those around it arrive', async () => {
+    it('a datagram that the kernel refuses is dropped and reported; those around it arrive', async () => {
       const { port, texts } = await peer();
       await inside(runtime, 0, (reactor, to: number, { state }) => {
         state['errors'] = [];
         const socket = state['socket'] = reactor.io.udp();
         socket.onError((error) => void state['errors'].push(error.errno));
         socket.send(Buffer.from('a'), 0, 1, { host: '127.0.0.1', port: to });
-        // Broadcast was not asked for.
+        // Broadcast was not asked for, so this one is refused.
         socket.send(Buffer.from('b'), 0, 1, { host: '255.255.255.255', port: to });
         socket.send(Buffer.from('c'), 0, 1, { host: '127.0.0.1', port: to });
       }, port);
@@ -350,13 +350,13 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         for (let i = 0; i < 200; i++) if (sender.send(Buffer.from(`${i}`)) === 0) taken++;
         return { taken, sent: sender.status().sent, pending: sender.pending };
       }, port);
-      // Three batches were full; the last eight wait for the end of the step.
+      // Three batches were full; the last eight datagrams wait for the end of the step.
       expect(result).toEqual({ taken: 200, sent: 192, pending: 8 });
       await until(() => texts().length === 200, 'all');
       expect(texts()).toEqual(Array.from({ length: 200 }, (_, i) => `${i}`));
     });
 
-    it('a kernel buffer that overflows is told by kernelDropped', async () => {
+    it('a kernel buffer that overflows is counted by kernelDropped', async () => {
       const port = await inside(
         runtime, 0,
         (reactor, _argument, { state }) => (state['socket'] = reactor.io.udp({ receiveBufferBytes: 4096 })).port,
@@ -372,7 +372,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       );
     });
 
-    it('a descriptor closed under it is named EBADF and closes the socket', async () => {
+    it('a descriptor that others close is reported as EBADF, and closes the socket', async () => {
       await echo();
       const result = await inside(runtime, 0, async (_reactor, _argument, { state, require, until: become, codes }) => {
         const { socket } = state;
@@ -431,7 +431,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
   });
 
   describe('a handler', () => {
-    /** Sends `count` datagrams "0", "1" ... to `port` while the reactor is busy, so that they come in one batch. */
+    /** While the reactor is busy, sends `count` datagrams "0", "1" ... to `port`, so that they come in one batch. */
     async function batchOf(count: number, port: number): Promise<Peer> {
       const sender = await peer();
       const busy = inside(runtime, 0, () => {
@@ -443,7 +443,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       return sender;
     }
 
-    it('that throws in mid batch is reported, and the rest of the batch is delivered and answered', async () => {
+    it('that throws in the middle of a batch is reported, and the rest is delivered and answered', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         const socket = state['socket'] = reactor.io.udp();
         socket.onReceive((bytes, offset, length, from) => {
@@ -459,7 +459,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(stepErrors).toEqual(['five']);
     });
 
-    it('that closes its socket in mid batch hears no more of it', async () => {
+    it('that closes its socket in the middle of a batch is given nothing more', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['closed'] = 0;
         const socket = state['socket'] = reactor.io.udp();
@@ -470,7 +470,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
         return socket.port;
       });
       const { texts } = await batchOf(10, port);
-      // What was sent before the close has gone.
+      // What was sent before the close has left.
       await until(() => texts().length === 4, 'the answers before');
       expect(await counters()).toMatchObject({ received: 4, sent: 4, dropped: 0 });
       expect(
@@ -478,7 +478,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       ).toEqual([1, 0]);
     });
 
-    it('that pauses in mid batch gets the rest after resume, in order', async () => {
+    it('that pauses in the middle of a batch gets the rest after resume, in order', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['texts'] = [];
         const socket = state['socket'] = reactor.io.udp();
@@ -490,7 +490,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       });
       await batchOf(10, port);
       await until(async () => (await counters())['received'] === 3, 'three');
-      // Another socket receives meanwhile, in a batch of its own.
+      // Meanwhile another socket receives in a batch of its own.
       const second = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['other'] = reactor.io.udp();
         state['other'].onReceive(() => undefined);
@@ -509,7 +509,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       );
     });
 
-    it('that closes another socket of the same batch of readiness: the other hears nothing', async () => {
+    it('that closes another socket which is ready in the same turn: the other is given nothing', async () => {
       const ports = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['heard'] = [];
         const pair = [reactor.io.udp(), reactor.io.udp()];

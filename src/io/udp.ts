@@ -1,4 +1,4 @@
-/** A datagram socket as users have it, UDP or Unix. How it works is in udp-endpoint.ts, which the core calls. */
+/** A datagram socket as users see it, UDP or Unix. udp-endpoint.ts, which the core calls, has how it works. */
 import { checkFunction, type PercoreError } from '../errors.js';
 import { words } from '../layout.js';
 import type { WaitOptions } from '../waiting.js';
@@ -11,18 +11,20 @@ export type { DatagramAddress, DatagramHandler, DatagramStatus, DatagramTarget }
 const { CONNECTED } = words.datagramPeer;
 
 /**
- * Datagrams of one socket. `io.udp` and `io.unixDatagram` make it; for the thread that did. Nothing here blocks.
+ * Datagrams of one socket. `io.udp` and `io.unixDatagram` make it; only the thread that made it may use it. Nothing
+ * here blocks.
  *
  *     const socket = io.udp({ port: 5000 });
  *     socket.onReceive((bytes, offset, length, peer) => void socket.send(bytes, offset, length, peer));
  *
- * Up to 64 come and go with one system call. Datagrams may be lost, by the network, by a full receive buffer
- * (`kernelDropped`) or by a slot that is too short (`truncated`): `status()` counts each kind. Source: recvmmsg(2).
+ * Up to 64 datagrams come and go with one system call. Datagrams may be lost: in the network, when the receive buffer
+ * is full (`kernelDropped`), or in part when a slot is too short (`truncated`). `status()` counts each kind. Source:
+ * recvmmsg(2).
  */
 export class DatagramSocket {
   readonly #endpoint: DatagramEndpoint;
 
-  /** Made by `udp` and `unixDatagram`. */
+  /** Called by `udp` and `unixDatagram`. */
   constructor(endpoint: DatagramEndpoint) {
     this.#endpoint = endpoint;
   }
@@ -32,7 +34,7 @@ export class DatagramSocket {
     return this.#endpoint.fd;
   }
 
-  /** Where it is bound: an IP address, or a path that is '' for a Unix socket without one. */
+  /** The address that it is bound to: an IP address or a path; '' for a Unix socket without a path. */
   get address(): string {
     return this.#endpoint.address;
   }
@@ -42,12 +44,12 @@ export class DatagramSocket {
     return this.#endpoint.port;
   }
 
-  /** Longest datagram that `send` takes. */
+  /** The longest datagram that `send` takes, in bytes. */
   get maxDatagramBytes(): number {
     return this.#endpoint.maxDatagramBytes;
   }
 
-  /** Nothing comes any more and nothing can be sent. */
+  /** True when nothing is received any more and nothing can be sent. */
   get isClosed(): boolean {
     return this.#endpoint.isClosed;
   }
@@ -57,19 +59,19 @@ export class DatagramSocket {
     return this.#endpoint.error;
   }
 
-  /** Datagrams that `send` took and the kernel did not yet. */
+  /** How many datagrams `send` has taken and the kernel has not. */
   get pending(): number {
     return this.#endpoint.pending;
   }
 
-  /** Its figures. Allocates, and costs one system call. */
+  /** Its figures. Allocates, and makes one system call. */
   status(): DatagramStatus {
     return this.#endpoint.status();
   }
 
   /**
-   * Called with each datagram: its bytes, valid during the call, and the sender's address, which `send` takes. About a
-   * microsecond more than `onReceive`.
+   * Sets the handler that is called with each datagram: its bytes, which are valid during the call, and the sender's
+   * address, which `send` takes. Allocates both, and takes about a microsecond more than `onReceive`.
    */
   onData(handler: (bytes: Uint8Array, from: DatagramAddress) => void): this {
     checkFunction('handler', handler);
@@ -81,8 +83,9 @@ export class DatagramSocket {
   }
 
   /**
-   * The same without an object a datagram: `length` bytes from `offset` on of `bytes`. `peer` is the sender as a
-   * number, good for `send` and `keep` during the call; `cutBytes` more were sent and had no room.
+   * The same without an object for each datagram: the handler is given `length` bytes of `bytes` from `offset` on.
+   * `peer` is the sender as a number, which `send` and `keep` take during the call. `cutBytes` more bytes were sent,
+   * for which the slot had no room.
    */
   onReceive(handler: DatagramHandler): this {
     checkFunction('handler', handler);
@@ -91,7 +94,8 @@ export class DatagramSocket {
   }
 
   /**
-   * Called with what went wrong with one datagram (ECONNREFUSED, ENETUNREACH ...): the socket goes on. Counted as well.
+   * Sets the handler that is called with what went wrong with one datagram (ECONNREFUSED, ENETUNREACH ...). The socket
+   * goes on. Such errors are counted as well.
    */
   onError(handler: (error: PercoreError) => void): this {
     checkFunction('handler', handler);
@@ -99,27 +103,30 @@ export class DatagramSocket {
     return this;
   }
 
-  /** Called once, after the descriptor is closed; with the error, if one closed it. */
+  /**
+   * Sets the handler that is called once, after the descriptor is closed; with the error, if an error has closed it.
+   */
   onClose(handler: (error: PercoreError | undefined) => void): this {
     checkFunction('handler', handler);
     this.#endpoint.closeHandler = handler;
     return this;
   }
 
-  /** Receives no more until `resume`; what the kernel holds meanwhile is bounded by its buffer. */
+  /** Receives nothing more until `resume`. What the kernel holds meanwhile is bounded by its buffer. */
   pause(): void {
     this.#endpoint.receiving.pause();
   }
 
-  /** Receives again; what a pause has left of a batch comes first. */
+  /** Receives again. If a pause has left the rest of a batch, that comes first. */
   resume(): void {
     this.#endpoint.receiving.resume();
   }
 
   /**
-   * Copies one datagram; it leaves at the end of this step, with the others. `to`: a peer's number, an address (about a
-   * microsecond more), or nothing on a connected socket. OK; BACK_PRESSURED: nothing taken, wait for `room()`;
-   * TOO_LARGE; CLOSED. Throws ERR_PERCORE_INVALID_ARGUMENT for a peer or an address that is none.
+   * Copies one datagram, which leaves at the end of this step, together with the others. `to` is a peer's number, an
+   * address (which takes about a microsecond more), or nothing on a connected socket. Returns OK; BACK_PRESSURED when
+   * it has taken nothing (wait for `room()`); TOO_LARGE for more than `maxDatagramBytes`; or CLOSED. Does not block.
+   * Throws ERR_PERCORE_INVALID_ARGUMENT, also for a number that is not a peer's.
    */
   send(
     bytes: Uint8Array, offset = 0, length: number = restOf(bytes, offset), to: number | DatagramTarget = CONNECTED,
@@ -128,33 +135,36 @@ export class DatagramSocket {
     return this.#endpoint.send(bytes, offset, length, to);
   }
 
-  /** Where a datagram came from. During the handler's call, as with `send`. Allocates. */
+  /** The address that a datagram came from. As with `send`, only during the handler's call. Allocates. */
   addressOf(peer: number): DatagramAddress {
     return this.#endpoint.addressOf(peer);
   }
 
   /**
-   * A number for this peer that stays good until `forget`: for sending to it later, without an address in text. At most
-   * 65,536; beyond that ERR_PERCORE_TOO_LARGE is thrown.
+   * Returns a number for this peer that is valid until `forget`, for sending to it later without an address as text.
+   * Throws ERR_PERCORE_TOO_LARGE beyond 65,536 of them, ERR_PERCORE_INVALID_ARGUMENT, and ERR_PERCORE_CLOSED.
    */
   keep(peer: number | DatagramTarget): number {
     return this.#endpoint.keep(peer);
   }
 
-  /** The number may be used for another peer from now on. What was sent to it and waits still goes there. */
+  /**
+   * From now on the number may be given to another peer. What was sent to it and still waits goes to the old one.
+   * Throws ERR_PERCORE_INVALID_ARGUMENT unless the number is one of `keep` that was not forgotten.
+   */
   forget(peer: number): void {
     this.#endpoint.forget(peer);
   }
 
   /**
-   * Resolves when the kernel has taken all that waited, or the socket is closed. Rejects with ERR_PERCORE_TIMEOUT or
-   * the signal's reason if `options` says so.
+   * Resolves when the kernel has taken everything that waited, or the socket is closed. Rejects with
+   * ERR_PERCORE_TIMEOUT after `timeoutMs`, or with the reason of `signal`, if `options` has one.
    */
   room(options?: WaitOptions): Promise<void> {
     return this.#endpoint.room(options);
   }
 
-  /** Closes at once. What waits is sent if the kernel takes it now, else dropped and counted. */
+  /** Closes at once. What waits is sent if the kernel takes it now; otherwise it is dropped and counted. */
   close(): void {
     this.#endpoint.close();
   }

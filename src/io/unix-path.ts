@@ -1,11 +1,11 @@
-/** The path of a Unix socket. */
+/** Checks the path of a Unix socket. */
 import { invalidArgument } from '../errors.js';
 
-/** Bytes of `sun_path`; a path needs one of them for the NUL that ends it. */
+/** The bytes of `sun_path`. A path needs one of them for the NUL that ends it. */
 const MOST_NAME_BYTES = 108;
 const MOST_PATH_BYTES = MOST_NAME_BYTES - 1;
 
-/** Throws unless `path` fits a Unix address. */
+/** Throws ERR_PERCORE_INVALID_ARGUMENT unless `path` fits into a Unix address. */
 export function checkUnixPath(argument: string, path: unknown): string {
   if (typeof path !== 'string' || path === '') throw invalidArgument(argument, path, 'the path of a Unix socket');
   const isAbstract = path.startsWith('\0');

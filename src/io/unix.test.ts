@@ -12,7 +12,7 @@ import type { Runtime } from '../reactor/runtime.js';
 const children = new Set<ChildProcess>();
 
 /**
- * A Unix datagram peer: Node has none of its own, so Python's socket module. It echoes with "py:" before, and exits at
+ * A Unix datagram peer. Node has none of its own, so it is one of Python's. It echoes with "py:" in front, and exits at
  * "quit".
  */
 async function datagramPeer(path: string): Promise<ChildProcess> {
@@ -80,7 +80,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     return { socket, text: () => Buffer.concat(chunks).toString() };
   }
 
-  /** What connecting to `path` says: 'connected' or errno. */
+  /** What comes of connecting to `path`: 'connected' or an errno. */
   async function knock(path: string): Promise<string> {
     const socket = netConnect({ path });
     sockets.add(socket);
@@ -237,7 +237,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(await knock(path)).toBe('connected');
     });
 
-    it('of a file that is no socket is refused, and the file is kept', async () => {
+    it('of a file that is not a socket is refused, and the file is kept', async () => {
       const path = join(folder, 'notes.txt');
       writeFileSync(path, 'precious');
       expect(await refusalOf(`reactor.io.listen({ path: ${JSON.stringify(path)} }, () => {})`)).toMatch(
@@ -266,14 +266,14 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       );
     });
 
-    it('where nobody is refuses a connection at once, with errno', async () => {
+    it('where nobody listens refuses a connection at once, with errno', async () => {
       expect(await refusalOf(`reactor.io.connect({ path: ${JSON.stringify(join(folder, 'none.sock'))} })`)).toMatch(
         /^ERR_PERCORE_SYSTEM: cannot connect to unix:.*none\.sock: ENOENT/,
       );
       expect(await inside(runtime, 0, (reactor) => reactor.io.status().endpoints)).toBe(0);
     });
 
-    it('that another server took over meanwhile is not removed at close', async () => {
+    it('that another server has taken over is not removed at close', async () => {
       const path = join(folder, 'moved.sock');
       await echo(path);
       rmSync(path);
@@ -286,7 +286,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(await knock(path)).toBe('connected');
     });
 
-    it('goes with its reactor, also when the reactor is terminated', async () => {
+    it('is removed with its reactor, even when that dies', async () => {
       const path = join(folder, 'killed.sock');
       await withRuntime(1, { io: { source } }, async (short) => {
         await inside(short, 0, (reactor, at: string) => void reactor.io.listen({ path: at }, () => undefined), path);
@@ -350,7 +350,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
     });
 
     for (const isConnected of [true, false]) {
-      it(`to a receiver that does not read is BACK_PRESSURED; all that was taken arrives in order `
+      it(`whose receiver does not read answers BACK_PRESSURED; all that was taken arrives in order `
         + `(${isConnected ? 'connected' : 'not connected'})`, async () => {
         const path = join(folder, 'slow');
         const result = await inside(
@@ -387,7 +387,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       });
     }
 
-    it('to somebody who is gone drops, counts and tells; connecting to nobody throws', async () => {
+    it('drops, counts and reports what it sends to somebody who is gone; connecting to nobody throws', async () => {
       const other = join(folder, 'gone');
       const child = await datagramPeer(other);
       const errors = await inside(runtime, 0, async (reactor, to: string, { state, until: become }) => {

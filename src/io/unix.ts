@@ -1,8 +1,8 @@
 /**
- * Unix sockets: streams by path behind `io.listen({ path })` and `io.connect({ path })`, and datagram sockets. Only
- * making the descriptor differs from TCP and UDP. A path in use is an error only if somebody answers there; the file
- * that a dead process left is replaced; the file goes with its socket, also when the thread dies. A name that begins
- * with '\0' is abstract and has no file. Source: unix(7).
+ * Unix sockets: streams by path, behind `io.listen({ path })` and `io.connect({ path })`, and datagram sockets. Only
+ * the making of the descriptor differs from TCP and UDP. A path counts as in use only if somebody answers there; a file
+ * that a dead process has left is replaced. The file is removed together with its socket, also when the thread dies. A
+ * name that begins with '\0' is abstract and has no file. Source: unix(7).
  */
 import { checkFunction, checkInteger, PercoreError } from '../errors.js';
 import { openConnection } from './connection-endpoint.js';
@@ -15,27 +15,30 @@ import { checkDatagramOptions, finish, type DatagramOptions } from './udp-open.j
 import type { DatagramSocket } from './udp.js';
 import { checkUnixPath } from './unix-path.js';
 
-/** A path that begins with '\0' is an abstract name. */
+/** Options of a listener at a path. A path that begins with '\0' is an abstract name. */
 export interface UnixListenOptions extends ConnectionOptions {
-  /** Where the socket lies: up to 107 bytes, or a name of the abstract kind behind a NUL. */
+  /** Where the socket lies: a path of at most 107 bytes, or a NUL and an abstract name of at most 107 bytes. */
   path: string;
-  /** Connections that wait for accept: 1 to 65,535, default 511. */
+  /** How many connections may wait to be accepted: 1 to 65,535. Default 511. */
   backlog?: number;
 }
 
 export interface UnixConnectOptions extends ConnectionOptions {
-  /** Where the listener's socket lies. */
+  /** The path of the listener's socket. */
   path: string;
 }
 
 export interface UnixDatagramOptions extends DatagramOptions {
-  /** Where others send to. Without it nobody can answer. */
+  /** The path that others send to. Without one nobody can answer this socket. */
   path?: string;
-  /** `send` needs no path, and a receiver that is full tells when it is not. Throws when nobody is there. */
+  /**
+   * The path of the one peer that this socket sends to. Then `send` needs no target, and the kernel tells when a full
+   * receiver has room again. Throws ERR_PERCORE_SYSTEM when nobody is there.
+   */
   connect?: string;
 }
 
-/** Throws ERR_PERCORE_ADDRESS_IN_USE or ERR_PERCORE_SYSTEM: ENOTSOCK for a file that is not a socket. */
+/** Throws ERR_PERCORE_ADDRESS_IN_USE, or ERR_PERCORE_SYSTEM: ENOTSOCK if the file is not a socket. */
 export function listenUnix(
   core: TimedIoCore, options: UnixListenOptions, onConnection: (connection: Connection) => void,
 ): Listener {
@@ -47,7 +50,7 @@ export function listenUnix(
   return startListener(core, { fd, port: 0 }, settings, onConnection);
 }
 
-/** Unlike TCP, a refusal is thrown at once: ECONNREFUSED, ENOENT, or EAGAIN when the listener's backlog is full. */
+/** Unlike with TCP, a refusal throws at once: ECONNREFUSED, ENOENT, or EAGAIN when the listener's backlog is full. */
 export function connectUnix(core: TimedIoCore, options: UnixConnectOptions): Connection {
   const settings = checkStreamOptions(options, ['path']);
   const path = checkUnixPath('path', options.path);

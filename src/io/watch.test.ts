@@ -59,7 +59,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       expect(from!.cookie).toBeGreaterThan(0);
     });
 
-    it('tells only what was asked for, and gives a name that is no UTF-8 in bytes', async () => {
+    it('tells only what was asked for, and gives a name that is not UTF-8 as bytes', async () => {
       await watch(folder, { events: ['created'], onlyDirectory: true });
       writeFileSync(Buffer.concat([Buffer.from(`${folder}/x`), Buffer.of(0xff)]), 'y');
       writeFileSync(join(folder, 'last'), '');
@@ -108,7 +108,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       ).toEqual([true, 0]);
     });
 
-    it('that is watched twice is told to each what it asked for; one that closes leaves the other', async () => {
+    it('that is watched twice tells each watch what it asked for; closing one leaves the other', async () => {
       const file = join(folder, 'file');
       writeFileSync(file, '');
       await watch(file, { events: ['modified'] }, 'first');
@@ -130,7 +130,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       mkdirSync(two);
       await watch(one, { events: ['opened', 'closed'] }, 'first');
       await watch(two, {}, 'second');
-      // More than max_queued_events (16,384) while nobody reads. Two files in turn: equal events in a row are merged.
+      // More than max_queued_events (16,384) while nobody reads. Two files in turn, as equal events in a row merge.
       await inside(runtime, 0, (_reactor, path: string, { require }) => {
         const { closeSync: close, openSync: open, writeFileSync: make } = require('node:fs');
         const files = [`${path}/a`, `${path}/b`];
@@ -151,7 +151,7 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       await until(async () => (await told('second')).includes('created c'), 'what comes afterwards');
     });
 
-    it('a handler that throws in mid batch is told the rest', async () => {
+    it('a handler that throws in the middle of a batch is told the rest', async () => {
       const errors: string[] = [];
       runtime.on('stepError', ({ error }) => void errors.push(error.message));
       await inside(

@@ -1,11 +1,11 @@
 /**
- * Changes of files and folders, told by inotify: one descriptor for all watches of a thread, since a user has only 128
- * of them.
+ * Changes of files and folders, as inotify reports them. One descriptor serves all watches of a thread, since a user
+ * may have only 128 of them.
  *
  *      kernel's queue -> read (16 KiB a step) -> watch number -> the paths that were given that number -> handlers
  *
  * Two paths that lead to the same file share a number; each is told what it asked for. When the kernel's queue
- * overflows, events are lost and every watch is told `overflow`: look at the folder anew. A folder's subfolders are not
+ * overflows, events are lost, and every watch is told `overflow`: read the folder again. Subfolders of a folder are not
  * watched. Source: inotify(7).
  */
 import { EAGAIN } from '../errno.js';
@@ -19,7 +19,7 @@ import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 import { tell } from './report.js';
 
-/** What can be watched, with the kernel's bit for it. */
+/** The kinds of events that can be asked for, with the kernel's bits. */
 const EVENTS = {
   accessed: 0x1, modified: 0x2, attributes: 0x4, closedAfterWrite: 0x8, closed: 0x10, opened: 0x20,
   movedFrom: 0x40, movedTo: 0x80,
@@ -29,7 +29,7 @@ const EVENTS = {
 const UNMOUNTED = 0x2000, OVERFLOW = 0x4000, IGNORED = 0x8000, IS_DIRECTORY = 0x4000_0000;
 const ONLY_DIRECTORY = 0x100_0000, DO_NOT_FOLLOW = 0x200_0000, MASK_ADD = 0x2000_0000;
 const BUFFER_BYTES = 16_384;
-/** An inotify_event: wd, mask, cookie, length of the name, name. */
+/** The head of an inotify_event: wd, mask, cookie, and the length of the name that follows. */
 const HEAD_BYTES = 16;
 
 export type WatchKind = keyof typeof EVENTS;
@@ -40,37 +40,37 @@ const DEFAULT_KINDS: readonly WatchKind[] = [
 
 export interface WatchEvent {
   /**
-   * `overflow`: events were lost. `gone`: the file is deleted or unmounted; the watch is closed and this is its last
-   * event.
+   * What has happened. `overflow` means that events were lost. `gone` means that the file was deleted or unmounted; it
+   * is the last event, and the watch is closed.
    */
   readonly kind: WatchKind | 'overflow' | 'unmounted' | 'gone';
   /**
-   * Of the entry inside a watched folder; '' when it concerns the watched path itself. Not UTF-8: with U+FFFD, see
-   * `nameBytes`.
+   * The name of the entry inside a watched folder; '' when the event concerns the watched path itself. If the name is
+   * not UTF-8, it contains U+FFFD: see `nameBytes`.
    */
   readonly name: string;
   /** The name as the file system has it, which need not be UTF-8. */
   readonly nameBytes: Uint8Array;
-  /** The same number in `movedFrom` and `movedTo` of one rename; else 0. */
+  /** In `movedFrom` and `movedTo` of one rename the same number; otherwise 0. */
   readonly cookie: number;
-  /** It is about a folder. */
+  /** True when the event is about a folder. */
   readonly isDirectory: boolean;
 }
 
 export interface WatchOptions {
-  /** Default: all except accessed, opened, closed, modified and attributes. */
+  /** What to report. Default: everything except accessed, opened, closed, modified and attributes. */
   events?: readonly WatchKind[];
-  /** Refuse anything but a folder. Default false. */
+  /** Refuses anything that is not a folder. Default false. */
   onlyDirectory?: boolean;
-  /** Watch a symbolic link itself. Default false. */
+  /** Watches a symbolic link itself and not its target. Default false. */
   doNotFollow?: boolean;
-  /** Band in which the handler runs, 0 to 7; the first watch of a thread decides for all. Default 3. */
+  /** The band in which the handler runs, 0 to 7. The first watch of a thread decides it for all. Default 3. */
   priority?: number;
 }
 
 /**
- * One watched path. `io.watchPath` makes it; for the thread that did. What the handler throws, or its promise is
- * rejected with, is reported as that of a step, and the next events are told all the same.
+ * One watched path. `io.watchPath` makes it; only the thread that made it may use it. If the handler throws, or its
+ * promise is rejected, that is reported like the error of a step, and the next events are told all the same.
  *
  *     const watch = io.watchPath('/etc/app', { events: ['closedAfterWrite'] }, ({ name }) => reload(name));
  *     watch.close();
@@ -78,28 +78,28 @@ export interface WatchOptions {
 export class PathWatch {
   readonly #entry: WatchEntry;
 
-  /** Made by `watchPath`. */
+  /** Called by `watchPath`. */
   constructor(entry: WatchEntry) {
     this.#entry = entry;
   }
 
-  /** As it was given. */
+  /** The path as it was given. */
   get path(): string {
     return this.#entry.path;
   }
 
-  /** Nothing of it is told any more. */
+  /** True when nothing more is told: after `close`, or when the path is gone. */
   get isClosed(): boolean {
     return this.#entry.isClosed;
   }
 
-  /** Is told nothing more, not even what the kernel has queued. */
+  /** Tells nothing more, not even what the kernel has queued. */
   close(): void {
     this.#entry.close();
   }
 }
 
-/** What is behind a `PathWatch`. `number` is the kernel's, which several paths to one file share. */
+/** What is behind a `PathWatch`. `number` is the kernel's; several paths to one file share it. */
 class WatchEntry {
   isClosed = false;
 
@@ -128,7 +128,7 @@ class Watcher implements Endpoint, Ready {
   private readonly byNumber = new Map<number, WatchEntry[]>();
   private readonly buffer = new Uint8Array(BUFFER_BYTES);
   private readonly view = new DataView(this.buffer.buffer);
-  /** Bytes `at` to `end` of the buffer are not delivered yet. */
+  /** The bytes of the buffer from `at` to `end` are not delivered yet. */
   private at = 0;
   private end = 0;
 
@@ -142,7 +142,7 @@ class Watcher implements Endpoint, Ready {
   }
 
   add(path: string, mask: number, flags: number, handler: (event: WatchEvent) => void): WatchEntry {
-    // Added to what another path to the same file has asked for.
+    // MASK_ADD: it is added to what another path to the same file has asked for.
     const number = this.core.native.watches.add(this.fd, path, mask | flags | MASK_ADD);
     if (number < 0) {
       const errno = this.core.native.system.errorName(-number);
@@ -163,8 +163,8 @@ class Watcher implements Endpoint, Ready {
     if (left === undefined) return;
     if (left.length !== 0) return void this.byNumber.set(watch.number, left);
     this.byNumber.delete(watch.number);
-    // Numbers are not used again, so what is queued for this one finds nobody. EINVAL: the file has gone, and the watch
-    // with it.
+    // The kernel does not use a number again, so what is queued for this one finds nobody. EINVAL: the file has gone,
+    // and the watch went with it.
     this.core.native.watches.remove(this.fd, watch.number);
     if (this.byNumber.size === 0) this.close();
   }
@@ -173,7 +173,7 @@ class Watcher implements Endpoint, Ready {
     if (this.isClosed) return;
     this.isClosed = true;
     const watches = [...this.byNumber.values()].flat();
-    // Emptied first: a watch that closes must not touch the number, which may be another's by then.
+    // Emptied first, because a watch that is closed must not use the descriptor, whose number may be reused by then.
     this.byNumber.clear();
     this.core.releaseNow(this, this.fd);
     for (const watch of watches) watch.close();
@@ -227,7 +227,7 @@ const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 const watchers = new WeakMap<IoCore, Watcher>();
 
 /**
- * Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), EMFILE (too many
+ * Watches a path. Throws ERR_PERCORE_SYSTEM: ENOENT, EACCES, ENOTDIR, ENOSPC (too many watches), or EMFILE (too many
  * descriptors or instances).
  */
 export function watchPath(

@@ -11,7 +11,7 @@ import { Client, WeatherChild } from './fixtures/weather-child.js';
 
 let library: FaultLibrary;
 let weather: Weather;
-/** One serves all cases of its source, as long as each leaves it as it was: a program must outlive any weather. */
+/** One program serves all cases of its source while each leaves it as it was, since it must survive any weather. */
 let child: WeatherChild | undefined;
 let itsSource: string | undefined;
 const clients = new Set<Client>();
@@ -33,7 +33,7 @@ afterEach(async ({ task }) => {
   if (task.result?.state === 'fail') await stop();
 });
 
-/** A program in fair weather, which has only its listener. */
+/** A program in fair weather that has nothing open but its listener. */
 async function start(source: string): Promise<WeatherChild> {
   if (source !== itsSource || child?.exit !== undefined) await stop();
   itsSource = source;
@@ -60,8 +60,8 @@ const settled = (some: Client[], ms = 5000): Promise<void> =>
   );
 
 /**
- * After the weather: the program lives, has said nothing, serves a new client within a second, and holds nothing but
- * its listener.
+ * Checks the program after the weather: it lives, has complained of nothing, serves a new client within a second, and
+ * has nothing open but its listener.
  */
 async function recovered(server: WeatherChild): Promise<void> {
   weather.end();
@@ -82,15 +82,15 @@ async function recovered(server: WeatherChild): Promise<void> {
 }
 
 for (const source of sources) {
-  describe(`on ${source}, faults that concern nobody`, () => {
-    // Call, error, when. A recv cut short is not among them: a stream's read that fills less than it could is the last
-    // one (epoll(7)), and the source rests on it; what breaks that rule, urgent data, is tested below.
+  describe(`on ${source}, faults that do no harm`, () => {
+    // Call, error, when. A recv that is cut short is not among them, because the source relies on the rule of epoll(7)
+    // that a read which fills less than its room is the last one. Urgent data breaks that rule and is tested below.
     const harmless = {
       epoll: [
         ['recv', 'EINTR', 'p0.3'], ['send', 'EINTR', 'p0.3'], ['send', 'SHORT', 'p0.6'], ['accept4', 'EINTR', 'p0.5'],
         ['epoll_wait', 'EINTR', 'p0.5'], ['epoll_wait', 'SHORT', 'p1'], ['setsockopt', 'ENOPROTOOPT', '1+'],
       ],
-      // What fails in the ring itself comes back as a completion, which no library can put in.
+      // What fails in the ring itself comes back as a completion, which no library can inject.
       io_uring: [
         ['io_uring_enter', 'EINTR', 'p0.3'], ['io_uring_enter', 'EAGAIN', 'p0.3'], ['io_uring_enter', 'EBUSY', 'p0.3'],
         ['epoll_wait', 'EINTR', 'p0.5'], ['setsockopt', 'ENOPROTOOPT', '1+'],
@@ -105,7 +105,7 @@ for (const source of sources) {
         for (const one of old) one.send(20_000);
         const young = Array.from({ length: 8 }, () => client(server.port, 50_000));
         await until(() => [...old, ...young].every(({ isWhole }) => isWhole), 'everything came back', 10_000);
-        // On a slow machine so much comes together that few calls are made, and chance may spare all of them.
+        // A slow machine makes few calls, since much comes together, and chance may spare all of them.
         for (let round = 0; round < 50 && weather.faults === 0; round++) {
           young.push(client(server.port, 1000));
           await until(() => young.every(({ isWhole }) => isWhole), 'everything came back');
@@ -118,14 +118,14 @@ for (const source of sources) {
 
   if (source === 'epoll')
     describe(`on ${source}, faults of one connection`, () => {
-      // Each ends the connection it meets with that error, by name; the others go on.
+      // Each closes the connection that it hits with that error; the others go on.
       const fatal = [
         ['recv', 'ECONNRESET', '5-6'], ['recv', 'ETIMEDOUT', '5'], ['recv', 'ENOMEM', '4'],
         ['recv', 'EHOSTUNREACH', '6'], ['send', 'EPIPE', '5'], ['send', 'ECONNRESET', '5'], ['send', 'ENOBUFS', '5'],
         ['send', 'ETIMEDOUT', '7'],
       ] as const;
       for (const [call, error, when] of fatal) {
-        it(`${call} ${error}: it is closed by that name; the others lose nothing`, async () => {
+        it(`${call} ${error}: the connection is closed with that error; the others lose nothing`, async () => {
           const server = await start(source);
           weather.begin(`${call}:${error}:${when}`);
           const all = Array.from({ length: 8 }, () => client(server.port, 30_000));
@@ -156,7 +156,7 @@ for (const source of sources) {
       });
 
       for (const error of ['ECONNABORTED', 'EPROTO']) {
-        it(`accept4 ${error}: that one was gone already; those behind it are accepted`, async () => {
+        it(`accept4 ${error}: that connection has gone already; those behind it are accepted`, async () => {
           const server = await start(source);
           weather.begin(`accept4:${error}:2-3`);
           const all = Array.from({ length: 8 }, () => client(server.port, 10_000));
@@ -169,7 +169,7 @@ for (const source of sources) {
 
   it(`on ${source}, urgent data: what lies behind it is read, though a read stops before it`, async () => {
     const server = await start(source);
-    // Stopped, so that all has arrived when it looks.
+    // The program is stopped, so that everything has arrived when it looks.
     const script = `
 import os, signal, socket, time
 s = socket.create_connection(('127.0.0.1', ${server.port})); s.settimeout(5)
@@ -184,7 +184,7 @@ print(got.decode(), end='')
     expect((await promisify(execFile)('python3', ['-c', script], { timeout: 10_000 })).stdout).toBe('abcdef');
   });
 
-  describe(`on ${source}, faults of everything`, () => {
+  describe(`on ${source}, faults that concern everybody`, () => {
     for (const error of source === 'epoll' ? ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] : []) {
       it(`accept4 ${error} for as long as it lasts: counted, no spinning, and open connections go on`, async () => {
         const server = await start(source);

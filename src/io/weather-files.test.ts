@@ -31,7 +31,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Copies the file under a launcher or an environment, and looks at the copy. */
+/** Copies the file in a program with this launcher or environment, and checks the copy. */
 async function copy(command: string[], env: NodeJS.ProcessEnv, mode: string): Promise<Outcome> {
   rmSync(to, { force: true });
   const { stdout, stderr } = await run(command[0]!, [...command.slice(1), program, from, to, 'io_uring', mode], {
@@ -69,11 +69,11 @@ describe('files on an io_uring whose calls fail', () => {
     ['io_uring_enter', 'ENOMEM', '3-6'], ['io_uring_setup', 'EMFILE', '1+'],
   ] as const) {
     for (const mode of ['cached', 'direct']) {
-      it(`${call} ${error}, ${mode}: asked again, or the pool; no byte is lost`, async () => {
+      it(`${call} ${error}, ${mode}: it is tried again, or the pool stands in; no byte is lost`, async () => {
         const weather = library.weather();
         weather.begin(`${call}:${error}:${when}`);
         const { reader } = await copy([process.execPath], weather.env, mode);
-        // Where this machine has no io_uring there is nothing that could fail.
+        // Where this machine has no io_uring, nothing can fail.
         if (reader.refusals.some((line) => /^io_uring_setup: (EPERM|ENOSYS)$/.test(line))) return;
         expect(weather.faults, 'there were faults at all').toBeGreaterThan(0);
         expect(reader.granted.backend).toBe(call === 'io_uring_setup' ? 'pool' : 'io_uring');

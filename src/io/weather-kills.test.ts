@@ -8,12 +8,12 @@ const isStress = process.env['PERCORE_STRESS'] === '1';
 const KILLS = isStress ? 100 : 5;
 const PER_SECOND = 200;
 /**
- * A connection that has neither an answer nor an end by then hangs. More than a second, since a SYN that the killed
- * listener had is sent again by the kernel after one second, and answered then.
+ * A connection that has neither an answer nor an end after this time counts as hanging. It is more than a second,
+ * because the kernel sends a SYN that the killed listener had once more after a second, and that one is answered.
  */
 const HANGS_MS = 1500;
 
-/** Opens connections at a steady rate; each asks once and is over with an answer, an end or an error. */
+/** Opens connections at a steady rate. Each asks once, and is over when an answer, an end or an error comes. */
 class Load {
   readonly tries: { beganMs: number; overMs: number; how: string }[] = [];
   private readonly timer: NodeJS.Timeout;
@@ -87,7 +87,7 @@ for (const source of sources) {
         const options = { pin: false, idle: { strategy: 'park' as const }, io: { source } };
         survivor = await remoteRuntime(1, options);
         const port = await listen(survivor, 0);
-        // Modules, the pool of threads: what the first ones leave open for good.
+        // The first runtimes leave something open for good: modules, the pool of threads.
         for (let i = 0; i < 2; i++) await (await remoteRuntime(1, options)).close();
         const before = descriptors().length;
         load = new Load(port);

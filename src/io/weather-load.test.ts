@@ -31,7 +31,7 @@ for (const source of sources) {
         child = await WeatherChild.start(source);
         const server = child;
         while (sockets.size < IDLE) {
-          // Fewer than the backlog at a time.
+          // Fewer at a time than the backlog holds.
           const wave = Array.from({ length: Math.min(250, IDLE - sockets.size) }, () =>
             connect({ port: server.port, host: '127.0.0.1' }),
           );
@@ -104,7 +104,7 @@ for (const source of sources) {
       expect(most, 'bytes pending').toBeLessThanOrEqual(1 << 18);
     });
 
-    it('a descriptor closed under us is EBADF by name where it is written, no spinning, and others go on', async () => {
+    it('a descriptor that others close is EBADF when it is written; nothing spins, and the others go on', async () => {
       runtime = await remoteRuntime(1, options);
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['connections'] = [];

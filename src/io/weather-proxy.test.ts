@@ -8,7 +8,7 @@ import { FaultProxy, type Treatment } from './fixtures/fault-proxy.js';
 import { Client } from './fixtures/weather-child.js';
 import { sources } from './fixtures/sources.js';
 
-/** A frame is its length in four bytes, then so many bytes; the answer is the same with every byte inverted. */
+/** A frame is its length in four bytes and then that many bytes. The answer has every byte inverted. */
 const FRAME = 23;
 
 for (const source of sources) {
@@ -20,7 +20,7 @@ for (const source of sources) {
 
     beforeAll(async () => {
       runtime = await remoteRuntime(2, { io: { source } });
-      // Frames: the handler gathers what comes in whatever pieces, and answers each whole frame once.
+      // The handler gathers frames, in whatever pieces they come, and answers each whole frame once.
       port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['frames'] = 0;
         state['partial'] = 0;
@@ -69,7 +69,7 @@ for (const source of sources) {
       head.writeUInt32BE(bytes.length);
       return Buffer.concat([head, bytes]);
     };
-    /** Sends to a port and gathers what comes back, until it is over or `most` bytes are there. */
+    /** Sends to a port, and gathers what comes back until the connection is over or `most` bytes have come. */
     const talk = async (
       to: number, bytes: Buffer, most = Infinity, ms = 10_000,
     ): Promise<{ got: Buffer; how: string }> => {

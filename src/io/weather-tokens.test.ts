@@ -5,12 +5,12 @@ import { sources } from './fixtures/sources.js';
 const STEPS = process.env['PERCORE_STRESS'] === '1' ? 10_000_000 : 300_000;
 
 /**
- * Random steps on descriptors (eventfds) that are opened, registered, made readable, closed, and whose numbers are used
- * again at once, also from within the delivery of a batch. The model knows of each source whether it is open and
- * whether it was made readable since.
+ * Takes random steps on eventfds: they are opened, registered, made readable and closed, and their numbers are used
+ * again at once, also while a batch is being delivered. The model knows whether each eventfd is open, and whether it
+ * was made readable since.
  *
- * Forbidden: an event for a source that is closed, more of them than it was made readable (they were for the number's
- * former owner), and an event that never comes.
+ * Three things are forbidden: an event for an eventfd that is closed; more events than times that it was made readable
+ * (then they were for the former owner of its number); and an event that never comes.
  */
 for (const source of sources) {
   describe(`events on ${source} against a model`, () => {
@@ -65,10 +65,10 @@ for (const source of sources) {
                   onReadiness(): void {
                     counts.delivered++;
                     if (!this.isOpen) counts.toClosed++;
-                    // Fired twice may be told once or twice: readiness is a hint.
+                    // Firing twice may be reported once or twice, since readiness is a hint.
                     else if (++this.events > this.fires) counts.toWrong++;
                     this.isFired = false;
-                    // Within the batch: others of it are closed, and their numbers go to new ones.
+                    // Within the batch others of it are closed, and their numbers go to new eventfds.
                     if (random(4) !== 0) return;
                     for (let i = random(4); i > 0 && open.length > 1; i--) {
                       const other = open[random(open.length)]!;
@@ -97,7 +97,7 @@ for (const source of sources) {
                     else if (what < 4) open[random(open.length)]!.close();
                     else open[random(open.length)]!.fire();
                   }
-                  // A turn: what was fired is delivered.
+                  // A turn, in which what was fired is delivered.
                   await new Promise((resolve) => setImmediate(resolve));
                   for (let turns = 0; turns < 50 && open.some(({ isFired }) => isFired); turns++)
                     await new Promise((resolve) => setImmediate(resolve));
@@ -111,7 +111,7 @@ for (const source of sources) {
               { timeoutMs: 390_000 },
             );
             expect(outcome, `seed ${seed}`).toMatchObject({ toClosed: 0, toWrong: 0, lost: 0, left: 0 });
-            // The run did what it is for.
+            // The run has done what this test is about.
             expect(outcome.delivered).toBeGreaterThan(STEPS / 10);
             expect(outcome.reused).toBeGreaterThan(STEPS / 100);
             expect(outcome.closedInBatch).toBeGreaterThan(STEPS / 1000);

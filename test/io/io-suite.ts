@@ -1,4 +1,4 @@
-/** What every I/O source must do, on TCP in a reactor: run for epoll and for io_uring by the two tests beside this. */
+/** What every I/O source must do, with TCP in a reactor. The two tests beside this run it on epoll and on io_uring. */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -80,7 +80,7 @@ export function ioSuite(source: IoSource): void {
     return (server.address() as AddressInfo).port;
   }
 
-  const openSources = (id = 0): Promise<number> => inside(runtime, id, (reactor) => reactor.io.status().endpoints);
+  const openEndpoints = (id = 0): Promise<number> => inside(runtime, id, (reactor) => reactor.io.status().endpoints);
 
   /** An echo server in reactor 0; its port. */
   const echo = (options: Record<string, unknown> = {}): Promise<number> =>
@@ -133,10 +133,10 @@ export function ioSuite(source: IoSource): void {
         code: 'ERR_PERCORE_ADDRESS_IN_USE',
         message: `cannot listen on 127.0.0.1:${port}: the port is in use; choose another, or 0 for a free one`,
       });
-      expect(await openSources()).toBe(0);
+      expect(await openEndpoints()).toBe(0);
     });
 
-    it('on an address this machine has not is a system error with errno, call and address', async () => {
+    it('on an address that this machine does not have is a system error with errno, call and address', async () => {
       await expect(
         inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0, host: '203.0.113.7' }, () => undefined).port),
       ).rejects.toMatchObject({
@@ -181,7 +181,7 @@ export function ioSuite(source: IoSource): void {
           "host must be an IPv4 or IPv6 address ('127.0.0.1', '::1', 'fe80::1%eth0') or 'localhost', not 7",
         ].map((message) => `ERR_PERCORE_INVALID_ARGUMENT: ${message}`),
       );
-      expect(await openSources()).toBe(0);
+      expect(await openEndpoints()).toBe(0);
     });
 
     it('shares its port with one in each reactor under reusePort; each gets connections', async () => {
@@ -205,7 +205,7 @@ export function ioSuite(source: IoSource): void {
       expect(new Set(peers.map(({ text }) => text()))).toEqual(new Set(['0', '1']));
     });
 
-    it('that is closed accepts no more; its connections stay', async () => {
+    it('that is closed accepts no more connections; those that it has accepted stay', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['listener'] = reactor.io.listen(
           { port: 0 }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)),
@@ -229,9 +229,9 @@ export function ioSuite(source: IoSource): void {
       const peers = await Promise.all(Array.from({ length: 200 }, () => peer(port)));
       for (const [i, { socket }] of peers.entries()) socket.write(`${i},`.repeat(100));
       await until(() => peers.every(({ text }, i) => text() === `${i},`.repeat(100)), 'all echoes', 20_000);
-      expect(await openSources()).toBe(201);
+      expect(await openEndpoints()).toBe(201);
       for (const { socket } of peers) socket.end();
-      await until(async () => (await openSources()) === 1, 'all closed but the listener');
+      await until(async () => (await openEndpoints()) === 1, 'all closed but the listener');
     });
   });
 
@@ -243,7 +243,7 @@ export function ioSuite(source: IoSource): void {
       await until(() => text() === 'x', 'the echo');
       socket.end();
       await until(() => ended() && closed(), 'the end in return');
-      expect(await openSources()).toBe(1);
+      expect(await openEndpoints()).toBe(1);
     });
 
     it('of a peer that never wrote closes both sides', async () => {
@@ -251,10 +251,10 @@ export function ioSuite(source: IoSource): void {
       const { socket, ended } = await peer(port);
       socket.end();
       await until(ended, 'the end in return');
-      expect(await openSources()).toBe(1);
+      expect(await openEndpoints()).toBe(1);
     });
 
-    it('of the peer is told, and writing goes on until our own end (half-closed)', async () => {
+    it('of the peer is reported, and writing goes on until our own end (half-closed)', async () => {
       const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0 }, (connection) => {
         let got = '';
         connection.onData((bytes) => void (got += Buffer.from(bytes).toString()));
@@ -270,10 +270,10 @@ export function ioSuite(source: IoSource): void {
       socket.end('question');
       await until(ended, 'our end');
       expect(text()).toBe('got question, late');
-      await until(async () => (await openSources()) === 1, 'closed');
+      await until(async () => (await openEndpoints()) === 1, 'closed');
     });
 
-    it('of ours with bytes pending sends them all first; write after it is CLOSED', async () => {
+    it('of ours with bytes pending sends them all first; an offer after it is CLOSED', async () => {
       const port = await inside(
         runtime,
         0,
@@ -292,7 +292,7 @@ export function ioSuite(source: IoSource): void {
       await until(() => ended() && closed(), 'the end');
       expect(bytes().length).toBe(8 << 20);
       expect(stepErrors).toEqual([]);
-      await until(async () => (await openSources()) === 1, 'closed');
+      await until(async () => (await openEndpoints()) === 1, 'closed');
     });
 
     it('of ours, with nothing pending, reaches the peer outside a handler; what it still sends is read', async () => {
@@ -309,13 +309,13 @@ export function ioSuite(source: IoSource): void {
       const { socket, ended } = await peer(port, { allowHalfOpen: true });
       await until(ended, 'our end');
       socket.end('after your end');
-      await until(async () => (await openSources()) === 1, 'closed');
+      await until(async () => (await openEndpoints()) === 1, 'closed');
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['got'] as string)).toBe(
         'after your end',
       );
     });
 
-    it('close() tells its handler once, drops what is pending, and write is CLOSED', async () => {
+    it('close() calls its handler once, drops what is pending, and a later offer is CLOSED', async () => {
       const port = await inside(
         runtime,
         0,
@@ -358,7 +358,7 @@ export function ioSuite(source: IoSource): void {
       socket.write('x');
       await sleep(20);
       socket.resetAndDestroy();
-      await until(async () => (await openSources()) === 1, 'closed');
+      await until(async () => (await openEndpoints()) === 1, 'closed');
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['closes'] as string[])).toEqual([
         'recv: ECONNRESET on a connection', 'ERR_PERCORE_SYSTEM', 'ECONNRESET', 'recv',
       ]);
@@ -386,7 +386,7 @@ export function ioSuite(source: IoSource): void {
         const { socket } = await peer(port);
         socket.write('first');
         await until(async () => (await log()).length === 1, 'it pauses');
-        // An arrival each: with the first native is told to receive no more.
+        // Each piece is an arrival. With the first one, native code is told to receive no more.
         for (const piece of more === '' ? [] : [more, more, more]) {
           await new Promise<void>((done) => void socket.write(piece, () => done()));
           await sleep(restMs);
@@ -394,11 +394,11 @@ export function ioSuite(source: IoSource): void {
         socket.resetAndDestroy();
         await until(async () => (await log()).length === 2, 'closed');
         expect(await log()).toEqual(['first', 'ECONNRESET']);
-        expect(await openSources()).toBe(1);
+        expect(await openEndpoints()).toBe(1);
       },
     );
 
-    it('or silence ends one that is paused by its deadline as well', async () => {
+    it('or silence: a paused connection is closed by its deadline all the same', async () => {
       const port = await inside(runtime, 0, (reactor, _argument, { state }) => {
         state['log'] = [];
         return reactor.io.listen({ port: 0 }, (connection) => {
@@ -420,7 +420,7 @@ export function ioSuite(source: IoSource): void {
     });
 
     // Both ends are in reactor 0, so that the reset comes in the middle of the reading: a byte a step.
-    it('closes after what had arrived was read, also when it is a send that hears of it', async () => {
+    it('closes after what had arrived was read, even if it is a send that hears of it', async () => {
       await inside(runtime, 0, (reactor, _argument, { state }) => {
         const { io } = reactor;
         const listener = io.listen({ port: 0, readBytes: 1, highWaterBytes: 1 << 24 }, (connection) => {
@@ -429,8 +429,7 @@ export function ioSuite(source: IoSource): void {
           let arrived = 0;
           connection.onData(() => {
             arrived = connection.bytesRead + connection.status().unreadBytes;
-            // Several arrivals behind the first: then native reads no more, and it is not a receive that hears of the
-            // reset.
+            // With several arrivals behind the first, native code reads no more; so no receive hears of the reset.
             if (connection.bytesRead % 2000 === 0 && !client.isClosed) client.offer(new Uint8Array(10));
             if (connection.bytesRead === 16_000) {
               io.flush();
@@ -501,9 +500,9 @@ export function ioSuite(source: IoSource): void {
           }).port,
       );
       const { socket } = await peer(port);
-      await until(async () => (await openSources()) === 2, 'accepted');
+      await until(async () => (await openEndpoints()) === 2, 'accepted');
       socket.resetAndDestroy();
-      await until(async () => (await openSources()) === 1, 'closed though nothing is read or written', 2000);
+      await until(async () => (await openEndpoints()) === 1, 'closed though nothing is read or written', 2000);
       expect(await inside(runtime, 0, (_reactor, _argument, { state }) => state['closes'] as string[])).toEqual([
         'ECONNRESET',
       ]);
@@ -527,7 +526,7 @@ export function ioSuite(source: IoSource): void {
       socket.pause();
       await sleep(50);
       socket.resetAndDestroy();
-      await until(async () => (await openSources()) === 1, 'closed');
+      await until(async () => (await openEndpoints()) === 1, 'closed');
       await until(
         () =>
           inside(
@@ -541,8 +540,8 @@ export function ioSuite(source: IoSource): void {
     });
   });
 
-  describe('write', () => {
-    it('is BACK_PRESSURED above the mark and takes nothing; room() resolves when half has gone', async () => {
+  describe('an offer', () => {
+    it('above the mark is BACK_PRESSURED and takes nothing; room() resolves when half has gone', async () => {
       const port = await inside(
         runtime,
         0,
@@ -614,8 +613,8 @@ export function ioSuite(source: IoSource): void {
       ]);
     });
 
-    it('that does not fit beside little that is pending can be waited for: write, writable, write does not run on the '
-      + 'spot for ever', async () => {
+    it('that does not fit beside a little that is pending can be waited for: offer() and room() in a loop do not run '
+      + 'on the spot for ever', async () => {
       const port = await inside(
         runtime,
         0,
@@ -719,7 +718,7 @@ export function ioSuite(source: IoSource): void {
   });
 
   describe('connect', () => {
-    it('talks to a server of node:net; what is written before it is open arrives', async () => {
+    it('talks to a server of node:net; what is offered before the connection is open arrives', async () => {
       let got = '';
       const port = await serve((socket) =>
         socket.on('data', (chunk) => {
@@ -765,7 +764,7 @@ export function ioSuite(source: IoSource): void {
         );
         expect(error, how).toBe('ECONNREFUSED');
       }
-      expect(await openSources()).toBe(0);
+      expect(await openEndpoints()).toBe(0);
     });
 
     it('between two reactors works as between two programs', async () => {
@@ -810,7 +809,7 @@ export function ioSuite(source: IoSource): void {
           connection.onData(() => {
             state['log'].push(`data ${name}`);
             for (const other of state['connections']) if (other !== connection && !other.isClosed) other.close();
-            // Takes the descriptor that was just given back: its readiness must not be the old one's.
+            // Takes the number of the descriptor that was just closed, whose readiness must not reach it.
             state['young'] ??= reactor.io.connect({ port: state['port'] as number });
           });
         }).port;
@@ -818,7 +817,7 @@ export function ioSuite(source: IoSource): void {
       const idle = await serve(() => undefined);
       await inside(runtime, 0, (_reactor, to: number, { state }) => void (state['port'] = to), idle);
       const peers = [await peer(port), await peer(port)];
-      await until(async () => (await openSources()) === 3, 'both accepted');
+      await until(async () => (await openEndpoints()) === 3, 'both accepted');
       // Both become readable while the reactor is busy, so that one look at its epoll finds them together.
       const busy = inside(runtime, 0, () => {
         const end = performance.now() + 100;
@@ -845,7 +844,7 @@ export function ioSuite(source: IoSource): void {
   });
 
   describe('a handler that throws', () => {
-    it('harms only its own step: it is reported, and its connection and all others go on', async () => {
+    it('harms nothing but its own step: it is reported, and its connection and all others go on', async () => {
       const port = await inside(runtime, 0, (reactor) => reactor.io.listen({ port: 0 }, (connection) => {
         connection.onData((bytes) => {
           if (Buffer.from(bytes).toString() === 'bad') throw new Error('bad data');
@@ -877,7 +876,7 @@ export function ioSuite(source: IoSource): void {
       await until(() => second.text() === 'x', 'the second');
       expect(stepErrors).toEqual([`handler onConnection of a connection from 127.0.0.1:${localPort}: not this one`]);
       await until(first.closed, 'the first is closed', 2000);
-      expect(await openSources()).toBe(2);
+      expect(await openEndpoints()).toBe(2);
     });
 
     it('when a connection closes does not keep closeAll from the rest', async () => {
@@ -892,18 +891,18 @@ export function ioSuite(source: IoSource): void {
       await until(() => peers.every(({ text }) => text() === 'x'), 'all open');
       await inside(runtime, 0, (reactor) => reactor.io.closeAll()).catch(() => undefined);
       await until(() => peers.every(({ closed }) => closed()), 'all closed', 2000);
-      expect(await openSources()).toBe(0);
+      expect(await openEndpoints()).toBe(0);
     });
   });
 
   describe('descriptors that run out', () => {
     it.each(['TCP', 'Unix'])(
-      'neither crash nor spin; who cannot be accepted is closed at once, and others are served when there are some '
-        + 'again: %s',
+      'neither crash nor spin; a connection that cannot be accepted is closed at once, and others are served when '
+        + 'there are descriptors again: %s',
       async (family) => {
         const folder = mkdtempSync(join(tmpdir(), 'percore-emfile-'));
         const path = family === 'Unix' ? join(folder, 'socket') : undefined;
-        // Enough to start with: Node opens all modules of a graph at once.
+        // Enough to start with, since Node opens all modules of a graph at once.
         const child = spawn(
           'bash',
           [
@@ -955,7 +954,7 @@ export function ioSuite(source: IoSource): void {
   });
 }
 
-/** User and system time of a process so far. */
+/** User and system time of a process so far, in milliseconds. */
 function cpuMs(pid: number): number {
   const ticks = execFileSync('cat', [`/proc/${pid}/stat`], { encoding: 'utf8' }).split(') ')[1]!.split(' ');
   return (Number(ticks[11]) + Number(ticks[12])) * 10;
