@@ -32,9 +32,16 @@ std::unique_ptr<FileRing> FileRing::open() {
   return ring;
 }
 
+FileRing::~FileRing() { empty(); }
+
+void FileRing::close(napi_env env) {
+  empty();
+  for (size_t buffer = 0; buffer < held_.size(); buffer++) release(env, int(buffer));
+}
+
 // The kernel may still write into the buffers, so it is asked to stop and waited for. Reads of a file on a disk end
 // soon.
-FileRing::~FileRing() {
+void FileRing::empty() {
   if (inFlight_ == 0) return;
   if (!ring_.isFull()) ring_.push(IORING_OP_ASYNC_CANCEL, -1, kNobody)->cancel_flags = kCancelEverything;
   int32_t dropped[64];
@@ -112,7 +119,11 @@ static napi_value openFileRing(napi_env env, napi_callback_info info) {
 
 // files.closeRing(ring). Waits for what is in flight.
 static napi_value closeFileRing(napi_env env, napi_callback_info info) {
-  stateOf(env)->fileRings.erase(RawArgs<1>(env, info).int32(0));
+  auto& rings = stateOf(env)->fileRings;
+  const auto found = rings.find(RawArgs<1>(env, info).int32(0));
+  if (found == rings.end()) return nullptr;
+  found->second->close(env);
+  rings.erase(found);
   return nullptr;
 }
 

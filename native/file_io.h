@@ -34,6 +34,8 @@ class FileRing {
   int fd() const { return ring_.fd(); }
   // Holds a typed array. Returns its number, or -EINVAL.
   int hold(napi_env env, napi_value array);
+  // Waits for what is in flight, then releases all buffers. Nothing may be called afterwards.
+  void close(napi_env env);
   // Only when nothing in flight uses the buffer.
   void release(napi_env env, int buffer);
   // 0; -EINVAL when the span does not lie within the buffer; or, when a full queue had to be submitted, the -errno of
@@ -52,6 +54,7 @@ class FileRing {
   };
 
   FileRing() = default;
+  void empty();
 
   UringRing ring_;
   unsigned inFlight_ = 0;

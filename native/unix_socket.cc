@@ -48,7 +48,10 @@ static int bindPath(int fd, const SocketAddress& address, const std::string& pat
       return errno;
     }
     if (!S_ISSOCK(before.st_mode)) return ENOTSOCK;
-    if (probe(address, type) != ECONNREFUSED || replaced == kMostReplaced) return EADDRINUSE;
+    const int answer = probe(address, type);
+    // Nobody could be asked, so it is not known whether somebody has the path.
+    if (answer == EMFILE || answer == ENFILE || answer == ENOBUFS || answer == ENOMEM) return answer;
+    if (answer != ECONNREFUSED || replaced == kMostReplaced) return EADDRINUSE;
     if (lstat(path.c_str(), &now) == 0 && now.st_ino == before.st_ino && now.st_dev == before.st_dev)
       unlink(path.c_str());
   }

@@ -96,11 +96,18 @@ class UringIo final : public IoSource {
 
   ~UringIo() override {
     if (!ring_) return;
+    enter();
     // After this the kernel no longer writes into the pool.
     SyncCancel cancel{};
     cancel.flags = kCancelAny | kCancelAll;
     cancel.timeout = {-1, -1};
     ring_.set(kRegisterSyncCancel, &cancel, 1);
+    // JavaScript was not told of these connections, so nobody else would close them.
+    for (const io_uring_cqe& done : late_) closeAccepted(done);
+    ring_.reap([](const io_uring_cqe& done) {
+      closeAccepted(done);
+      return true;
+    });
   }
 
   // 0 or errno.
@@ -154,7 +161,8 @@ class UringIo final : public IoSource {
 
   bool hasMore() const override {
     return isSignalled_ || ring_.pending() != 0 || !opened_.empty() || !late_.empty() || ring_.hasCompletions() ||
-           (block_->released != 0 && !starved_.empty()) || ring_.hasFlags(kSqTaskrun | kSqCqOverflow);
+           ring_.hasFlags(kSqTaskrun | kSqCqOverflow) ||
+           (!starved_.empty() && (block_->released != 0 || freeBuffers_ > 0));
   }
 
   void collect() override {
@@ -270,6 +278,10 @@ class UringIo final : public IoSource {
 
   static Operation operationOf(const io_uring_cqe& done) { return Operation(done.user_data >> 32); }
 
+  static void closeAccepted(const io_uring_cqe& done) {
+    if (operationOf(done) == kAccept && done.res >= 0) close(done.res);
+  }
+
   void complete(const io_uring_cqe& done) {
     const Operation operation = operationOf(done);
     const auto token = int32_t(uint32_t(done.user_data));
@@ -346,10 +358,12 @@ class UringIo final : public IoSource {
     if (entry && isLast && entry->isReceiving) armReceive(*entry, true);
   }
 
+  // Also serves those who had found no buffer. JavaScript may have given some back, or they may have come back from
+  // connections that are gone.
   void takeReleased() {
-    if (block_->released == 0) return;
     for (int32_t i = 0; i < block_->released; i++) provide(block_->releasedBuffer[i]);
     block_->released = 0;
+    if (starved_.empty() || freeBuffers_ == 0) return;
     std::vector<int32_t> starved;
     starved.swap(starved_);
     for (int32_t token : starved) {
@@ -438,11 +452,15 @@ class UringIo final : public IoSource {
 
   // Nothing would report the reset of a stream that nobody reads, or whose end has been read.
   void watchOpened() {
-    for (int32_t token : opened_) {
-      if (Entry* entry = find(token); entry && (!entry->isReceiving || entry->hasEnded) && !entry->uring.isWatched)
-        watch(*entry, 0);
+    std::vector<int32_t> opened;
+    opened.swap(opened_);
+    for (int32_t token : opened) {
+      Entry* entry = find(token);
+      if (!entry || (entry->isReceiving && !entry->hasEnded) || entry->uring.isWatched) continue;
+      if (!hasRoom()) opened_.push_back(token);
+      // Unwatched, its reset would never be noticed. So it fails, as with epoll, where it could not even be opened.
+      else if (const int refused = watch(*entry, 0)) push(token, IoEvent::kFailed, -refused);
     }
-    opened_.clear();
   }
 
   void cancel(int32_t token, uint32_t operation) {

@@ -3,10 +3,13 @@
 // Random traffic goes over socket pairs, with pauses, resumptions, closes, and slots that are used again at once. There
 // are peers that do not read, cancels that race with data, and more submissions than a ring holds. Every byte must
 // arrive once and in order, and every connection must end once.
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -18,6 +21,7 @@
 
 #include "../thread_epoll.h"
 #include "../io_source.h"
+#include "../unique_fd.h"
 
 using namespace percore;
 using layout::IoEvent;
@@ -406,6 +410,81 @@ static void emptyPool(bool isUring, uint32_t) {
   loop.giveBack();
 }
 
+// A descriptor that is ready at every look, so that its events can fill the block: what completes then has to wait.
+struct FullBlock {
+  static constexpr int32_t kToken = 1 << IoSource::kSlotBits | 5000;
+  Loop& loop;
+  UniqueFd always{eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
+
+  explicit FullBlock(Loop& of) : loop(of) {
+    constexpr int32_t kInterest = int32_t(layout::Interest::kReadable) | int32_t(layout::Interest::kLevel);
+    EXPECT(loop.io->add(always.get(), kToken, kInterest) == 0);
+    double wakes = 0;
+    while (loop.io->hasRoom()) loop.epoll.collect(loop.io.get(), &wakes);
+  }
+  void end() { loop.io->remove(always.get(), kToken); }
+};
+
+// Arrivals wait for room in the block, and their connections are closed meanwhile. So their buffers come back without
+// JavaScript, and must serve those who had found no buffer.
+static void buffersOfTheClosed(bool isUring, uint32_t) {
+  Loop loop;
+  if (!loop.open(isUring)) return;
+  std::vector<Loop::Connection*> many;
+  for (int i = 0; i < 300; i++) many.push_back(&loop.add());
+  Loop::Connection& modest = loop.add();
+  for (int round = 0; round < 20; round++) loop.turn();
+  FullBlock full(loop);
+  for (Loop::Connection* one : many) loop.peerWrites(*one, 4);
+  loop.io->collect();
+  loop.peerWrites(modest, 4);
+  loop.io->collect();
+  for (Loop::Connection* one : many) loop.close(*one);
+  loop.drain();
+  full.end();
+  for (int round = 0; round < 50 && modest.received != 4; round++) loop.turn(1);
+  EXPECT(modest.received == 4);
+}
+
+static size_t openDescriptors() {
+  size_t count = 0;
+  DIR* folder = opendir("/proc/self/fd");
+  EXPECT(folder != nullptr);
+  while (readdir(folder)) count++;
+  closedir(folder);
+  return count;
+}
+
+// Connections that were accepted, and whose events had no room in the block, are closed with the source.
+static void acceptedAndNotTold(bool isUring, uint32_t) {
+  const size_t before = openDescriptors();
+  {
+    Loop loop;
+    if (!loop.open(isUring)) return;
+    UniqueFd listener(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    // Without a path Linux chooses an abstract name.
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    socklen_t length = sizeof name;
+    EXPECT(bind(listener.get(), reinterpret_cast<sockaddr*>(&name), sizeof name.sun_family) == 0);
+    EXPECT(listen(listener.get(), 64) == 0);
+    EXPECT(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &length) == 0);
+    const int32_t token = 1 << IoSource::kSlotBits | 4000;
+    EXPECT(loop.io->open(listener.get(), token, IoKind::kListener) == 0);
+    loop.request(IoRequest::kReceive, token);
+    for (int round = 0; round < 20; round++) loop.turn();
+    FullBlock full(loop);
+    UniqueFd clients[32];
+    for (UniqueFd& client : clients) {
+      client.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+      EXPECT(connect(client.get(), reinterpret_cast<sockaddr*>(&name), length) == 0);
+    }
+    loop.io->collect();
+    loop.io.reset();
+  }
+  EXPECT(openDescriptors() == before);
+}
+
 int main(int count, char** arguments) {
   const uint32_t seed = count > 1 ? uint32_t(strtoul(arguments[1], nullptr, 10)) : 1;
   for (bool isUring : {false, true}) {
@@ -419,6 +498,10 @@ int main(int count, char** arguments) {
     nothingOvertakes(isUring, seed);
     current = isUring ? "io_uring empty pool" : "epoll empty pool";
     emptyPool(isUring, seed);
+    current = isUring ? "io_uring buffers of the closed" : "epoll buffers of the closed";
+    buffersOfTheClosed(isUring, seed);
+    current = isUring ? "io_uring accepted and not told" : "epoll accepted and not told";
+    acceptedAndNotTold(isUring, seed);
   }
   return 0;
 }

@@ -22,6 +22,8 @@ export interface Claimable {
   /** The handlers that are claimed, as bits; `claimedBy` says by whom. */
   handlersClaimed: number;
   claimedBy: string;
+  /** Reports the rejection of a promise that one of its handlers has returned. Other values mean nothing. */
+  follow(result: unknown): void;
 }
 
 type Opener = (facade: object) => Claimable | undefined;
@@ -80,7 +82,7 @@ export function setAndClaim(facade: object, bits: number, by: string, set: () =>
 function refusal(by: string, endpoint: Claimable, taken: number): PercoreError {
   const isClaimed = (endpoint.handlersClaimed & taken) !== 0;
   const owner = isClaimed ? `${endpoint.claimedBy} has taken` : 'somebody has set';
-  const text = `${by}: ${owner} ${nameOf(taken)} of this endpoint already; use the one or the other`;
+  const text = `${by}: ${owner} ${nameOf(taken)} of this endpoint already; use only one of the two`;
   return new PercoreError('ERR_PERCORE_CLAIM', text);
 }
 

@@ -21,7 +21,7 @@ import { SendingHalf, type SendingHost } from './connection-sending.js';
 import type { ConnectionState, ConnectionStatus, DetachedConnection } from './connection-status.js';
 import { Deadlines, type DeadlineOptions } from './deadlines.js';
 import type { Endpoint } from './endpoint.js';
-import { callBack } from './report.js';
+import { callBack, followResult } from './report.js';
 import type { StreamOptions } from './stream-options.js';
 import type { TimedIoCore } from './timed-core.js';
 
@@ -94,6 +94,10 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
     const isOpen = !this.isClosed || (this.closedInDrain === memory.drains && memory.hasRequests);
     const peer = isOpen ? this.core.native.sockets.peerName(this.fd) : '';
     return peer === '' ? 'a connection' : `a connection ${this.isOurs ? 'to' : 'from'} ${peer}`;
+  }
+
+  follow(result: unknown): void {
+    followResult(this.core.schedule, this.band, result, () => this.where);
   }
 
   get pendingBytes(): number {

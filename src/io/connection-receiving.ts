@@ -127,7 +127,8 @@ export class ReceivingHalf {
     if (!this.isPaused) return this.core.schedule(this.connection);
     // Not already at the pause: most pauses are over before anything arrives.
     this.stopReceiving();
-    this.makeRoom();
+    // The handler may have flushed, so that this arrives while it runs. Then room is made after it.
+    if (this.handedBytes === 0) this.makeRoom();
   }
 
   private stopReceiving(): void {
@@ -253,7 +254,7 @@ export class ReceivingHalf {
   /** See `Connection.keep`. */
   keep(): Kept {
     if (this.handedBytes === 0) {
-      throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() is for what onData or onReceive is just being given');
+      throw new PercoreError('ERR_PERCORE_CLAIM', 'keep() may be called only within onData or onReceive');
     }
     if (this.handedMoved !== undefined) return copyOf(this.handedMoved, 0, this.handedBytes);
     return keep(this.core.memory, this.handedAt, this.handedBytes, this);

@@ -181,8 +181,8 @@ describe('a console', () => {
       }),
     );
     expect(messages).toEqual([
-      'options must be given one of port, path and stdin, not [object Object]',
-      'options must be given one of port, path and stdin, not [object Object]',
+      'options must be an object with exactly one of port, path and stdin, not [object Object]',
+      'options must be an object with exactly one of port, path and stdin, not [object Object]',
       'maxSessions must be a whole number from 1 to 1024, not 0', 'port must be a whole number from 0 to 65535, not -1',
     ]);
   });

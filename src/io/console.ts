@@ -80,7 +80,9 @@ export class CommandConsole {
       }
     }
     const ways = [options.port, options.path, options.stdin].filter((way) => way !== undefined && way !== false);
-    if (ways.length !== 1) throw invalidArgument('options', options, 'given one of port, path and stdin');
+    if (ways.length !== 1) {
+      throw invalidArgument('options', options, 'an object with exactly one of port, path and stdin');
+    }
     const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 16, 1, 1024);
     checkInteger('maxLineBytes', options.maxLineBytes ?? 4096, 1, 65_536);
     if (options.output !== undefined) checkFunction('output', options.output);

@@ -208,7 +208,7 @@ export class IoCore {
   /** Sets another interest, and arms a one-shot again. Throws ERR_PERCORE_SYSTEM. */
   reregister(endpoint: Endpoint, fd: number, interest: number): void {
     const code = this.native.sources.modify(this.memory.handle, fd, endpoint.token, interest);
-    if (code < 0) throw notWatched(this.granted, this.native.system.errorName(-code), fd);
+    if (code < 0) throw notWatched(this.native.system.errorName(-code), fd);
   }
 
   /** Reports no more readiness. The descriptor stays the caller's. */
@@ -278,7 +278,7 @@ export class IoCore {
     }
     if (endpoint.token < 0) throw tooManyEndpoints();
     this.endpoints.remove(endpoint.token);
-    throw notWatched(this.granted, this.native.system.errorName(-code), fd);
+    throw notWatched(this.native.system.errorName(-code), fd);
   }
 
   /** Opens the thread's source if it is not open yet. Where io_uring is refused, epoll stands in. */

@@ -9,6 +9,7 @@ import { BANDS, words } from '../layout.js';
 import { DEFAULT_BAND, type Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
+import { followResult } from './report.js';
 
 /**
  * What is asked for: bits that are added up. Without LEVEL it is edge-triggered. With ONESHOT it is reported once,
@@ -118,7 +119,12 @@ class DescriptorEndpoint implements Endpoint, Ready {
     const bits = this.bits;
     this.bits = 0;
     if (this.isClosed || bits === 0) return false;
-    if (this.callback(bits) !== true || this.isClosed) return false;
+    const answer: unknown = this.callback(bits);
+    if (answer !== true) {
+      if (answer !== undefined) followResult((ready) => this.core.schedule(ready), this.band, answer, () => this.where);
+      return false;
+    }
+    if (this.isClosed) return false;
     this.bits |= bits;
     return true;
   }

@@ -17,7 +17,7 @@ import type { Claimable } from './claims.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
 import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
-import { tell } from './report.js';
+import { followResult, tell } from './report.js';
 
 export interface FileOptions {
   /** 'r' reads; 'w' makes or empties the file; 'a' makes it, or writes behind its end. Default 'r'. */
@@ -114,6 +114,10 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
     const { backend, direct } = this.settings;
     const granted = { backend: this.transfers.backend, direct: this.isDirect };
     return { asked: { backend, direct }, granted, refusals: [...this.refusals] };
+  }
+
+  follow(result: unknown): void {
+    followResult(this.core.schedule, this.band, result, () => `a handler of file ${this.path}`);
   }
 
   /** See `OpenFile.closed`. */

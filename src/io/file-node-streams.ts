@@ -22,9 +22,15 @@ export function readableOf(file: ReadingFile): Readable {
   file.setHandler((bytes, offset, length) => {
     if (!stream.push(Buffer.from(bytes.subarray(offset, offset + length)))) file.pause();
   });
-  file.endHandler = () => void stream.push(null);
+  let hasEnded = false;
+  file.endHandler = () => {
+    hasEnded = true;
+    stream.push(null);
+  };
   file.closeHandler = (error) => {
     if (error !== undefined) stream.destroy(error);
+    // Closed before its end, by its user or together with its thread's I/O: nobody may wait for the rest for ever.
+    else if (!hasEnded) stream.destroy();
   };
   return stream;
 }
@@ -40,7 +46,8 @@ export function writableOf(file: WritingFile): Writable {
     },
     final: (done) => {
       file.end();
-      file.closed().then(() => done(), done);
+      // `flushed` rejects if the file was closed before the kernel had everything; `closed` if the closing failed.
+      file.flushed().then(() => file.closed()).then(() => done(), done);
     },
     destroy: (error, done) => {
       file.close();

@@ -181,7 +181,8 @@ export class ReadingFile extends FileEndpoint {
       this.nextDeliver++;
     }
     this.bytesRead += length;
-    this.handler!(this.buffer, this.firstByte + slot * this.chunkBytes, length);
+    const result: unknown = this.handler!(this.buffer, this.firstByte + slot * this.chunkBytes, length);
+    if (result !== undefined) this.follow(result);
   }
 
   private finish(): void {
@@ -192,7 +193,8 @@ export class ReadingFile extends FileEndpoint {
       return this.failWith(new PercoreError('ERR_PERCORE_FILE_TRUNCATED', text, details));
     }
     try {
-      this.endHandler?.();
+      const result: unknown = this.endHandler?.();
+      if (result !== undefined) this.follow(result);
     } finally {
       this.close();
     }

@@ -1,5 +1,5 @@
 /** What files refuse, and how long an open file keeps its thread alive. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
@@ -56,6 +56,37 @@ it('an offer of bytes that are not there is refused, and nothing of it is writte
     'offset must be a whole number from 0 to 4, not NaN',
   ]);
   expect(readFileSync(path, 'utf8')).toBe('bc');
+});
+
+it('the memory of files that were closed with a transfer in flight is given back', () => {
+  const script = `
+    import { create } from '${new URL('./index.js', import.meta.url).href}';
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const settle = async () => { for (let i = 0; i < 5; i++) { gc(); await sleep(5); } };
+    let first = 0;
+    for (let round = 0; round < 30; round++) {
+      const io = create({ source: 'epoll' });
+      // Nothing is ever written to it, so the read stays in flight.
+      const file = io.openFile(process.argv[1], { chunkBytes: 1 << 20 }).onData(() => undefined);
+      while (file.fd < 0) await sleep(1);
+      await sleep(2);
+      // By the pool it would never come back.
+      if (file.status().granted.backend !== 'io_uring') break;
+      io.close();
+      await file.closed();
+      if (round === 4) { await settle(); first = process.memoryUsage().arrayBuffers; }
+    }
+    await settle();
+    console.log(process.memoryUsage().arrayBuffers - first);
+    process.exit(0);
+  `;
+  execFileSync('mkfifo', [at('in-flight')]);
+  const fd = openSync(at('in-flight'), 'r+');
+  const out = execFileSync(process.execPath, ['--expose-gc', '--input-type=module', '-e', script, at('in-flight')], {
+    encoding: 'utf8', timeout: 20_000,
+  });
+  closeSync(fd);
+  expect(Number(out), 'bytes after 25 files of a megabyte each').toBeLessThan(10 << 20);
 });
 
 it('without a reactor, an open file keeps the thread alive, and one that is closed does not', () => {

@@ -3,6 +3,7 @@
  * when onClose is called.
  */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync,
 } from 'node:fs';
@@ -158,6 +159,82 @@ describe.each(['epoll', 'io_uring'] as const)('on %s', (source) => {
       writeFileSync(path, 'a line\n');
       await until(() => stream.isClosed, 'the end');
       expect(told).toEqual(['the end of lines']);
+    });
+  });
+
+  describe('a promise that a handler returns and that is rejected is reported', () => {
+    const rejects = (what: string) => (): Promise<never> => Promise.reject(new Error(what));
+
+    it('of a pipe: data, end and close', async () => {
+      const path = fifo();
+      const stream = io.openFifo(path, 'read').onData(rejects('data') as never);
+      stream.onEnd(rejects('end') as never).onClose(rejects('close') as never);
+      writeFileSync(path, 'x');
+      await until(() => told.length === 3, 'all reports');
+      expect(told.toSorted()).toEqual(['close', 'data', 'end']);
+    });
+
+    it('of UDP: both forms', async () => {
+      const sockets = [io.udp().onData(rejects('view') as never), io.udp().onReceive(rejects('in place') as never)];
+      for (const { port } of sockets) io.udp({ connect: { port } }).send(Buffer.from('x'));
+      await until(() => told.length === 2, 'both reports');
+      expect(told.toSorted()).toEqual(['in place', 'view']);
+    });
+
+    it('of a file: data and end', async () => {
+      writeFileSync(join(folder, 'file'), 'text');
+      io.openFile(join(folder, 'file')).onData(rejects('data') as never).onEnd(rejects('end') as never);
+      await until(() => told.length === 2, 'both reports');
+      expect(told.toSorted()).toEqual(['data', 'end']);
+    });
+
+    it('of a descriptor', async () => {
+      const reader = openSync(fifo(), 'r+');
+      cleanUps.push(() => closeSync(reader));
+      const registration = io.registerDescriptor(reader, undefined, rejects('readable') as never);
+      writeFileSync(join(folder, 'fifo'), 'x');
+      await until(() => told.length > 0, 'the report');
+      registration.close();
+      expect(told).toContain('readable');
+    });
+
+    it('of lines: a line, and their end', async () => {
+      const path = fifo();
+      lines(io.openFifo(path, 'read'), { onEnd: rejects('end') as never }, (async (line: string) => {
+        throw new Error(line);
+      }) as never);
+      writeFileSync(path, 'one\ntwo\nthree');
+      await until(() => told.length === 4, 'all reports');
+      expect(told.toSorted()).toEqual(['end', 'one', 'three', 'two']);
+    });
+  });
+
+  describe('a file that is closed before its end', () => {
+    it('closes the Readable over it', async () => {
+      writeFileSync(join(folder, 'long'), Buffer.alloc(1 << 20));
+      const reader = io.openFile(join(folder, 'long'), { chunkBytes: 4096 });
+      const stream = reader.toNodeStream();
+      await within(5000, once(stream, 'readable'), 'the first bytes');
+      reader.close();
+      await within(5000, once(stream, 'close'), 'its close');
+      expect(stream.readableEnded).toBe(false);
+    });
+
+    it('fails the Writable over it when bytes are lost', async () => {
+      const path = fifo();
+      const reader = openSync(path, 'r+');
+      cleanUps.push(() => closeSync(reader));
+      const writer = io.openFile(path, { flags: 'a', chunkBytes: 65_536, depth: 3 });
+      const stream = writer.toNodeStream();
+      const outcome = new Promise<string>((resolve) => {
+        stream.on('finish', () => resolve('finished')).on('error', (error: { code?: string }) => resolve(error.code!));
+      });
+      // A pipe holds a third of it; the second third is under way, and the last one waits.
+      stream.end(Buffer.alloc(196_608));
+      await until(() => writer.bytesWritten === 65_536, 'what the pipe holds');
+      writer.close();
+      readSync(reader, Buffer.alloc(196_608));
+      expect(await within(5000, outcome, 'the outcome')).toBe('ERR_PERCORE_CLOSED');
     });
   });
 

@@ -29,7 +29,7 @@ export function keep(memory: IoMemory, place: number, length: number, owner: { k
     bytes: memory.pool.subarray(place, place + length),
     isCopy,
     release: () => {
-      if (isReleased) throw new PercoreError('ERR_PERCORE_CLAIM', 'release() of bytes that were released already');
+      if (isReleased) throw new PercoreError('ERR_PERCORE_CLAIM', 'release(): these bytes were released already');
       isReleased = true;
       owner.keptBytes -= bufferBytes;
       memory.release(place);

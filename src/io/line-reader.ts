@@ -11,7 +11,7 @@
  */
 import { bufferOf, byteOffsetOf } from '../byte-views.js';
 import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { ON_DATA, ON_END, setAndClaim } from './claims.js';
+import { behind, ON_DATA, ON_END, setAndClaim } from './claims.js';
 import { checkSpan, restOf } from './stream-options.js';
 
 export interface LineOptions {
@@ -201,28 +201,35 @@ export function lines(
     throw invalidArgument('source', source, 'a connection, a pipe, a file that is read, or standard input');
   }
   checkFunction('handler', handler);
+  const endpoint = behind(source);
   const reader = new LineReader(options, (line) => {
     // A handler has closed the source within this very chunk.
     if (source.isClosed) return reader.close();
-    handler(line);
+    const result: unknown = handler(line);
+    if (result !== undefined) endpoint?.follow(result);
   });
   setAndClaim(source, ON_DATA | ON_END, 'lines', () => {
     if (typeof source.onReceive !== 'function') source.onData((bytes) => reader.push(bytes));
     else source.onReceive((bytes, offset, length) => reader.push(bytes, offset, length));
-    source.onEnd(() => end(reader, source, options));
+    source.onEnd(() => {
+      const result = end(reader, source, options);
+      if (result !== undefined) endpoint?.follow(result);
+    });
   });
   return reader;
 }
 
 /** If one of these steps throws, the next ones are done all the same. */
-function end(reader: LineReader, source: LineSource, options: LineOptions | undefined): void {
+function end(reader: LineReader, source: LineSource, options: LineOptions | undefined): unknown {
+  let result: unknown;
   try {
     reader.end();
   } finally {
     try {
-      options?.onEnd?.();
+      result = options?.onEnd?.();
     } finally {
       source.end?.();
     }
   }
+  return result;
 }

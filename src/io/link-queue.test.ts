@@ -3,7 +3,9 @@ import { connect } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import * as queues from '../queues/index.js';
+import { BACK_PRESSURED } from '../queues/index.js';
 import { until, within } from '../reactor/fixtures/inside.js';
+import type { Connection } from './connection.js';
 import { linkToQueue } from './link-queue.js';
 import { create } from './local-io.js';
 
@@ -44,6 +46,30 @@ describe.each(['epoll', 'io_uring'] as const)('a connection linked to a queue, o
     queues.close(queue);
     // A producer may learn of it with the record after the next.
     await until(() => socket.destroyed || (socket.write('y'), false), 'closed', 5000);
+  });
+
+  it.each([
+    ['offer', 'after a wait', 2], ['offer', 'at once', 1], ['room', 'at once', Infinity],
+  ] as const)('is closed when its producer fails, and that is reported: %s, %s', async (method, _when, failsAt) => {
+    const told: string[] = [];
+    using io = create({ source, onError: (error) => void told.push((error as Error).message) });
+    let held = 0;
+    const producer = {
+      maxRecordBytes: 1000,
+      offer: (): number => {
+        if (held > 0 && held >= failsAt) throw new Error('offer failed');
+        held++;
+        return BACK_PRESSURED;
+      },
+      room: (): Promise<number> => (method === 'room' ? Promise.reject(new Error('room failed')) : Promise.resolve(0)),
+    };
+    let connection: Connection | undefined;
+    const listener = io.listen({ port: 0 }, (accepted) => linkToQueue((connection = accepted), producer));
+    const socket = connect(listener.port, '127.0.0.1').on('error', () => undefined);
+    socket.write('x');
+    await until(() => connection?.isClosed === true && told.length > 0, 'closed and reported');
+    expect(told).toEqual([`${method} failed`]);
+    socket.destroy();
   });
 
   it('refuses anything that is not a producer', () => {

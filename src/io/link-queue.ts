@@ -15,6 +15,7 @@ import { BACK_PRESSURED, CLOSED } from '../queues/index.js';
 import { claimHandlers, ON_DATA } from './claims.js';
 import type { ConnectionEndpoint } from './connection-endpoint.js';
 import { endpointOf, type Connection } from './connection.js';
+import { reportThrown } from './report.js';
 
 /** The part of a producer that is needed here, of records of any length. */
 export interface RecordProducer {
@@ -56,15 +57,24 @@ function hold(endpoint: ConnectionEndpoint, producer: RecordProducer, rest: Uint
   endpoint.pause();
   const most = producer.maxRecordBytes;
   let at = 0;
+  // Nothing that follows may be taken without these bytes, so the connection is closed when they cannot be.
+  const fail = (error: unknown): void => {
+    reportThrown(endpoint.core.schedule, endpoint.band, error, `linkToQueue of ${endpoint.describe()}`);
+    endpoint.close();
+  };
   const goOn = (): void => {
     while (at < rest.length) {
       const record = rest.subarray(at, at + most);
       const code = producer.offer(record);
       if (code === CLOSED) return endpoint.close();
-      if (code === BACK_PRESSURED) return void producer.room(record.length).then(goOn, () => endpoint.close());
+      if (code === BACK_PRESSURED) return void producer.room(record.length).then(goOn).catch(fail);
       at += record.length;
     }
     endpoint.receiving.resume();
   };
-  goOn();
+  try {
+    goOn();
+  } catch (error) {
+    fail(error);
+  }
 }

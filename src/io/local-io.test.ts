@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { until, within } from '../reactor/fixtures/inside.js';
+import { descriptors, until, within } from '../reactor/fixtures/inside.js';
 import { create, type LocalIo } from './local-io.js';
 
 const made: LocalIo[] = [];
@@ -100,6 +100,21 @@ describe.each(['epoll', 'io_uring'] as const)('I/O without a reactor, on %s', (s
     expect([kept[0]!.isCopy, kept.at(-1)!.isCopy]).toEqual([false, true]);
     for (const one of kept) one.release();
     expect(() => kept[0]!.release()).toThrow(/released already/);
+  });
+
+  it('opens nothing while it closes: connecting in onClose throws, is reported, and leaves nothing open', async () => {
+    const told: unknown[] = [];
+    const before = descriptors();
+    const io = create({ source, onError: (error) => void told.push((error as { code: string }).code) });
+    const listener = io.listen({ port: 0 }, () => undefined);
+    const client = io.connect({ port: listener.port });
+    await until(() => client.state === 'open', 'the connection');
+    client.onClose(() => void io.connect({ port: listener.port }));
+    io.close();
+    expect(io.status().endpoints).toBe(0);
+    await until(() => told.length === 1, 'the report');
+    expect(told).toEqual(['ERR_PERCORE_CLOSED']);
+    await until(() => descriptors().length <= before.length, 'every descriptor is closed');
   });
 
   it('closes a connection that is idle, or slow with its header, and tells which deadline', async () => {

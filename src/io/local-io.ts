@@ -70,13 +70,15 @@ export class LocalIo extends Io implements Disposable {
 
   /**
    * Closes every endpoint at once and leaves the thread's loop. What endpoints have taken and not sent yet is lost;
-   * await `flushed()` of each before. Afterwards nothing can be opened: that throws ERR_PERCORE_CLOSED.
+   * await `flushed()` of each before. From now on nothing can be opened, not even in a handler of onClose:
+   * that throws ERR_PERCORE_CLOSED.
    */
   close(): void {
+    // Before the endpoints are closed: what an onClose handler opened would stay open, and nobody would ever serve it.
+    this.#core.isOver = true;
     try {
       this.closeAll();
     } finally {
-      this.#core.isOver = true;
       this.#loop.close();
     }
   }
@@ -121,6 +123,8 @@ class Loop implements SchedulerHost {
   close(): void {
     if (this.driver !== undefined) this.addon.drivers.close(this.driver);
     this.timers.close();
+    // No turn follows, but what handlers of onClose have just thrown waits for a step in which it is reported.
+    if (!this.scheduler.discipline.isEmpty) setImmediate(() => this.scheduler.run(Infinity));
   }
 
   report(error: unknown, where: string): void {

@@ -159,6 +159,35 @@ describe.each(sources)('on %s', (source) => {
     });
   });
 
+  it('that pauses in its handler while more arrives, and the pool is short, gets every byte in order', async () => {
+    const got: Buffer[] = [];
+    const texts = ['more than is read in one step; ', 'and more; ', 'and more; ', 'and more; '];
+    let sendMore = (): void => undefined;
+    const listener = io.listen({ port: 0, readBytes: 10 }, (connection) => {
+      connection.onData((bytes) => {
+        got.push(Buffer.from(bytes));
+        if (got.length !== 1) return;
+        connection.pause();
+        sendMore();
+        setTimeout(() => connection.resume(), 5);
+      });
+    });
+    Object.defineProperty(coreOf(io)!.memory, 'isPoolShort', { get: () => true });
+    const client = io.connect({ port: listener.port });
+    // On io_uring it arrives within these flushes, while the handler runs.
+    sendMore = () => {
+      for (const text of texts.slice(1)) {
+        client.offerText(text);
+        io.flush();
+      }
+    };
+    client.offerText(texts[0]!);
+    const all = texts.join('');
+    await until(() => Buffer.concat(got).length >= all.length, 'all bytes');
+    expect(Buffer.concat(got).toString()).toBe(all);
+    expect(Math.min(...coreOf(io)!.memory.block)).toBeGreaterThanOrEqual(-1);
+  });
+
   describe('a half-closed peer', () => {
     it.each([
       ['reads', true], ['does not read', false],

@@ -17,7 +17,7 @@ import { Backlog } from './backlog.js';
 import type { Claimable } from './claims.js';
 import type { IoCore } from './core.js';
 import type { Endpoint } from './endpoint.js';
-import { tell } from './report.js';
+import { followResult, tell } from './report.js';
 import { MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
 import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
@@ -100,6 +100,12 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   /** How many bytes `offer` has taken that the kernel has not taken yet. */
   get pendingBytes(): number {
     return this.backlog.bytes;
+  }
+
+  follow(result: unknown): void {
+    // Asked for now: by the time of a rejection another handler may be the last one that was called.
+    const { where } = this;
+    followResult(this.core.schedule, this.band, result, () => where);
   }
 
   setHandler(handler: PipeHandler, isViewGiven: boolean): void {
@@ -207,7 +213,8 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
     const count = this.core.native.descriptors.read(this.fd, readBuffer, 0, this.readBytes, this.descriptorWay);
     if (count > 0) {
       this.bytesRead += count;
-      this.handler!(readBuffer, 0, count);
+      const result: unknown = this.handler!(readBuffer, 0, count);
+      if (result !== undefined) this.follow(result);
     } else if (count === -EAGAIN) {
       this.isReadable = !this.isPolled;
     } else if (count === 0) {
@@ -221,7 +228,8 @@ export class PipeEndpoint implements Endpoint, Ready, Refuser, Claimable {
   private peerEnded(): void {
     this.hasPeerEnded = true;
     try {
-      this.endHandler?.();
+      const result: unknown = this.endHandler?.();
+      if (result !== undefined) this.follow(result);
     } finally {
       if (this.hasEnded) this.close();
       else if (this.endHandler === undefined) this.end();

@@ -135,6 +135,17 @@ describe.each(['epoll', 'io_uring'] as const)('a poller on %s', (source) => {
     expect(() => poller.reregister(token, READABLE)).toThrow(/^token must be the token of a registered descriptor/);
   });
 
+  it('waits although a descriptor that was ready has been deregistered, and nobody has selected since', () => {
+    const [read, write] = fifo('gone');
+    const token = poller.register(read);
+    writeSync(write, byte);
+    expect(poller.poll(1000)).toBe(1);
+    poller.deregister(token);
+    const begunMs = performance.now();
+    expect(poller.poll(100)).toBe(0);
+    expect(performance.now() - begunMs).toBeGreaterThan(90);
+  });
+
   it('refuses what cannot be polled', () => {
     const file = openSync(join(folder, 'file'), 'w');
     opened.push(file);

@@ -177,7 +177,7 @@ export class Poller implements Disposable {
   poll(timeoutMs = 0): number {
     this.#checkOpen('poll');
     const most = checkInteger('timeoutMs', timeoutMs, -1, 2 ** 31 - 1);
-    native().drivers.poll(this.#driver, this.#discipline.isEmpty ? most : 0);
+    native().drivers.poll(this.#driver, this.#waiting.count === 0 ? most : 0);
     this.#core.poll();
     return this.#waiting.count;
   }

@@ -64,12 +64,9 @@ function notOpened(errno: string): PercoreError {
   return new PercoreError('ERR_PERCORE_SYSTEM', text, details);
 }
 
-/**
- * The kernel will not tell of `fd`. io_uring itself refuses nothing: what it would accept and never answer is asked for
- * beforehand, by fstat.
- */
-export function notWatched(granted: IoSource, errno: string, fd: number): PercoreError {
-  const syscall = granted === 'io_uring' && (errno === 'EBADF' || errno === 'EPERM') ? 'fstat' : 'epoll_ctl';
+/** The kernel refuses to watch `fd`. Both sources take readiness from an epoll: see native/io_source.h. */
+export function notWatched(errno: string, fd: number): PercoreError {
+  const syscall = 'epoll_ctl';
   const text = `cannot watch descriptor ${fd}: ${errno}, ${syscall}${WATCH_HINTS[errno] ?? ''}`;
   return new PercoreError('ERR_PERCORE_SYSTEM', text, { argument: 'fd', value: fd, errno, syscall });
 }

@@ -47,7 +47,7 @@ export class DatagramPeers {
       return CONNECTED;
     }
     // NaN and fractions are nobody's number.
-    if (!Number.isInteger(peer)) throw invalidArgument('peer', peer, 'the number of a peer, a whole one');
+    if (!Number.isInteger(peer)) throw invalidArgument('peer', peer, 'a whole number that stands for a peer');
     if (peer < CONNECTED) return Outbox.keptPlace(this.keptIndex(peer));
     const batch = this.batchOf(peer);
     const slot = peer % DATAGRAM_BATCH;

@@ -7,6 +7,7 @@ import { EAGAIN, ENOBUFS, ENOMEM } from '../errno.js';
 import { DATAGRAM_BATCH } from '../layout.js';
 import type { Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
+import { followResult } from './report.js';
 import { CUT_BYTES, ENTRY_WORDS, LENGTH, OFFSET, PEER, type BatchPool, type ReceiveBatch } from './udp-batch.js';
 
 /** `peer` is a number for `send` and `keep`. `cutBytes` more bytes were sent, for which the slot had no room. */
@@ -57,6 +58,7 @@ export interface DatagramSettings {
 export interface DatagramReceivingHost extends Ready {
   readonly fd: number;
   readonly isClosed: boolean;
+  readonly where: string;
   /** Counts and reports an error. If it concerns the descriptor and not one datagram, the socket is closed. */
   noteError(code: number, syscall: string): void;
   /** The kernel has no memory: reports that, and tries again a little later. */
@@ -142,7 +144,9 @@ export class DatagramReceivingHalf {
         this.received++;
         this.receivedBytes += length;
         if (cutBytes !== 0) this.truncated++;
-        this.handler!(region, entries[at + OFFSET]!, length, base + entries[at + PEER]!, cutBytes);
+        const peer = base + entries[at + PEER]!;
+        const result: unknown = this.handler!(region, entries[at + OFFSET]!, length, peer, cutBytes);
+        if (result !== undefined) followResult(this.core.schedule, socket.band, result, () => socket.where);
       }
     } finally {
       // This is done when the handler throws, too; then the next step delivers the rest of the batch.

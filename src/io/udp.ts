@@ -76,9 +76,9 @@ export class DatagramSocket {
   onData(handler: (bytes: Uint8Array, from: DatagramAddress) => void): this {
     checkFunction('handler', handler);
     const endpoint = this.#endpoint;
-    endpoint.receiving.setHandler((bytes, offset, length, peer) => {
-      handler(bytes.subarray(offset, offset + length), endpoint.addressOf(peer));
-    }, true);
+    endpoint.receiving.setHandler(
+      (bytes, offset, length, peer) => handler(bytes.subarray(offset, offset + length), endpoint.addressOf(peer)), true,
+    );
     return this;
   }
 

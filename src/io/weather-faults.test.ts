@@ -1,4 +1,7 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -166,6 +169,67 @@ for (const source of sources) {
         });
       }
     });
+
+  /** Runs a program in weather of its own, where `io` is its I/O. It ends with its standard input. */
+  function program(body: string, rules?: string): { own: Weather; said: () => string; end: () => Promise<void> } {
+    const own = library.weather();
+    if (rules !== undefined) own.begin(rules);
+    const script = `
+      import { create } from '${new URL('./index.js', import.meta.url).href}';
+      const io = create({ source: '${source}', onError: (error) => console.log('reported', error.errno) });
+      process.stdin.on('end', () => process.exit(0)).resume();
+      ${body}
+    `;
+    const one = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      env: own.env, stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    let text = '';
+    one.stdout.on('data', (chunk) => void (text += String(chunk)));
+    const exited = once(one, 'exit');
+    return {
+      own, said: () => text,
+      end: async () => {
+        one.stdin.end();
+        await exited;
+      },
+    };
+  }
+
+  it(`on ${source}, epoll_ctl ENOSPC for a connection that nobody reads: it is closed, since nothing would tell of `
+    + 'its reset', async () => {
+    const { own, said, end } = program(`
+      const listener = io.listen({ port: 0 }, (connection) => {
+        connection.onClose((error) => console.log('closed', error?.errno));
+      });
+      console.log('port', listener.port);
+    `);
+    await until(() => said().includes('port '), 'it listens');
+    own.begin('epoll_ctl:ENOSPC:1+');
+    const one = client(Number(/port (\d+)/.exec(said())![1]), 10);
+    await until(() => one.over !== undefined, 'it is closed');
+    await until(() => /^(closed|reported) ENOSPC$/m.test(said()), 'the error');
+    await end();
+  });
+
+  it(`on ${source}, socket EMFILE where a dead server has left its file: that is the error, and not a path in `
+    + 'use', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'percore-weather-'));
+    const path = join(folder, 'dead');
+    execFileSync('python3', ['-c', 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])', path]);
+    // The first is that of the listener; the second asks whether somebody answers there.
+    const { said, end } = program(`
+      try {
+        io.listen({ path: ${JSON.stringify(path)} }, () => undefined);
+        console.log('listens');
+      } catch (error) {
+        console.log('threw', error.code, error.errno);
+      }
+    `, 'socket:EMFILE:2');
+    await until(() => said().endsWith('\n'), 'the outcome');
+    expect(said()).toBe('threw ERR_PERCORE_SYSTEM EMFILE\n');
+    await end();
+    rmSync(folder, { recursive: true });
+  });
 
   it(`on ${source}, urgent data: what lies behind it is read, though a read stops before it`, async () => {
     const server = await start(source);
