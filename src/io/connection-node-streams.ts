@@ -20,6 +20,7 @@ import { coreOf, type Io } from './io.js';
 import { nodeNet } from './node-net.js';
 import { checkStreamOptions } from './stream-options.js';
 
+/** Options of `duplexOf`. */
 export interface DuplexOptions {
   /**
    * If false, the stream ends its own side when the peer has ended, after everything that was written; net.Socket does
@@ -28,6 +29,7 @@ export interface DuplexOptions {
   allowHalfOpen?: boolean;
 }
 
+/** Options of `connectionOf`. */
 export interface AdoptOptions extends ConnectionOptions {
   /**
    * Bytes that were received and are no longer in the socket, such as the `head` of an HTTP upgrade. They are read

@@ -5,6 +5,7 @@ export type ConnectionState = 'connecting' | 'open' | 'half-closed-local' | 'hal
 
 /** Figures of a connection. Times are nanoseconds since the runtime's start; NaN if it has not happened. */
 export interface ConnectionStatus {
+  /** Its state between opening and closing. */
   readonly state: ConnectionState;
   /** How many bytes the handler has been given; with `unreadBytes`, everything that has arrived. */
   readonly bytesRead: number;
@@ -14,9 +15,11 @@ export interface ConnectionStatus {
   readonly pendingBytes: number;
   /** How many bytes have arrived that no handler has been given. */
   readonly unreadBytes: number;
+  /** When it was accepted or attached, or when its connecting began. */
   readonly createdNs: number;
   /** When it was open; for an accepted connection, when it was accepted. */
   readonly openedNs: number;
+  /** When bytes were received last; NaN if none were. */
   readonly lastReceivedNs: number;
 }
 

@@ -20,6 +20,7 @@ import type { Kept } from './kept.js';
 import { checkSpan, checkStreamOptions, restOf, type StreamOptions } from './stream-options.js';
 import type { TimedIoCore } from './timed-core.js';
 
+/** Options of every connection, whether it is accepted, opened or attached. */
 export type ConnectionOptions = StreamOptions;
 export type { ConnectionState, ConnectionStatus, DeadlineOptions, DetachedConnection, Kept };
 

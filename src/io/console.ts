@@ -14,6 +14,7 @@ import { TelnetFilter } from './console-telnet.js';
 import { coreOf, type Io } from './io.js';
 import type { Listener } from './listener.js';
 
+/** Options of `createConsole`. */
 export interface ConsoleOptions {
   /** The TCP port, or 0 for a free one: see `console.port`. Exactly one of `port`, `path` and `stdin` must be given. */
   port?: number;

@@ -6,6 +6,7 @@
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { noTimer, type TimerId, type Timers } from '../timers/index.js';
 
+/** Deadlines of a connection. Those that are left out do not apply. */
 export interface DeadlineOptions {
   /** Closes the connection after so many milliseconds without a byte in either direction: 1 to 2^31. */
   idleMs?: number;
@@ -15,6 +16,7 @@ export interface DeadlineOptions {
   writeMs?: number;
 }
 
+/** What has happened on a connection so far. */
 export interface Progress {
   /** How many bytes the kernel has taken. */
   written: number;
@@ -24,6 +26,7 @@ export interface Progress {
   lastReceivedNs: number;
 }
 
+/** What the deadlines need of their connection. */
 export interface DeadlineHost {
   progress(): Progress;
   expire(error: PercoreError): void;

@@ -25,6 +25,7 @@ export const READINESS: {
 } = words.readiness;
 const MOST_INTEREST = Object.values(INTEREST).reduce((all, bit) => all | bit, 0);
 
+/** Options of `io.registerDescriptor`. */
 export interface DescriptorOptions {
   /** Bits of INTEREST, among them at least one of READABLE, WRITABLE and PRIORITY. Default READABLE. */
   interest?: number;

@@ -19,6 +19,7 @@ import type { Endpoint } from './endpoint.js';
 import type { FileBackend, Transferring, Transfers } from './file-transfers.js';
 import { followResult, tell } from './report.js';
 
+/** Options of `io.openFile`. */
 export interface FileOptions {
   /** 'r' reads; 'w' makes or empties the file; 'a' makes it, or writes behind its end. Default 'r'. */
   flags?: 'r' | 'w' | 'a';
@@ -39,6 +40,7 @@ export interface FileOptions {
   backend?: FileBackend;
 }
 
+/** How a file is read or written: what was asked for, and what is granted. */
 export interface FileStatus {
   /** What was asked for in the options. */
   readonly asked: { readonly backend: FileBackend; readonly direct: boolean };

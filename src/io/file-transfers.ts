@@ -14,6 +14,7 @@ import { words } from '../layout.js';
 import type { Endpoint } from './endpoint.js';
 import type { TimedIoCore } from './timed-core.js';
 
+/** Who moves the bytes of a file: the kernel by io_uring, or Node's pool of threads. */
 export type FileBackend = 'io_uring' | 'pool';
 
 /** What a backend knows of a file. */
@@ -25,6 +26,7 @@ export interface Transferring {
   complete(slot: number, result: number): void;
 }
 
+/** A backend: moves the bytes of several files. */
 export interface Transfers {
   readonly backend: FileBackend;
   /** To be called before the first transfer of a file. Returns its number for the calls below, or -errno. */

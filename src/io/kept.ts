@@ -6,6 +6,7 @@
 import { PercoreError } from '../errors.js';
 import { POOL_BYTES, type IoMemory } from './io-memory.js';
 
+/** What `connection.keep()` returns: received bytes that are valid until `release`. */
 export interface Kept {
   /** The bytes, valid until `release`. */
   readonly bytes: Uint8Array;

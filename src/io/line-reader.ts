@@ -14,6 +14,7 @@ import { checkFunction, checkInteger, checkOptions, invalidArgument } from '../e
 import { behind, ON_DATA, ON_END, setAndClaim } from './claims.js';
 import { checkSpan, restOf } from './stream-options.js';
 
+/** Options of `lines` and of a LineReader. */
 export interface LineOptions {
   /** Most bytes in a line, without its end: 1 to 2^30. Default 65,536. */
   maxLineBytes?: number;

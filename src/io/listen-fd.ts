@@ -16,6 +16,7 @@ import { internetHost } from './internet-host.js';
 import type { IoCore } from './core.js';
 import { systemCallOf } from './source.js';
 
+/** Options of `io.listenFd`. */
 export interface ListenFdOptions {
   /** The port to bind, 0 to 65,535. With 0 the kernel chooses one, see `port` of the result. */
   port: number;
@@ -28,6 +29,7 @@ export interface ListenFdOptions {
   reusePort?: boolean;
 }
 
+/** What `io.listenFd` returns: a bound socket that does not listen yet. */
 export interface BoundDescriptor {
   /** For `server.listen({ fd })` in this thread. From then on it is Node's: neither close it nor use it again. */
   readonly fd: number;

@@ -20,6 +20,7 @@ const MOST_WAITING = 256;
 /** After a shortage of descriptors or memory, accepting is tried again after this time. */
 const RETRY_NS = 50_000_000;
 
+/** Figures of a listener since it was made. */
 export interface ListenerStatus {
   /** The port; 0 for a Unix listener. */
   readonly port: number;

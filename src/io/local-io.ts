@@ -20,6 +20,7 @@ import { Io, type IoStatus } from './io.js';
 import { chooseSource, type AskedIoSource } from './source-choice.js';
 import { TimedIoCore } from './timed-core.js';
 
+/** Options of `create`. */
 export interface CreateOptions {
   /**
    * 'auto' (the default) decides by what a system call costs on this machine. 'epoll' or 'io_uring' asks for one by
@@ -35,6 +36,7 @@ export interface CreateOptions {
   onError?: (error: unknown, where: string) => void;
 }
 
+/** Figures of the I/O of a thread without a reactor. */
 export interface LocalIoStatus extends IoStatus {
   /** How many times a handler has thrown. */
   readonly handlerErrors: number;

@@ -21,6 +21,7 @@ import { followResult, tell } from './report.js';
 import { MOST_READ_BYTES, type StreamOptions } from './stream-options.js';
 import { createPendingWaiters, NOT_FLUSHED, roomFor, whenAtMost } from './waiters.js';
 
+/** The direction in which a stream goes. */
 export type PipeWay = 'read' | 'write' | 'both';
 /** Called with `length` bytes of `bytes` from `offset` on, which are valid during the call. */
 export type PipeHandler = (bytes: Uint8Array, offset: number, length: number) => void;

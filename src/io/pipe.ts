@@ -19,9 +19,11 @@ import { PipeEndpoint, type PipeHandler, type PipeWay } from './pipe-endpoint.js
 import { systemCallOf } from './source.js';
 import { checkSpan, checkStreamOptions, restOf, type StreamOptions } from './stream-options.js';
 
+/** Options of `io.openPipe` and `io.stdin`. */
 export type PipeStreamOptions = StreamOptions;
 export type { PipeWay };
 
+/** Options of `io.openFifo`. */
 export interface FifoOptions extends PipeStreamOptions {
   /**
    * If true, the FIFO neither ends when its last writer has gone nor breaks when its last reader has gone, because

@@ -23,6 +23,7 @@ import type { Endpoint } from './endpoint.js';
 import type { AskedIoSource, IoSource, SourceChoice } from './source-choice.js';
 import { chooseSource } from './source-choice.js';
 
+/** Options of `poller.register`. */
 export interface RegisterOptions {
   /** Bits of INTEREST, among them at least one of READABLE, WRITABLE and PRIORITY. Default READABLE. */
   interest?: number;

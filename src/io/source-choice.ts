@@ -14,6 +14,7 @@ import { release } from 'node:os';
 import { checkOneOf } from '../errors.js';
 import { native, type Native } from '../native.js';
 
+/** What tells a thread of its I/O: epoll, or io_uring, which needs Linux 6.1. */
 export type IoSource = 'epoll' | 'io_uring';
 
 /** What a user may ask for. */

@@ -10,6 +10,7 @@ import type { IoSource, SourceChoice } from './source-choice.js';
 /** Opens a source over `memory`. Returns a negative errno when the kernel refuses. */
 export type OpenSource = (isUring: boolean, memory: IoMemory) => IoHandle | number;
 
+/** What opening a source has come to. */
 export interface OpenedSource {
   readonly memory: IoMemory;
   readonly granted: IoSource;

@@ -4,6 +4,7 @@ import { checkBytes, checkInteger, checkOptions } from '../errors.js';
 import { BANDS } from '../layout.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
 
+/** Options that connections, pipes and terminals have in common. */
 export interface StreamOptions {
   /** The band in which its reading and writing runs, 0 to 7. Default 3. */
   priority?: number;

@@ -8,6 +8,7 @@ import { systemCallOf } from './source.js';
 import { checkStreamOptions } from './stream-options.js';
 import type { TimedIoCore } from './timed-core.js';
 
+/** Options of `io.listen` for TCP. */
 export interface ListenOptions extends ConnectionOptions {
   /** The port to listen on, 0 to 65,535. With 0 the kernel chooses one, see `listener.port`. */
   port: number;
@@ -19,6 +20,7 @@ export interface ListenOptions extends ConnectionOptions {
   backlog?: number;
 }
 
+/** Options of `io.connect` for TCP. */
 export interface ConnectOptions extends ConnectionOptions {
   /** The port to connect to, 1 to 65,535. */
   port: number;

@@ -32,6 +32,7 @@ export interface DatagramOptions {
   sendBufferBytes?: number;
 }
 
+/** Options of `io.udp`. */
 export interface UdpOptions extends DatagramOptions {
   /** The port to bind, 0 to 65,535. With 0, the default, the kernel chooses one: see `socket.port`. */
   port?: number;

@@ -23,11 +23,13 @@ export interface UnixListenOptions extends ConnectionOptions {
   backlog?: number;
 }
 
+/** Options of `io.connect` for a Unix socket. */
 export interface UnixConnectOptions extends ConnectionOptions {
   /** The path of the listener's socket. */
   path: string;
 }
 
+/** Options of `io.unixDatagram`. */
 export interface UnixDatagramOptions extends DatagramOptions {
   /** The path that others send to. Without one nobody can answer this socket. */
   path?: string;

@@ -32,12 +32,14 @@ const BUFFER_BYTES = 16_384;
 /** The head of an inotify_event: wd, mask, cookie, and the length of the name that follows. */
 const HEAD_BYTES = 16;
 
+/** A kind of change that can be asked for. */
 export type WatchKind = keyof typeof EVENTS;
 const KINDS = Object.keys(EVENTS) as WatchKind[];
 const DEFAULT_KINDS: readonly WatchKind[] = [
   'created', 'deleted', 'closedAfterWrite', 'movedFrom', 'movedTo', 'deletedItself', 'movedItself',
 ];
 
+/** One change of a watched path. */
 export interface WatchEvent {
   /**
    * What has happened. `overflow` means that events were lost. `gone` means that the file was deleted or unmounted; it
@@ -57,6 +59,7 @@ export interface WatchEvent {
   readonly isDirectory: boolean;
 }
 
+/** Options of `io.watchPath`. */
 export interface WatchOptions {
   /** What to report. Default: everything except accessed, opened, closed, modified and attributes. */
   events?: readonly WatchKind[];
