@@ -252,6 +252,7 @@ it('after close, nothing can be opened any more, and nothing stays open of the a
     () => io.unixDatagram(), () => io.openFile('/dev/null'), () => io.stdin(),
     () => io.watchPath('/', {}, () => undefined), () => io.registerDescriptor(handle.eventFd, {}, () => undefined),
     () => io.onReadiness(handle, {}, () => undefined), () => createConsole(io, { port: 0 }),
+    () => io.listenFd({ port: 0 }), () => io.attach({ fd: 0, unread: new Uint8Array(0) }),
   ])
     expect(refusalOf(call)).toBe('ERR_PERCORE_CLOSED: this I/O is closed: nothing more can be opened with it');
   expect(io.status().endpoints).toBe(0);

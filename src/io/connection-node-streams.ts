@@ -140,6 +140,8 @@ export function connectionOf(io: Io, socket: Socket, given?: AdoptOptions): Conn
   const settings = checkStreamOptions(options);
   const before = head === undefined ? undefined : checkBytes('head', head);
   const fd = descriptorOf(socket);
+  // Before anything is read from the socket.
+  core.checkOpen();
   const { native } = core;
   // From here to `destroy` nothing of libuv's runs, so the socket receives nothing in between.
   const cookie = native.sockets.cookie(fd);

@@ -273,6 +273,8 @@ export function attachConnection(
   checkInteger('detached.fd', fd, 0, 2 ** 31 - 1);
   checkBytes('detached.unread', unread);
   if (hasPeerEnded !== undefined) checkBoolean('detached.hasPeerEnded', hasPeerEnded);
+  // Before it is owned, so that it stays the caller's.
+  core.checkOpen();
   const refused = core.native.sockets.ownStream(fd);
   if (refused < 0) {
     const errno = core.native.system.errorName(-refused);

@@ -207,8 +207,20 @@ export abstract class FileEndpoint implements Ready, Endpoint, Transferring, Cla
       }
       this.fd = fd;
       if (this.isClosed) this.giveBack();
-      else this.begin();
+      else this.tryToBegin();
     });
+  }
+
+  /** In a callback of Node's, where an error that is thrown would end the process. */
+  private tryToBegin(): void {
+    try {
+      this.begin();
+    } catch (error) {
+      // The system refuses fstat, or there is no memory for `depth * chunkBytes`.
+      const { code: errno = 'ENOMEM', syscall = 'mmap', message } = error as NodeJS.ErrnoException;
+      const details = { errno, syscall, cause: error };
+      this.failWith(new PercoreError('ERR_PERCORE_SYSTEM', `cannot open file ${this.path}: ${message}`, details));
+    }
   }
 
   private begin(): void {

@@ -58,6 +58,27 @@ it('an offer of bytes that are not there is refused, and nothing of it is writte
   expect(readFileSync(path, 'utf8')).toBe('bc');
 });
 
+it('a file for which there is no memory is closed with that error, and the process lives on', () => {
+  writeFileSync(at('large'), 'x');
+  const script = `
+    import { execFileSync } from 'node:child_process';
+    import { readFileSync } from 'node:fs';
+    import { create } from '${new URL('./index.js', import.meta.url).href}';
+    const io = create();
+    await new Promise((resolve) => void io.openFile(process.argv[1]).onData(() => undefined).onClose(resolve));
+    const kiB = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (kiB + 65_536) * 1024]);
+    io.openFile(process.argv[1], { chunkBytes: 2 ** 24, depth: 16 }).onClose((error) => {
+      console.log(error?.code, error?.errno);
+      io.close();
+    });
+  `;
+  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script, at('large')], {
+    encoding: 'utf8', timeout: 20_000,
+  });
+  expect(out).toBe('ERR_PERCORE_SYSTEM ENOMEM\n');
+});
+
 it('the memory of files that were closed with a transfer in flight is given back', () => {
   const script = `
     import { create } from '${new URL('./index.js', import.meta.url).href}';

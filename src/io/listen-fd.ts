@@ -50,6 +50,7 @@ export function listenFd(core: IoCore, options: ListenFdOptions): BoundDescripto
   const port = checkInteger('port', options?.port, 0, 65_535);
   const host = internetHost('host', options.host);
   const reusePort = checkBoolean('reusePort', options.reusePort ?? true);
+  core.checkOpen();
   const { native } = core;
   const what = `bind ${options.host ?? host}:${port}`;
   const { id, fd, port: boundPort } = systemCallOf(what, () => native.tcp.bind(host, port, reusePort));

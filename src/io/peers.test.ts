@@ -439,6 +439,16 @@ describe.each(sources)('on %s', (source) => {
       listener.close();
     });
 
+    it('leaves a descriptor that it does not take to the caller, also when its I/O is closed', async () => {
+      const { connection } = await pair();
+      const { fd } = connection.detach()!;
+      const over = create({ source });
+      over.close();
+      expect((await errorOf(() => over.attach({ fd, unread: new Uint8Array(0) }))).code).toBe('ERR_PERCORE_CLOSED');
+      expect(readlinkSync(`/proc/self/fd/${fd}`)).toMatch(/^socket:/);
+      io.attach({ fd, unread: new Uint8Array(0) }).close();
+    });
+
     it('makes a connection whose deadlines work, whether bytes had been read before or not', async () => {
       for (const unread of [new Uint8Array(0), new Uint8Array(10)]) {
         const { connection } = await pair();

@@ -207,6 +207,8 @@ export function openPipe(core: IoCore, fd: number, way: PipeWay, options: PipeSt
   checkInteger('fd', fd, 0, 2 ** 31 - 1);
   checkOneOf('way', way, ['read', 'write', 'both']);
   const checked = checkStreamOptions(options);
+  // Before it is changed, since it stays the caller's.
+  core.checkOpen();
   systemCallOf(`take over descriptor ${fd}`, () => core.native.descriptors.adopt(fd));
   try {
     return new PipeStream(new PipeEndpoint(core, fd, way, checked));
