@@ -67,7 +67,7 @@ it('a file for which there is no memory is closed with that error, and the proce
     const io = create();
     await new Promise((resolve) => void io.openFile(process.argv[1]).onData(() => undefined).onClose(resolve));
     const kiB = Number(/VmSize:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
-    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (kiB + 65_536) * 1024]);
+    execFileSync('prlimit', ['--pid', String(process.pid), '--as=' + (kiB + 220_000) * 1024]);
     io.openFile(process.argv[1], { chunkBytes: 2 ** 24, depth: 16 }).onClose((error) => {
       console.log(error?.code, error?.errno);
       io.close();
