@@ -1,13 +1,13 @@
-// What each test file costs: the CPU of its process and of the processes that this has waited for. Wall time says little
-// on a machine that does other things besides. Read by test-reporter.mjs.
+// Measures what each test file costs: the CPU of its process, and of the processes for which that has waited. Wall time
+// says little on a machine that also does other things. test-reporter.mjs reads the figures.
 import { readFileSync } from 'node:fs';
 import { afterAll } from 'vitest';
 
 const USED = Symbol.for('percore.test-cost');
-/** Files of one process come one after the other; the first bears the start of the process. */
+/** Several files of one process come one after the other. The start of the process counts for the first one. */
 const beforeMs = globalThis[USED] ?? 0;
 
-// Vitest reads the names of fixtures from the first parameter; none is asked for.
+// Vitest reads the names of fixtures from the first parameter, and none is needed.
 // oxlint-disable-next-line no-empty-pattern
 afterAll(({}, file) => {
   const afterMs = usedMs();

@@ -35,7 +35,7 @@ export async function runTests({ root, args, env = process.env, say, output = 'i
   };
   const isRetried = report.files.filter(mayBeTriedAgain).length <= MOST_RETRIED;
   const passesAlone = async (file) => {
-    // Names of files would bring others along.
+    // Parts of file names would select other files too.
     const options = args.filter((argument) => argument.startsWith('-') && !argument.startsWith('--project='));
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       say(`${nameOf(file.path)} failed: attempt ${attempt} of ${ATTEMPTS}, alone`);

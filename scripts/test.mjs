@@ -1,6 +1,6 @@
-// Every test that belongs in CI, then one line "N passed, N failed". `--stress` runs the long forms instead: the tests
-// that look at PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon. Other arguments are
-// parts of file names, and only such tests run.
+// Runs all tests that belong in CI, and prints one line "N passed, N failed". `--stress` runs the long forms instead,
+// which are the tests that look at PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon. Other
+// arguments are parts of file names, and only such tests run.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,7 @@ const say = (line) => process.stdout.write(`${line}\n`);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const names = isPortable && named.length === 0 ? portableTests : named;
-/** `--project=together`, `tidy`, `plain` or `alone` (vitest.config.mjs): those alone. */
+/** `--project=together`, `tidy`, `plain` or `alone` (vitest.config.mjs): only the tests of that project. */
 const projects = process.argv.filter((argument) => argument.startsWith('--project='));
 const files = [...testsBelow('dist'), ...testsBelow('scripts'), ...testsBelow('test')];
 const filters = isStress && names.length === 0 ? files.filter(hasLongForm) : names;
@@ -26,11 +26,11 @@ const filters = isStress && names.length === 0 ? files.filter(hasLongForm) : nam
 const unknown = names.filter((name) => !files.some((file) => file.includes(name)));
 for (const name of unknown) say(`FAILED: no test file is called ${name}`);
 
-// Most of the CPU that a thread needs to start is for compiling, so that is done once for each version of Node.
+// A thread needs most of its CPU for compiling when it starts, so that is done once for each version of Node.
 const { status: kept } = spawnSync(process.execPath, [join(root, 'scripts/pack/keep-code.mjs')], { stdio: 'inherit' });
 
-// The plain C++ cores under AddressSanitizer and UndefinedBehaviorSanitizer, without Node: beside the first of the
-// others.
+// The plain C++ cores run under AddressSanitizer and UndefinedBehaviorSanitizer, without Node, while the first of the
+// other tests run.
 const sanitizing = names.length > 0 ? undefined : sanitize();
 let { passed, failed } = await runTests({ root, args: [...filters, ...projects], env, say });
 failed += unknown.length;

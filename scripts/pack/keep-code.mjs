@@ -1,5 +1,5 @@
-// Keeps what this Node has compiled of dist/packed, unless that is kept already: the threads and processes that tests
-// start begin with it, see load-packed.cjs.
+// Stores the code that this Node compiles of dist/packed, unless that was stored before. The threads and processes that
+// tests start begin with it: see load-packed.cjs.
 import { createRequire } from 'node:module';
 
 const { percoreModule } = createRequire(import.meta.url)('../../dist/packed/load.cjs');

@@ -1,14 +1,14 @@
-// Gives percore-core.cjs of dist/packed to tests and to what they start, once a thread. bundle/load-core.cjs does this
-// for users, whose threads are given compiled code by the thread that has started them. Here every thread reads it from
-// a file, the first one of a process too, since the tests start some thousand processes.
+// Loads percore-core.cjs of dist/packed, once in each thread, for tests and for whatever they start. bundle/load-core.cjs
+// does this for users, whose threads get compiled code from the thread that starts them. Here every thread reads that
+// code from a file, including the first one of a process, since the tests start some thousand processes.
 'use strict';
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const vm = require('node:vm');
 
-/** Of the text of percore-core.cjs. */
+/** A hash of the text of percore-core.cjs. */
 const BUILD = 'THE_BUILD';
-/** The folder is none that a build looks at. V8 refuses what it finds there if this Node has other flags. */
+/** No build looks into this folder. V8 refuses the code in it if this Node has other flags. */
 const KEPT = join(__dirname, 'build', `${BUILD.slice(0, 16)}-${process.version}-${process.arch}.code`);
 
 const path = join(__dirname, 'percore-core.cjs');
@@ -24,7 +24,7 @@ core.exports.percoreModule.code = cachedData === undefined ? 'compiled' : script
 core.exports.percoreModule.keep = keep;
 module.exports = core.exports;
 
-/** Nothing if there is none: it is compiled anew. */
+/** The stored code; undefined if there is none, and then the script is compiled. */
 function keptCode() {
   try {
     return readFileSync(KEPT);
@@ -33,7 +33,7 @@ function keptCode() {
   }
 }
 
-/** Keeps what is compiled by now. Another process may do the same at the same time. */
+/** Stores the code that is compiled by now. Another process may do the same at the same time. */
 function keep() {
   mkdirSync(join(__dirname, 'build'), { recursive: true });
   const unfinished = `${KEPT}.${process.pid}`;

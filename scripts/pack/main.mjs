@@ -1,7 +1,7 @@
-// The compiled modules of `src/` in one script, for everything in dist/ that imports them one by one: tests, their
-// fixtures, benches. A thread or a process spends ten times the CPU on a hundred and fifty modules that it spends on one
-// script that is compiled already, and the tests start thousands of threads. The package's own files (scripts/bundle/)
-// are made in the same way.
+// Packs the compiled modules of `src/` into one script, for everything in dist/ that imports them one by one: tests, their
+// fixtures, benches. Loading a hundred and fifty modules costs a thread or a process ten times the CPU of loading one
+// script that is already compiled, and the tests start thousands of threads. The files of the package are made in the
+// same way (scripts/bundle/).
 //
 //     dist/src/io/io.js             import core from '../../packed/load.cjs';      a face: what tests import
 //                                   export const { … } = core;
@@ -16,8 +16,8 @@ import { bundle, namesOf, taken } from '../bundle/main.mjs';
 const LOADER = fileURLToPath(new URL('load-packed.cjs', import.meta.url));
 
 /**
- * Packs all that can be reached from these files in `${dist}/src`. `programs` are those among them that run when they
- * are loaded. `options` are those of esbuild.
+ * Packs these files in `${dist}/src` and everything that they import. `programs` are those files that run when they are
+ * loaded. `options` are those of esbuild.
  */
 export async function pack({ build, dist, libraries, programs, options }) {
   const compiled = join(dist, 'src');
