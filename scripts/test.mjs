@@ -1,6 +1,6 @@
 // Runs all tests that belong in CI, and prints one line "N passed, N failed". `--stress` runs the long forms instead,
-// which are the tests that look at PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon. Other
-// arguments are parts of file names, and only such tests run.
+// which are the tests that look at PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon.
+// Other arguments are parts of file names, and only such tests run.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';

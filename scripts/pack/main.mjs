@@ -1,7 +1,7 @@
-// Packs the compiled modules of `src/` into one script, for everything in dist/ that imports them one by one: tests, their
-// fixtures, benches. Loading a hundred and fifty modules costs a thread or a process ten times the CPU of loading one
-// script that is already compiled, and the tests start thousands of threads. The files of the package are made in the
-// same way (scripts/bundle/).
+// Packs the compiled modules of `src/` into one script, for everything in dist/ that imports them one by one: tests,
+// their fixtures, benches. Loading a hundred and fifty modules costs a thread or a process ten times the CPU of loading
+// one script that is already compiled, and the tests start thousands of threads. The files of the package are made in
+// the same way (scripts/bundle/).
 //
 //     dist/src/io/io.js             import core from '../../packed/load.cjs';      a face: what tests import
 //                                   export const { … } = core;
