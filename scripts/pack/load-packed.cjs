@@ -20,8 +20,8 @@ const script = new vm.Script(
 const core = { exports: {} };
 // A script that comes from compiled code cannot import by itself.
 script.runInThisContext()(core.exports, require, core, path, __dirname, (name) => import(name));
-core.exports.percoreModule.code = cachedData === undefined ? 'compiled' : script.cachedDataRejected ? 'refused' : 'kept';
-core.exports.percoreModule.keep = keep;
+const came = cachedData === undefined ? 'compiled' : script.cachedDataRejected ? 'refused' : 'kept';
+Object.assign(core.exports.percoreModule, { code: came, keep });
 module.exports = core.exports;
 
 /** The stored code; undefined if there is none, and then the script is compiled. */
