@@ -22,9 +22,10 @@ import {
   type RetainedAnswer, type RetainedQuestion, type RetainedValue, type TopicDescription,
 } from './wire.js';
 
-/** Last values travel in answers of about this many bytes, so that an answer never needs more than one lane takes. */
+/** Last values travel in answers of about this many bytes, so that an answer never needs more than a lane takes. */
 const ANSWER_BYTES = 16_384;
 
+/** See the head of this file. */
 export class Bus implements HeardHost, SubscriberHost {
   readonly publishers = new Map<string, Publisher>();
   readonly subscribers = new Set<Subscriber>();
@@ -33,15 +34,18 @@ export class Bus implements HeardHost, SubscriberHost {
   joins = 0;
   delivered = 0;
   unwanted = 0;
-  /** Messages of topics that this thread was never told of: they were meant for the thread before it. */
+  /**
+   * How many messages came for topics that this thread was never told of; they were meant for the previous thread in
+   * its place.
+   */
   unknown = 0;
-  /** By publisher and number. */
+  /** The topics that others have told of, by publisher and number. */
   private readonly heard: HeardTopic[][] = [];
   /** How many subscribers have each pattern. */
   private readonly patterns = new Map<string, number>();
   private made = 0;
 
-  /** Throws ERR_PERCORE_CLOSED. */
+  /** Throws ERR_PERCORE_CLOSED when the party has left. */
   constructor(readonly party: Party) {
     const { turn, dispatcher, shared, id } = party;
     dispatcher.addTask(new LocalTask<ByteRecord, true>(
@@ -57,7 +61,7 @@ export class Bus implements HeardHost, SubscriberHost {
 
   // ---- Publishing ---------------------------------------------------------------------------------------------------
 
-  /** Throws ERR_PERCORE_NAME_TAKEN. */
+  /** Makes a topic's publisher. Throws ERR_PERCORE_NAME_TAKEN, and what a bad codec or too small a lane throws. */
   addPublisher(settings: TopicSettings): Publisher {
     const { name, retain } = settings;
     if (this.publishers.has(name)) {
@@ -73,6 +77,7 @@ export class Bus implements HeardHost, SubscriberHost {
     return publisher;
   }
 
+  /** Ends a publisher. A second call does nothing. */
   removePublisher(publisher: Publisher): void {
     if (publisher.isClosed) return;
     publisher.end();
@@ -81,13 +86,13 @@ export class Bus implements HeardHost, SubscriberHost {
   }
 
   /**
-   * The last values of its topics that match, after a number; without those that the asking subscriber gets in its
-   * lane.
+   * The last values of this thread's topics that match, after the topic with the number `behind`. Values that the
+   * asking subscriber gets as messages are left out.
    */
   private answer({ pattern, behind, joinedAs }: RetainedQuestion): RetainedAnswer {
     const values: RetainedValue[] = [];
     let bytes = 0;
-    // In the order of their numbers, which is the order in which they were made.
+    // The map keeps the order in which topics were made, which is that of their numbers.
     for (const publisher of this.publishers.values()) {
       if (publisher.number <= behind || !matches(pattern, publisher.settings.name)) continue;
       const value = publisher.retained(joinedAs);
@@ -101,12 +106,12 @@ export class Bus implements HeardHost, SubscriberHost {
 
   // ---- Subscribing --------------------------------------------------------------------------------------------------
 
-  /** Where the figures of a subscriber are counted. */
+  /** The row in shared memory in which a subscriber is counted. */
   rowFor(pattern: string, band: number | undefined, capacity: number): TopicRow {
     return this.rows.begin(SUBSCRIBES, pattern, band ?? -1, capacity);
   }
 
-  /** Nothing that is published from now on is missed. Throws ERR_PERCORE_NO_PLACE. */
+  /** Adds a subscriber, which misses nothing that is published from now on. Throws ERR_PERCORE_NO_PLACE. */
   add(subscriber: Subscriber): void {
     const { pattern } = subscriber;
     const count = this.patterns.get(pattern) ?? 0;
@@ -124,11 +129,12 @@ export class Bus implements HeardHost, SubscriberHost {
     this.joins++;
   }
 
-  /** The party has left: nothing comes any more. */
+  /** The party has left, so nothing comes any more. */
   leave(): void {
     for (const subscriber of this.subscribers) subscriber.leave();
   }
 
+  /** Removes a subscriber that has ended. */
   remove(subscriber: Subscriber): void {
     const { pattern } = subscriber;
     this.subscribers.delete(subscriber);
@@ -142,13 +148,14 @@ export class Bus implements HeardHost, SubscriberHost {
     this.members.write([...this.patterns.keys()]);
   }
 
-  /** What this thread knows of a publisher's topic, if it has ever sent anything here. */
+  /** What this thread knows of a publisher's topic, if the publisher has ever sent anything of it here. */
   heardOf(from: number, number: number): HeardTopic | undefined {
     return this.heard[from]?.[number];
   }
 
- // ---- What comes through lanes --------------------------------------------------------------------------------------
+  // ---- What comes through lanes -------------------------------------------------------------------------------------
 
+  /** Handles one record of a lane: a message, or the description of a topic. */
   private take(record: ByteRecord): number {
     const { words, offset, length, from } = record;
     const head = words[offset >> 2]!;
@@ -165,24 +172,24 @@ export class Bus implements HeardHost, SubscriberHost {
     return topic.deliver(at, length - BUS_HEAD_BYTES, words[(offset >> 2) + 1]!, record.priority);
   }
 
-  /** A TOPIC record: from now on that number of that publisher stands for this topic. */
+  /** Handles a TOPIC record: from now on that number of that publisher stands for this topic. */
   private hear(record: ByteRecord, number: number): void {
     const { buffer, offset, length, from } = record;
     const text = buffer.toString('utf8', offset + BUS_HEAD_BYTES, offset + length);
     const description = JSON.parse(text) as TopicDescription;
-    // The number may have been another topic's, of a thread before this one in its place.
+    // The number may have stood for another topic, of an earlier thread in the publisher's place.
     (this.heard[from] ??= [])[number] = new HeardTopic(this, description, record);
   }
 }
 
 const buses = new WeakMap<Party, Bus>();
 
-/** The bus of a party; made if there is none. Throws ERR_PERCORE_CLOSED. */
+/** The bus of a party, which is made if there is none. Throws ERR_PERCORE_CLOSED. */
 export function busOf(party: Party): Bus {
   let bus = buses.get(party);
   if (bus === undefined) buses.set(party, bus = new Bus(party));
   return bus;
 }
 
-/** The bus of a party that has one. */
+/** The bus of a party, or undefined if it has none. */
 export const knownBusOf = (party: Party): Bus | undefined => buses.get(party);

@@ -1,6 +1,6 @@
 /**
- * A topic as a subscribing thread knows it: of one publisher, in one lane. It hands each message to all subscribers of
- * the thread, or to none while one of them has no room.
+ * A topic as a subscribing thread knows it: the topic of one publisher, in one lane. It hands each message to all
+ * subscribers of the thread, or to none of them as long as one has no room.
  */
 import { BACK_PRESSURED, OK, recordMemory, type Codec } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
@@ -12,34 +12,35 @@ import type { Origin, Subscriber } from './subscriber.js';
 import type { TopicInfo } from './topic-info.js';
 import type { TopicDescription } from './wire.js';
 
-/** What it needs of the bus. */
+/** What a topic needs of the bus. */
 export interface HeardHost {
   readonly party: Party;
   readonly subscribers: ReadonlySet<Subscriber>;
   readonly members: Pick<TopicMembership, 'totalOf'>;
   /** Changes whenever a subscriber joins or leaves. */
   readonly joins: number;
-  /** Live messages that this thread was given. */
+  /** How many live messages this thread was given. */
   delivered: number;
-  /** Messages that nobody here was to have, since the last subscriber had left meanwhile. */
+  /** How many of them no subscriber was to get, since the last one had left meanwhile. */
   unwanted: number;
 }
 
 /** A record in place; the same object moves from message to message. */
 export type MovingRecord = { -readonly [Key in keyof ByteRecord]: ByteRecord[Key] };
 
+/** See the head of this file. */
 export class HeardTopic implements Origin {
   readonly name: string;
   readonly info: TopicInfo;
   private readonly codec: Codec<unknown>;
   private readonly record: MovingRecord;
   private subscribers: readonly Subscriber[] = [];
-  /** Those of them that had not joined yet when the messages that come now were published. */
+  /** Those subscribers that had not joined yet when the messages that arrive now were published. */
   private fresh: readonly Subscriber[] = [];
   private seenJoins = -1;
-  /** Some subscriber reads values, so messages are decoded. */
+  /** True if some subscriber reads values, so that messages are decoded. */
   private isRead = false;
-  /** The value of the present message, once somebody has asked for it. */
+  /** A copy of the present message, once somebody has asked for it. */
   private copied: ByteRecord | undefined;
 
   /** `record` lies in the lane. */
@@ -50,7 +51,9 @@ export class HeardTopic implements Origin {
     this.record = { ...record };
   }
 
-  /** OK when all subscribers have it; BACK_PRESSURED when one has no room, and then none has it. */
+  /**
+   * Hands a message to all subscribers. Returns OK, or BACK_PRESSURED if one has no room; then none has the message.
+   */
   deliver(at: number, length: number, changes: number, band: number): number {
     const { host } = this;
     if (this.seenJoins !== host.joins) this.look();
@@ -88,15 +91,17 @@ export class HeardTopic implements Origin {
     return OK;
   }
 
+  /** See `Origin`. */
   copy(): ByteRecord {
     return (this.copied ??= copyOf(this.record));
   }
 
-  /** It has had a message that was published after it joined. */
+  /** True if the subscriber was given a message that was published after it had joined. */
   hasGiven(subscriber: Subscriber): boolean {
     return this.subscribers.includes(subscriber) && !this.fresh.includes(subscriber);
   }
 
+  /** Finds the subscribers anew, after some have joined or left. */
   private look(): void {
     const { subscribers: before, fresh, host } = this;
     this.seenJoins = host.joins;
@@ -105,14 +110,17 @@ export class HeardTopic implements Origin {
     this.isRead = this.subscribers.some(({ takesBytes }) => !takesBytes);
   }
 
-  /** The subscribers that this message's publisher had in view belong from now on, because a lane keeps its order. */
+  /**
+   * The publisher of this message had some of the fresh subscribers in view. They belong from now on, because a lane
+   * keeps its order.
+   */
   private greet(changes: number): void {
     const view = this.host.members.totalOf(changes);
     this.fresh = this.fresh.filter(({ joinedTotal }) => joinedTotal > view);
   }
 }
 
-/** The record with memory of its own. */
+/** A copy of the record with memory of its own. */
 export function copyOf({ bytes, offset, length, from, priority }: ByteRecord): ByteRecord {
   const memory = recordMemory(new ArrayBuffer((length + 7) & ~7));
   memory.bytes.set(bytes.subarray(offset, offset + length));

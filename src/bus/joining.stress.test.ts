@@ -1,6 +1,6 @@
 /**
- * Topics that are joined and left all the time while messages pour in, with exact counts: who has joined misses nothing
- * that is published afterwards, gets everything once and in order, and hears nothing after it has left.
+ * Topics that are joined and left all the time while messages pour in, with exact counts: a subscriber misses nothing
+ * that is published after it has joined, gets everything once and in order, and hears nothing after it has left.
  */
 import { describe, expect, it } from 'vitest';
 import { createTopic, subscribe, topicsOf } from './index.js';
@@ -10,7 +10,7 @@ const JOINS = process.env['PERCORE_STRESS'] === undefined ? 1_000 : 100_000;
 
 describe('topics under joins and leaves', () => {
   it(`keep exact counts over ${JOINS} of each, in two reactors and on the main thread`, async () => {
-    // The number of the next message, as the publisher stores it behind each publish.
+    // The number of the next message, which the publisher stores after each publish.
     const shared = new SharedArrayBuffer(4);
     await withRuntime(2, { data: shared, laneBytes: 16_384 }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { bus, state, data }) => {
@@ -31,7 +31,7 @@ describe('topics under joins and leaves', () => {
         go.send(null);
       });
 
-      /** Sent as text: it sees its parameters alone. */
+      /** Sent as text, so it sees only its parameters. */
       const churn = async (
         bus: typeof import('./index.js'), reactor: never, joins: number, published: Int32Array,
       ): Promise<{ joined: number; taken: number }> => {
@@ -54,7 +54,7 @@ describe('topics under joins and leaves', () => {
               one.last = n;
               one.count++;
             });
-            // One publish may have begun before this and stored its number after.
+            // One publish may have begun before this, and stored its number afterwards.
             one.asOf = Atomics.load(published, 0) + 1;
             one.leave = () => {
               one.isOver = true;
@@ -109,7 +109,7 @@ describe('topics under joins and leaves', () => {
     });
   }, 600_000);
 
-  it('keep the order of each publisher, whoever else publishes, and lose nothing of it', async () => {
+  it('keep the order of each publisher, whoever else publishes, and lose no message', async () => {
     await withRuntime(2, { laneBytes: 4096 }, async (runtime) => {
       const count = 3000;
       const publish = (reactor: never, total: number, bus: typeof import('./index.js')): Promise<void> =>
@@ -128,7 +128,7 @@ describe('topics under joins and leaves', () => {
       const next = [0, 0, 0];
       const gaps = [0, 0, 0];
       const wrong: string[] = [];
-      // A capacity of one, and a band of its own: most messages have to wait somewhere.
+      // With a capacity of one and a band of its own, most messages have to wait somewhere.
       subscribe(runtime, 'order', { capacity: 1, priority: 1 }, (value, { from }) => {
         if (value !== next[from]!++) wrong.push(`${value} of ${from}`);
       });
@@ -182,7 +182,7 @@ describe('a subscriber whose reactor dies', () => {
             if (value !== state['next']++) throw new Error(`${value}`);
           });
         });
-        // It takes nothing at all, so that the publisher comes to wait for it.
+        // It takes nothing at all, so that the publisher has to wait for it in the end.
         await inside(runtime, 1, (reactor, _argument, { bus }) => {
           bus.subscribe(reactor, 'n', { capacity: 1, concurrency: 1 }, () => new Promise<void>(() => undefined));
         });
@@ -227,10 +227,10 @@ describe('a subscriber whose reactor dies', () => {
 });
 
 describe('a circle of full topics', () => {
-  it('comes to rest where each stage has a topic of its own, at the smallest capacities', async () => {
+  it('comes to rest if each stage has a topic of its own, even at the smallest capacities', async () => {
     await withRuntime(2, { laneBytes: 4096 }, async (runtime) => {
       const count = 5000;
-      // 0 -> 1 -> main -> 0 -> 1, each stage above the one before it.
+      // 0 -> 1 -> main -> 0 -> 1, each stage in a higher band than the one before it.
       const stage = (
         reactor: never, from: string, to: { name: string; priority: number } | undefined,
         bus: typeof import('./index.js'), done: (value: unknown) => void,

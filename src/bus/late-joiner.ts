@@ -1,7 +1,8 @@
 /**
- * The last values that a subscriber gets when it joins. Calls ask all publishers that retain values for them, and the
- * answers come through other lanes than messages do. A publisher answers with what it published without the subscriber
- * in view; everything else comes as messages. A subscriber that has already had one of those wants no older value.
+ * The last values that a subscriber gets when it joins. They are fetched by calls to all publishers that retain values,
+ * and the answers come through other lanes than messages do. A publisher answers with what it published without the
+ * subscriber in view; everything else comes as messages. A subscriber that has already been given such a message wants
+ * no older value.
  */
 import { PercoreError } from '../errors.js';
 import { recordMemory } from '../queues/index.js';
@@ -11,10 +12,10 @@ import type { Bus } from './bus.js';
 import type { Subscriber } from './subscriber.js';
 import { RETAINED_SERVICE, type RetainedAnswer, type RetainedQuestion, type RetainedValue } from './wire.js';
 
-/** Its publisher has gone, and its last values with it. */
+/** These errors mean that a publisher has gone, and its last values with it. */
 const GONE: readonly unknown[] = ['ERR_PERCORE_REACTOR_DIED', 'ERR_PERCORE_CLOSED', 'ERR_PERCORE_NO_HANDLER'];
 
-/** Resolves when the subscriber has handled all of them, or has left. Never rejects; failures are reported. */
+/** Resolves when the subscriber has handled all last values, or has left. Never rejects; failures are reported. */
 export async function giveRetained(bus: Bus, subscriber: Subscriber): Promise<void> {
   const { shared } = bus.party;
   const asked: Promise<void>[] = [];
@@ -25,6 +26,7 @@ export async function giveRetained(bus: Bus, subscriber: Subscriber): Promise<vo
   await subscriber.hasHandled();
 }
 
+/** Fetches the last values of one party and gives them to the subscriber. */
 async function askOne(bus: Bus, subscriber: Subscriber, from: number): Promise<void> {
   const { party } = bus;
   try {
@@ -43,6 +45,7 @@ async function askOne(bus: Bus, subscriber: Subscriber, from: number): Promise<v
   }
 }
 
+/** Gives one last value to the subscriber, and waits for room if necessary. */
 async function give(bus: Bus, subscriber: Subscriber, from: number, value: RetainedValue): Promise<void> {
   const { bytes, codec, name, number } = value;
   const memory = recordMemory(new ArrayBuffer((bytes.length + 7) & ~7));
@@ -51,7 +54,7 @@ async function give(bus: Bus, subscriber: Subscriber, from: number, value: Retai
     ? { ...memory, offset: 0, length: bytes.length, from, priority: DEFAULT_BAND }
     : makeCodec(codec).read(memory, 0, bytes.length);
   const info = Object.freeze({ topic: name, from, isRetained: true });
-  /** True if the subscriber has it, or a newer one that came as a message. */
+  /** True if the subscriber has it, or has a newer one that came as a message. */
   const isGiven = (): boolean => bus.heardOf(from, number)?.hasGiven(subscriber) === true
     || subscriber.offer(message, info, DEFAULT_BAND);
   while (!isGiven()) {

@@ -1,4 +1,4 @@
-/** Options of topics and subscriptions, how they are checked, and their figures. */
+/** The options of topics and subscriptions, how they are checked, and the figures of a subscription. */
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { describe } from '../queues/internal.js';
 import { value, type CodecDescription, type CodecFor } from '../queues/index.js';
@@ -12,59 +12,64 @@ import { checkPattern, checkTopicName } from './pattern.js';
  */
 export type TopicPolicy = 'wait' | 'drop-newest' | 'drop-oldest' | 'evict';
 
+/** Options of `createTopic`. */
 export interface TopicOptions<N extends string = string, T = unknown> {
-  /** The same name wherever the topic is published; at most 256 letters, without a star. */
+  /** The name, which is the same wherever the topic is published: at most 256 letters, without a star. */
   name: N;
   /** How its messages are written: `struct({ … })`, `bytes`, `value()` or `msgpack()`. Default: `value()`. */
   codec?: CodecFor<T> | (() => CodecFor<T>);
-  /** Band of its messages: 0 low to 7 high. Default 3. */
+  /** The band of its messages: 0 low to 7 high. Default 3. */
   priority?: number;
-  /** A class of the runtime, instead of `priority`. */
+  /** The name of a class of the runtime, instead of `priority`. */
   class?: string;
   /**
-   * Late subscribers get the last message of this publisher when they join. Needs `laneBytes` of 32,768 or more.
-   * Default false.
+   * True if late subscribers get the last message of this publisher when they join. Needs `laneBytes` of 32,768 or
+   * more. Default false.
    */
   retain?: boolean;
 }
 
+/** Options of `subscribe` and `subscribeBytes`. */
 export interface SubscribeOptions {
   /**
-   * Band in which the handler runs: 0 low to 7 high. If it is left out, or the same as the topic's, the handler runs
-   * where the message lies, without waiting in between.
+   * The band in which the handler runs: 0 low to 7 high. If it is left out, or the same as the topic's, the handler
+   * runs where the message lies, without waiting in between.
    */
   priority?: number;
-  /** A class of the runtime, instead of `priority`. */
+  /** The name of a class of the runtime, instead of `priority`. */
   class?: string;
-  /** How many messages may wait for it: 1 to 2^20, default 1,024. They are references: all wait for the same object. */
+  /**
+   * How many messages may wait for it: 1 to 2^20, default 1,024. They are references to one object, however many
+   * subscribers wait for it.
+   */
   capacity?: number;
-  /** Default 'wait'. */
+  /** What happens when more messages come than may wait. Default 'wait'. */
   whenSlow?: TopicPolicy;
-  /** Only for `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  /** Only for `whenSlow: 'evict'`: how long it may stand still, in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
-  /** Most asynchronous steps under way at once: 1 to 2^20. Without it there is no limit. */
+  /** How many asynchronous steps may be under way at once: 1 to 2^20. Without it there is no limit. */
   concurrency?: number;
 }
 
 /** What one subscription has done. All are counts from 0 that only grow, except `lag`. */
 export interface SubscriptionStatus {
-  /** The name that it has subscribed to, or a beginning and a star. */
+  /** The name of the topic that it has subscribed to, or a beginning of names and a star. */
   readonly pattern: string;
-  /** What happens when more than `capacity` messages wait. */
+  /** What happens when more than `capacity` messages would wait. */
   readonly whenSlow: TopicPolicy;
   /** How many messages may wait for its handler. */
   readonly capacity: number;
-  /** Messages that wait. */
+  /** How many messages wait now. */
   readonly lag: number;
-  /** Messages that its handler has taken. */
+  /** How many messages its handler has taken. */
   readonly received: number;
-  /** Messages that it should have had and that were lost, for whatever reason. */
+  /** How many messages it should have had and were lost, for whatever reason. */
   readonly dropped: number;
-  /** `evicted` and `left`: the messages that waited when it ended. */
+  /** The same by reason. `evicted` and `left` count the messages that waited when it ended. */
   readonly droppedByReason: {
     readonly newest: number; readonly oldest: number; readonly evicted: number; readonly left: number;
   };
-  /** It has left or was evicted: its handler is not called again. */
+  /** True once it has left or was evicted; its handler is then not called again. */
   readonly isOver: boolean;
 }
 
@@ -72,6 +77,7 @@ const POLICIES: readonly TopicPolicy[] = ['wait', 'drop-newest', 'drop-oldest', 
 const TOPIC_OPTIONS = ['name', 'codec', 'priority', 'class', 'retain'];
 const SUBSCRIBE_OPTIONS = ['priority', 'class', 'capacity', 'whenSlow', 'evictAfterMs', 'concurrency'];
 
+/** The options of a topic, after they were checked. */
 export interface TopicSettings {
   readonly name: string;
   readonly codec: CodecDescription;
@@ -79,6 +85,7 @@ export interface TopicSettings {
   readonly retain: boolean;
 }
 
+/** Checks the options of a topic. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function checkTopic(options: TopicOptions, classes: Party['turn']['classes']): TopicSettings {
   if (options === undefined) throw invalidArgument('options', options, "an object with name, such as 'prices.eur'");
   const { name, codec = value(), retain = false } = checkOptions('options', options, TOPIC_OPTIONS);
@@ -88,10 +95,10 @@ export function checkTopic(options: TopicOptions, classes: Party['turn']['classe
   };
 }
 
-/** Options of a subscription, complete. */
+/** The options of a subscription, after they were checked and completed. */
 export interface SubscriberSettings {
   readonly pattern: string;
-  /** Undefined: the band of each message. */
+  /** Undefined means the band of each message. */
   readonly band: number | undefined;
   readonly capacity: number;
   readonly concurrency: number;
@@ -100,6 +107,7 @@ export interface SubscriberSettings {
   readonly takesBytes: boolean;
 }
 
+/** Checks the options of a subscription. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function checkSubscribe(
   pattern: string, options: SubscribeOptions | undefined, takesBytes: boolean, classes: Party['turn']['classes'],
 ): SubscriberSettings {
@@ -108,7 +116,7 @@ export function checkSubscribe(
   if ((whenSlow as string) === 'block') {
     throw invalidArgument(
       'whenSlow', whenSlow,
-      "'wait', 'drop-newest', 'drop-oldest' or 'evict' (no thread stands still for a subscriber of a topic)",
+      "'wait', 'drop-newest', 'drop-oldest' or 'evict' (no thread is blocked for a subscriber of a topic)",
     );
   }
   checkOneOf('whenSlow', whenSlow, POLICIES);

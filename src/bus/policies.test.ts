@@ -6,11 +6,11 @@ import { errorOf, sleep, until, withRuntime } from './fixtures/inside.js';
 
 interface Slow extends Subscription {
   readonly heard: number[];
-  /** Lets the handler end, of the present message and of all that follow. */
+  /** Lets the handler finish the present message, and all that follow. */
   open(): void;
 }
 
-/** A subscriber that takes one message and stands still until it is opened. */
+/** A subscriber that takes one message and does not finish it until it is opened. */
 function slow(runtime: Runtime, options: SubscribeOptions): Slow {
   const heard: number[] = [];
   let open!: () => void;
@@ -22,7 +22,7 @@ function slow(runtime: Runtime, options: SubscribeOptions): Slow {
   return { ...subscription, heard, open };
 }
 
-/** Publishes 0, 1, 2, … in passes of their own; returns how many were taken. */
+/** Publishes 0, 1, 2, … in separate passes of the event loop. Returns how many were taken. */
 async function publish(runtime: Runtime, count: number): Promise<number> {
   const topic = createTopic(runtime, { name: 'n' });
   let taken = 0;
@@ -36,7 +36,7 @@ async function publish(runtime: Runtime, count: number): Promise<number> {
 }
 
 describe('a slow subscriber', () => {
-  it("that waits makes its publisher wait, loses nothing, and so does everybody else", async () => {
+  it("with 'wait' makes its publisher wait, and neither it nor any other subscriber loses a message", async () => {
     await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       const one = slow(runtime, { capacity: 4 });
       const other = slow(runtime, { capacity: 4096 });
@@ -53,7 +53,7 @@ describe('a slow subscriber', () => {
     });
   });
 
-  it("of 'drop-newest' keeps the first, of 'drop-oldest' the last, and each counts what it lost", async () => {
+  it("with 'drop-newest' keeps the first messages, with 'drop-oldest' the last, and counts what it lost", async () => {
     await withRuntime(1, {}, async (runtime) => {
       const newest = slow(runtime, { capacity: 4, whenSlow: 'drop-newest' });
       const oldest = slow(runtime, { capacity: 4, whenSlow: 'drop-oldest' });
@@ -70,7 +70,7 @@ describe('a slow subscriber', () => {
     });
   });
 
-  it("of 'evict' is let go after its standstill, and its publisher goes on", async () => {
+  it("with 'evict' is evicted after its standstill, and its publisher goes on", async () => {
     await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       const errors: string[] = [];
       runtime.on('stepError', ({ error, where }) => void errors.push(`${where} ${(error as { code?: string }).code}`));
@@ -89,7 +89,7 @@ describe('a slow subscriber', () => {
     });
   });
 
-  it("of 'evict' that goes on in time stays", async () => {
+  it("with 'evict' stays if it goes on in time", async () => {
     await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       const heard: number[] = [];
       const options = { capacity: 1, concurrency: 1, whenSlow: 'evict', evictAfterMs: 100 } as const;
@@ -104,7 +104,7 @@ describe('a slow subscriber', () => {
     });
   });
 
-  it('gives up what waits when it leaves, and lets its publisher go on', async () => {
+  it('drops what waits when it leaves, and lets its publisher go on', async () => {
     await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       const gone = slow(runtime, { capacity: 4 });
       const taken = await publish(runtime, 1000);
@@ -140,7 +140,7 @@ describe('a slow subscriber', () => {
       const before = tries;
       await sleep(30);
       expect(tries, 'it takes no turn while it waits').toBe(before);
-      expect(before, 'and none is tried twice but the one that was refused').toBeLessThanOrEqual(5);
+      expect(before, 'and no message but the refused one is tried twice').toBeLessThanOrEqual(5);
       open();
       await until(() => done.length === 10, 'all');
       expect(done).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -148,7 +148,7 @@ describe('a slow subscriber', () => {
     });
   });
 
-  it('and a topic may be of a class, which stands for its band', async () => {
+  it('may be of a class, which stands for its band, as may a topic', async () => {
     await withRuntime(1, { classes: { bulk: { priority: 1 } } }, async (runtime) => {
       const bands: number[] = [];
       subscribe(runtime, 'n', { class: 'bulk' }, () => undefined);
@@ -164,7 +164,7 @@ describe('a slow subscriber', () => {
     });
   });
 
-  it('of another band runs in that band', async () => {
+  it('runs in its own band', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const order: string[] = [];
       subscribe(runtime, 'n', { priority: 6 }, (value) => void order.push(`high ${value}`));
@@ -173,7 +173,7 @@ describe('a slow subscriber', () => {
       const topic = createTopic(runtime, { name: 'n', priority: 3 });
       for (const n of [0, 1, 2]) topic.publish(n);
       await until(() => order.length === 9, 'all');
-      expect(order.filter((each) => each.startsWith('low')), 'last of all').toEqual(order.slice(-3));
+      expect(order.filter((each) => each.startsWith('low')), 'they are the last').toEqual(order.slice(-3));
       expect(order.indexOf('high 0')).toBeLessThan(order.indexOf('own 1'));
     });
   });

@@ -1,5 +1,5 @@
 /**
- * A topic as its publisher knows it: which parties have subscribers, and the lane to each.
+ * A topic as its publisher knows it: which parties have subscribers, and the lane to each of them.
  *
  *      publish --> who subscribes? (one load, unless somebody has joined or left)
  *              --> room claimed in the lane of each party that has subscribers --one is full--> all given back: nobody
@@ -17,47 +17,49 @@ import type { TopicSettings } from './options.js';
 import { matches } from './pattern.js';
 import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
 
-/** Room in the answer that carries a retained value, besides the bytes of the value. */
+/** How many bytes the answer that carries a retained value needs besides those of the value. */
 const ANSWER_BYTES = 8192;
 
 /** The smallest power of two that has room for that answer and for a message. */
 const LEAST_LANE_BYTES = 2 ** 15;
 
-/** Where nobody has claimed anything yet. */
+/** The memory of a claim before there was any. */
 const NOWHERE: RecordMemory = recordMemory(new ArrayBuffer(0));
 
+/** A party that has subscribers. */
 interface Target {
   readonly party: number;
   readonly outlet: Outlet;
   readonly name: SentName;
-  /** The thread that is this party now, and the one that was told of the topic. */
+  /** The generation of the thread that is this party now, and that of the thread that was told of the topic. */
   generation: number;
   told: number;
-  /** Where the present message goes; below 0: nowhere. */
+  /** Where the present message goes; below 0 if it does not go there. */
   at: number;
 }
 
+/** See the head of this file. */
 export class Publisher {
   isClosed = false;
-  /** The counts of its row in shared memory, which others read, and what the row held before. */
+  /** The counts of its row in shared memory, which others read, and the values that the row had before. */
   private readonly numbers: Float64Array;
   private readonly publishedBefore: number;
   private readonly refusedBefore: number;
   private readonly codec: Codec<unknown>;
   private readonly known: Target[] = [];
   private targets: Target[] = [];
-  /** The count of changes in view, as messages carry it, and the same without wrapping. */
+  /** The count of changes that the publisher has in view, as messages carry it, and the same without wrapping. */
   private seenChanges: number | undefined;
   private view = 0;
-  /** The party that was the last to refuse. */
+  /** The party that has refused last. */
   private refuser: Target | undefined;
   readonly maxBytes: number;
   private last: { memory: RecordMemory; length: number; view: number } | undefined;
   private spare: RecordMemory | undefined;
-  /** The bytes of the open claim, or -1; and the first target that holds it. */
+  /** The bytes of the open claim, or -1; and the index of the first target that holds it. */
   private claimed = -1;
   private first = 0;
-  /** Where the last claim lies. */
+  /** The memory in which the last claim lies. */
   memory: RecordMemory = NOWHERE;
   private readonly description: Uint8Array;
 
@@ -71,7 +73,7 @@ export class Publisher {
     this.refusedBefore = row.numbers[REFUSED]!;
     this.codec = makeCodec(codec);
     this.description = Buffer.from(JSON.stringify({ name, codec }));
-    // The most that any lane takes: half of it, less the heads of lane, message and bus.
+    // The most that any lane takes is half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
     if (retain && this.maxBytes < 256) throw tooSmall(party.shared.laneBytes);
   }
@@ -84,18 +86,19 @@ export class Publisher {
     return this.numbers[REFUSED]! - this.refusedBefore;
   }
 
-  /** It publishes nothing more. */
+  /** Ends the publisher: it publishes nothing more. */
   end(): void {
     this.isClosed = true;
     this.row.end();
   }
 
-  /** Parties that have subscribers, as far as is known. */
+  /** The parties that have subscribers, as far as is known. */
   get parties(): number[] {
     if (this.members.changes() !== this.seenChanges) this.look();
     return this.targets.map(({ party }) => party);
   }
 
+  /** See `publish` of Topic. */
   publish(value: unknown): number {
     if (!this.isOpen()) return CLOSED;
     if (this.settings.retain) return this.publishRetained(value);
@@ -104,7 +107,7 @@ export class Publisher {
     if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
     const first = this.claim(most);
     if (first < 0) return this.refuse(first, codec);
-    // Not earlier: a getter of the value may have published here as well, and changed who is in view.
+    // Not loaded earlier: a getter of the value may have published here as well, and may have changed who is in view.
     const { targets } = this;
     if (first < targets.length) {
       const { outlet, at } = targets[first]!;
@@ -127,12 +130,13 @@ export class Publisher {
     if (first < 0) return this.refuse(first, this.codec);
     this.claimed = length;
     this.first = first;
-    // A message that is kept, or that nobody gets, is written beside the lanes.
+    // A message that is kept, or that nobody gets, is written to memory beside the lanes.
     const isBeside = this.settings.retain || first === this.targets.length;
     this.memory = isBeside ? this.beside(length) : this.targets[first]!.outlet;
     return isBeside ? 0 : this.targets[first]!.at;
   }
 
+  /** Publishes the open claim, shortened to `length` bytes. Throws ERR_PERCORE_CLAIM if it is shorter than that. */
   commitClaim(length: number): void {
     if (length > this.claimed) {
       throw new PercoreError(
@@ -146,12 +150,13 @@ export class Publisher {
     this.accepted();
   }
 
+  /** Gives the open claim up, if there is one. */
   abortClaim(): void {
     if (this.claimed >= 0) this.giveBack(this.targets.length);
     this.claimed = -1;
   }
 
-  /** Calls `then` once, in a later turn, when what was last refused would be taken, or its party has died. */
+  /** Calls `then` once, in a later turn, when what was refused last would be taken, or when its party has died. */
   whenRoom(then: () => void): void {
     if (this.refuser === undefined) {
       this.party.timers.after({ delayNs: 0, priority: this.settings.band }, then);
@@ -174,7 +179,9 @@ export class Publisher {
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
-  /** The value is written beside the lanes first, because it is kept even if nobody subscribes. */
+  /**
+   * Publishes a value that is kept. It is first written beside the lanes, because it is kept even if nobody subscribes.
+   */
   private publishRetained(value: unknown): number {
     const { codec } = this;
     const most = codec.measure(value, this.maxBytes);
@@ -188,7 +195,7 @@ export class Publisher {
     return OK;
   }
 
-  /** Memory of this thread for `length` bytes that hold nothing worth keeping. */
+  /** Memory of this thread for `length` bytes; what it holds is not needed any more. */
   private beside(length: number): RecordMemory {
     if (this.spare === undefined || this.spare.bytes.length < length) {
       this.spare = recordMemory(new ArrayBuffer(Math.max(64, (length + 7) & ~7)));
@@ -196,7 +203,7 @@ export class Publisher {
     return this.spare;
   }
 
-  /** Copies what was written beside the lanes into the claimed ones, and keeps it. */
+  /** Copies what was written beside the lanes into those that are claimed, and keeps it. */
   private commitBeside(memory: RecordMemory, length: number): void {
     for (const { at, outlet } of this.targets) {
       if (at < 0) continue;
@@ -207,7 +214,7 @@ export class Publisher {
     this.last = { memory, length, view: this.view };
   }
 
-  /** Copies what was written into the first lane into the others, and publishes it. */
+  /** Copies what was written into the first lane into the others, and publishes all of them. */
   private commitFrom(first: number, length: number): void {
     const { targets } = this;
     const { outlet, at } = targets[first]!;
@@ -220,7 +227,7 @@ export class Publisher {
     outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
   }
 
-  /** False if it is over. Otherwise it knows who subscribes. */
+  /** False if the topic or the party is closed. Otherwise makes sure that the publisher knows who subscribes. */
   private isOpen(): boolean {
     if (this.isClosed || this.party.isClosed) return false;
     if (this.members.changes() !== this.seenChanges) this.look();
@@ -233,8 +240,8 @@ export class Publisher {
   }
 
   /**
-   * Claims room for a payload of `length` in all lanes. Returns the index of the first lane that has it, or the number
-   * of targets if none has. BACK_PRESSURED or TOO_LARGE: nothing is claimed anywhere.
+   * Claims room for a payload of `length` bytes in all lanes. Returns the index of the first lane that has it, or the
+   * number of targets if there is none. If it returns BACK_PRESSURED or TOO_LARGE, nothing is claimed anywhere.
    */
   private claim(length: number): number {
     const { targets } = this;
@@ -249,7 +256,7 @@ export class Publisher {
         continue;
       }
       target.at = -1;
-      // That party has died, and its death will be seen as a change: the others go on without it.
+      // That party has died, which will be seen as a change of members; the others go on without it.
       if (at === CLOSED) continue;
       this.giveBack(i);
       this.refuser = target;
@@ -258,7 +265,7 @@ export class Publisher {
     return first;
   }
 
-  /** Where the payload goes; the heads are written. */
+  /** Claims room in one lane and writes the heads. Returns where the payload goes, or a result code. */
   private claimIn(target: Target, length: number): number {
     const { outlet, name } = target;
     if (target.told !== target.generation) {
@@ -274,7 +281,7 @@ export class Publisher {
     return at + HEAD_BYTES + BUS_HEAD_BYTES;
   }
 
-  /** The first message to a thread follows a record that says what its number means. */
+  /** Sends the record that says what this topic's number means; the first message to a thread follows it. */
   private tell(target: Target): number {
     const { outlet, name } = target;
     const { description } = this;
@@ -295,16 +302,17 @@ export class Publisher {
     this.numbers[MESSAGES]!++;
   }
 
+  /** Counts a refusal and returns its code. */
   private refuse(code: number, codec: Codec<unknown>): number {
     codec.forget();
     this.numbers[REFUSED]!++;
     return code;
   }
 
-  /** Somebody has joined or left somewhere. */
+  /** Somebody has joined or left somewhere: finds out who subscribes now. */
   private look(): void {
     const { party, members, known, settings } = this;
-    // Stored before the members are read: a change meanwhile is seen the next time.
+    // Stored before the members are read, so that a change meanwhile is seen the next time.
     this.seenChanges = members.changes();
     this.view = members.totalOf(this.seenChanges);
     this.targets = [];

@@ -5,7 +5,7 @@ import { createTopic, subscribe, topicsOf } from './index.js';
 import { inside, until, withRuntime } from './fixtures/inside.js';
 
 describe('a reactor that is started again', () => {
-  it('joins anew: it is told what topics are, and has all that is published from then on', async () => {
+  it('joins anew: it is told about topics, and gets everything that is published from then on', async () => {
     await withRuntime(2, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
       const quote = struct({ bid: 'f64' });
       const topic = createTopic(runtime, { name: 'price', codec: quote, retain: true });
@@ -33,7 +33,7 @@ describe('a reactor that is started again', () => {
     });
   });
 
-  it('publishes anew: its numbers stand for what its new thread says', async () => {
+  it('publishes anew: its numbers stand for the topics of its new thread', async () => {
     await withRuntime(1, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
       const heard: unknown[] = [];
       subscribe(runtime, '*', {}, (value, { topic }) => void heard.push([topic, value]));
@@ -50,13 +50,13 @@ describe('a reactor that is started again', () => {
       expect(heard).toEqual([['a', 1], ['bb', 2]]);
       const late: unknown[] = [];
       await subscribe(runtime, '*', {}, (value) => void late.push(value)).ready;
-      expect(late, 'what the dead thread retained has gone with it').toEqual([2]);
+      expect(late, 'what the dead thread retained is gone').toEqual([2]);
     });
   });
 });
 
 describe('a reactor that is taken away', () => {
-  it('is published to no more, loses nothing that it was sent, and joins anew when it comes again', async () => {
+  it('is no longer published to, loses nothing that it was sent, and joins anew when it comes back', async () => {
     await withRuntime(2, {}, async (runtime) => {
       const join = (id: number) => inside(runtime, id, (reactor, _argument, { bus, state }) => {
         state['next'] = -1;

@@ -4,7 +4,7 @@ import { createTopic, subscribe, type TopicInfo } from './index.js';
 import { errorOf, inside, until, withRuntime } from './fixtures/inside.js';
 
 describe('a topic that retains its last value', () => {
-  it('gives it to a late subscriber, once, and then what comes', async () => {
+  it('gives it to a late subscriber once, and then what is published', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const price = createTopic(runtime, { name: 'price', retain: true, codec: struct({ bid: 'f64' }) });
       for (const bid of [1, 2, 3]) expect(price.publish({ bid })).toBe(OK);
@@ -27,7 +27,7 @@ describe('a topic that retains its last value', () => {
     });
   });
 
-  it('gives it where nothing was retained: nothing; and none after close()', async () => {
+  it('gives nothing if nothing was retained, or after close()', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const heard: unknown[] = [];
       const late = async (): Promise<void> => subscribe(runtime, '*', {}, (value) => void heard.push(value)).ready;
@@ -41,7 +41,7 @@ describe('a topic that retains its last value', () => {
     });
   });
 
-  it('gives many, in pages, and waits for room of a small subscriber', async () => {
+  it('gives many values in pages, and waits for the room of a small subscriber', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const count = 300;
       await inside(runtime, 0, (reactor, total, { bus }) => {
@@ -60,7 +60,7 @@ describe('a topic that retains its last value', () => {
     });
   });
 
-  it('never gives an older value after a newer one, nor one twice, however they cross', async () => {
+  it('never gives an older value after a newer one, or a value twice, however they cross', async () => {
     const published = new Int32Array(new SharedArrayBuffer(4));
     await withRuntime(1, { data: published }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { bus, state, data }) => {
@@ -81,7 +81,7 @@ describe('a topic that retains its last value', () => {
           heard.push(value as number);
           if (info.isRetained) retained.push(value as number);
         });
-        // One publish may have begun before, and stored its number after.
+        // One publish may have begun before this, and stored its number afterwards.
         const asOf = Atomics.load(published, 0) + 1;
         await subscription.ready;
         if (heard[0]! > asOf) throw new Error(`${heard[0]} is the first, as of ${asOf} in round ${round}`);
@@ -97,7 +97,7 @@ describe('a topic that retains its last value', () => {
     });
   });
 
-  it('has nothing to give when its publisher has died', async () => {
+  it('gives nothing when its publisher has died', async () => {
     await withRuntime(2, {}, async (runtime) => {
       runtime.on('reactorDied', () => undefined);
       await inside(runtime, 0, (reactor, _argument, { bus }) => {
@@ -111,7 +111,7 @@ describe('a topic that retains its last value', () => {
     });
   });
 
-  it('needs room in its lane, and says how much', async () => {
+  it('needs large enough lanes, and says how large', async () => {
     for (const laneBytes of [4096, 16_384, 32_768]) {
       await withRuntime(1, { laneBytes }, async (runtime) => {
         const make = (): number => createTopic(runtime, { name: 'a', retain: true }).publish('x'.repeat(200));

@@ -4,35 +4,41 @@ import type { Reactor, Runtime } from '../reactor/index.js';
 import { knownBusOf } from './bus.js';
 import type { SubscriptionStatus } from './options.js';
 
+/** The figures of one topic that this thread publishes. */
 export interface TopicStatus {
+  /** The name of the topic. */
   readonly name: string;
-  /** Band of its messages. */
+  /** The band of its messages. */
   readonly priority: number;
-  /** The last message is kept for those who subscribe later. */
+  /** True if the last message is kept for those who subscribe later. */
   readonly retain: boolean;
-  /** Messages that `publish` has taken. */
+  /** How many messages `publish` has taken. */
   readonly published: number;
-  /** Those that `publish` has refused, for whatever reason. */
+  /** How many messages `publish` has refused, for whatever reason. */
   readonly refused: number;
-  /** Parties that have subscribers now; the main thread comes after the last reactor. */
+  /** The parties that have subscribers now; the main thread comes after the last reactor. */
   readonly subscribers: readonly number[];
 }
 
+/** The figures of one thread's topics and subscriptions. */
 export interface BusStatus {
   /** The topics that this thread publishes. */
   readonly topics: readonly TopicStatus[];
   /** The subscriptions of this thread. */
   readonly subscriptions: readonly SubscriptionStatus[];
-  /** Messages that it was given, each counted once, however many of its subscribers had it. */
+  /** How many messages it was given. Each counts once, however many of its subscribers had it. */
   readonly delivered: number;
-  /** Of those, the messages for which no subscriber was left. */
+  /** For how many of them no subscriber was left. */
   readonly unwanted: number;
-  /** Messages that were meant for the thread before this one, after a restart. */
+  /** How many messages were meant for the previous thread in its place, after a restart. */
   readonly unknown: number;
 }
 
 /**
- * The topics and subscriptions of one thread: a reactor's own, or the main thread's if `of` is the runtime. Allocates.
+ * The topics and subscriptions of one thread: of a reactor, or of the main thread if `reactor` is the runtime. Only
+ * from that thread. Allocates; blocks nobody.
+ *
+ *     for (const { name, refused } of topicsOf(reactor).topics) console.log(`${name}: ${refused} refused`);
  */
 export function topicsOf(reactor: Reactor | Runtime): BusStatus {
   const bus = knownBusOf(partyOf(reactor));

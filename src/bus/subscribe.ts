@@ -12,7 +12,7 @@ import type { Heard, PatternFits, TopicHandler } from './types.js';
 
 /** What `subscribe` returns. It belongs to the thread that called it. */
 export interface Subscription {
-  /** A topic's name, or a beginning and a star. */
+  /** The name of a topic, or a beginning of names and a star. */
   readonly pattern: string;
   /**
    * Resolves when it has handled the last values that publishers retain; never rejects. It misses no message that is
@@ -25,11 +25,11 @@ export interface Subscription {
    */
   readonly ended: Promise<ResultCode>;
   /**
-   * Hears nothing more; whatever waits for it is dropped and counted. May be called from its own handler. A second call
-   * does nothing.
+   * Ends the subscription. Whatever waits for its handler is dropped and counted. May be called from its own handler. A
+   * second call does nothing.
    */
   leave(): void;
-  /** A fresh object with its figures, also after its end. */
+  /** The figures of the subscription as a fresh object, also after its end. */
   status(): SubscriptionStatus;
 }
 
@@ -56,9 +56,10 @@ export function subscribe<P extends Protocol = Untyped, const Pattern extends st
 }
 
 /**
- * The same for bytes, which are read where they lie in the lane, as the topic's codec wrote them: bytes as they are,
- * the fields of a struct at its `offsets`. The record is valid only during the step. A message that has to wait is
- * copied, once for all subscribers of the thread; messages that come straight from a lane allocate nothing.
+ * As `subscribe`, but for bytes, which are read where they lie in the lane. They are as the topic's codec wrote them:
+ * bytes as they are, or the fields of a struct at its `offsets`. The record is valid only during the step. A message
+ * that has to wait is copied, once for all subscribers of the thread; messages that come straight from a lane allocate
+ * nothing.
  *
  *     const { bid } = price.offsets;                                     // of struct({ bid: 'f64', ask: 'f64' })
  *     subscribeBytes(reactor, 'prices', {}, ({ view, offset }) => take(view.getFloat64(offset + bid, true)));

@@ -1,13 +1,12 @@
 /**
- * One subscription from within: what its handler gets, what waits for it, and what happens to messages beyond what it
- * can take.
+ * One subscription from within: what its handler gets, what waits for it, and what happens to messages beyond that.
  *
  *      message of a lane --idle, of this band--> handler, where the message lies
  *                       \--else--> kept (a reference) --select--> handler --refused--> held, with its message
  *                                   \--no room: the lane waits; or the newest or the oldest is dropped
  *
  * A message is read once for all subscribers of a thread, who get the same object. Bytes that a subscriber reads in
- * place are copied only if one of them has to wait, and then once for all.
+ * place are copied only if a subscriber has to wait, and then once for all of them.
  */
 import { PercoreError } from '../errors.js';
 import { noteRefusal } from '../refusals.js';
@@ -30,23 +29,24 @@ const QUANTUM = 16;
 /** What a subscriber needs of the bus. */
 export interface SubscriberHost {
   readonly party: Party;
-  /** Where it is counted. */
+  /** The row in which it is counted. */
   rowFor(pattern: string, band: number | undefined, capacity: number): TopicRow;
-  /** It has ended. */
+  /** Called when it has ended. */
   remove(subscriber: Subscriber): void;
 }
 
 /** A message in place that can be copied in order to be kept. */
 export interface Origin {
-  /** A copy that stays, the same one for all who ask while this message is handed out. */
+  /** A copy that stays. It is the same one for all who ask while this message is handed out. */
   copy(): unknown;
 }
 
+/** See the head of this file. */
 export class Subscriber implements Holdable, Room {
   isReady = false;
   band: number;
   hasEnded = false;
-  /** Nothing waits for it, and nobody waits for room: a message is handled at once. */
+  /** True if nothing waits for it and nobody waits for room, so that a message is handled at once. */
   isIdle = true;
   readonly pattern: string;
   readonly takesBytes: boolean;
@@ -57,19 +57,19 @@ export class Subscriber implements Holdable, Room {
   private readonly turn: Party['turn'];
   private readonly kept: WaitingMessages;
   private readonly line: WaitingLine;
-  /** It is never scheduled, and its step never runs: it stands for the handler. */
+  /** Stands for the handler in reports and limits. It is never scheduled, and its step never runs. */
   private readonly task: LocalTask<unknown, false>;
   private readonly isOfAnyBand: boolean;
   private readonly waits: boolean;
-  /** Where its figures lie, for others to read. */
+  /** The row in which its figures lie, for others to read. */
   readonly row: TopicRow;
-  /** The counts of its row until it has ended, and what the row held before. */
+  /** The counts of its row until it has ended, and the values that the row had before. */
   private numbers: Float64Array;
   private readonly numbersBefore: Float64Array;
   private tellEnd!: (code: ResultCode) => void;
   private goOn: (() => void) | undefined;
   private watch: TimerId | undefined;
-  /** Called when this many have been taken out. */
+  /** What to call when this many messages have been taken out. */
   private awaited: { removed: number; tell: () => void } | undefined;
 
   constructor(
@@ -95,11 +95,12 @@ export class Subscriber implements Holdable, Room {
     this.ended = new Promise((resolve) => (this.tellEnd = resolve));
   }
 
-  /** Messages that wait. */
+  /** How many messages wait. */
   get lag(): number {
     return this.kept.count;
   }
 
+  /** The figures of the subscription as a fresh object. */
   status(): SubscriptionStatus {
     const { whenSlow, capacity } = this.settings;
     const counted = (at: number): number => this.numbers[at]! - this.numbersBefore[at]!;
@@ -127,7 +128,7 @@ export class Subscriber implements Holdable, Room {
     return false;
   }
 
-  /** Call it after `mayTake` of all: the message is handled, kept, or dropped and counted. */
+  /** Handles a message, keeps it, or drops and counts it. Call it after `mayTake` of all subscribers. */
   take(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     if (this.hasEnded) return;
     if ((!this.isIdle && !this.becomesIdle()) || (!this.isOfAnyBand && band !== this.band)) {
@@ -146,12 +147,14 @@ export class Subscriber implements Holdable, Room {
     if (this.isOfAnyBand) this.band = band;
     this.kept.add(this.takesBytes ? origin.copy() : message, info);
     this.numbers[LAG] = this.kept.count;
-    // Only the party that refused makes it ready.
+    // Marked as ready, so that only the party that refused makes it run again.
     this.isReady = true;
     turn.waits.hold(this, code);
   }
 
-  /** For messages that come outside of a turn: false if the message would have to wait, which `whenRoom` does. */
+  /**
+   * For messages that come outside of a turn. Returns false if the message would have to wait; `whenRoom` then waits.
+   */
   offer(message: unknown, info: TopicInfo, band: number): boolean {
     if (this.hasEnded) return true;
     if (this.waits && (this.kept.isFull || (this.line.count !== 0 && !this.line.lets(1)))) return false;
@@ -159,18 +162,19 @@ export class Subscriber implements Holdable, Room {
     return true;
   }
 
+  /** Calls `then` when there is room for one message, or when the subscription has ended. */
   whenRoom(then: () => void): void {
     this.line.whenRoom(1, then);
   }
 
-  /** Resolves when whatever waits for it now has been handled or dropped. Asked once. */
+  /** Resolves when everything that waits for it now has been handled or dropped. May be asked once. */
   hasHandled(): Promise<void> {
     const { removed, count } = this.kept;
     if (count === 0) return Promise.resolve();
     return new Promise((tell) => (this.awaited = { removed: removed + count, tell }));
   }
 
-  /** Runs what waits. */
+  /** Runs messages that wait. Returns true if there are more. */
   run(): boolean {
     const { kept, turn } = this;
     let steps = 0;
@@ -184,8 +188,8 @@ export class Subscriber implements Holdable, Room {
       steps++;
       this.numbers[MESSAGES]!++;
       if (kept.removed === removed) kept.remove();
-      // Its own handler left, or ran others that dropped the oldest: this one was counted as dropped and has run after
-      // all.
+      // Its own handler has left, or has caused messages that dropped the oldest: this one was counted as dropped, and
+      // has been handled after all.
       else this.takeBack(this.hasEnded ? DROPPED_LEFT : DROPPED_OLDEST);
       if (this.hasEnded || turn.mustEndQuantum(this.band, steps)) break;
     }
@@ -196,10 +200,12 @@ export class Subscriber implements Holdable, Room {
     return kept.count !== 0;
   }
 
+  /** See `Holdable`. */
   setHeld(isHeld: boolean, goOn?: () => void): void {
     this.goOn = isHeld ? goOn : undefined;
   }
 
+  /** Ends the subscription; see Subscription. */
   leave(): void {
     this.end(CLOSED, DROPPED_LEFT);
   }
@@ -224,10 +230,12 @@ export class Subscriber implements Holdable, Room {
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
 
+  /** Finds out whether it is idle again. */
   private becomesIdle(): boolean {
     return (this.isIdle = this.kept.count === 0 && !this.isReady && this.line.count === 0);
   }
 
+  /** Keeps a message until the handler's turn, or drops one as `whenSlow` says. */
   private keep(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     const { kept } = this;
     this.isIdle = false;
@@ -245,7 +253,7 @@ export class Subscriber implements Holdable, Room {
     if (!this.isReady) this.turn.schedule(this);
   }
 
-  /** One that was counted as dropped was not. */
+  /** Takes back the count of a message that was not dropped after all. */
   private takeBack(reason: number): void {
     this.numbers[reason]!--;
     if (this.numbers !== this.row.numbers) this.row.numbers[reason]!--;
@@ -256,7 +264,7 @@ export class Subscriber implements Holdable, Room {
     this.awaited = undefined;
   }
 
-  /** For 'evict': it has this long to take at least one message. */
+  /** For 'evict': from now on it has this long to take at least one message. */
   private watchStandstill(): void {
     const { removed } = this.kept;
     const { timers } = this.host.party;
@@ -278,18 +286,19 @@ export class Subscriber implements Holdable, Room {
     });
   }
 
+  /** Ends the subscription, unless it has ended. `reason` counts the messages that wait. */
   private end(code: ResultCode, reason: number): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
     this.numbers[reason]! += this.kept.clear();
     this.row.end();
-    // The row may become another subscriber's of this pattern.
+    // The row may be given to another subscriber of this pattern.
     this.numbers = Float64Array.from(this.numbers);
     if (this.watch !== undefined) this.host.party.timers.cancel(this.watch);
     this.host.remove(this);
     this.tellEnd(code);
     this.tellHandled();
-    // Whoever waits for it goes on without it, and it waits for nobody.
+    // Whoever waits for this subscriber goes on without it, and it waits for nobody.
     this.line.mayHaveRoom();
     this.goOn?.();
   }

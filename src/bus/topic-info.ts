@@ -1,9 +1,9 @@
-/** Of what a subscriber is given: where it comes from. The same object for each message of a topic. */
+/** Tells a handler where a message comes from. It is the same object for each message of a topic. */
 export interface TopicInfo {
-  /** The name of the topic, also where the subscription has a star. */
+  /** The name of the topic, even if the subscription has a star. */
   readonly topic: string;
   /** The party that published it; the main thread comes after the last reactor. */
   readonly from: number;
-  /** It was published before this subscriber joined, and is the last of its publisher. */
+  /** True for a message that was published before this subscriber joined; it is the last one of its publisher. */
   readonly isRetained: boolean;
 }

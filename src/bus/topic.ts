@@ -24,44 +24,47 @@ export class Topic<T = unknown> {
   readonly #bus: Bus;
   readonly #publisher: Publisher;
 
-  /** `createTopic` makes topics; a Bus cannot be had outside of the package. */
+  /** For `createTopic` alone; a Bus is not to be had outside of the package. */
   constructor(bus: Bus, publisher: Publisher) {
     this.#bus = bus;
     this.#publisher = publisher;
   }
 
+  /** The name of the topic. */
   get name(): string {
     return this.#publisher.settings.name;
   }
 
   /**
-   * Publishes a value to all who subscribe now, on whatever thread. It is copied once to each thread that has
-   * subscribers, and published at the end of the step at the latest.
+   * Publishes a value to all who subscribe now, in whatever thread. It is copied once to each thread that has
+   * subscribers, and is published at the end of the step at the latest.
    *
-   * OK: all of them will have it, except what their own `whenSlow` drops. BACK_PRESSURED, TOO_LARGE: nobody has it and
-   * nobody will. CLOSED: this topic or the runtime is closed. A step that returns BACK_PRESSURED after that waits for
-   * exactly the lane that was full. If nobody subscribes it costs one load; then the value is not even looked at,
-   * unless it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the codec cannot write.
+   * Returns OK if all of them will have it, except for what their own `whenSlow` drops; BACK_PRESSURED or TOO_LARGE if
+   * nobody has it and nobody will; and CLOSED if this topic or the runtime is closed. A step that returns
+   * BACK_PRESSURED after that waits for exactly the lane that was full. If nobody subscribes, the call costs one load,
+   * and the value is not even looked at unless it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the
+   * codec cannot write.
    */
   publish(value: T): number {
     return this.#publisher.publish(value);
   }
 
-  /** The memory of the last claim, for writing in place after `tryClaim`; each claim may have another one. */
+  /** The memory of the last claim as bytes, for writing in place after `tryClaim`. Each claim may have other memory. */
   get bytes(): Uint8Array { return this.#publisher.memory.bytes; }
-  /** Of the lane's memory, for what `tryClaim` has answered. It may be another after each claim. */
+  /** The same memory as a DataView. */
   get view(): DataView { return this.#publisher.memory.view; }
-  /** The same memory in words of 32 bits, for fields that are aligned. */
+  /** The same memory as 32-bit words, for fields that are aligned. */
   get words(): Int32Array { return this.#publisher.memory.words; }
   /** The same memory as a Buffer, for text and copies. */
   get buffer(): Buffer { return this.#publisher.memory.buffer; }
-  /** Longest message. */
+  /** The longest message in bytes. */
   get maxBytes(): number { return this.#publisher.maxBytes; }
 
   /**
    * Claims `length` bytes for a message that is written in place. Returns their offset, a multiple of 8, or a result
-   * code as `publish` does. Call `commit` or `abort` in the same step, and send nothing else in between. For the codecs
-   * `bytes` and `struct`; of a struct it claims all bytes.
+   * code as `publish` does. Call `commit` or `abort` in the same step, and send nothing else in between. It is for the
+   * codecs `bytes` and `struct`; for a struct, claim all of its bytes. Throws ERR_PERCORE_INVALID_ARGUMENT for another
+   * codec, and for a length that is no whole number.
    */
   tryClaim(length: number): number {
     const { codec } = this.#publisher.settings;
@@ -82,8 +85,8 @@ export class Topic<T = unknown> {
   }
 
   /**
-   * Calls `then` once, in a later turn, when the party that `publish` was last refused by would take it, or has died.
-   * Those who wait for one lane are called in the order in which they came. Allocates.
+   * Calls `then` once, in a later turn, when the party that was the last to refuse a message would take it, or has
+   * died. Those who wait for one lane are called in the order in which they came. Allocates.
    */
   whenRoom(then: () => void): void {
     checkFunction('then', then);
@@ -91,8 +94,8 @@ export class Topic<T = unknown> {
   }
 
   /**
-   * Publishes nothing more, and forgets the last value. What was published reaches its subscribers. A second call does
-   * nothing.
+   * Closes the topic: it publishes nothing more and forgets the last value. What was published still reaches its
+   * subscribers. A second call does nothing.
    */
   close(): void {
     this.#bus.removePublisher(this.#publisher);
@@ -100,10 +103,11 @@ export class Topic<T = unknown> {
 }
 
 /**
- * Makes a topic that this thread publishes to; several threads may publish to one of the same name. `reactor` may also
- * be the runtime, which stands for its main thread. Subscribers need not exist yet, and the publisher need not know of
- * them. Messages of one publisher keep their order. Allocates. Throws ERR_PERCORE_NAME_TAKEN if this thread has already
- * made that topic, ERR_PERCORE_CLOSED, ERR_PERCORE_TOO_LARGE, ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a topic that this thread publishes to; several threads may publish to a topic of the same name. `reactor` may
+ * also be the runtime, which stands for its main thread. Subscribers need not exist yet, and the publisher need not
+ * know of them. Messages of one publisher keep their order. Allocates; blocks nobody. Throws ERR_PERCORE_NAME_TAKEN if
+ * this thread has already made that topic, ERR_PERCORE_CLOSED if the runtime is closed, ERR_PERCORE_TOO_LARGE for
+ * `retain` with too small lanes, and ERR_PERCORE_INVALID_ARGUMENT for a bad option.
  *
  *     const prices = createTopic(reactor, { name: 'prices.eur', retain: true });
  *     prices.publish({ bid: 1.08, ask: 1.09 });

@@ -32,7 +32,7 @@ describe('a topic', () => {
     });
   });
 
-  it('crosses once to a thread, whose subscribers share one object', async () => {
+  it('crosses to a thread once, and the subscribers there share one object', async () => {
     await withRuntime(1, {}, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { bus, state }) => {
         state['heard'] = [];
@@ -57,7 +57,7 @@ describe('a topic', () => {
     });
   });
 
-  it('means by a star every name that begins like this, also one that comes later', async () => {
+  it('matches by a star every name that begins in this way, also one that is made later', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const heard: string[] = [];
       const hear = (_value: unknown, { topic }: TopicInfo): void => void heard.push(topic);
@@ -72,7 +72,7 @@ describe('a topic', () => {
     });
   });
 
-  it('carries bytes and structs, which are read in place, and copied where one has to wait', async () => {
+  it('carries bytes and structs, which are read in place, and copied if a subscriber has to wait', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const order = struct({ price: 'f64', size: 'u32' });
       const values: unknown[] = [];
@@ -85,7 +85,7 @@ describe('a topic', () => {
         return { price: view.getFloat64(offset, true), size: view.getUint32(offset + 8, true) };
       };
       subscribeBytes(runtime, '*', {}, (record, info) => void inPlace.push(read(record, info)));
-      // The second and third wait until the first has ended.
+      // The second and third message wait until the first handler has ended.
       const slow = subscribeBytes(runtime, '*', { concurrency: 1 }, async (record, info) => {
         later.push(read(record, info));
         if (later.length === 1) await new Promise<void>((resolve) => ends.push(resolve));
@@ -108,7 +108,7 @@ describe('a topic', () => {
     });
   });
 
-  it('is written in place, for all of its threads, retained or not', async () => {
+  it('can be written in place, for all threads, retained or not', async () => {
     await withRuntime(1, {}, async (runtime) => {
       for (const retain of [false, true]) {
         const name = `place.${retain}`;
@@ -122,7 +122,7 @@ describe('a topic', () => {
           topic.commit(quote.recordBytes);
           return OK;
         };
-        expect(write(0), 'to nobody').toBe(OK);
+        expect(write(0), 'without subscribers').toBe(OK);
         const heard: unknown[] = [];
         await subscribe(runtime, name, {}, (value) => void heard.push(value)).ready;
         await inside(runtime, 0, (reactor, topicName, { bus, state }) => {
@@ -148,7 +148,7 @@ describe('a topic', () => {
     });
   });
 
-  it('costs nothing where nobody subscribes, and says so', async () => {
+  it('costs nothing if nobody subscribes, and says so', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const topic = createTopic(runtime, { name: 'nobody' });
       expect([topic.publish(1), topic.publish(2)]).toEqual([OK, OK]);
@@ -161,7 +161,7 @@ describe('a topic', () => {
     });
   });
 
-  it('is refused by one full lane for all, and then nobody has the message', async () => {
+  it('is refused for all if one lane is full, and then nobody has the message', async () => {
     await withRuntime(2, { laneBytes: 4096 }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { bus, state }) => {
         state['count'] = 0;
@@ -194,7 +194,7 @@ describe('a topic', () => {
     });
   });
 
-  it('says TOO_LARGE for what no lane takes, and CLOSED when it or the runtime is closed', async () => {
+  it('answers TOO_LARGE to what no lane takes, and CLOSED when it or the runtime is closed', async () => {
     const left = await withRuntime(1, { laneBytes: 4096 }, async (runtime) => {
       subscribe(runtime, 'big', {}, () => undefined);
       const big = createTopic(runtime, { name: 'big', codec: bytes });
@@ -208,7 +208,7 @@ describe('a topic', () => {
     expect(left.publish(new Uint8Array(1))).toBe(CLOSED);
   });
 
-  it('hears nothing after leave(), also from within its handler', async () => {
+  it('sends nothing to a subscriber after its leave(), also if that was called by its handler', async () => {
     await withRuntime(1, {}, async (runtime) => {
       let count = 0;
       const once = subscribe(runtime, 'ticks', {}, () => {
@@ -224,7 +224,7 @@ describe('a topic', () => {
     });
   });
 
-  it('costs a handler that throws its own message alone', async () => {
+  it('costs a handler that throws only that message', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const errors: string[] = [];
       runtime.on('stepError', ({ error, where }) => void errors.push(`${where}: ${error.message}`));
@@ -243,7 +243,7 @@ describe('a topic', () => {
     });
   });
 
-  it('refuses what cannot be meant, with the argument', async () => {
+  it('refuses bad arguments, and names them', async () => {
     await withRuntime(1, {}, async (runtime) => {
       const say = async (run: () => unknown) => {
         const { code, argument } = await errorOf(run);

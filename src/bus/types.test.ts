@@ -1,4 +1,6 @@
-/** What the types of topics take and refuse: tsc compiles this file, and complains of an error that does not come. */
+/**
+ * What the types of topics accept and refuse. tsc compiles this file, and complains if an expected error does not come.
+ */
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { bytes, struct, value } from '../queues/index.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
@@ -11,7 +13,7 @@ interface Town {
 }
 const quote = struct({ bid: 'f64', ask: 'f64' });
 
-/** Never run: with a protocol. */
+/** Never run. With a protocol: */
 export function declared(reactor: Reactor<Town>, runtime: Runtime<Town>): void {
   const prices = createTopic(reactor, { name: 'prices.eur', codec: quote });
   prices.publish({ bid: 1, ask: 2 });
@@ -49,7 +51,7 @@ export function declared(reactor: Reactor<Town>, runtime: Runtime<Town>): void {
   });
 }
 
-/** Never run: without one, whatever is sent is what the sender says it is. */
+/** Never run. Without a protocol, the type is what the sender says it is. */
 export function untyped(reactor: Reactor, runtime: Runtime): void {
   expectTypeOf(createTopic(reactor, { name: 'any' })).toEqualTypeOf<Topic<unknown>>();
   const prices = createTopic(runtime, { name: 'any', codec: quote });

@@ -1,11 +1,16 @@
 /**
- * The waiting messages of one subscriber: a circle with a fixed number of places. Does not allocate once it has grown.
+ * The waiting messages of one subscriber: a circle with a fixed number of places. It does not allocate once it has
+ * grown.
  */
 import type { TopicInfo } from './topic-info.js';
 
+/** See the head of this file. */
 export class WaitingMessages {
   count = 0;
-  /** How often a message was taken out: by it one who looks twice sees whether the first is still the same. */
+  /**
+   * How often a message was taken out. Somebody who looks twice can tell by it whether the first message is still the
+   * same.
+   */
   removed = 0;
   private readonly messages: unknown[] = [];
   private readonly infos: (TopicInfo | undefined)[] = [];
@@ -17,7 +22,7 @@ export class WaitingMessages {
     return this.count >= this.capacity;
   }
 
-  /** There is room. */
+  /** Adds a message at the end; there must be room. */
   add(message: unknown, info: TopicInfo): void {
     let at = this.first + this.count;
     if (at >= this.capacity) at -= this.capacity;
@@ -26,7 +31,7 @@ export class WaitingMessages {
     this.count++;
   }
 
-  /** The oldest; there must be one. */
+  /** The oldest message; there must be one. */
   get message(): unknown {
     return this.messages[this.first];
   }
@@ -35,7 +40,7 @@ export class WaitingMessages {
     return this.infos[this.first]!;
   }
 
-  /** Takes the oldest out. */
+  /** Takes the oldest message out. */
   remove(): void {
     this.messages[this.first] = undefined;
     this.infos[this.first] = undefined;
@@ -44,7 +49,7 @@ export class WaitingMessages {
     this.removed++;
   }
 
-  /** Takes all out, and returns how many there were. */
+  /** Takes all messages out, and returns how many there were. */
   clear(): number {
     const { count } = this;
     while (this.count !== 0) this.remove();

@@ -4,18 +4,18 @@
  *    MESSAGE   topic's number << 1     | changes | payload, as the topic's codec writes it
  *    TOPIC     topic's number << 1 | 1 | 0       | name and codec of that number, as JSON
  *
- * The number belongs to the publisher, which gives each topic another one. A lane keeps its order, so a TOPIC record
+ * The number belongs to the publisher, which gives each topic another number. A lane keeps its order, so a TOPIC record
  * goes before the first message of that topic, once in each lane. `changes` is the count of joins and leaves that the
- * publisher had in view: a subscriber that joined later does not get the message.
+ * publisher had in view; a subscriber that joined later does not get the message.
  */
 import { copyBytes } from '../queues/internal.js';
 import type { CodecDescription, RecordMemory } from '../queues/index.js';
 
-/** The task that receives what others publish, and the service that is asked for last values. */
+/** The task that receives what others publish, and the service that others ask for last values. */
 export const BUS_TASK = 'percore.topics';
 export const RETAINED_SERVICE = 'percore.topics.retained';
 
-/** Bytes before a payload, after the head that every message to a task has. */
+/** How many bytes come before a payload, after the head that every message to a task has. */
 export const BUS_HEAD_BYTES = 8;
 
 /** What a receiver has to know about a topic. */
@@ -24,29 +24,37 @@ export interface TopicDescription {
   readonly codec: CodecDescription;
 }
 
-/** What a subscriber asks a publisher for: the last values of topics that match, after the topic of that number. */
+/**
+ * What a subscriber asks a publisher for: the last values of topics that match, after the topic with the number
+ * `behind`.
+ */
 export interface RetainedQuestion {
   readonly pattern: string;
   readonly behind: number;
-  /** The count of changes when it joined: it gets as a message whatever was published with that in view. */
+  /** The count of changes when it joined. It gets as a message whatever was published with that in view. */
   readonly joinedAs: number;
 }
 
+/** The last value of one topic. */
 export interface RetainedValue extends TopicDescription {
   readonly number: number;
   readonly bytes: Uint8Array;
 }
 
+/** The answer to a RetainedQuestion. */
 export interface RetainedAnswer {
   readonly values: readonly RetainedValue[];
-  /** There are more, after the last of these. */
+  /** True if there are more values, after the last of these. */
   readonly hasMore: boolean;
 }
 
-/** Up to this many bytes are copied word by word, which spares two views. */
+/** Payloads of up to this many bytes are copied word by word, which spares two views. */
 const FEW_BYTES = 256;
 
-/** Copies bytes from one memory to another. Both places are multiples of 8, with room after them up to the next one. */
+/**
+ * Copies bytes from one memory to another. Both positions are multiples of 8, with room after the bytes up to the next
+ * one.
+ */
 export function copyPayload(
   from: RecordMemory, at: number, length: number, to: RecordMemory, toAt: number,
 ): void {

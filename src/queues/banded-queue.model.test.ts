@@ -1,8 +1,8 @@
 /**
- * A banded queue in random scripts: one producer and one consumer that come, go and die, all bands in use, a queue that
- * is closed at any point. Each band is a ring-model.ts; the order between bands is checked as a rule, not computed:
- * without a quantum always the highest that has records; with quantum q a lower band that waits gets one of every q + 1
- * records, no more often, and several of them take turns.
+ * A banded queue in random scripts: one producer and one consumer that come, go and die, all bands in use, and a queue
+ * that may be closed at any point. Each band is a ring-model.ts. The order between bands is checked as a rule and not
+ * computed: without a quantum the record is always of the highest band that has records. With a quantum of q, a lower
+ * band that waits gets one of every q + 1 records, no more often, and several such bands take turns.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -28,10 +28,10 @@ class Twin {
   private consumer: BandedConsumer<FixedConsumer | VariableConsumer>;
   private value = 0;
   private readonly words: Int32Array[] = [];
-  /** Records taken since a lower band had its turn, and of those how many while one waited. */
+  /** How many records were taken since a lower band had its turn, and how many of those while a lower band waited. */
   private sinceLow = 0;
   private sinceWaiting = 0;
-  /** Turns of other low bands that a waiting one has seen. */
+  /** How many turns of other low bands a waiting band has seen. */
   private readonly turnsMissed = Array.from({ length: BANDS }, () => 0);
   isClosing = false;
 
@@ -81,7 +81,7 @@ class Twin {
   }
 
   flush(): void {
-    // The highest first; CLOSED if any of them is.
+    // The highest band first; CLOSED if any band is.
     const codes = this.bands.toReversed().map((band) => band.flush());
     same(this.producer.flush(), codes.includes(CLOSED) ? CLOSED : OK, 'flush');
   }
@@ -92,7 +92,7 @@ class Twin {
     );
   }
 
-  /** A record was taken from `band`: was it that band's turn, and is it the next of it? */
+  /** A record was taken from `band`: was it the turn of that band, and is it the band's next record? */
   private took(band: number, value: number): void {
     const waiting = this.waiting();
     const highest = waiting.at(-1)!;
@@ -167,7 +167,7 @@ class Twin {
     this.meet(`consumer ${how}`);
   }
 
-  /** Dies in the first record that a drain hands out. */
+  /** The consumer dies in the first record that a drain hands out. */
   dieDraining(limit: number): void {
     if (this.waiting().length === 0) return;
     let band = -1;
@@ -179,8 +179,8 @@ class Twin {
     const { consumers, taken } = recover(this.queue, GHOST);
     const { places: [place] } = this.bands[band]!;
     const before = place!.consumed;
-    // How many a drain of that band had begun is the queue's affair, up to the limit: it looks for higher bands in
-    // between.
+    // How many records a drain of that band had begun is for the queue to decide, up to the limit: it looks for higher
+    // bands in between.
     for (let left = taken; left > 0;) left -= (this.bands[band]!.drain(0, left) as unknown[]).length;
     for (const each of this.bands) each.leave(0);
     same([consumers, place!.consumed - before], [1, taken], 'recovered');
@@ -203,8 +203,8 @@ class Twin {
   }
 
   /**
-   * A closing band ends where the consumer first looks at it beyond what it has seen; at which bands it looks on its
-   * way to one is its own affair.
+   * A closing band ends where the consumer first looks at it beyond what it has seen. At which bands the consumer looks
+   * on its way to one is for the queue to decide.
    */
   private learnEnds(): void {
     this.bands.forEach((band, i) => {

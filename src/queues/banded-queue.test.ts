@@ -5,17 +5,17 @@ import { BACK_PRESSURED, CLOSED, EMPTY, EVICTED, OK, close, create, inspect, pub
 import type { BandedConsumer, BandedProducer } from './index.js';
 
 const banded = (capacity = 64) => create({ kind: 'banded', capacity, recordBytes: 8 });
-/** The bands of the records that polls give, in order. */
+/** The bands of the records that polls return, in order. */
 function bandsOf(consumer: BandedConsumer, count: number): number[] {
   return Array.from({ length: count }, () => (typeof consumer.poll() === 'number' ? -1 : consumer.band));
 }
-/** `count` records into each of the bands. */
+/** Offers `count` records to each of the bands. */
 function fill(producer: BandedProducer, bands: readonly number[], count: number): void {
   for (const band of bands) for (let i = 0; i < count; i++) expect(producer.offer(eight(band), band)).toBe(OK);
 }
 
 describe('a banded queue', () => {
-  it('gives the highest band first, each in its order', () => {
+  it('gives records of the highest band first, and those of each band in order', () => {
     const queue = banded();
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -79,7 +79,7 @@ describe('a banded queue', () => {
     expect([producer.flush(), bandsOf(consumer, 5)]).toEqual([OK, [6, 6, 1, 1, -1]]);
   });
 
-  it('says EMPTY in the words of each verb', () => {
+  it('says with each verb that it is empty', () => {
     const consumer = sub(banded());
     expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.select()]).toEqual([
       EMPTY, 0, EMPTY, null,
@@ -101,7 +101,7 @@ describe('a banded queue', () => {
     expect(await other.ended()).toEqual([undefined, OK, [3], OK, [0]]);
   });
 
-  it('tells its consumer that it was put out of a band', () => {
+  it('tells its consumer that it was evicted from a band', () => {
     const queue = banded(2);
     const producer = pub(queue);
     const consumer = sub(queue, { whenSlow: 'evict', evictAfterMs: 0 });
@@ -146,7 +146,7 @@ describe('a quantum', () => {
     expect(bandsOf(consumer, 18)).toEqual([7, 7, 5, 7, 7, 3, 7, 7, 0, 7, 7, 5, 7, 7, 3, 7, 7, 0]);
   });
 
-  it('takes no empty band for the highest', () => {
+  it('does not take an empty band for the highest', () => {
     const queue = banded();
     const producer = pub(queue);
     const consumer = sub(queue, { quantum: 2 });
@@ -165,7 +165,7 @@ describe('a quantum', () => {
     expect(bandsOf(consumer, 30)).toEqual(Array.from({ length: 30 }, () => 7));
   });
 
-  it('is refused where it is no count, and takes no place then', () => {
+  it('is refused if it is not a count, and then no place is taken', () => {
     const queue = banded();
     for (const quantum of [-1, 0.5, 2 ** 30 + 1])
       expect(errorOf(() => sub(queue, { quantum })).message).toBe(

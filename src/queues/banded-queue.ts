@@ -1,15 +1,15 @@
 /**
- * A queue with priorities: eight rings, one a band, and a word with a bit for each band that may hold records.
+ * A queue with priorities: eight rings, one for each band, and a word with a bit for each band that may hold records.
  *
  *   producer --band 7--> |=>   |       ready: 1 0 0 0 1 0 0 0
  *            --band 3--> |====>|              ^       ^
- *                                      consumer takes the highest first
+ *                                      consumer takes the highest band first
  *
- * The bit is a hint that errs on one side only: a band with a clear bit is empty. The producer publishes, then sets the
- * bit if it is clear; the consumer clears it when the band looks empty, then looks once more (Dekker; `group.ready` in
- * group.ts).
+ * The bit is a hint that errs on one side only: if it is clear, the band is empty. The producer publishes, and then
+ * sets the bit if it is clear. The consumer clears the bit when the band looks empty, and then looks once more (as in
+ * Dekker's algorithm; `group.ready` in group.ts).
  *
- * Source: the ready bitmap of classic O(1) schedulers; here one bit a ring, set by another core.
+ * Source: the ready bitmap of classic O(1) schedulers, here with one bit for each ring, set by another core.
  */
 import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -32,11 +32,11 @@ export type BandProducer = FixedProducer | VariableProducer;
 export type BandConsumer = FixedConsumer | VariableConsumer | LossyConsumer;
 
 /**
- * The producing end of a banded queue. One thread at a time; nothing blocks but what says so.
+ * The producing end of a banded queue. It belongs to one thread at a time; nothing blocks except what says so.
  *
  *     const producer = pub(create({ kind: 'banded', capacityBytes: 2 ** 16 }));
  *     producer.offer(alarm, 7);                                // read before anything of the bands below
- *     producer.band(0).offer(log);                             // the same by the producer of one band
+ *     producer.band(0).offer(log);                             // the producer of one band does the same
  */
 export class BandedProducer<P extends BandProducer = BandProducer> {
   private readonly producers: readonly P[];
@@ -48,39 +48,42 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
     });
   }
 
-  /** The ring of one band, 0 low to 7 high, with `tryClaim`, `commit`, `offer` and `room` of its own. */
+  /**
+   * The producer of one band, from 0 (low) to 7 (high), with its own `tryClaim`, `commit`, `offer` and `room`. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for a band that does not exist.
+   */
   band(band: number): P {
     return typeof band === 'number' ? (this.producers[band] ?? this.refuse(band)) : this.refuse(band);
   }
 
-  /** Copies one record into a band. As `offer` of a single ring. */
+  /** Copies one record into a band, with the results of `offer` of a single ring. */
   offer(record: Uint8Array, band: number): ResultCode {
     return this.band(band).offer(record);
   }
 
-  /** Publishes what is committed in every band, high bands first. OK, or CLOSED. */
+  /** Publishes what is committed in every band, high bands first. Returns OK, or CLOSED if any band is closed. */
   flush(): ResultCode {
     let code: ResultCode = OK;
     for (let band = BANDS - 1; band >= 0; band--) if (this.producers[band]!.flush() === CLOSED) code = CLOSED;
     return code;
   }
 
-  /** No record will follow: the consumer drains all bands, then gets CLOSED. */
+  /** Declares that no record will follow: the consumer reads all bands and then gets CLOSED. */
   close(): void {
     for (const producer of this.producers) producer.close();
-    // group.close: after every band is sealed, so that the consumer that finds this finds them all ended.
+    // group.close: stored after every band is sealed, so that a consumer which finds this finds all bands ended.
     Atomics.store(this.group.words, IS_CLOSING, 1);
     ringBell(this.group.words, GROUP_BELL);
   }
 
-  /** Publishes and gives the place up: another `pub` may go on. */
+  /** Publishes what is committed and gives the place up. Another `pub` may go on where this producer stopped. */
   leave(): void {
     for (const producer of this.producers) producer.leave();
   }
 
   private raise(bit: number): void {
-    // group.ready: the band's cursor is stored, now look at its bit. Pairs with select(), which clears the bit, then
-    // looks at the cursor.
+    // group.ready: the band's cursor is stored, so now look at its bit. Pairs with hasRecords(), which clears the bit
+    // and then looks at the cursor.
     if ((Atomics.load(this.group.words, READY) & bit) === 0) Atomics.or(this.group.words, READY, bit);
   }
 
@@ -94,33 +97,33 @@ type Handler = (view: DataView, offset: number, length: number, type: number, ba
 export const checkQuantum = (quantum = 0): number => checkInteger('quantum', quantum, 0, 2 ** 30);
 
 /**
- * The consuming end of a banded queue. One thread at a time; nothing blocks but what says so.
+ * The consuming end of a banded queue. It belongs to one thread at a time; nothing blocks except what says so.
  *
- *     const consumer = sub(queue, { quantum: 100 });           // after 100 of higher bands a lower one has its turn
+ *     const consumer = sub(queue, { quantum: 100 });           // after 100 records a lower band has its turn
  *     consumer.drain((view, offset, length, type, band) => handle(band, view, offset, length));
  */
 export class BandedConsumer<C extends BandConsumer = BandConsumer> implements LinkFrom, LinkableFrom {
-  /** Band of the record that `poll` answered with, or of the ring that `select` did. */
+  /** The band of the record that `poll` returned last, or of the ring that `select` did. */
   band = 0;
   private readonly quantum: number;
-  /** Records that all bands hold at most. */
+  /** How many records all bands together can hold. */
   private readonly most: number;
-  /** Records taken from the highest band since a lower one that waits had its turn. */
+  /** How many records were taken from the highest band since a waiting lower band last had its turn. */
   private run = 0;
-  /** Below this band the next turn of a low band is looked for. */
+  /** The search for the next low band to have its turn begins below this band. */
   private lastLow = 0;
-  /** This end has left or closed: the bits are another's. */
+  /** This end has left or closed, so the bits belong to another consumer. */
   private isOver = false;
 
   constructor(private readonly group: Group, private readonly consumers: readonly C[], quantum: number) {
     this.quantum = quantum;
     this.most = Math.min(0x7fffffff, BANDS * mostRecords(this[SHAPE]));
-    // group.ready: one that was put out of a band has cleared a bit over records that are ours now. A bit too many
-    // costs one look.
+    // group.ready: a consumer that was evicted from a band may have cleared its bit although the band holds records,
+    // which are ours now. A bit too many costs only one look.
     Atomics.or(group.words, READY, ALL_BANDS);
   }
 
-  /** What the records of its bands are like. */
+  /** The shape of the records in its bands. */
   get [SHAPE](): RecordShape {
     return this.consumers[0]![SHAPE];
   }
@@ -129,15 +132,16 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     return { end: this };
   }
 
-  /** Records lost in all bands, where this consumer subscribed with a policy that loses. */
+  /** How many records were lost in all bands, if this consumer's policy may lose any. */
   get lost(): number {
     return this.consumers.reduce((sum, consumer) => sum + consumer.lost, 0);
   }
 
   /**
-   * Calls `handler(view, offset, length, type, band)` for up to `limit` records (as many as the queue holds, if left
-   * out), highest band first, in place. Before each run of at most 64 it looks for higher bands again. Returns how
-   * many, 0 when empty, CLOSED when none will follow. At most once, as in a single ring.
+   * Calls `handler(view, offset, length, type, band)` for up to `limit` records in place (as many as the queue holds,
+   * if left out), highest band first. Before each run of at most 64 records it looks again for higher bands. Returns
+   * how many there were, 0 when empty, CLOSED when none will follow, and EVICTED when the producer has evicted this
+   * consumer from a band. Delivery is at most once, as in a single ring. Do not keep `offset` beyond the call.
    */
   drain(handler: Handler, limit = this.most): number {
     checkFunction('handler', handler);
@@ -159,8 +163,9 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
   }
 
   /**
-   * The ring to read from now: the highest that has records, or a lower one whose turn it is; null when all are empty.
-   * At least once by its `peek`; turns of low bands are counted by `drain` and `poll` alone.
+   * The ring to read from now: that of the highest band with records, or that of a lower band whose turn it is. Null
+   * when all are empty. Delivery is at least once through the ring's own `peek`. Only `drain` and `poll` count the
+   * turns of low bands.
    */
   select(): C | null {
     if (this.isOver) return null;
@@ -175,33 +180,37 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     return null;
   }
 
-  /** One record, a copy, its band in `band`; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
+  /** Copies one record out and sets `band`; EMPTY, CLOSED or EVICTED when there is none. Allocates the copy. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
     const consumer = this.select();
-    // Not look(): a record that comes now would make it answer OK.
+    // Not look(), which would answer OK for a record that comes just now.
     if (consumer === null) return (this.atEmpty() || EMPTY) as typeof EMPTY;
     this.count(this.band, 1);
     return consumer.poll();
   }
 
   /**
-   * OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the bands. Takes nothing.
+   * OK when a record can be read; EMPTY; CLOSED when none will follow; or EVICTED, by one of the bands. Takes nothing
+   * and does not block.
    */
   look(): ResultCode {
     return this.select() === null ? ((this.atEmpty() || EMPTY) as ResultCode) : OK;
   }
 
-  /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
+  /**
+   * Resolves OK when a record can be read, and CLOSED (or EVICTED) when none will be. Rejects with `signal.reason` when
+   * `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
+   */
   ready(options?: WaitOptions): Promise<ResultCode> {
     return waitAsync(this[WISH](), options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  /** As `ready`, but freezes the thread; a reactor may not call it. Returns EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
     return waitBlocking(this[WISH](), options);
   }
 
-  /** What `ready` waits for: any band. */
+  /** What `ready` waits for: a record in any band. */
   [WISH](): Wish {
     return {
       bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
@@ -211,18 +220,19 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     };
   }
 
-  /** Gives the place up: another `sub` goes on where this one stopped. Not to be used after. */
+  /** Gives the place up. Another `sub` goes on where this consumer stopped. Do not use the consumer afterwards. */
   leave(): void {
     this.isOver = true;
     for (const consumer of this.consumers) consumer.leave();
   }
 
-  /** Nobody will read any more: the producer gets CLOSED. */
+  /** Declares that nobody will read any more: the producer gets CLOSED. */
   close(): void {
     this.isOver = true;
     for (const consumer of this.consumers) consumer.close();
   }
 
+  /** True if a band has records; clears its bit if not. */
   private hasRecords(band: number): boolean {
     const consumer = this.consumers[band]!;
     if (consumer.look() === OK) return true;
@@ -233,7 +243,10 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     return true;
   }
 
-  /** Low bands take turns downwards, then from the top again. `highest` when none of them has records. */
+  /**
+   * The low band whose turn it is: bands have turns downwards, then from the top again. `highest` when no lower band
+   * has records.
+   */
   private lowTurn(lower: number, highest: number): number {
     for (let ready = lower; ready !== 0;) {
       const below = ready & ((1 << this.lastLow) - 1);
@@ -244,12 +257,13 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     return highest;
   }
 
-  /** How many records of the chosen band may be taken before it is looked again. */
+  /** How many records of the chosen band may be taken before the next look for higher bands. */
   private share(): number {
     if (this.quantum === 0) return 64;
     return this.run < this.quantum ? Math.min(64, this.quantum - this.run) : 1;
   }
 
+  /** Notes that `records` records of `band` were taken, for the turns of low bands. */
   private count(band: number, records: number): void {
     if (this.quantum === 0) return;
     if (this.run >= this.quantum) {
@@ -260,7 +274,10 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
     }
   }
 
-  /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the bands has put us out. */
+  /**
+   * Nothing was found. Returns 0; CLOSED when nothing will follow; or EVICTED when the producer has evicted us from a
+   * band.
+   */
   private atEmpty(): number {
     if (this.isOver) return CLOSED;
     // group.close: pairs with close() of the producer and closeGroup().

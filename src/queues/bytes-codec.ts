@@ -1,4 +1,4 @@
-/** Bytes as they are: the payload is the value. One copy in and one out. */
+/** Bytes as they are: the payload is the value. It is copied once on the way in and once on the way out. */
 import * as types from 'node:util/types';
 import { lengthOf } from '../byte-views.js';
 import { PercoreError } from '../errors.js';
@@ -7,11 +7,14 @@ import { copyBytes } from './copy-bytes.js';
 import { kindOf } from './value-path.js';
 import { whyNotSent } from './value-views.js';
 
+/**
+ * The codec `bytes`, for values that are a Uint8Array or a Buffer; what is read is a Uint8Array with memory of its own.
+ */
 export class BytesCodec implements Codec<Uint8Array> {
   readonly description = { name: 'bytes' } as const;
   readonly recordBytes = 0;
 
-  /** Of the value that is written next. */
+  /** The length of the value that is written next, as `measure` found it. */
   private measured: number | undefined;
 
   measure(value: Uint8Array): number {
@@ -33,7 +36,7 @@ export class BytesCodec implements Codec<Uint8Array> {
   }
 
   write(value: Uint8Array, memory: RecordMemory, at: number): number {
-    // Shared memory may have grown since it was measured.
+    // Shared memory may have grown since it was measured, so its length is not asked for again.
     const length = this.measured ?? lengthOf(value);
     copyBytes(value, length, memory.bytes, at);
     this.measured = undefined;
@@ -49,7 +52,10 @@ export class BytesCodec implements Codec<Uint8Array> {
   }
 }
 
-/** A copy with memory of its own. Not `bytes.slice`: a Buffer's slice is a window on the same memory. */
+/**
+ * A copy with memory of its own. It does not use `bytes.slice`, because a Buffer's slice is a window on the same
+ * memory.
+ */
 export function copyOfBytes(bytes: Uint8Array, at: number, length: number): Uint8Array {
   return Uint8Array.prototype.slice.call(bytes, at, at + length);
 }

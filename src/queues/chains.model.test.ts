@@ -1,7 +1,7 @@
 /**
  * Consumers behind consumers, in random scripts against the plain array of ring-model.ts: a declared pipeline and a
  * declared diamond whose stages come, go and die, and consumers that join behind whoever is there. No stage ever reads
- * what the one before has not released. `PERCORE_STRESS=1` runs a hundred times as many scripts.
+ * a record that the stage before it has not released. `PERCORE_STRESS=1` runs a hundred times as many scripts.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ describe.each([
 ])('%s does what an array with marks does', (_name, consumers) => {
   it.each(shapes)('fixed: $isFixed, capacity $capacity', ({ isFixed, capacity }) => {
     const names = Object.keys(consumers);
-    // One place more, for consumers that nobody declared.
+    // One more place than is declared, for further consumers.
     const places = names.length + 1;
     const { sends, receives } = commonSteps(places, isFixed ? capacity : 24);
     const { leaves, closes } = comings(places);

@@ -35,7 +35,7 @@ describe('a declared pipeline', () => {
     expect(drained(store)).toEqual([77]);
   });
 
-  it('keeps all records for stages that nobody has yet', () => {
+  it('keeps all records for stages that have no consumer yet', () => {
     const queue = pipeline();
     const producer = pub(queue);
     expect([1, 2, 3, 4, 5].map((value) => producer.offer(eight(value)))).toEqual([OK, OK, OK, OK, BACK_PRESSURED]);
@@ -44,7 +44,7 @@ describe('a declared pipeline', () => {
     expect([drained(sub(queue, { name: 'store' })), producer.offer(eight(5))]).toEqual([[1, 2, 3, 4], OK]);
   });
 
-  it('keeps them again for a stage that has left, and its successor goes on there', () => {
+  it('keeps them again when a stage has left, and its successor goes on there', () => {
     const queue = pipeline();
     const producer = pub(queue);
     const parse = sub(queue, { name: 'parse' });
@@ -52,7 +52,7 @@ describe('a declared pipeline', () => {
     expect(drained(parse, 1)).toEqual([1]);
     parse.leave();
     const store = sub(queue, { name: 'store' });
-    expect([drained(store), drained(store)], 'waits for the stage though nobody has it').toEqual([[1], []]);
+    expect([drained(store), drained(store)], 'waits for the stage although it has no consumer').toEqual([[1], []]);
     expect([drained(sub(queue, { name: 'parse' })), drained(store)]).toEqual([[2], [2]]);
   });
 
@@ -62,7 +62,7 @@ describe('a declared pipeline', () => {
     const [parse, store] = [sub(queue, { name: 'parse' }), sub(queue, { name: 'store' })];
     producer.offer(eight(1));
     producer.close();
-    expect(store.poll(), 'not at its end, though there is nothing to read').toBe(EMPTY);
+    expect(store.poll(), 'not at its end, although there is nothing to read').toBe(EMPTY);
     expect([drained(parse), parse.poll(), drained(store), store.poll()]).toEqual([[1], CLOSED, [1], CLOSED]);
   });
 
@@ -72,7 +72,7 @@ describe('a declared pipeline', () => {
     const [parse, store] = [sub(queue, { name: 'parse' }), sub(queue, { name: 'store' })];
     producer.offer(eight(1));
     close(queue);
-    expect(store.poll(), 'ends the queue behind record 1').toBe(EMPTY);
+    expect(store.poll(), 'this ends the queue behind record 1').toBe(EMPTY);
     expect(producer.offer(eight(2))).toBe(CLOSED);
     expect([drained(parse), parse.poll(), drained(store), store.poll()]).toEqual([[1], CLOSED, [1], CLOSED]);
     expect(inspect(queue).dropped.closed).toBe(1);
@@ -108,7 +108,7 @@ describe('consumers that join behind others', () => {
     expect(drained(second)).toEqual([2]);
   });
 
-  it('have nothing to read until those before have come as far as they', () => {
+  it('have nothing to read until those before them have come as far', () => {
     const queue = spmc();
     const producer = pub(queue);
     const first = sub(queue);
@@ -123,7 +123,7 @@ describe('consumers that join behind others', () => {
     ]);
   });
 
-  it('may name declared ones', () => {
+  it('may name declared consumers', () => {
     const queue = pipeline();
     const producer = pub(queue);
     const late = sub(queue, { after: ['store'] });
@@ -132,7 +132,7 @@ describe('consumers that join behind others', () => {
     expect([drained(late), drained(sub(queue, { name: 'store' })), drained(late)]).toEqual([[], [1], [1]]);
   });
 
-  it('are woken by those before, and by the producer when those have left', async () => {
+  it('are woken by those before them, and by the producer once those have left', async () => {
     const queue = spmc();
     const producer = pub(queue);
     const first = sub(queue);
@@ -150,7 +150,7 @@ describe('consumers that join behind others', () => {
     expect([await published, drained(second)]).toEqual([OK, [3]]);
   }, 10_000);
 
-  it('are woken by the producer also when those before left while they slept', async () => {
+  it('are woken by the producer even if those before them have left while they slept', async () => {
     const queue = spmc();
     const producer = pub(queue);
     const first = sub(queue);
@@ -193,7 +193,7 @@ describe('chains that could never move', () => {
   it('are refused when somebody joins', () => {
     const queue = spmc();
     const message = (after: (string | number)[]): string => errorOf(() => sub(queue, { after })).message;
-    expect(message([0]), 'it would be its own').toBe(
+    expect(message([0]), 'that would be its own place').toBe(
       'after must be the place of a consumer that exists, or a declared one, not 0',
     );
     expect(message([4])).toBe('after must be a whole number from 0 to 3, not 4');
@@ -208,7 +208,7 @@ describe('chains that could never move', () => {
     );
   });
 
-  it('are refused with options that a declared consumer has already', () => {
+  it('are refused with options that a declared consumer already has', () => {
     const queue = spmc({ a: { whenSlow: 'block' } });
     expect(errorOf(() => sub(queue, { name: 'a', whenSlow: 'wait' })).message).toBe(
       'whenSlow must be left out, or \'block\', with which this consumer was declared, not "wait"',

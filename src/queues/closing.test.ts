@@ -27,7 +27,7 @@ describe('a producer that closes', () => {
     expect(consumers.map((consumer) => [drained(consumer), consumer.poll()])).toEqual([[[1], CLOSED], [[1], CLOSED]]);
   });
 
-  it('gives up a lane of an MPSC queue only, which goes on', () => {
+  it('gives up only its lane of an MPSC queue, which goes on', () => {
     const queue = mpsc();
     const consumer = sub(queue);
     const first = pub(queue);
@@ -48,7 +48,7 @@ describe('a producer that closes', () => {
     expect([drained(consumer, 1), drained(consumer, 1), consumer.poll()]).toEqual([[2], [1], CLOSED]);
   });
 
-  it('counts what a consumer that closed before it had not read', () => {
+  it('counts the records that a consumer, which closed before it, had not read', () => {
     const queue = spsc();
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -59,7 +59,7 @@ describe('a producer that closes', () => {
     expect(inspect(queue).dropped.closed).toBe(2);
   });
 
-  it('counts it also when it leaves', () => {
+  it('counts them also when it leaves', () => {
     const queue = spsc();
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -99,7 +99,7 @@ describe('giving a place up twice', () => {
     }
   });
 
-  it('leaves an end that was closed closed', () => {
+  it('does not open an end that was closed', () => {
     const queue = spsc();
     const producer = pub(queue);
     producer.close();
@@ -110,7 +110,7 @@ describe('giving a place up twice', () => {
 });
 
 describe('a consumer that closes', () => {
-  it('answers CLOSED to the producer with its next publish, and the loss is counted', () => {
+  it('makes the producer\'s next publish answer CLOSED, and the loss is counted', () => {
     const queue = spsc();
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -121,7 +121,7 @@ describe('a consumer that closes', () => {
     expect(inspect(queue)).toMatchObject({ published: 3, consumed: 1, dropped: { closed: 2 }, isClosed: true });
   });
 
-  it('answers CLOSED to a producer that holds a claim, and to its flush', () => {
+  it('makes a producer that holds a claim get CLOSED, also from flush', () => {
     const queue = spsc();
     const producer = pub(queue, { publishEvery: { records: 10 } });
     producer.tryClaim(2);
@@ -139,7 +139,7 @@ describe('a consumer that closes', () => {
     expect(errorOf(() => pub(queue)).code).toBe('ERR_PERCORE_CLOSED');
   });
 
-  it('gives its place up where there are others', () => {
+  it('gives up only its place if there are other places', () => {
     const queue = spmc();
     const [first, second] = [sub(queue), sub(queue)];
     const producer = pub(queue);
@@ -170,13 +170,13 @@ describe('a queue that is closed by anybody', () => {
     }
   });
 
-  it('tells its producers with the next publish at the latest, and loses none of what it answered OK', () => {
+  it('tells its producers at the next publish at the latest, and loses no record that it has answered with OK', () => {
     for (const queue of [spsc(), spmc(), mpsc()]) {
       const producer = pub(queue);
       producer.offer(eight(1));
       close(queue);
       const codes = [2, 3, 4].map((value) => producer.offer(eight(value)));
-      expect(codes, 'no consumer has ended it, so one more is within').toEqual([OK, CLOSED, CLOSED]);
+      expect(codes, 'no consumer has ended it, so one more record is before the end').toEqual([OK, CLOSED, CLOSED]);
       const consumer = sub(queue as FixedQueue);
       expect([drained(consumer), consumer.poll(), inspect(queue).dropped.closed]).toEqual([[1, 2], CLOSED, 0]);
     }
@@ -221,11 +221,11 @@ describe('a queue that is closed by anybody', () => {
     producer.offer(eight(1));
     expect(drained(early)).toEqual([1]);
     close(queue);
-    expect(early.poll(), 'ends it behind record 1').toBe(CLOSED);
+    expect(early.poll(), 'this ends it behind record 1').toBe(CLOSED);
     expect(producer.offer(eight(2)), 'too late').toBe(CLOSED);
     expect([drained(late), late.poll()]).toEqual([[1], CLOSED]);
     const latest = sub(queue);
-    expect([latest.available(), latest.poll(), drained(latest)], 'joins behind the end').toEqual([CLOSED, CLOSED, []]);
+    expect([latest.available(), latest.poll(), drained(latest)], 'behind the end').toEqual([CLOSED, CLOSED, []]);
   });
 
   it('ends a banded queue when all bands are read', () => {

@@ -1,10 +1,10 @@
 /**
- * Whether this process may make code from strings. `node --disallow-code-generation-from-strings` forbids it, and then
- * everything that generates code has a slower way that does not.
+ * Whether this process may make code from strings. `node --disallow-code-generation-from-strings` forbids that, and
+ * then everything that generates code uses a slower way which does not.
  */
 let isAllowed: boolean | undefined;
 
-/** Asks once, when somebody first needs to know. */
+/** Finds out when somebody first asks. */
 export function canGenerateCode(): boolean {
   isAllowed ??= probe();
   return isAllowed;
@@ -19,7 +19,10 @@ function probe(): boolean {
   }
 }
 
-/** `source` as the body of a function of `parameters`. Nothing that came from outside may stand in it unquoted. */
+/**
+ * Makes a function of `parameters` with the body `source` and calls it with `values`. Nothing that came from outside
+ * may stand in the source unquoted.
+ */
 export function generate<Result>(parameters: readonly string[], source: string, values: readonly unknown[]): Result {
   return new Function(...parameters, `'use strict';\n${source}`)(...values) as Result;
 }

@@ -8,7 +8,7 @@ import { recordMemory } from './record-memory.js';
 import { struct } from './struct-layout.js';
 
 describe('bytes', () => {
-  it('come back equal at any offset, as a Uint8Array of the reader\'s own', () => {
+  it('come back equal at any offset, as a Uint8Array that belongs to the reader', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat({ max: 41 }), (sent, at) => {
       const read = roundTrip(codecOf(bytes), codecOf(bytes), sent, at);
       expect(read).toEqual(sent);
@@ -23,7 +23,7 @@ describe('bytes', () => {
     );
   });
 
-  it('are a copy even where the memory\'s bytes are a Buffer, whose slice would not be', () => {
+  it('are a copy even if the memory\'s bytes are a Buffer, whose slice would not be one', () => {
     const memory = dirtyMemory(32);
     const codec = codecOf(bytes);
     codec.write(Uint8Array.of(1, 2, 3), memory, 8);
@@ -32,7 +32,7 @@ describe('bytes', () => {
     expect([...read]).toEqual([1, 2, 3]);
   });
 
-  it('are nothing else: the error says what it was', () => {
+  it('must be bytes: the error says what was given instead', () => {
     const cases: [unknown, string][] = [
       ['text', 'a string'], [undefined, 'undefined'], [null, 'null'], [Float64Array.of(1), 'a Float64Array'],
       [[1], 'an Array'], [{}, 'an object'], [new ArrayBuffer(1), 'an ArrayBuffer'], [() => 1, 'a function'],
@@ -64,15 +64,15 @@ describe('a description', () => {
     }
   });
 
-  it('makes a fresh codec each time, since a codec remembers what it measured', () => {
+  it('makes a new codec each time, since a codec remembers what it has measured', () => {
     for (const description of all) expect(codecOf(description)).not.toBe(codecOf(description));
   });
 
-  it('has a length of record only when it is a struct', () => {
+  it('has a record length only if it is a struct', () => {
     expect(all.map((description) => codecOf(description).recordBytes)).toEqual([0, 0, 0, 16]);
   });
 
-  it('that is none is refused, with what is allowed', () => {
+  it('is refused if it is something else, and the error says what is allowed', () => {
     for (const wrong of [undefined, null, 'bytes', {}, { name: 'json' }, { name: 'constructor' }]) {
       const error = errorOf(() => codecOf(wrong as unknown as CodecDescription));
       expect([error.code, error.argument, error.allowed]).toEqual([
@@ -86,7 +86,7 @@ describe('a description', () => {
   });
 
   it('carries the type of its values', () => {
-    // The compiler is the test; at run time there is nothing to see.
+    // The compiler is the test; at run time there is nothing to check.
     const order = struct({
       price: 'f64', id: 'u64', side: 'bool', name: 'utf8[8]', hash: 'u8[16]', levels: 'f64[4]', steps: 'i64[2]',
     });
@@ -100,9 +100,9 @@ describe('a description', () => {
     const ofBytes: Codec<Uint8Array> = codecOf(bytes);
     const ofPrice: Codec<{ price: number }> = codecOf(value<{ price: number }>());
     const named: Codec<number> = codecOf<number>({ name: 'value' });
-    // @ts-expect-error A struct's field has a type of its own.
+    // @ts-expect-error A struct's field has its own type.
     expect(() => ofOrder.measure({ ...exampleOrder, price: '1' })).toThrow('value.price');
-    // @ts-expect-error There is no such field type.
+    // @ts-expect-error There is no such type of field.
     expect(() => struct({ price: 'f65' })).toThrow('fields.price');
     expect([same, ofOrder.measure(exampleOrder), ofBytes.recordBytes, ofPrice.recordBytes, named.recordBytes]).toEqual([
       true, order.recordBytes, 0, 0, 0,
@@ -147,7 +147,7 @@ describe('between measure and write', () => {
             if (next !== 'write') continue;
             const memory = dirtyMemory(160);
             const taken = codec.write(values[at], memory, 8);
-            // A Buffer comes back as bytes from all codecs but msgpack, which keeps what it was.
+            // A Buffer comes back as bytes from all codecs except msgpack, which keeps it a Buffer.
             expect(codecOf<unknown>(description).read(memory, 8, taken)).toEqual(
               description.name === 'bytes' ? Uint8Array.from(values[at] as Uint8Array) : values[at],
             );
@@ -156,7 +156,7 @@ describe('between measure and write', () => {
       );
     });
 
-    it(`${description.name}: two codecs of one thread do not disturb each other`, () => {
+    it(`${description.name}: two codecs of one thread do not disturb one another`, () => {
       const [one, two] = [codecOf<unknown>(description), codecOf<unknown>(description)];
       const memory = dirtyMemory(320);
       one.measure(values[0]);
@@ -177,7 +177,7 @@ describe('memory for records', () => {
     ]).toEqual([0x04030201, [1, 2, 3, 4], [1, 2, 3, 4], 16]);
   });
 
-  it('begins and ends at words', () => {
+  it('begins and ends at word boundaries', () => {
     expect(errorOf(() => recordMemory(new ArrayBuffer(16), 2, 8)).argument).toBe('byteOffset');
     expect(errorOf(() => recordMemory(new ArrayBuffer(16), 4, 7)).argument).toBe('byteLength');
   });

@@ -1,4 +1,4 @@
-/** The codecs by the names of their descriptions: the only place where all of them are known. See codec.ts. */
+/** The codecs by the names of their descriptions. This is the only place where all of them are known. See codec.ts. */
 import { checkInteger, invalidArgument } from '../errors.js';
 import { BytesCodec } from './bytes-codec.js';
 import { msgpack, value, type Codec, type CodecDescription, type CodecFor, type RecordMemory } from './codec.js';
@@ -21,18 +21,18 @@ const makers: ReadonlyMap<unknown, Maker> = new Map<CodecDescription['name'], Ma
   ['msgpack', () => new MsgpackCodec()],
 ]);
 
-/** Without the call that gives it its type: `codec: value` for `codec: value()`. */
+/** The functions that users may give without calling them: `codec: value` stands for `codec: value()`. */
 const UNCALLED: readonly unknown[] = [value, msgpack];
 
-/** The description that was meant. */
+/** The description that was meant by what a user gave. */
 export function describe<T>(codec: CodecFor<T> | (() => CodecFor<T>)): CodecFor<T> {
   return UNCALLED.includes(codec) ? (codec as () => CodecFor<T>)() : (codec as CodecFor<T>);
 }
 
 /**
- * A fresh codec for one end of a queue, in this thread. Allocates; blocks only where msgpackr is loaded for the first
- * time. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no description, and ERR_PERCORE_CODEC_UNAVAILABLE when msgpackr
- * is not installed.
+ * Makes a codec outside of any queue, for this thread. Allocates; blocks only where msgpackr is loaded for the first
+ * time. Throws ERR_PERCORE_INVALID_ARGUMENT for anything but a description, and ERR_PERCORE_CODEC_UNAVAILABLE when
+ * msgpackr is not installed.
  *
  *     const codec = codecOf(value<Order>());
  *     const memory = recordMemory(new ArrayBuffer(256));
@@ -41,15 +41,18 @@ export function describe<T>(codec: CodecFor<T> | (() => CodecFor<T>)): CodecFor<
  */
 export function codecOf<T>(description: CodecFor<T> | (() => CodecFor<T>)): Codec<T> {
   const described: CodecDescription = describe(description);
-  // A struct's codec checks by itself, in generated code of its own: here all would share one place, and V8 would take
-  // none of them into it.
+  // The codec of a struct checks its arguments in its own generated code. If all structs were checked in CheckedCodec,
+  // they would share its call sites, and V8 would inline none of them.
   const codec = described?.name === 'struct'
     ? (new StructCodec(described) as Codec<unknown>)
     : new CheckedCodec(makeCodec(described as CodecFor<unknown>));
   return codec as Codec<T>;
 }
 
-/** The same for the ends of queues, which know where they write and that they have measured. */
+/**
+ * As `codecOf`, but for the ends of queues, which know where they write and that they have measured; so nothing is
+ * checked.
+ */
 export function makeCodec<T>(description: CodecFor<T>): Codec<T> {
   const make = makers.get(description?.name);
   if (make !== undefined) return make(description) as Codec<T>;
@@ -59,13 +62,15 @@ export function makeCodec<T>(description: CodecFor<T>): Codec<T> {
   );
 }
 
-/** A codec in a user's hands: asked to write or read where there is no record, it says so. */
+/**
+ * A codec in a user's hands. If it is asked to write or read where there is no record, it throws an error that says so.
+ */
 class CheckedCodec implements Codec<unknown> {
   readonly description: CodecDescription;
   readonly recordBytes: number;
   /**
-   * The memory that was looked at last: most codecs know one, and to look at it costs more than a small record does. At
-   * first an object that nobody can give, as undefined and null can be given.
+   * The memory that was checked last: most codecs see only one, and the check costs more than a small record does. It
+   * begins as an object that nobody can pass in; undefined or null would not do, since a caller can pass those.
    */
   private known: unknown = {};
 

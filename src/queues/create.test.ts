@@ -36,7 +36,7 @@ describe('a queue\'s handle', () => {
     ]).toEqual([[4], [4]]);
   });
 
-  it('says what the queue is, and nothing but plain values and its memory', () => {
+  it('says what the queue is, and consists of plain values and its memory', () => {
     const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 5, consumers: { one: {} } });
     const { buffer, ...plain } = queue;
     expect(plain).toEqual({
@@ -73,7 +73,7 @@ describe('a queue\'s handle', () => {
     expect(create({ kind: 'spsc', capacityBytes: 32 }).buffer.byteLength).toBe(DATA_BYTES + 32 + SLACK_BYTES);
   });
 
-  it('is refused when another version laid the memory out', () => {
+  it('is refused if another version has laid out the memory', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     new Int32Array(queue.buffer)[field('version')] = LAYOUT_VERSION + 1;
     const message = `queue memory has magic ${QUEUE_MAGIC} and layout version ${LAYOUT_VERSION + 1}; this build `

@@ -1,4 +1,7 @@
-/** Makes queues of rings of one size each: checks what is wanted, makes the memory, and returns the handle. */
+/**
+ * Makes queues that are one ring, or a group of rings of one size: checks the options, makes the memory and returns the
+ * handle.
+ */
 import { PercoreError, checkInteger, checkOneOf, checkOptions, invalidArgument } from '../errors.js';
 import { MAX_CONSUMERS, MAX_PRODUCERS, queueLayout } from '../layout.js';
 import { groupBytesFor, makeGroup } from './group.js';
@@ -9,29 +12,30 @@ import {
 import { isLosing } from './places.js';
 import { POLICIES, type WhenSlow } from './ring.js';
 
-/** What sets a kind of queue apart when it is made or joined. */
+/** How a kind of queue differs from the others when it is made or joined. */
 export interface Traits {
   readonly kind: Kind;
-  /** Several producers, each with a ring of its own. */
+  /** There may be several producers, each with a ring of its own. */
   readonly hasLanes?: boolean;
   /** Several consumers may join. */
   readonly hasConsumers?: boolean;
-  /** Every consumer gets every record: so they can be declared, and read behind one another. */
+  /** Every consumer gets every record. Only then can consumers be declared, and read behind one another. */
   readonly isShared?: boolean;
-  /** Its rings, where it is a group of them. */
+  /** How many rings it has, if it is a group of rings. */
   readonly rings?: (maxProducers: number) => number;
 }
 
+/** Returns `value`, or throws unless it is a power of two from `least` on. */
 function checkPowerOfTwo(argument: string, value: unknown, least: number): number {
   if (!isPowerOfTwo(value, least))
     throw invalidArgument(argument, value, `a power of two from ${least} to ${MAX_CAPACITY}`);
   return value;
 }
 
-/** Throws unless `value` names a policy. */
+/** Returns `value`, or throws unless it names a policy. */
 export const checkPolicy = (value: unknown): WhenSlow => checkOneOf('whenSlow', value, POLICIES);
 
-/** Makes a queue over rings in shared memory. See `create` in index.ts. */
+/** Makes a queue of rings in shared memory. See `create` in index.ts. */
 export function createRings(
   options: FixedOptions<Kind> | VariableOptions<Kind>, traits: Traits,
 ): FixedQueue<Kind> | VariableQueue<Kind> {
@@ -77,7 +81,7 @@ export function createRings(
   if (buffer.byteLength < bytes) throw invalidArgument('buffer', buffer.byteLength, `at least ${bytes} bytes long`);
   checkInteger('byteOffset', byteOffset, 0, buffer.byteLength - bytes);
 
-  // What another thread uses already would be lost.
+  // What another thread keeps in this memory would be lost.
   const header = new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2);
   for (let i = 0; i < header.length; i++)
     if (header[i] !== 0)
@@ -103,7 +107,10 @@ const OPTIONS = [
   'startSequence', 'buffer', 'byteOffset', 'codec',
 ];
 
-/** Records of one length are counted by `capacity`, others by their bytes: one of the two. */
+/**
+ * Throws unless the options give either `capacity` with `recordBytes` (records of one length) or `capacityBytes`
+ * (others).
+ */
 function checkShape(options: { capacity?: unknown; capacityBytes?: unknown }, fixed: boolean): void {
   const { capacity, capacityBytes } = options;
   if (fixed && capacityBytes !== undefined)
@@ -122,6 +129,9 @@ function checkShape(options: { capacity?: unknown; capacityBytes?: unknown }, fi
   );
 }
 
+/**
+ * How many producers or consumers a queue has places for. Throws if its kind allows only one and more are asked for.
+ */
 function places(
   argument: string, value: number | undefined, isMany: boolean | undefined, most: number, kind: Kind,
 ): number {
@@ -130,6 +140,7 @@ function places(
   return 1;
 }
 
+/** The place of a declared consumer, made from its options. Throws for a bad one. */
 function declare(
   name: string, consumer: DeclaredConsumer, before: readonly (readonly [string, DeclaredConsumer])[], capacity: number,
   traits: Traits,
@@ -151,8 +162,8 @@ function declare(
     if (isLosing(before[place]![1].whenSlow))
       throw invalidArgument(
         `consumers.${name}.after`, other,
-        "a consumer that is not lapped ('drop-oldest' or 'evict'): it reads copies, and says nothing to who comes "
-          + "behind",
+        "a consumer that is not lapped ('drop-oldest' or 'evict'): such a consumer reads copies, and does not say how "
+          + 'far it has read',
       );
     return place;
   });
@@ -160,7 +171,7 @@ function declare(
   return { whenSlow, evictAfterMs: checkInteger('evictAfterMs', consumer.evictAfterMs ?? 1000, 0, 2 ** 31 - 1), after };
 }
 
-/** Of many consumers none may decide that nobody gets a record. */
+/** Throws if one of several consumers asks that records be dropped for all of them. */
 export function checkShared({ isShared }: Traits, whenSlow: WhenSlow): void {
   if (isShared === true && whenSlow === 'drop-newest') {
     throw invalidArgument(
@@ -172,8 +183,8 @@ export function checkShared({ isShared }: Traits, whenSlow: WhenSlow): void {
 }
 
 /**
- * A consumer that may be lapped copies what it reads: it can be in no chain, and a ring of 2^30 has no room for its
- * arithmetic.
+ * Throws if a consumer that may be lapped reads behind others, which it cannot since it copies what it reads, or if the
+ * ring has 2^30 units, which leaves no room for the arithmetic of laps.
  */
 export function checkLossy(whenSlow: WhenSlow, hasAfter: boolean, capacity: number): void {
   if (!isLosing(whenSlow)) return;

@@ -1,7 +1,7 @@
 /**
  * A sequence that begins at 0 and really passes 2^31 and 2^32, between two threads, each record checked. Variable rings
- * count bytes, so that they come there with few large records, in CI too; of fixed records 2^32 and more pass with
- * `PERCORE_STRESS=1`.
+ * count bytes, so that they get there with few large records, even in CI. More than 2^32 fixed records are sent only
+ * with `PERCORE_STRESS=1`.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -34,14 +34,16 @@ describe('a sequence passes 2^32', () => {
   it('in bytes, from 0, by variable records with padding', async () => {
     const queue = create({ kind: 'spsc', capacityBytes: 2 ** 17 });
     const size = 20_000;
-    // Header and alignment to 8 are part of what is counted, padding comes on top: it passes, whatever the padding.
+    // The header and the alignment to 8 are part of what is counted, and padding comes on top, so it passes in any
+    // case.
     const records = Math.ceil(2 ** 32 / (size + 8)) + 1000;
     await cross(queue, records, size);
     const cursor = wordsOf(queue)[field('producerCursor')]!;
     expect(cursor >>> 0, 'passed 2^32 and is small again').toBeLessThan(2 ** 30);
   }, 120_000);
 
-  // Ten to thirty seconds alone on two cores, minutes beside others: CI starts closer to the wrap.
+  // This takes ten to thirty seconds alone on two cores, and minutes beside other work, so CI starts closer to the
+  // wrap.
   const records = isLong ? 2 ** 32 + 2 ** 20 : 2 ** 26;
   const startSequence = isLong ? 0 : 2 ** 32 - records / 2;
   it(`in ${records} records of 4 bytes, from ${startSequence}`, async () => {

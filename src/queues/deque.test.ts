@@ -15,13 +15,13 @@ async function errorOf(run: () => unknown): Promise<PercoreError> {
   throw new Error('nothing was thrown');
 }
 
-/** One deque with one end of each role. */
+/** A deque with one end for each role. */
 function both<T = number>(options: Parameters<typeof createDeque>[0]) {
   const queue = createDeque<T>(options);
   return { queue, producer: pubDeque(queue), consumer: subDeque(queue), properties: () => propertiesOfDeque(queue) };
 }
 
-/** True when `promise` is still undecided after all that is due now. */
+/** True if `promise` is still pending after everything that is due now. */
 async function isWaiting(promise: Promise<unknown>): Promise<boolean> {
   let decided = false;
   promise.then(() => (decided = true), () => (decided = true));
@@ -42,7 +42,7 @@ describe('a deque', () => {
     expect(consumer.state).toBe(EMPTY);
   });
 
-  it('holds any whole number of values and no more', () => {
+  it('holds exactly as many values as it was made for, whatever the number', () => {
     for (const capacity of [1, 3, 16, 17, 1000, 70_001]) {
       const { producer, consumer, properties } = both({ capacity });
       for (let i = 0; i < capacity; i++) expect(producer.offer(i)).toBe(OK);
@@ -66,7 +66,7 @@ describe('a deque', () => {
     });
   });
 
-  it('with drop-oldest takes each and counts what it lets go', () => {
+  it('with drop-oldest takes each value and counts what it drops', () => {
     const { producer, consumer, properties } = both({ capacity: 2, whenSlow: 'drop-oldest' });
     expect([1, 2, 3, 4].map((value) => producer.offer(value))).toEqual([OK, OK, OK, OK]);
     expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([3, 4, undefined]);
@@ -75,7 +75,7 @@ describe('a deque', () => {
     });
   });
 
-  it('keeps alive what it holds and nothing that was read, dropped or left when its last consumer closed', async () => {
+  it('keeps alive what it holds, and nothing that was read, dropped, or left at its last consumer\'s end', async () => {
     const { producer, consumer } = both<object>({ capacity: 4, whenSlow: 'drop-oldest' });
     const refs: WeakRef<object>[] = [];
     const offer = () => {
@@ -137,7 +137,7 @@ describe('a deque', () => {
     expect(consumer.poll()).toBe(undefined);
     expect(consumer.state).toBe(CLOSED);
     expect(await consumer.ready()).toBe(CLOSED);
-    expect(pubDeque(queue).offer(4), 'who comes later finds it closed').toBe(CLOSED);
+    expect(pubDeque(queue).offer(4), 'a later producer finds it closed').toBe(CLOSED);
   });
 
   it('answers CLOSED to producers when its last consumer has closed, and counts what was left', async () => {
@@ -157,7 +157,7 @@ describe('a deque', () => {
     expect(properties()).toMatchObject({ depth: 0, published: 2, consumed: 0, dropped: { closed: 2 }, isClosed: true });
   });
 
-  it('tells who waits: ready with a value or the end, room with a free slot', async () => {
+  it('ends waits: ready with a value or the end, room with a free slot', async () => {
     const { producer, consumer } = both({ capacity: 1 });
     const ready = consumer.ready();
     expect(await isWaiting(ready)).toBe(true);
@@ -174,7 +174,7 @@ describe('a deque', () => {
     expect(await end).toBe(CLOSED);
   });
 
-  it('ends the waits of an end that closes itself', async () => {
+  it('ends the waits of an end when that end closes', async () => {
     const { queue, producer, consumer } = both({ capacity: 1 });
     const [otherProducer, otherConsumer] = [pubDeque(queue), subDeque(queue)];
     const [mine, theirs] = [consumer.ready(), otherConsumer.ready()];
@@ -207,11 +207,11 @@ describe('a deque', () => {
     await expect(aborted).rejects.toBe(reason);
     await expect(producer.room({ signal: controller.signal })).rejects.toBe(reason);
     consumer.poll();
-    await expect(producer.room({ signal: controller.signal }), 'also where it need not wait').rejects.toBe(reason);
-    expect(await producer.room({ timeoutMs: 0 }), 'what is there needs no time').toBe(OK);
+    await expect(producer.room({ signal: controller.signal }), 'even if it need not wait').rejects.toBe(reason);
+    expect(await producer.room({ timeoutMs: 0 }), 'room that is there takes no time').toBe(OK);
   });
 
-  it('answers one who waits although another has given up', async () => {
+  it('answers one waiting caller although another has given up', async () => {
     const { producer, consumer } = both({ capacity: 1 });
     const short = errorOf(() => consumer.ready({ timeoutMs: 1 }));
     const long = consumer.ready({ timeoutMs: 10_000 });
@@ -262,14 +262,14 @@ describe('a deque', () => {
         if (value === 2) seen.push(consumer.poll()!);
       }),
     ).toBe(4);
-    expect(seen, 'only what was there at first, less what was polled, plus what took its place').toEqual([
+    expect(seen, 'only what was there at first, without what was polled, and with what took its place').toEqual([
       1, 2, 3, 4, 11,
     ]);
     expect(consumer.drain(() => consumer.close())).toBe(1);
     expect(properties()).toMatchObject({ depth: 0, published: 8, consumed: 6, dropped: { closed: 2 } });
   });
 
-  it('hands nothing more to a consumer that closes itself, while others go on', () => {
+  it('hands nothing more to a consumer that closes in its handler, while others go on', () => {
     const { queue, producer, consumer } = both({ capacity: 4 });
     const other = subDeque(queue);
     for (const value of [1, 2, 3]) producer.offer(value);
@@ -277,7 +277,7 @@ describe('a deque', () => {
     expect([other.poll(), other.poll(), other.poll()]).toEqual([2, 3, undefined]);
   });
 
-  it('that drops lets nobody wait for room', async () => {
+  it('lets nobody wait for room if it drops values', async () => {
     for (const whenSlow of ['drop-newest', 'drop-oldest'] as const) {
       const { producer } = both({ capacity: 1, whenSlow });
       producer.offer(1);
@@ -285,7 +285,7 @@ describe('a deque', () => {
     }
   });
 
-  it('refuses what cannot be', async () => {
+  it('refuses options and arguments that make no sense', async () => {
     for (const capacity of [0, -1, 1.5, 2 ** 30 + 1, '8', undefined]) {
       expect(await errorOf(() => createDeque({ capacity: capacity as number }))).toMatchObject({
         code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity', value: capacity,
@@ -301,7 +301,7 @@ describe('a deque', () => {
       expect(await errorOf(() => consumer.ready({ timeoutMs }))).toMatchObject({
         code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'timeoutMs',
       });
-      expect(await errorOf(() => producer.room({ timeoutMs })), 'even where nobody has to wait').toMatchObject({
+      expect(await errorOf(() => producer.room({ timeoutMs })), 'even if nobody has to wait').toMatchObject({
         argument: 'timeoutMs',
       });
     }

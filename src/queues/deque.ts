@@ -1,13 +1,14 @@
 /**
  * The backend `deque`: values by reference inside one thread, in memory that grows with a burst and shrinks after it
- * (the rule is value-chain.ts's). Several producers and consumers compete. For work that is handed around within a
- * reactor: no copy, no codec.
+ * (by the rule of value-chain.ts). Several producers and consumers may compete. It is for work that is handed around
+ * within a reactor, since there is neither copy nor codec.
  *
  *     const jobs = createDeque<Job>({ capacity: 10_000, whenSlow: 'drop-oldest' });
  *     pubDeque(jobs).offer(job);
  *     for await (const job of subDeque(jobs)) { ... }
  *
- * Names after Rust's VecDeque; the verbs are a queue's, in at one end and out at the other.
+ * The name is that of Rust's VecDeque. The verbs are those of a queue: values go in at one end and come out at the
+ * other.
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
@@ -18,19 +19,21 @@ import { ValueChain } from './value-chain.js';
 /** What a deque can do when it is full. */
 export type DequePolicy = Extract<WhenSlow, 'wait' | 'drop-newest' | 'drop-oldest'>;
 
+/** Options of a deque. */
 export interface DequeOptions {
-  /** The most values it holds: any whole number from 1 to 2^30. Memory is taken as it is needed. */
+  /** The most values that it holds: a whole number from 1 to 2^30. Memory is taken as it is needed. */
   capacity: number;
   /**
-   * What a full deque does: answer BACK_PRESSURED (`wait`, the default), answer DROPPED, or drop the oldest and take
-   * the new one.
+   * What a full deque does with an offer: answers BACK_PRESSURED (`wait`, the default), answers DROPPED, or drops the
+   * oldest value and takes the new one.
    */
   whenSlow?: DequePolicy;
 }
 
-/** The deque as `create` gives it. It stays in its thread; a structured clone cannot be opened. */
+/** The deque as `create` returns it. It stays in its thread: a structured clone of it cannot be opened. */
 export interface DequeQueue<T> extends InThreadQueue<T> {
   readonly backend: 'deque';
+  /** What it does when it is full. */
   readonly whenSlow: DequePolicy;
 }
 
@@ -73,7 +76,7 @@ class DequeStore<T> extends InThreadStore<T> {
   }
 }
 
-/** Makes a deque. Throws PercoreError for a bad option. */
+/** Makes a deque. Throws ERR_PERCORE_INVALID_ARGUMENT for a bad option. */
 export function createDeque<T>(options: DequeOptions): DequeQueue<T> {
   const { capacity: asked } = checkOptions('options', options, ['kind', 'backend', 'capacity', 'whenSlow']);
   const capacity = checkInteger('capacity', asked, 1, 2 ** 30);

@@ -8,7 +8,7 @@ import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, close, create, pub, sub, va
 
 const spsc = (capacity = 2) => create({ kind: 'spsc', capacity, recordBytes: 8 });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-/** A wait that must not be over yet. */
+/** True if a wait is not over yet. */
 async function isPending(wait: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([wait, pause(20).then(() => 'pending')])) === 'pending';
 }
@@ -24,7 +24,7 @@ describe('ready', () => {
     const { producer, consumer } = fixed({}, { publishEvery: { records: 2 } });
     const ready = consumer.ready();
     producer.offer(eight(1));
-    expect(await isPending(ready), 'committed is not published').toBe(true);
+    expect(await isPending(ready), 'a committed record is not published').toBe(true);
     producer.flush();
     expect([await ready, drained(consumer)]).toEqual([OK, [1]]);
   });
@@ -36,7 +36,7 @@ describe('ready', () => {
     expect([await ready, await consumer.ready(), drained(consumer)]).toEqual([OK, OK, [7]]);
   });
 
-  it('releases what was read before it waits, or a producer of a full ring would wait for it', async () => {
+  it('releases what was read before it waits; otherwise the producer of a full ring would wait for it', async () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     for (let i = 0; i < 2; i++) {
@@ -71,7 +71,7 @@ describe('ready', () => {
 });
 
 describe('room', () => {
-  it('resolves at once when there is room, and DROPPED where a slow consumer has asked for drops', async () => {
+  it('resolves at once when there is room, and with DROPPED if a slow consumer has asked for drops', async () => {
     const { producer } = fixed({ capacity: 2 });
     expect(await producer.room(2, { timeoutMs: 0 })).toBe(OK);
     const queue = spsc();
@@ -81,7 +81,7 @@ describe('room', () => {
     expect([await dropping.room(), dropping.offer(eight(1))]).toEqual([DROPPED, DROPPED]);
   });
 
-  it('resolves when there is room for as many as asked', async () => {
+  it('resolves when there is room for as many records as it was asked for', async () => {
     const { producer, consumer } = fixed({ capacity: 4 });
     while (producer.offer(eight(1)) === OK);
     const room = producer.room(3);
@@ -96,12 +96,12 @@ describe('room', () => {
     [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
     const room = producer.room(8);
     consumer.poll();
-    expect(await isPending(room), 'sixteen bytes are free, but not in one piece').toBe(true);
+    expect(await isPending(room), 'sixteen bytes are free, but not contiguous').toBe(true);
     consumer.poll();
     expect([await room, producer.offer(eight(1))]).toEqual([OK, OK]);
   });
 
-  it('publishes what is committed, since nobody could make room otherwise', async () => {
+  it('publishes what is committed, since otherwise nobody could make room', async () => {
     const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: { records: 100 } });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     const room = producer.room();
@@ -122,7 +122,7 @@ describe('room', () => {
     expect([...await Promise.all(waits), await producers[0]!.room()]).toEqual([CLOSED, CLOSED, CLOSED]);
   });
 
-  it('is refused for more than could ever fit', () => {
+  it('is refused for more than can ever fit', () => {
     const { producer } = fixed({ capacity: 2 });
     for (const count of [0, 3, 1.5, NaN])
       expect(errorOf(() => producer.room(count))).toMatchObject({
@@ -135,7 +135,7 @@ describe('room', () => {
 });
 
 describe('a wait', () => {
-  it('ends with ERR_PERCORE_TIMEOUT after timeoutMs, and the end can be used on', async () => {
+  it('ends with ERR_PERCORE_TIMEOUT after timeoutMs, and the end can still be used', async () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     const began = performance.now();
     expect(await rejectionOf(consumer.ready({ timeoutMs: 30 }))).toEqual({
@@ -160,7 +160,7 @@ describe('a wait', () => {
     expect([await wait, getEventListeners(signal, 'abort')]).toEqual([OK, []]);
   });
 
-  it('ends with the reason of its signal, before or meanwhile', async () => {
+  it('ends with the reason of its signal, whether that aborts before it or during it', async () => {
     const { consumer } = fixed();
     const abort = new AbortController();
     const reason = new Error('enough');
@@ -170,7 +170,7 @@ describe('a wait', () => {
     await expect(consumer.ready({ signal: abort.signal })).rejects.toBe(reason);
   });
 
-  it('that is aborted does not end those beside it', async () => {
+  it('does not end other waits when it is aborted', async () => {
     const queue = create({ kind: 'mpsc', capacity: 2, recordBytes: 8 });
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -183,7 +183,7 @@ describe('a wait', () => {
     expect(await goesOn).toBe(OK);
   });
 
-  it('is refused with a time-out that is none', async () => {
+  it('is refused with a time-out that makes no sense', async () => {
     const { producer, consumer } = fixed();
     for (const timeoutMs of [-1, NaN, Infinity, 2 ** 31, '5' as never]) {
       const error = await rejectionOf(consumer.ready({ timeoutMs }));
@@ -192,7 +192,7 @@ describe('a wait', () => {
     }
   });
 
-  it('that freezes its thread takes no signal, which could not abort meanwhile', () => {
+  it('takes no signal if it freezes its thread, since the signal could not abort meanwhile', () => {
     const { producer, consumer } = fixed();
     const options = { signal: new AbortController().signal, timeoutMs: 5 } as { timeoutMs: number };
     for (const wait of [() => consumer.readySync(options), () => producer.roomSync(1, options)]) {
@@ -200,7 +200,7 @@ describe('a wait', () => {
     }
   });
 
-  it('with its signal and its time-out ends by whichever comes first', async () => {
+  it('ends by its signal or its time-out, whichever comes first', async () => {
     const { consumer } = fixed();
     expect((await rejectionOf(consumer.ready({ timeoutMs: 10, signal: AbortSignal.timeout(60_000) }))).code).toBe(
       'ERR_PERCORE_TIMEOUT',
@@ -210,7 +210,7 @@ describe('a wait', () => {
     });
   });
 
-  it('leaves the loop to others', async () => {
+  it('lets the event loop do other work', async () => {
     const { producer, consumer } = fixed();
     const wait = consumer.ready();
     let ticks = 0;
@@ -221,7 +221,7 @@ describe('a wait', () => {
     await wait;
   });
 
-  it('is one futex for many: each gets its record', async () => {
+  it('shares one futex with others, and each gets its record', async () => {
     const queues = Array.from({ length: 50 }, () => spsc());
     const waits = queues.map(async (queue, i) => {
       const consumer = sub(queue);
@@ -310,7 +310,7 @@ describe('between two threads', () => {
     ]);
   });
 
-  it('readySync is refused in a thread that may not stand still, ready is not', async () => {
+  it('readySync is refused in a thread that may not block, and ready is not', async () => {
     const queue = spsc();
     const other = new Other(queue, [
       { do: 'forbidBlocking' }, { do: 'sub' }, { do: 'readySync', timeoutMs: 0 }, { do: 'ready' },
@@ -334,7 +334,7 @@ describe('whoever rings', () => {
     await wait;
     drained(consumer);
     producer.offer(eight(3));
-    expect(bell(), 'one wish, one ring').toBe(1);
+    expect(bell(), 'one wish makes it ring once').toBe(1);
   });
 });
 
@@ -352,7 +352,7 @@ describe('the loop of a thread', () => {
     expect(await Promise.all([run('ready'), run('space')])).toEqual(['waited: 0 (0)', 'waited: 0 (0)']);
   });
 
-  it('is let go when no wait is pending any more', async () => {
+  it('is no longer kept alive when no wait is pending', async () => {
     expect(await run('after')).toBe('ERR_PERCORE_TIMEOUT ERR_PERCORE_TIMEOUT enough (0)');
   });
 });

@@ -1,16 +1,17 @@
 /**
- * How one thread waits for another at a queue: by an event count. The waiting and the ringing side keep to one order:
+ * How one thread waits for another at a queue: by an event count. The side that waits and the side that rings keep to
+ * this order:
  *
- *   who waits                            who publishes or releases
+ *   the side that waits                  the side that publishes or releases
  *   1. seen = bell                       1. moves its cursor
  *   2. sets its flag in `attention`      2. finds the flag, clears it
  *   3. looks once more; goes if it can   3. bell + 1, notify
  *   4. sleeps while bell is `seen`
  *
- * Whichever of the two comes later sees the other. The sleep is a futex: `Atomics.wait` for a thread that may stand
- * still, `Atomics.waitAsync` for one that has a loop to serve. No descriptor is involved, so nothing can outlive its
- * thread. A thread that dies between clearing the flag and ringing the bell leaves a sleeper behind: `recover` rings
- * every bell. The rules for `signal` and `timeoutMs` are those of ../waiting.ts.
+ * Whichever side comes later sees the other. The sleep is a futex: `Atomics.wait` for a thread that may block,
+ * `Atomics.waitAsync` for one that has an event loop to serve. No descriptor is involved, so nothing can outlive its
+ * thread. A thread that dies between clearing the flag and ringing the bell leaves a sleeper behind, which is why
+ * `recover` rings every bell. ../waiting.ts has the rules for `signal` and `timeoutMs`.
  *
  * Source: event counts, Reed and Kanodia 1979; futex(2).
  */
@@ -26,18 +27,20 @@ import { farBellsOf } from './far-bells.js';
 export interface Wish {
   readonly bellWords: Int32Array;
   readonly bell: number;
-  /** Answer of `look` while there is reason to wait. */
+  /** What `look` answers while there is reason to wait. */
   readonly notYet: ResultCode;
+  /** Looks whether the wait is over; called before and after `arm`, and after each sleep. Does not block. */
   look(): ResultCode;
   /** Sets the flag that makes the other side ring. */
   arm(): void;
-  /** When `look` may answer otherwise though nobody rings, on the clock of `performance.now()`. */
+  /** When `look` may change its answer without a ring, on the clock of `performance.now()`. */
   untilMs?(): number;
 }
 
-/** Wakes whoever sleeps at this bell. */
+/** Wakes everybody who sleeps at this bell. */
 export function ringBell(words: Int32Array, at: number): void {
-  // ring.bell: pairs with the load and the sleep of the waiting side. Grows first, so that one about to sleep does not.
+  // ring.bell: pairs with the load and the sleep of the waiting side. The count grows first, so that a thread which is
+  // about to sleep does not.
   Atomics.add(words, at, 1);
   const far = farBellsOf(words);
   if (far === null) Atomics.notify(words, at);
@@ -45,22 +48,22 @@ export function ringBell(words: Int32Array, at: number): void {
 }
 
 /**
- * Sleeps until the wish is fulfilled, and freezes this thread. Its code, or `notYet` after `timeoutMs`. Refused in a
- * reactor.
+ * Sleeps until the wish is fulfilled, which freezes this thread. Returns the wish's code, or `notYet` after
+ * `timeoutMs`. Throws where a thread may not block, such as in a reactor.
  */
 export function waitBlocking(wish: Wish, given?: SyncWaitOptions): ResultCode {
   checkMayBlock('Await room() or ready(), or let the consumer subscribe with another whenSlow than "block"');
   const { timeoutMs = Infinity } = checkSyncWaitOptions(given);
   const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
-    // ring.bell: as it was before the last look.
+    // ring.bell: the count before the last look.
     const seen = Atomics.load(wish.bellWords, wish.bell);
     wish.arm();
     const code = wish.look();
     if (code !== wish.notYet) return code;
     const nowMs = performance.now();
     if (deadlineMs <= nowMs) return code;
-    // ring.bell: pairs with ringBell(). A bell that has rung since `seen` was loaded ends it at once.
+    // ring.bell: pairs with ringBell(). If the bell has rung since `seen` was loaded, the sleep ends at once.
     const far = farBellsOf(wish.bellWords);
     if (far === null) Atomics.wait(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
     else far.sleep(wish.bellWords, wish.bell, seen, sleepMs(wish, deadlineMs, nowMs));
@@ -68,20 +71,20 @@ export function waitBlocking(wish: Wish, given?: SyncWaitOptions): ResultCode {
 }
 
 /**
- * Resolves with the wish's code: if it is fulfilled, when the caller's turn is over, or after one pass of this thread's
- * loop if that is due, and is looked at once more then. Rejects by `signal` and `timeoutMs`. Keeps the thread's loop
- * alive meanwhile.
+ * Resolves with the wish's code once it is fulfilled. That is never before the caller's turn of the event loop is over,
+ * and now and then it is after one whole pass of the loop, so that the loop is served; the wish is then looked at
+ * again. Rejects by `signal` and `timeoutMs`. Keeps the thread's loop alive meanwhile.
  */
 export async function waitAsync(wish: Wish, given?: WaitOptions): Promise<ResultCode> {
   const { signal, timeoutMs = Infinity } = checkWaitOptions(given);
   const deadlineMs = performance.now() + timeoutMs;
   for (let isFirst = true; ; isFirst = false) {
     throwIfAborted(signal);
-    // ring.bell: as it was before the last look.
+    // ring.bell: the count before the last look.
     const seen = Atomics.load(wish.bellWords, wish.bell);
     let code = wish.look();
     if (code !== wish.notYet) {
-      // Once more when the caller's turn is over: it may have closed this end.
+      // Look once more when the caller's turn is over: the caller may have closed this end.
       if (isFirst) await undefined;
       else if (isPassDue()) await nextPass();
       else return code;
@@ -100,7 +103,7 @@ export async function waitAsync(wish: Wish, given?: WaitOptions): Promise<Result
   }
 }
 
-/** To the deadline, or until there is reason to look again without a bell. */
+/** How long to sleep: until the deadline, or until there is reason to look again without a ring. */
 function sleepMs(wish: Wish, deadlineMs: number, nowMs: number): number {
   return Math.max(0, Math.min(deadlineMs, wish.untilMs?.() ?? Infinity) - nowMs);
 }
@@ -114,10 +117,10 @@ async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSi
     ? { async: true as const, value: far.sleepLater(wish.bellWords, wish.bell, seen, leftMs) }
     : (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync(wish.bellWords, wish.bell, seen, leftMs);
   if (!sleep.async) return;
-  // The futex has no way to be left: everybody at this bell is woken and looks again.
+  // A single sleeper cannot be taken out of the futex, so everybody at this bell is woken and looks again.
   const wakeAll = (): void => {
     if (far === null) Atomics.notify(wish.bellWords, wish.bell);
-    // A thread is on its way to that sleep, perhaps; a bell that has rung keeps it awake.
+    // Some thread may be about to sleep there; a bell that has rung keeps it awake.
     else ringBell(wish.bellWords, wish.bell);
   };
   const stopListening = signal === undefined ? undefined : whenAborted(signal, wakeAll);
@@ -132,7 +135,7 @@ async function sleepAt(wish: Wish, seen: number, leftMs: number, signal: AbortSi
 
 let waiters = 0;
 let handle: NodeJS.Timeout | undefined;
-/** A pending waitAsync does not keep the loop alive; one timer that never fires does, for all of them. */
+/** A pending waitAsync does not keep the event loop alive. One timer that never fires does so for all of them. */
 function keepAlive(change: number): void {
   waiters += change;
   if (waiters > 0) handle ??= setInterval(() => {}, 2 ** 30);

@@ -10,11 +10,11 @@ describe('a fixed queue', () => {
     const first = consumer.poll();
     expect(first).toEqual(eight(1));
     [4, 5].forEach((value) => producer.offer(eight(value)));
-    expect(first, 'the copy is the caller\'s own').toEqual(eight(1));
+    expect(first, 'the copy belongs to the caller').toEqual(eight(1));
     expect([consumer.poll(), consumer.poll()]).toEqual([eight(2), eight(3)]);
   });
 
-  it('fills a shorter record with zeros, also where an older one lay', () => {
+  it('fills a shorter record with zeros, also over an older one', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     consumer.drain(() => {});
@@ -40,7 +40,7 @@ describe('a fixed queue', () => {
     expect([consumer.poll(), consumer.poll()]).toEqual([eight(2), eight(3)]);
   });
 
-  it('hands out what its last look has seen, and looks again when that is used up', () => {
+  it('hands out what it saw at its last look, and looks again when that is used up', () => {
     const { producer, consumer } = fixed();
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(consumer.available()).toBe(2);
@@ -48,7 +48,7 @@ describe('a fixed queue', () => {
     expect([consumer.available(), drained(consumer), drained(consumer)]).toEqual([2, [1, 2], [3]]);
   });
 
-  it('says that it is empty in the words of each verb', () => {
+  it('says with each verb that it is empty', () => {
     const { consumer } = fixed();
     expect([consumer.poll(), consumer.available(), consumer.drain(() => {})]).toEqual([EMPTY, EMPTY, 0]);
   });
@@ -68,7 +68,7 @@ describe('a fixed queue', () => {
     expect(consumer.poll()).toEqual(bytes(7, 0, 0, 0, 0, 0, 0, 0));
   });
 
-  it('commits the first of the claimed records and gives up the rest', () => {
+  it('commits the first few of the claimed records and gives up the rest', () => {
     const { producer, consumer } = fixed();
     const at = producer.tryClaim(3);
     for (let i = 0; i < 3; i++) producer.bytes[producer.offsetOf(at, i)] = i + 1;
@@ -91,7 +91,7 @@ describe('a fixed queue', () => {
     expect(consumer.available()).toBe(2);
   });
 
-  it('refuses counts that are no whole numbers', () => {
+  it('refuses counts that are not whole numbers', () => {
     const { producer, consumer } = fixed();
     for (const count of [NaN, 1.5, '2', [1], 2n, Symbol('2'), null]) {
       expect(errorOf(() => producer.tryClaim(count as number))).toMatchObject({
@@ -126,7 +126,7 @@ describe('a fixed queue', () => {
     producer.abort();
     expect(errorOf(() => producer.commit(1)).code).toBe('ERR_PERCORE_CLAIM');
     expect(consumer.poll()).toBe(EMPTY);
-    expect(producer.tryClaim(2), 'the same place is claimed again').toBe(at);
+    expect(producer.tryClaim(2), 'the same position is claimed again').toBe(at);
   });
 
   it('continues a claim over the ring\'s end at its beginning', () => {
@@ -206,7 +206,7 @@ describe('a fixed queue', () => {
     expect(drained(consumer)).toEqual([3]);
   });
 
-  it('releases the space of a record whose handler threw, at the latest with the next drain', () => {
+  it('gives back the room of a record whose handler threw, at the next drain at the latest', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect(() => consumer.drain((view, offset) => {
@@ -216,7 +216,7 @@ describe('a fixed queue', () => {
     expect(producer.offer(eight(3)), 'the ring is empty').toBe(OK);
   });
 
-  it('lets records that are available stay until they are released', () => {
+  it('keeps available records until they are released', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     expect([consumer.available(), consumer.available(1), consumer.available()]).toEqual([2, 1, 2]);
@@ -229,7 +229,7 @@ describe('a fixed queue', () => {
     expect(consumer.available()).toBe(EMPTY);
   });
 
-  it('tells a producer that asked for room once, when there is some', () => {
+  it('tells a producer that has asked for room once there is some', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     let told = 0;
     consumer[ON_ROOM](() => void told++);
@@ -240,7 +240,7 @@ describe('a fixed queue', () => {
     consumer.poll();
     expect(told).toBe(1);
     consumer.poll();
-    expect(told, 'one wish, one word').toBe(1);
+    expect(told, 'told once for one wish').toBe(1);
   });
 
   it('tells a producer that never asks for less no sooner than there is so much', () => {
@@ -286,7 +286,7 @@ describe('a fixed queue', () => {
     expect(told).toBe(2);
   });
 
-  it('gives a record\'s place away only when it has been read', () => {
+  it('overwrites a record only after it was read', () => {
     const { producer, consumer } = fixed({ capacity: 2 });
     const overwriteSoon = (): void => {
       while (producer.offer(eight(9)) === OK);

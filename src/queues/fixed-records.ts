@@ -1,9 +1,10 @@
 /**
- * Rings of fixed records: a record's place follows from its sequence, so there is no header and a batch is one run of
- * memory except at the wrap. The fastest way is `words`: claim or peek many, hoist `wordOf` out of the loop.
+ * Rings of fixed records. The position of a record follows from its sequence, so there is no header, and a batch is one
+ * run of memory except at the wrap. The fastest way to use them is `words`: claim or peek many records at once, and
+ * call `wordOf` outside of the loop.
  *
- * Ordering: see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or between
- * ring.publish and ring.free (consumer).
+ * For the ordering see ring.ts. Every access to a record here lies between ring.free and ring.publish (producer) or
+ * between ring.publish and ring.free (consumer).
  */
 import { PercoreError, checkFunction, checkInteger, invalidArgument, show } from '../errors.js';
 import { copyBytes, refuseClaim, lengthOf, limitOf } from './copy-bytes.js';
@@ -16,9 +17,9 @@ import type { QueueMemory } from './ring.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /**
- * The producing end of a queue of fixed records. One thread at a time; nothing blocks or allocates but what says so.
- * A queue of 8-byte records moves 30 million a second published one by one, over 400 million in batches of 64 through
- * `words`.
+ * The producing end of a queue of fixed records. It belongs to one thread at a time. Nothing blocks or allocates except
+ * where that is said. A queue of 8-byte records moves 30 million a second when each is published by itself, and over
+ * 400 million in batches of 64 through `words`.
  *
  *     const producer = pub(create({ kind: 'spsc', capacity: 4096, recordBytes: 8 }));
  *     const at = producer.tryClaim(2);                                     // an index, or a code below 0
@@ -28,7 +29,7 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
  *     }
  */
 export class FixedProducer extends RingProducer {
-  /** Bytes of each record. */
+  /** The length of each record in bytes. */
   readonly recordBytes: number;
   private readonly recordWords: number;
   private readonly dataBytes: number;
@@ -44,10 +45,10 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Claims the next `count` records (1 to capacity, 1 if left out) for writing in place. Returns the first one's index,
-   * 0 or more, for `offsetOf` and `wordOf`; or BACK_PRESSURED, TOO_LARGE (count above capacity), CLOSED, or DROPPED.
-   * The records stay yours until `commit` or `abort`; claiming again before either forgets the first claim. Throws
-   * ERR_PERCORE_INVALID_ARGUMENT for what is no whole number.
+   * Claims the next `count` records (1 to capacity; 1 if left out) for writing in place. Returns the index of the first
+   * one, 0 or more, for `offsetOf` and `wordOf`; or BACK_PRESSURED, TOO_LARGE (count above capacity), CLOSED, or
+   * DROPPED. The records are yours until `commit` or `abort`; another claim before that replaces the first one. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for anything but a whole number.
    */
   tryClaim(count = 1): number {
     if (typeof count !== 'number' || (count | 0) !== count || count < 1 || count > this.capacity)
@@ -65,7 +66,7 @@ export class FixedProducer extends RingProducer {
     return refuseClaim('count', count, 1, this.capacity);
   }
 
-  /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
+  /** As `tryClaim`, but blocks where a consumer has asked for that with `whenSlow: 'block'`. */
   claimOrBlock(count: number): number {
     let at = this.tryClaim(count);
     while (at === BACK_PRESSURED && this.mustBlock()) {
@@ -82,23 +83,23 @@ export class FixedProducer extends RingProducer {
 
   /**
    * Byte offset in `view` and `bytes` of record `i` of the claim that began at index `at`. Throws
-   * ERR_PERCORE_INVALID_ARGUMENT for what is no index, such as the negative code of a claim that was refused.
+   * ERR_PERCORE_INVALID_ARGUMENT for anything but an index, such as the negative code of a claim that was refused.
    */
   offsetOf(at: number, i = 0): number {
     if (!isIndex(at) || !isIndex(i)) throw indexError(isIndex(at) ? 'i' : 'at', isIndex(at) ? i : at);
     return this.dataBytes + ((at + i) & this.mask) * this.recordBytes;
   }
 
-  /** The same in `words`; for record sizes that are multiples of 4. */
+  /** As `offsetOf`, but a position in `words`; for record lengths that are multiples of 4. */
   wordOf(at: number, i = 0): number {
     if (!isIndex(at) || !isIndex(i)) throw indexError(isIndex(at) ? 'i' : 'at', isIndex(at) ? i : at);
     return this.dataWords + ((at + i) & this.mask) * this.recordWords;
   }
 
   /**
-   * Hands on the first `count` claimed records (all, if left out). They are published at once or lazily, see
-   * `publishEvery`. OK, or CLOSED when the queue was closed before they were published: then they are counted as
-   * dropped.
+   * Accepts the first `count` claimed records (all, if left out). They are published at once or later, as
+   * `publishEvery` says. Returns OK, or CLOSED if the queue was closed before they were published; then they are
+   * counted as dropped. Throws ERR_PERCORE_CLAIM if fewer records are claimed.
    */
   commit(count: number = this.claimed): ResultCode {
     if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > this.claimed)
@@ -108,15 +109,16 @@ export class FixedProducer extends RingProducer {
     return this.committed(count);
   }
 
-  /** Gives the claim up; the records were never there. */
+  /** Gives the claim up, as if it had never been made. */
   abort(): void {
     this.claimed = 0;
   }
 
   /**
-   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE (more than recordBytes),
-   * CLOSED, or DROPPED by a consumer's choice. Shorter ones are filled with zeros. Blocks only where a consumer has
-   * subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no Uint8Array.
+   * Copies one record in; its length is measured once, when this is called. A shorter record is filled up with zeros.
+   * Returns OK, BACK_PRESSURED, TOO_LARGE (longer than recordBytes), CLOSED, or DROPPED where a consumer has chosen
+   * that. Blocks only if a consumer has subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for
+   * anything but a Uint8Array.
    */
   offer(record: Uint8Array): ResultCode {
     const length = lengthOf(record);
@@ -130,22 +132,23 @@ export class FixedProducer extends RingProducer {
   }
 
   /**
-   * Resolves OK when `count` records can be claimed, CLOSED when they never will be or when this end closes or leaves.
-   * If left out, as many as the claim that was last refused. Publishes what is committed. Rejects by `signal` and
-   * `timeoutMs`.
+   * Resolves OK when `count` records can be claimed, and CLOSED when they never will be or when this end closes or
+   * leaves. If `count` is left out, it is that of the claim which was last refused. Resolves DROPPED at once if a
+   * consumer with `whenSlow: 'drop-newest'` is in the way. Publishes what is committed first. Rejects with
+   * `signal.reason` when `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
    */
   room(count: number = this.refused || 1, options?: WaitOptions): Promise<ResultCode> {
     this.checkCount(count);
     return this.roomFor(() => count, options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
+  /** As `room`, but freezes the thread; a reactor may not call it. Returns BACK_PRESSURED after `timeoutMs`. */
   roomSync(count: number = this.refused || 1, options?: SyncWaitOptions): ResultCode {
     this.checkCount(count);
     return this.blockFor(() => count, options);
   }
 
-  /** See doors.ts: asks for room for `count` records. True: there is room now. */
+  /** See doors.ts: asks for room for `count` records. Returns true if there is room now. */
   [ASK_FOR_ROOM](count: number): boolean {
     return this.askForUnits(count);
   }
@@ -170,7 +173,8 @@ export class FixedProducer extends RingProducer {
 }
 
 /**
- * The consuming end of a queue of fixed records. One thread at a time; nothing blocks; only `poll` allocates.
+ * The consuming end of a queue of fixed records. It belongs to one thread at a time. Nothing blocks except `readySync`,
+ * and only `poll` allocates.
  *
  *     consumer.drain((view, offset) => handle(view.getFloat64(offset, true)));      // at most once
  *
@@ -179,7 +183,7 @@ export class FixedProducer extends RingProducer {
  *     if (count > 0) consumer.release(count);
  */
 export class FixedConsumer extends RingConsumer {
-  /** Bytes of each record. */
+  /** The length of each record in bytes. */
   readonly recordBytes: number;
   private readonly recordWords: number;
   private readonly dataBytes: number;
@@ -195,9 +199,9 @@ export class FixedConsumer extends RingConsumer {
 
   /**
    * Calls `handler(view, offset, length, 1)` for up to `limit` records in place, then releases them with one store.
-   * Returns how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its
-   * handler is called, thrown or not, and after a death `recover` skips the whole batch that was begun. Do not keep
-   * `offset` past the call.
+   * Returns how many there were, 0 when empty, and CLOSED when none will follow. Delivery is at most once: a record
+   * counts as read as soon as its handler is called, even if the handler throws, and after a death `recover` skips the
+   * whole batch that was begun. Do not keep `offset` beyond the call.
    */
   drain(
     handler: (view: DataView, offset: number, length: number, type: number) => void, limit = this.capacity,
@@ -206,14 +210,14 @@ export class FixedConsumer extends RingConsumer {
     limit = limitOf(limit);
     const state = this.lookAhead();
     if (state !== OK) {
-      // A handler that threw last time has left its record to be released.
+      // A handler that threw last time may have left its record unreleased.
       this.publishRelease();
       return state === CLOSED ? CLOSED : 0;
     }
     const ready = (this.seen - this.next) | 0;
     const count = ready < limit ? ready : limit;
     this.take((this.next + count) | 0);
-    // A handler may read on by itself, or leave: then less is left than was counted.
+    // The handler may read on by itself, or leave; then fewer records are left than were counted.
     for (let i = 0; i < count && this.next !== this.seen; i++) {
       const offset = this.dataBytes + (this.next & this.mask) * this.recordBytes;
       this.next = (this.next + 1) | 0;
@@ -225,9 +229,9 @@ export class FixedConsumer extends RingConsumer {
   }
 
   /**
-   * How many records can be read in place now, up to `limit`; `offsetOf(i)` and `wordOf(i)` say where; `release` gives
-   * them back. EMPTY or CLOSED when none. At least once: what is not released is read again by whoever takes the place
-   * over.
+   * How many records can be read in place now, up to `limit`; EMPTY or CLOSED when there are none. `offsetOf(i)` and
+   * `wordOf(i)` say where they are, and `release` gives them back. Delivery is at least once: the next consumer of this
+   * place reads again what was not released.
    */
   available(limit: number = this.capacity): number {
     limit = limitOf(limit);
@@ -237,19 +241,22 @@ export class FixedConsumer extends RingConsumer {
     return ready < limit ? ready : limit;
   }
 
-  /** Byte offset of the `i`th unread record. Throws ERR_PERCORE_INVALID_ARGUMENT for what is no index. */
+  /** Byte offset of the `i`th unread record. Throws ERR_PERCORE_INVALID_ARGUMENT for anything but an index. */
   offsetOf(i = 0): number {
     if (!isIndex(i)) throw indexError('i', i);
     return this.dataBytes + ((this.next + i) & this.mask) * this.recordBytes;
   }
 
-  /** The same in `words`. */
+  /** As `offsetOf`, but a position in `words`. */
   wordOf(i = 0): number {
     if (!isIndex(i)) throw indexError('i', i);
     return this.dataWords + ((this.next + i) & this.mask) * this.recordWords;
   }
 
-  /** Takes `count` available records as read and releases them at once. */
+  /**
+   * Takes `count` available records as read and gives them back to the producer at once. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for more than `available()` found.
+   */
   release(count = 1): void {
     if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > ((this.seen - this.next) | 0))
       throw invalidArgument('count', count, `0 to ${(this.seen - this.next) | 0}, the records that available() found`);
@@ -258,7 +265,7 @@ export class FixedConsumer extends RingConsumer {
     this.publishRelease();
   }
 
-  /** Copies one record out; EMPTY or CLOSED when there is none. Allocates the copy. */
+  /** Copies one record out. Returns EMPTY or CLOSED when there is none. Allocates the copy. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED {
     const state = this.lookAhead();
     if (state !== OK) return state === CLOSED ? CLOSED : EMPTY;
@@ -273,13 +280,13 @@ export class FixedConsumer extends RingConsumer {
   }
 }
 
-/** A whole number, 0 or more. Where V8 knows that it is one, nothing of this is left but a comparison. */
+/** A whole number, 0 or more. Where V8 knows that the value is an integer, only one comparison of this is left. */
 const isIndex = (value: number): boolean => typeof value === 'number' && (value | 0) === value && value >= 0;
 
 function indexError(argument: string, value: unknown): PercoreError {
   return invalidArgument(
     argument, value,
-    'the index of a record: a whole number, 0 or more. What tryClaim or available() answers is one where it is not '
+    'the index of a record: a whole number, 0 or more. What tryClaim or available() answers is an index unless it is '
       + 'negative',
   );
 }

@@ -1,4 +1,4 @@
-/** C and Python at the other end of a queue in a file: what docs/guide/processes.md says of them. */
+/** C and Python at the other end of a queue in a file: tests of what docs/guide/processes.md says about them. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -35,7 +35,7 @@ const made = (k: number): ValueOf<typeof RECORD> => ({
   k: k % 2 === 1, l: new Uint8Array([k, k + 1, k + 2]), m: new Float64Array([k, -k]), n: `nü${k}`,
   o: new BigInt64Array([BigInt(k), BigInt(-k)]),
 });
-/** -0 is 0 in what was sent by whole numbers. */
+/** Takes -0 as 0 if the value was sent as a whole number. */
 const plain = (value: ValueOf<typeof RECORD>): unknown =>
   JSON.parse(JSON.stringify(value, (_name, each: unknown) => (typeof each === 'bigint' ? String(each) : each)));
 const bytesOf = (k: number): Uint8Array => new Uint8Array(k % 50).fill(k);
@@ -67,7 +67,7 @@ describe.each(['C', 'Python'])('%s', (language) => {
         expect(await consumer.ready({ timeoutMs: 20_000 })).toBe(OK);
       }
       expect(await writer.end()).toBe('done 0\n');
-      // The end of its lane is not the end of the queue.
+      // The end of this producer's lane is not the end of the queue.
       if (kind !== 'mpsc') expect(await consumer.ready({ timeoutMs: 20_000 })).toBe(CLOSED);
     }
     const path = newPath();

@@ -1,9 +1,9 @@
 /**
- * Several rings as one queue: the lanes of an MPSC queue, one a producer, or the eight bands of a banded queue.
+ * Several rings as one queue: the lanes of an MPSC queue, one for each producer, or the eight bands of a banded queue.
  *
- *   | group header | ring 0 | ring 1 | ... |
+ *     | group header | ring 0 | ring 1 | ... |
  *
- * See ring.ts for the words of the last column.
+ * ring.ts explains the words in the last column.
  *
  * | pair        | write side                    | read side               | carries                      | needs   |
  * |-------------|-------------------------------|-------------------------|------------------------------|---------|
@@ -34,19 +34,19 @@ const LANE = fields.lane.at >> 2;
 
 /** A group, as a plain object that survives structured clone. */
 export interface GroupHandle extends RingHandle {
-  /** Rings: lanes or bands. */
+  /** How many rings there are: lanes or bands. */
   readonly rings: number;
-  /** Consumers that may share the lanes. */
+  /** How many consumers may share the lanes. */
   readonly groupPlaces: number;
 }
 
-/** An opened group. */
+/** A group that was opened. */
 export interface Group {
   readonly words: Int32Array;
   readonly rings: number;
   readonly places: number;
   readonly handle: GroupHandle;
-  /** As of a ring: see QueueMemory. */
+  /** As in a ring: see QueueMemory. */
   readonly sharer: number;
 }
 
@@ -59,22 +59,22 @@ export const ringOf = (handle: RingHandle, index: number): RingHandle => ({
   buffer: handle.buffer, byteOffset: handle.byteOffset + groupLayout.bytes + index * strideOf(handle),
   capacity: handle.capacity, recordBytes: handle.recordBytes, sharer: handle.sharer ?? 0,
 });
-/** Word of lane `lane` that says its owner: the consumer's place plus 1, 0 for nobody. */
+/** The word of lane `lane` that says who owns it: the consumer's place plus 1, or 0 for nobody. */
 export const ownerOf = (lane: number): number => LANE + lane * LANE_WORDS;
 
 /** Writes the headers of a new group into memory that is all zero. */
 export function makeGroup(handle: GroupHandle, start: number): void {
   for (let i = 0; i < handle.rings; i++) makeRing(ringOf(handle, i), start);
   const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
-  // Pair with the loads in openGroup(), by way of the magic.
+  // These pair with the loads in openGroup(), by way of the magic.
   Atomics.store(words, fields.version.at >> 2, LAYOUT_VERSION);
   Atomics.store(words, fields.rings.at >> 2, handle.rings);
   Atomics.store(words, fields.places.at >> 2, handle.groupPlaces);
-  // Last: whoever sees it sees all of the above.
+  // The magic comes last, so whoever sees it sees all of the above.
   Atomics.store(words, fields.magic.at >> 2, GROUP_MAGIC);
 }
 
-/** The group of a handle. Throws for memory that is not such a group. */
+/** Opens the group of a handle. Throws for memory that holds no such group. */
 export function openGroup(handle: GroupHandle): Group {
   checkHandle(handle);
   if (!isWhole(handle.rings, 1, MAX_PRODUCERS) || !isWhole(handle.groupPlaces, 1, MAX_CONSUMERS)) {
@@ -82,7 +82,7 @@ export function openGroup(handle: GroupHandle): Group {
   }
   checkMemory(handle, groupBytesFor(handle));
   const words = new Int32Array(handle.buffer, handle.byteOffset, groupLayout.bytes >> 2);
-  // The magic first: pairs with the last store of makeGroup().
+  // The magic is loaded first: this pairs with the last store of makeGroup().
   const made = [fields.magic, fields.version, fields.rings, fields.places].map(({ at }) =>
     Atomics.load(words, at >> 2),
   );
@@ -95,38 +95,38 @@ export function openGroup(handle: GroupHandle): Group {
       { argument: 'queue' },
     );
   }
-  // The group says nothing of its rings' shape, each of them does.
+  // The header of the group does not give the shape of its rings; each ring gives its own.
   openRing(ringOf(handle, 0));
   return { words, rings: handle.rings, places: handle.groupPlaces, handle, sharer: handle.sharer ?? 0 };
 }
 
-/** Ring `index`, which rings the group's bell. */
+/** Opens ring `index`, which rings the group's bell. */
 export const openRingOf = (group: Group, index: number, isLane: boolean): QueueMemory =>
   openRing(ringOf(group.handle, index), { words: group.words, at: GROUP_BELL, isLane });
 
-/** Takes a consumer's place in the group. Its number, or -1. */
+/** Takes a consumer's place in the group. Returns its number, or -1. */
 export function joinGroup(group: Group): number {
   for (let place = 0; place < group.places; place++) {
-    // One of those who want the place gets it. Pairs with leaveGroup(): its previous owner has let go of its lanes.
+    // Of those that want the place, one gets it. Pairs with leaveGroup(): the previous owner has given its lanes up.
     if (Atomics.compareExchange(group.words, PLACE_THREAD + place, 0, meIn(group.sharer)) === 0) return place;
   }
   return -1;
 }
 
-// Lets the next consumer have the place, after the lanes. Pairs with the exchange in joinGroup().
+// Lets the next consumer have the place, after the lanes were given up. Pairs with the exchange in joinGroup().
 export const leaveGroup = (group: Group, place: number): void =>
   void Atomics.store(group.words, PLACE_THREAD + place, 0);
 /** True while a consumer has this place. */
 export const isTaken = (group: Group, place: number): boolean =>
   place >= 0 && place < group.places && Atomics.load(group.words, PLACE_THREAD + place) !== 0;
-/** Lanes that have had a producer. Throws for a number that cannot be. */
+/** How many lanes have ever had a producer. Throws for an impossible number. */
 export function usedLanes(group: Group): number {
   // group.lanes: pairs with joinLane(), which stores it before it announces the lane.
   const used = Atomics.load(group.words, USED);
   if (!(used >= 0 && used <= group.rings)) throw damagedWord('number of used lanes', used, group.rings);
   return used;
 }
-/** Threads that have places, for messages. */
+/** The threads that have places, for messages. */
 export const threadsOf = (group: Group): number[] =>
   Array.from({ length: group.places }, (_, place) => Atomics.load(group.words, PLACE_THREAD + place) - 1).filter(
     (thread) => thread >= 0,
@@ -134,52 +134,56 @@ export const threadsOf = (group: Group): number[] =>
 
 /** Makes all consumers look at the owners again, now. */
 export function announceLanes(group: Group): void {
-  // group.lanes: pairs with the load in refresh(). Grows after the owners were changed.
+  // group.lanes: pairs with the load in refresh(). The version grows after the owners have changed.
   Atomics.add(group.words, LANES_VERSION, 1);
   ringBell(group.words, GROUP_BELL);
 }
 
-/** Nobody may join any more; producers get CLOSED with their next publish, consumers when they have drained. */
+/**
+ * Closes the group: nobody may join any more, producers get CLOSED at their next publish, and consumers get it once
+ * they have read everything.
+ */
 export function closeGroup(group: Group): void {
-  // group.close: before the rings are told, so that who joins too late finds it.
+  // group.close: stored before the rings are told, so that whoever joins too late finds it.
   Atomics.store(group.words, IS_CLOSING, 1);
   for (let i = 0; i < group.rings; i++) closeRing(openRing(ringOf(group.handle, i)));
   ringBell(group.words, GROUP_BELL);
 }
 
-/** The same for one ring alone. */
+/** Does the same for one ring alone. */
 export function closeRing(ring: QueueMemory): void {
-  // ring.attention: pairs with flush(), lookFor() and look(): all of them look here before they go on.
+  // ring.attention: pairs with the loads in flush(), lookFor() and lookAgain(), all of which look here before they go
+  // on.
   Atomics.or(ring.words, ATTENTION, CLOSING);
   ringBell(ring.bellWords, ring.bell);
   ringBell(ring.words, ROOM_BELL);
 }
 
 /**
- * Frees what thread `dead` had in the group; see recoverRing(). Its lanes are left to whoever looks first. With
- * `isOneParty` a party has all rings at once, and counts once.
+ * Frees what thread `dead` had in the group; see recoverRing(). Its lanes go to the first consumer that looks for some.
+ * `isOneParty` says that each end has all rings at once and therefore counts once.
  */
 export function recoverGroup(group: Group, dead: number, isOneParty: boolean): Recovered {
   const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
   for (let i = 0; i < group.rings; i++) {
     const ring = recoverRing(openRingOf(group, i, true), dead);
     done.producers = isOneParty ? Math.max(done.producers, ring.producers) : done.producers + ring.producers;
-    // Who shares lanes is counted by its place in the group.
+    // A consumer that shares lanes is counted by its place in the group.
     if (isOneParty) done.consumers = Math.max(done.consumers, ring.consumers);
     done.taken += ring.taken;
   }
   for (let place = 0; place < group.places; place++) {
-    // Its own exchange in joinGroup(); its thread has exited, so nobody changes it but another recover(), which does
-    // the same.
+    // The dead thread stored this by its exchange in joinGroup(). It has exited, so only another recover() changes it,
+    // and that does the same.
     if (Atomics.load(group.words, PLACE_THREAD + place) !== dead + 1) continue;
     done.consumers++;
     for (let lane = 0; lane < group.rings; lane++) {
-      // group.owner: its cursor was published or is skipped by recoverRing() above.
+      // group.owner: the lane's cursor was published by its owner, or recoverRing() above has moved it.
       Atomics.compareExchange(group.words, ownerOf(lane), place + 1, 0);
     }
     leaveGroup(group, place);
   }
-  // group.ready: it may have died between a cursor and its bit. A bit too many costs one look.
+  // group.ready: the dead thread may have stored a cursor but not its bit. A bit too many costs only one look.
   Atomics.store(group.words, READY, (1 << BANDS) - 1);
   announceLanes(group);
   return done;

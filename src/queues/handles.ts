@@ -1,63 +1,66 @@
 /**
- * The handles of queues made of rings, and the options that make and open them: types alone.
+ * The handles of queues made of rings, and the options that make and open them. There are only types here.
  *
- * A handle is a plain object that survives structured clone, so it goes to another thread by workerData or postMessage.
- * `Names` are the names of the consumers that were declared, where the compiler knows them.
+ * A handle is a plain object that survives structured clone, so that it can go to another thread by workerData or
+ * postMessage. `Names` are the names of the declared consumers, if the compiler knows them.
  */
 import type { Carries, CodecDescription, CodecFor } from './codec.js';
 import type { WhenSlow } from './ring.js';
 
-/** How many producers and consumers a queue of rings has, and in which order records come. See `create`. */
+/** How many producers and consumers a queue of rings has, and in which order records arrive. See `create`. */
 export type Kind = 'spsc' | 'mpsc' | 'spmc' | 'banded';
 
-/** A queue made of rings. `recordBytes` 0 means records of any length. */
+/** A queue made of rings, as `create` returns it. */
 export interface Queue<K extends Kind = Kind, Names extends string = string> {
   /** Who may produce and consume. */
   readonly kind: K;
   /** Where the records lie. */
   readonly backend: 'fixed' | 'linked';
-  /** The memory of the queue. Of a queue in a file it shows the file. */
+  /** The memory of the queue. For a queue in a file, it is the file's memory. */
   readonly buffer: SharedArrayBuffer;
-  /** Where in `buffer` the queue begins. */
+  /** The byte offset in `buffer` at which the queue begins. */
   readonly byteOffset: number;
-  /** Records (fixed) or bytes (variable); of each lane, or of each band. */
+  /** Records (fixed) or bytes (variable) that the queue holds; in each lane, or in each band. */
   readonly capacity: number;
-  /** Bytes of each record; 0 where they have any length. */
+  /** The length of each record in bytes, or 0 for records of any length. */
   readonly recordBytes: number;
-  /** Places for producers: lanes of `mpsc`, else 1. */
+  /** Places for producers: the lanes of `mpsc`, 1 for other kinds. */
   readonly maxProducers: number;
   /** Places for consumers. */
   readonly maxConsumers: number;
-  /** The file that it lies in, where it was made with `memory`, or opened. */
+  /** The file that the queue lies in, if it was made with `memory` or opened. */
   readonly memory?: QueueFile;
-  /** Declared consumers by name, and their places. */
+  /** The declared consumers by name, and the number of each one's place. */
   readonly consumers?: Readonly<Record<Names, number>>;
 }
 
-/** The file of a queue, as its handle names it. */
+/** The file of a queue, as the queue's handle names it. */
 export interface QueueFile {
-  /** Where the file lies. */
+  /** The path of the file. */
   readonly path: string;
-  /** Which file that was: another one of the same name is refused. */
+  /**
+   * The device of the file. Together with `inode` it tells which file that was: another file with the same name is
+   * refused.
+   */
   readonly device: number;
-  /** With `device`: which file that was. */
+  /** The inode of the file; see `device`. */
   readonly inode: number;
 }
 
 /**
- * Where a queue lies that other processes open: a file at `path`, or one of memory alone by `name`, which is
- * `/dev/shm/<name>`.
+ * Where a queue lies that other processes can open: a file at `path`, or a file in memory with the name `name`, which
+ * is `/dev/shm/<name>`.
  */
 export type MemoryGiven = ({ readonly path: string; readonly name?: undefined } | {
   readonly name: string;
   readonly path?: undefined;
 }) & {
   /**
-   * Permissions: those that the file is made with, and the most that one which is opened may have. Default 0o600, so
+   * Permissions: a new file gets these, and a file that is opened may have no more than these. The default is 0o600, so
    * that no other user can write to it.
    */
   readonly mode?: number;
-  /** User whose file is opened, by number. Default: the user of this process. */
+  /** The number of the user whose file may be opened. The default is the user of this process. */
   readonly owner?: number;
 };
 
@@ -65,6 +68,7 @@ export type MemoryGiven = ({ readonly path: string; readonly name?: undefined } 
 export interface FixedQueue<K extends Kind = 'spsc', Names extends string = string> extends Queue<K, Names> {
   /** Records have one length. */
   readonly fixed: true;
+  /** A queue without a codec carries bytes. */
   readonly codec?: undefined;
 }
 
@@ -72,22 +76,24 @@ export interface FixedQueue<K extends Kind = 'spsc', Names extends string = stri
 export interface VariableQueue<K extends Kind = 'spsc', Names extends string = string> extends Queue<K, Names> {
   /** Records have any length. */
   readonly fixed: false;
+  /** A queue without a codec carries bytes. */
   readonly codec?: undefined;
 }
 
-/** A linked queue. Its `capacity` is the bytes of all chunks that it may have. */
+/** A linked queue. Its `capacity` is how many bytes all of its chunks have together when it is full. */
 export interface LinkedQueue extends VariableQueue<'spsc', never> {
+  /** Its records lie in chunks. */
   readonly backend: 'linked';
-  /** Bytes of each chunk that it grows by. */
+  /** The size in bytes of each chunk by which it grows. */
   readonly chunkBytes: number;
 }
 
 /** A queue with a codec. */
 export interface ValueQueue<T, K extends Kind = 'spsc', Names extends string = string>
   extends Queue<K, Names>, Carries<T> {
-  /** Records have one length, as those of a struct. */
+  /** True if records have one length, as those of a struct do. */
   readonly fixed: boolean;
-  /** How a value becomes a record. */
+  /** The codec that makes records of values. */
   readonly codec: CodecFor<T>;
 }
 
@@ -95,27 +101,29 @@ export interface ValueQueue<T, K extends Kind = 'spsc', Names extends string = s
 // ------------------------------------------------------------------------------------------------
 
 /**
- * A consumer that is declared when its queue is made: its records are kept for it from the start, and whenever nobody
- * has its place.
+ * A consumer that is declared when its queue is made. Records are kept for it from the start, and whenever nobody has
+ * its place.
  */
 export interface DeclaredConsumer<Names extends string = string> {
   /**
-   * Names of declared consumers that must have released a record before this one reads it: a pipeline, or a diamond.
+   * Names of declared consumers that must have released a record before this one reads it. This makes a pipeline, or a
+   * diamond.
    */
   after?: readonly Names[];
-  /** What happens when it cannot keep up; default 'wait'. */
+  /** What happens when this consumer cannot keep up; default 'wait'. */
   whenSlow?: WhenSlow;
-  /** For `whenSlow: 'evict'`: the longest standstill in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  /** For `whenSlow: 'evict'`: how long it may stand still, in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
 }
 
-/** Options that all queues made of rings share. */
+/** The options that all queues made of rings share. */
 export interface RingOptions<K extends Kind, Names extends string = string> {
   /**
-   * `spsc`: one producer, one consumer. `mpsc`: a lane of its own for each producer, order kept for each. `spmc`: every
-   * consumer gets every record. `banded`: spsc with eight priorities.
+   * `spsc`: one producer and one consumer. `mpsc`: each producer has a lane of its own, and order is kept for each
+   * producer. `spmc`: every consumer gets every record. `banded`: spsc with eight priorities.
    */
   kind: K;
+  /** Where the records lie; a ring is the default. */
   backend?: 'fixed';
   /** Places for producers of `mpsc`, 1 to 64. Default 16. */
   maxProducers?: number;
@@ -123,122 +131,138 @@ export interface RingOptions<K extends Kind, Names extends string = string> {
   maxConsumers?: number;
   /** Declared consumers of `spmc`, by name. */
   consumers?: { readonly [Name in Names]: DeclaredConsumer<NoInfer<Names>> };
-  /** Where the cursors begin: any int32. Tests start just below the wrap. Default 0. */
+  /** Where the cursors begin: any int32. Tests begin just below the wrap. Default 0. */
   startSequence?: number;
   /**
-   * Memory to use in place of a new SharedArrayBuffer: all zero, `bytesFor(...)` long from `byteOffset`, a multiple of
-   * 8. Not for groups (mpsc, banded).
+   * Memory to use instead of a new SharedArrayBuffer. It must be all zero from `byteOffset` on and large enough: a
+   * queue of one ring takes `bytesFor(...)` bytes, and an `mpsc` or `banded` queue takes more.
    */
   buffer?: SharedArrayBuffer;
-  /** Where in `buffer` it begins: a multiple of 8, default 0. */
+  /** The byte offset in `buffer` at which the queue begins: a multiple of 8. Default 0. */
   byteOffset?: number;
-  /** A file in place of memory of this process, for other processes and languages. See docs/guide/processes.md. */
+  /**
+   * A file to use instead of memory of this process, for other processes and languages. See docs/guide/processes.md.
+   */
   memory?: MemoryGiven;
 }
 
-/** Options for records of one length, as bytes. */
+/** Options for a queue of bytes whose records have one length. */
 export interface FixedOptions<K extends Kind = 'spsc', Names extends string = string> extends RingOptions<K, Names> {
-  /** Records that the ring holds (each lane, each band): a power of two, 2 to 2^30. */
+  /** How many records the ring holds (each lane, each band): a power of two, 2 to 2^30. */
   capacity: number;
-  /** Bytes of each record: 1 to 2^20. */
+  /** The length of each record in bytes: 1 to 2^20. */
   recordBytes: number;
+  /** Left out: bytes need no codec. */
   codec?: undefined;
 }
 
-/** Options for records of any length, as bytes. */
+/** Options for a queue of bytes whose records have any length. */
 export interface VariableOptions<K extends Kind = 'spsc', Names extends string = string> extends RingOptions<K, Names> {
   /**
-   * Bytes that the ring holds (each lane, each band), headers included: a power of two, 32 to 2^30. The longest payload
-   * is half of it less 8.
+   * How many bytes the ring holds (each lane, each band), headers included: a power of two, 32 to 2^30. The longest
+   * payload is half of that less 8.
    */
   capacityBytes: number;
+  /** Left out: bytes need no codec. */
   codec?: undefined;
 }
 
 /** Options for a queue that grows by chunks. */
 export interface LinkedOptions {
+  /** A linked queue has one producer and one consumer. */
   kind: 'spsc';
+  /** Records lie in chunks. */
   backend: 'linked';
   /**
-   * Most bytes that the queue ever takes, headers and table included, to 2^30: it grows by chunks up to it, and holds
-   * no chunk that would go beyond.
+   * The most bytes that the queue ever takes, headers and table included, up to 2^30. It grows by chunks and makes no
+   * chunk that would go beyond this.
    */
   capacityBytes: number;
   /**
-   * Bytes of each chunk: a power of two, 32 to 2^28. Default 65536. The longest payload is 16 less. The cap must have
-   * room for two.
+   * The size of each chunk in bytes: a power of two, 32 to 2^28. Default 65536. The longest payload is 16 less.
+   * `capacityBytes` must have room for two chunks.
    */
   chunkBytes?: number;
-  /** Where the cursors begin: any int32 that is a multiple of 8. Tests start just below the wrap. Default 0. */
+  /** Where the cursors begin: any int32 that is a multiple of 8. Tests begin just below the wrap. Default 0. */
   startSequence?: number;
+  /** Left out: bytes need no codec. */
   codec?: undefined;
 }
 
-/** The description of a codec, or the function that makes it: `value` for `value()`. */
+/** The description of a codec, or the function that makes it: `value` stands for `value()`. */
 export type CodecGiven<T, Name extends CodecDescription['name']> =
   | (CodecFor<T> & { readonly name: Name })
   | (() => CodecFor<T> & { readonly name: Name });
 
-/** Options for values of a struct, whose records all have one length. */
+/** Options for a queue of structs, whose records all have one length. */
 export interface StructOptions<T, K extends Kind = 'spsc', Names extends string = string> extends RingOptions<
   K,
   Names
 > {
   /** What the values are: `struct({ ... })`. */
   codec: CodecGiven<T, 'struct'>;
-  /** Values that the ring holds (each lane, each band): a power of two, 2 to 2^30. */
+  /** How many values the ring holds (each lane, each band): a power of two, 2 to 2^30. */
   capacity: number;
+  /** Left out: `capacity` counts the values. */
   capacityBytes?: undefined;
 }
 
-/** Options for values whose records vary in length. */
+/** Options for a queue of values whose records vary in length. */
 export interface ValueOptions<T, K extends Kind = 'spsc', Names extends string = string> extends RingOptions<K, Names> {
   /** What the values are: `bytes`, `value<T>()` or `msgpack<T>()`. */
   codec: CodecGiven<T, 'bytes' | 'value' | 'msgpack'>;
-  /** Bytes that the ring holds (each lane, each band), 8 a value included: a power of two, 32 to 2^30. */
+  /** How many bytes the ring holds (each lane, each band), 8 for each value included: a power of two, 32 to 2^30. */
   capacityBytes: number;
+  /** Left out: `capacityBytes` counts the bytes. */
   capacity?: undefined;
 }
 
-/** Options for values, of any codec, in a queue that grows by chunks. */
+/** Options for values of any codec in a queue that grows by chunks. */
 export interface LinkedValueOptions<T> extends Omit<LinkedOptions, 'codec'> {
+  /** What the values are: `struct({ ... })`, `bytes`, `value<T>()` or `msgpack<T>()`. */
   codec: CodecGiven<T, CodecDescription['name']>;
 }
 
 // ---- Options of pub and sub
 // -------------------------------------------------------------------------------------------
 
+/** Options of `pub`. */
 export interface PubOptions {
   /**
-   * Publish at the latest after this many committed records: 1 to 2^30. Default 1, each at once; in a reactor 64, and
-   * at the end of the step. Call `flush` before you wait for an answer.
+   * Committed records are published at the latest when there are this many of them: 1 to 2^30. The default is 1, which
+   * publishes each at once; in a reactor it is 64, and also at the end of the step. Call `flush` before you wait for an
+   * answer.
    */
   publishEvery?: { readonly records: number };
 }
 
+/** Options of `sub`. */
 export interface SubOptions<Names extends string = string> {
   /**
-   * What happens when this consumer is slow and the ring full. `wait` (default): producers get BACK_PRESSURED, and may
-   * await `room()`. `block`: their `offer` stands still until there is room (refused in a reactor). `drop-newest`:
+   * What happens when the ring is full because this consumer is slow. `wait` (default): producers get BACK_PRESSURED,
+   * and may await `room()`. `block`: their `offer` blocks until there is room (refused in a reactor). `drop-newest`:
    * their offer answers DROPPED. `drop-oldest`: this consumer is lapped and told how many records it lost. `evict`: it
-   * is put out after `evictAfterMs`. Every record dropped is counted, see `inspect`.
+   * loses its place if it stands still for `evictAfterMs`. Every dropped record is counted, see `inspect`.
    */
   whenSlow?: WhenSlow;
-  /** For `evict`: the longest standstill of this consumer in milliseconds, 0 to 2^31 - 1. Default 1000. */
+  /** For `evict`: how long this consumer may stand still, in milliseconds, 0 to 2^31 - 1. Default 1000. */
   evictAfterMs?: number;
-  /** `spmc`: the declared consumer to be; it brings its `whenSlow` and `after`. */
+  /**
+   * For `spmc`: which of the declared consumers this one is. Its `whenSlow` and `after` are those that were declared.
+   */
   name?: Names;
   /**
-   * `spmc`: names of declared consumers, or places of those that are there now, who must have released a record before
-   * this one reads it.
+   * For `spmc`: those consumers that must have released a record before this one reads it, by the names of declared
+   * consumers or by the places of present ones.
    */
   after?: readonly (Names | number)[];
 }
 
+/** Further options of `sub` for a banded queue. */
 export interface BandedSubOptions {
   /**
-   * Records of the highest bands after which a lower band that waits gets one; 0 (default): never, low bands may
-   * starve.
+   * After this many records of the highest bands, a lower band that waits gets one. 0 (default) means never, so that
+   * low bands may starve.
    */
   quantum?: number;
 }

@@ -1,4 +1,4 @@
-/** Handles that were made by hand, consumers that were evicted, and workers that have gone. */
+/** Handles that were made by hand, consumers that were evicted, and workers that have exited. */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { codeOf, eight, errorOf } from './fixtures/helpers.js';
@@ -19,7 +19,7 @@ describe('a handle that was made by hand', () => {
 
   it.each(Object.keys(made))('is refused by every verb, whatever is wrong with it: %s', (name) => {
     const handle = made[name as 'ring'] as unknown as Record<string, unknown>;
-    // What makes no other queue of it is not looked at.
+    // Changes of fields that do not make it another queue have no effect, and are left out.
     const fields = Object.keys(handle).filter(
       (key) =>
         ![
@@ -41,7 +41,7 @@ describe('a handle that was made by hand', () => {
     }
   });
 
-  it('says no less of itself for having lost its names', () => {
+  it('is inspected in the same way if the names of its consumers are lost', () => {
     for (const consumers of [null, 5, 'a']) {
       const queue = {
         ...create({ kind: 'spmc', capacity: 4, recordBytes: 8, consumers: { a: {} } }), consumers,
@@ -51,7 +51,7 @@ describe('a handle that was made by hand', () => {
     }
   });
 
-  it('is refused where it is no handle at all', () => {
+  it('is refused if it is no handle at all', () => {
     for (const junk of [
       undefined, null, 5, 'x', Symbol('x'), 5n, {}, [], () => 1, { kind: 'spsc' }, { kind: 'spsc', backend: 'fixed' },
       { kind: 'x', backend: 'fixed', buffer: made.ring.buffer },
@@ -67,7 +67,7 @@ describe('a handle that was made by hand', () => {
     }
   });
 
-  it('whose codec does not fit its records', () => {
+  it('is refused if its codec does not fit its records', () => {
     const codec = struct({ a: 'f64', b: 'f64' });
     for (const verb of [pub, sub] as ((queue: never) => unknown)[]) {
       expect(codeOf(() => verb({ ...made.values, codec } as never))).toBe(INVALID);
@@ -108,7 +108,7 @@ describe('what inspect says of a consumer that was evicted', () => {
 });
 
 describe('recover', () => {
-  it('takes the Worker itself, though Node has forgotten its thread by then', async () => {
+  it('takes the Worker itself, although Node has forgotten its thread by then', async () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     const worker = new Worker(`
       const { workerData, parentPort } = require('node:worker_threads');
@@ -130,7 +130,7 @@ describe('recover', () => {
     expect(pub(queue).offer(eight(2))).toBe(OK);
   });
 
-  it('is refused for what is no thread that has ended', () => {
+  it('is refused for anything but a thread that has ended', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     for (const who of [-1, 1.5, NaN, '5', null, undefined, {}, { threadId: -1 }, { threadId: 3 }, 5n, 0])
       expect(

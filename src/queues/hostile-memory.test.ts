@@ -1,4 +1,4 @@
-/** Memory that something else has written to: an error says so, and nothing hangs or is read out of bounds. */
+/** Memory that something else has written to: an error says so, nothing hangs, and nothing is read out of bounds. */
 import { describe, expect, it } from 'vitest';
 import { LINKED_MAGIC, queueLayout } from '../layout.js';
 import { codeOf, drained, eight, field, placeField } from './fixtures/helpers.js';
@@ -8,7 +8,7 @@ import type { BandedProducer, FixedQueue, LossyConsumer, VariableConsumer, Varia
 
 const DAMAGED = 'ERR_PERCORE_DAMAGED';
 
-describe('memory that was scribbled on', () => {
+describe('memory that was written over', () => {
   type Ends = { producer: VariableProducer; words: Int32Array; at: number };
   const shapes = {
     'spsc': () => ({ kind: 'spsc', capacityBytes: 256 }),
@@ -16,7 +16,7 @@ describe('memory that was scribbled on', () => {
     'mpsc': () => ({ kind: 'mpsc', capacityBytes: 256, maxProducers: 1 }),
     'linked': () => ({ kind: 'spsc', backend: 'linked', capacityBytes: 8192, chunkBytes: 256 }),
   };
-  /** Two records, and where the header of the first lies. */
+  /** Makes two records. `at` is where the header of the first lies. */
   const twoIn = (queue: FixedQueue): Ends => {
     const producer = pub(queue) as unknown as VariableProducer;
     const at = producer.tryClaim(16);
@@ -24,14 +24,14 @@ describe('memory that was scribbled on', () => {
     producer.offer(new Uint8Array(16).fill(2));
     return { producer, words: producer.words, at: (at - 8) >> 2 };
   };
-  /** Length and type: no padding ends here, no record is as long, and so on. */
+  /** Impossible pairs of length and type: padding that does not end there, a record that is too long, and so on. */
   const headers: [number, number][] = [
     [0, -1], [-8, -1], [8, -1], [24, -1], [-(2 ** 31), -1], [2 ** 31 - 1, -1], [-1, 1], [-8, 1], [-16, 1],
     [-(2 ** 31), 1], [2 ** 31 - 1, 1], [2 ** 30, 1], [41, 1], [100, 1], [240, 1], [1000, 1],
   ];
 
   it.each(Object.keys(shapes))(
-    'is an error of its reader, whatever a header says, and goes on being one: %s',
+    'is an error for its reader, whatever a header says, each time it is read: %s',
     (name) => {
       for (const [length, type] of headers) {
         for (const read of [
@@ -50,7 +50,7 @@ describe('memory that was scribbled on', () => {
     },
   );
 
-  it('is one of a reader that may be lapped, of the producer that laps it, and of a link', () => {
+  it('is an error for a reader that may be lapped, for the producer that laps it, and for a link', () => {
     for (const [length, type] of headers.filter(([bytes, kind]) => kind === -1 || bytes < 0 || bytes > 300)) {
       const queue = create({ kind: 'spsc', capacityBytes: 256 });
       const { producer, words, at } = twoIn(queue as never);
@@ -70,7 +70,7 @@ describe('memory that was scribbled on', () => {
     }
   });
 
-  it('is an error when a cursor is no cursor', async () => {
+  it('is an error if a cursor is impossible', async () => {
     for (const shape of [{ capacity: 8, recordBytes: 8 }, { capacityBytes: 256 }]) {
       for (const scribble of [-8, 2 ** 31 - 8, 1 << 20, -(2 ** 31)]) {
         const queue = create({ kind: 'spsc', ...shape } as { kind: 'spsc'; capacityBytes: number });
@@ -85,7 +85,7 @@ describe('memory that was scribbled on', () => {
     }
   });
 
-  it('is an error where it says who ended the queue, and for whoever asks', () => {
+  it('is an error for every end if it says wrongly who has ended the queue', () => {
     for (const kind of ['spsc', 'spmc', 'mpsc', 'banded'] as const) {
       const most = kind === 'spmc' ? 16 : 1;
       for (const phase of [16 + most, 17 + 64, 1 << 20, 2 ** 31 - 1]) {
@@ -110,7 +110,7 @@ describe('memory that was scribbled on', () => {
     }
   });
 
-  it('is passed over, or an error, where it says which bands and lanes there are', () => {
+  it('is ignored, or an error, if it says wrongly which bands and lanes there are', () => {
     for (const ready of [-1, 1 << 8, 1 << 30, -(2 ** 31)]) {
       const queue = create({ kind: 'banded', capacity: 4, recordBytes: 8 });
       const [producer, consumer] = [pub(queue), sub(queue)];
@@ -128,11 +128,11 @@ describe('memory that was scribbled on', () => {
       const queue = create({ kind: 'mpsc', capacity: 4, recordBytes: 8 });
       pub(queue).offer(eight(5));
       new Int32Array(queue.buffer)[ownerOf(0)] = owner;
-      expect(drained(sub(queue)), 'a lane of nobody is the first one\'s').toEqual([5]);
+      expect(drained(sub(queue)), 'a lane that nobody owns goes to the first consumer').toEqual([5]);
     }
   });
 
-  it('is an error, and no endless search, of a reader that may be lapped', () => {
+  it('is an error for a reader that may be lapped, and not an endless search', () => {
     for (const shape of [{ capacity: 8, recordBytes: 8 }, { capacityBytes: 256 }]) {
       for (const cursor of [-8, -(2 ** 30), 2 ** 31 - 8, 1 << 20]) {
         const queue = create({ kind: 'spsc', ...shape } as { kind: 'spsc'; capacityBytes: number });
@@ -157,14 +157,14 @@ describe('memory that was scribbled on', () => {
     expect(recover(queue, 9999)).toMatchObject({ consumers: 1 });
   });
 
-  it('also where it says which chunk comes next', () => {
+  it('is an error if it says wrongly which chunk comes next', () => {
     for (const chunk of [-1, 1000, 2 ** 31 - 1, -(2 ** 31)]) {
       const queue = create({ kind: 'spsc', backend: 'linked', capacityBytes: 8192, chunkBytes: 64 });
       const [producer, consumer] = [pub(queue), sub(queue)];
       for (let i = 0; i < 4; i++) expect(producer.offer(new Uint8Array(16).fill(i))).toBe(OK);
       const words = new Int32Array(queue.buffer);
       expect(words.includes(LINKED_MAGIC)).toBe(true);
-      // All slots of the table, behind both headers.
+      // All slots of the table, which lies behind both headers.
       const table = words.indexOf(LINKED_MAGIC, queueLayout.bytes >> 2);
       for (let slot = 1; slot < 128; slot++) {
         const word = table + 32 + slot;
@@ -177,14 +177,14 @@ describe('memory that was scribbled on', () => {
   });
 });
 
-describe('a policy word that says "block" though nobody has asked for it', () => {
+describe('a policy word that says "block" although nobody has asked for it', () => {
   const shapes = {
     fixed: () => create({ kind: 'spsc', capacity: 4, recordBytes: 8 }),
     variable: () => create({ kind: 'spsc', capacityBytes: 64 }),
     'one of many': () => create({ kind: 'spmc', capacity: 4, recordBytes: 8 }),
     linked: () => create({ kind: 'spsc', backend: 'linked', capacityBytes: 4096, chunkBytes: 1024 }),
   };
-  it.each(Object.keys(shapes))('does not make an offer stand still for ever: %s', (name) => {
+  it.each(Object.keys(shapes))('does not make an offer block for ever: %s', (name) => {
     for (const isThere of [false, true]) {
       const queue = shapes[name as 'fixed']();
       const producer = pub(queue);

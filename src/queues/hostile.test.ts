@@ -1,6 +1,6 @@
 /**
- * What no caller should give: refused with an error that says so, and nothing hangs or is lost. See also
- * hostile-handles.test.ts and hostile-memory.test.ts.
+ * Arguments that no caller should give. They are refused with an error that says so, nothing hangs, and nothing is
+ * lost. See also hostile-handles.test.ts and hostile-memory.test.ts.
  */
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
@@ -33,14 +33,14 @@ describe('a raw queue takes bytes and nothing else', () => {
     expect(drained(consumer)).toEqual([7, 8, 9]);
   });
 
-  it('of a banded queue, and in a band that there is', () => {
+  it('of a banded queue, and only in a band that exists', () => {
     const producer = pub(create({ kind: 'banded', capacity: 4, recordBytes: 8 }));
     for (const other of others) expect(codeOf(() => producer.offer(other as never, 3))).toBe(INVALID);
     for (const band of [-1, 8, 1.5, '3', NaN, undefined])
       expect(codeOf(() => producer.offer(eight(1), band as number))).toBe(INVALID);
   });
 
-  it('as long as they were when they were offered, though another thread lets them grow', async () => {
+  it('as long as they were when they were offered, although another thread makes them grow', async () => {
     const queue = create({ kind: 'spsc', capacityBytes: 4096 });
     const growing = new (
       SharedArrayBuffer as unknown as new (
@@ -83,7 +83,7 @@ describe('every call that hands out records', () => {
     pipe: () => create({ backend: 'pipe' }),
   };
 
-  it.each(Object.keys(consumers))('takes a function and a limit, and loses nothing to what is none: %s', (name) => {
+  it.each(Object.keys(consumers))('takes a function and a limit; anything else loses nothing: %s', (name) => {
     const queue = consumers[name]!() as FixedQueue;
     const [producer, consumer] = [pub(queue), sub(queue)];
     producer.offer(eight(3));
@@ -97,7 +97,7 @@ describe('every call that hands out records', () => {
     producer.close();
   });
 
-  it('waits with options that there are', async () => {
+  it('waits only with options that exist', async () => {
     const consumer = sub(create({ kind: 'spmc', capacity: 4, recordBytes: 8 }));
     const deque = sub(create({ backend: 'deque', capacity: 4 }));
     for (const options of [
@@ -112,7 +112,7 @@ describe('every call that hands out records', () => {
 });
 
 describe('options that do not exist', () => {
-  it('are named, with what was meant', () => {
+  it('are named, together with what was probably meant', () => {
     const spsc = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     expect(errorOf(() => create({ kind: 'spsc', capacity: 4, recordByte: 8 } as never)).message).toContain(
       'did you mean "recordBytes"?',
@@ -152,7 +152,7 @@ describe('options that do not exist', () => {
     }
   });
 
-  it('and those that are missing', () => {
+  it('so are options that are missing', () => {
     expect(errorOf(() => create({ kind: 'spsc', capacity: 4 } as never))).toMatchObject({
       argument: 'recordBytes', message: expect.stringContaining('it needs recordBytes'),
     });
@@ -162,7 +162,7 @@ describe('options that do not exist', () => {
     for (const options of [undefined, null, 5, 'x', {}]) expect(codeOf(() => create(options as never))).toBe(INVALID);
   });
 
-  it('and memory that is in use', () => {
+  it('and so is memory that is in use', () => {
     const { buffer } = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     expect(errorOf(() => create({ kind: 'spsc', capacity: 4, recordBytes: 8, buffer })).argument).toBe('buffer');
   });

@@ -1,7 +1,7 @@
 /**
- * Random commands on deque and window against a plain array, at capacities 1 to 4 and every policy, with several ends
- * open. After each command every count must say what the model says. The window is compared with ringbufferjs used
- * directly as well. A failure prints its seed, path and the shortest commands that fail.
+ * Random commands on deque and window against a plain array, at capacities 1 to 4 and with every policy, while several
+ * ends are open. After each command every count must be what the model says. The window is also compared with
+ * ringbufferjs used directly. A failure prints its seed, its path and the shortest commands that fail.
  */
 import fc from 'fast-check';
 import RingBuffer from 'ringbufferjs';
@@ -16,7 +16,7 @@ import { createWindow } from './window.js';
 const RUNS = process.env['PERCORE_STRESS'] === '1' ? 8000 : 150;
 const ENDS = 2;
 
-/** What is offered: a number of its own each time, now and then `undefined`, which is a value too. */
+/** What is offered: a new number each time, and now and then `undefined`, which is a value too. */
 type Value = number | undefined;
 
 type Step =
@@ -97,7 +97,7 @@ class Model {
   }
 }
 
-/** Runs the steps on `queue` and on the model; `also` sees each value that was offered and each that came out. */
+/** Runs the steps on `queue` and on the model. `also` is told of each value that was offered and each that came out. */
 function run(
   queue: InThreadQueue<Value>, model: Model, script: readonly Step[], met: Map<string, number>,
   also?: { offered(value: Value): void; taken(value: Value): void },
@@ -145,7 +145,7 @@ function run(
         }, step.limit);
         if (!isEnded && step.throwsAt >= 1 && step.throwsAt <= most) {
           expect(drain).toThrow('by the handler');
-          expect(handled, 'what was handed over counts as read').toBe(step.throwsAt);
+          expect(handled, 'a value that was handed over counts as read').toBe(step.throwsAt);
           meet('thrown');
         } else {
           expect(drain()).toBe(isEnded ? CLOSED : most);
@@ -212,7 +212,7 @@ describe('a deque is a bounded array with a policy', () => {
   }
 });
 
-describe('a window is an array that forgets its oldest, and ringbufferjs', () => {
+describe('a window does what an array that forgets its oldest value does, and what ringbufferjs does', () => {
   it('capacity 1 to 4', () => {
     const met = new Map<string, number>();
     let overwritten = 0;

@@ -1,17 +1,17 @@
 /**
- * What the backends of one thread share: several producers and consumers that compete for values by reference, waiting,
- * closing and counting. A backend adds where the values lie: deque.ts, window.ts.
+ * What the backends of one thread share: several producers and consumers that compete for values by reference, and
+ * waiting, closing and counting. A backend adds where the values lie: deque.ts, window.ts.
  *
  *     producers: offer -> [ put | dropped, refused ] -> take <- poll, drain, for await: consumers
  *
- * Nothing is shared with another thread, so there are no atomics. What may happen in the middle of a call is a call
- * from inside a `drain` handler; so all state is settled before a handler runs. Promises are settled after the values
- * are in place.
+ * Nothing is shared with another thread, so there are no atomics. The only thing that can happen in the middle of a
+ * call is another call, from inside a `drain` handler; so all state is settled before a handler runs. Promises are
+ * settled after the values are in place.
  *
  *     published == consumed + depth + dropped.oldest + dropped.closed       always
  *
- * A handle is a plain object. Its state hangs on it by identity (a WeakMap), so a structured clone of it still says
- * what it was, while opening the clone in another thread throws: references do not cross threads.
+ * A handle is a plain object, and its state is found by its identity (a WeakMap). A structured clone of a handle still
+ * says what the queue was, but opening the clone in another thread throws, because references do not cross threads.
  */
 import { PercoreError, checkFunction, checkOptions } from '../errors.js';
 import { AWAIT_ROOM, awaitPromised, noteRefusal, type Refuser } from '../refusals.js';
@@ -23,23 +23,27 @@ import {
 import { limitOf } from './copy-bytes.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
-/** What `create` returns for a backend of one thread. `T` is what it carries; there is no field of it. */
+/** What `create` returns for a backend of one thread. `T` is the type of its values; no field has it at run time. */
 export interface InThreadQueue<T> {
+  /** Any number of producers and consumers. */
   readonly kind: 'mpmc';
+  /** Where the values lie. */
   readonly backend: QueueBackend;
-  /** Values that it holds. */
+  /** How many values it holds. */
   readonly capacity: number;
+  /** Never there; it only carries the type of the values. */
   readonly carries?: T;
 }
 
 const storeOf = new WeakMap<object, InThreadStore<unknown>>();
 
-/** Binds a new handle to its store. */
+/** Binds a new handle to its store, and freezes it. */
 export function bind<T, Q extends InThreadQueue<T>>(queue: Q, store: InThreadStore<T>): Q {
   storeOf.set(queue, store as InThreadStore<unknown>);
   return Object.freeze(queue);
 }
 
+/** The store of a handle. Throws for anything but a handle of this thread. */
 function open<T>(queue: InThreadQueue<T>): InThreadStore<T> {
   const store = typeof queue === 'object' && queue !== null ? storeOf.get(queue) : undefined;
   if (store !== undefined) return store as InThreadStore<T>;
@@ -52,8 +56,8 @@ function open<T>(queue: InThreadQueue<T>): InThreadStore<T> {
 }
 
 /**
- * A producing end. Any number may be open. When the last of them closes, so does the queue, and later ends find it
- * closed.
+ * Opens a producing end. Any number may be open. When the last of them closes, the queue closes too, and ends that are
+ * opened later find it closed.
  */
 export function pubInThread<T>(queue: InThreadQueue<T>, options?: object): QueueProducer<T> {
   checkOptions('options', options, []);
@@ -61,46 +65,49 @@ export function pubInThread<T>(queue: InThreadQueue<T>, options?: object): Queue
 }
 
 /**
- * A consuming end. Any number may be open; each value goes to one of them. When the last closes, what is left is
- * dropped, and counted.
+ * Opens a consuming end. Any number may be open; each value goes to one of them. When the last of them closes, the
+ * remaining values are dropped and counted.
  */
 export function subInThread<T>(queue: InThreadQueue<T>, options?: object): QueueConsumer<T> {
   checkOptions('options', options, []);
   return new InThreadConsumer(open(queue));
 }
 
-/** What the queue is and has done. In its own thread; allocates the answer. */
+/** What the queue is and has done. Only in its own thread; allocates the answer. */
 export function propertiesInThread(queue: InThreadQueue<unknown>): QueueProperties {
   return open(queue).properties();
 }
 
-/** The values of one queue, and who works on them. */
+/** The values of one queue, and the ends that work on them. */
 export abstract class InThreadStore<T> {
   published = 0;
   consumed = 0;
   refused = 0;
   readonly dropped = { newest: 0, oldest: 0, evicted: 0, closed: 0 };
-  /** No value will follow. */
+  /** True when no value will follow. */
   isClosed = false;
-  /** Nobody will read. */
+  /** True when nobody will read any more. */
   isAbandoned = false;
   readonly producers: InThreadProducer<T>[] = [];
   readonly consumers: InThreadConsumer<T>[] = [];
-  /** Consumers that were ever opened: the next one's place. */
+  /** How many consumers were ever opened, which is the place of the next one. */
   places = 0;
   private highWater = 0;
 
   constructor(readonly backend: QueueBackend, readonly capacity: number) {}
 
-  /** Values there now. */
+  /** How many values are there now. */
   abstract get depth(): number;
-  /** Takes one in: OK, or BACK_PRESSURED or DROPPED and not taken. Counts what it drops. */
+  /**
+   * Takes one value in and returns OK, or returns BACK_PRESSURED or DROPPED without taking it. Counts what it drops.
+   */
   protected abstract put(value: T): ResultCode;
-  /** Returns the oldest and lets go of it. Call it only while `depth` is above 0. */
+  /** Removes the oldest value and returns it. Call it only while `depth` is above 0. */
   protected abstract take(): T;
-  /** True when an offer would not be answered BACK_PRESSURED. */
+  /** True if an offer would not be answered with BACK_PRESSURED. */
   abstract get hasRoom(): boolean;
 
+  /** Takes one value in and wakes those who wait for one. CLOSED when the queue is. */
   offer(value: T): ResultCode {
     if (this.isClosed || this.isAbandoned) return CLOSED;
     const code = this.put(value);
@@ -111,7 +118,7 @@ export abstract class InThreadStore<T> {
     return OK;
   }
 
-  /** Only while `depth` is above 0. */
+  /** Removes the oldest value, counts it and wakes those who wait for room. Call it only while `depth` is above 0. */
   next(): T {
     const value = this.take();
     this.consumed++;
@@ -122,12 +129,13 @@ export abstract class InThreadStore<T> {
   /** No value will follow: those who wait for one are told. */
   close(): void {
     this.isClosed = true;
-    // With values left, nobody is waiting.
+    // If values are left, nobody is waiting.
     for (const { readers } of this.consumers) readers.settle(CLOSED);
   }
 
   /**
-   * Nobody will read: what is left is let go, and those who wait for room are told that there is nobody to wait for.
+   * Nobody will read any more: the remaining values are dropped, and those who wait for room are told that none will
+   * come.
    */
   abandon(): void {
     this.isAbandoned = true;
@@ -136,6 +144,7 @@ export abstract class InThreadStore<T> {
     for (const { writers } of this.producers) writers.settle(CLOSED);
   }
 
+  /** The figures of the queue, as a new object. */
   properties(): QueueProperties {
     return {
       kind: 'mpmc',
@@ -221,7 +230,7 @@ class InThreadConsumer<T> implements QueueConsumer<T> {
     checkFunction('handler', handler);
     limit = limitOf(limit);
     if (this.ended()) return CLOSED;
-    // What the handler offers comes next time, so a handler that offers as much as it takes does not run for ever.
+    // What the handler offers comes next time. Otherwise a handler that offers as much as it takes would run for ever.
     const most = Math.min(this.store.depth, limit);
     let count = 0;
     // The handler may also poll, or close this end.

@@ -1,5 +1,6 @@
 /**
- * `percore/queues`: queues between any two threads, and a few beside them. Four verbs:
+ * `percore/queues`: queues between any two threads, and a few that stay within one or lead out of the process. Four
+ * verbs:
  *
  *     const orders = create({ kind: 'spsc', capacity: 4096, codec: struct({ price: 'f64', size: 'u32' }) });
  *     pub(orders).offer({ price: 101.5, size: 20 });       // in one thread: a result code
@@ -21,7 +22,8 @@
  * | `window` | references in this thread, the newest `capacity`       | the last events                         |
  * | `pipe`   | an operating-system pipe or FIFO                       | `cat`, child processes, other programs  |
  *
- * With a `codec` the ends carry values; without one, bytes where they lie. See ring.ts for how a ring works.
+ * With a `codec` the ends carry values. Without one, the ends carry bytes, which are written and read in place. See
+ * ring.ts for how a ring works.
  */
 import { checkOptions } from '../errors.js';
 import type { BandedConsumer, BandedProducer } from './banded-queue.js';
@@ -99,8 +101,8 @@ export type { WindowOptions, WindowQueue } from './window.js';
 type Backend<Name extends string> = { readonly backend: Name };
 
 /**
- * Makes a queue: a plain object that survives structured clone, to be passed to the threads that use it. Takes the
- * memory unless `buffer` is given; blocks nobody. Throws PercoreError for a bad option.
+ * Makes a queue: a plain object that survives structured clone, to be passed to the threads that use it. Allocates its
+ * memory, unless `buffer` or `memory` is given. Blocks nobody. Throws ERR_PERCORE_INVALID_ARGUMENT for a bad option.
  *
  *     const ticks = create({ kind: 'spsc', capacity: 4096, recordBytes: 16 });             // bytes of one length
  *     const lines = create({ kind: 'mpsc', capacityBytes: 2 ** 16 });                      // bytes of any length
@@ -132,18 +134,18 @@ export function create(options: object): unknown {
   return kindToMake(options).create(options);
 }
 
-/** What the program that opens a queue takes it for; see `open`. */
+/** What the program that opens a queue expects it to be; see `open`. */
 interface Opened<K extends Kind> {
   kind: K;
   memory: MemoryGiven;
 }
 
 /**
- * Opens a queue that another process has made by `create({ …, memory })`. `kind`, and `codec` or `recordBytes`, are
- * those it was made with: what the file says is compared with them. The handle is used as that of `create` is. Maps the
- * file; blocks nobody. Throws ERR_PERCORE_SYSTEM where there is no such file, ERR_PERCORE_LAYOUT_MISMATCH for the file
- * of another version, ERR_PERCORE_FILE_TRUNCATED and ERR_PERCORE_DAMAGED for one that is broken,
- * ERR_PERCORE_INVALID_ARGUMENT for the file of another user, and for a queue of another shape.
+ * Opens a queue that another process has made by `create({ …, memory })`. Give the `kind`, and the `codec` or
+ * `recordBytes`, with which it was made: they are compared with what the file says. The handle is used like one that
+ * `create` returns. Maps the file; blocks nobody. Throws ERR_PERCORE_SYSTEM if there is no such file,
+ * ERR_PERCORE_LAYOUT_MISMATCH for the file of another version, ERR_PERCORE_FILE_TRUNCATED and ERR_PERCORE_DAMAGED for a
+ * file that is broken, and ERR_PERCORE_INVALID_ARGUMENT for the file of another user or a queue of another shape.
  *
  *     const orders = open({ kind: 'spsc', codec: order, memory: { name: 'orders' } });
  */
@@ -164,8 +166,12 @@ type Plain = 'spsc' | 'spmc' | 'mpsc';
 type AnyQueue = Queue | InThreadQueue<unknown> | PipeQueue;
 
 /**
- * The producing end. One thread only; an `mpsc` queue has a lane for each. Throws ERR_PERCORE_NO_PLACE when all places
- * are taken, ERR_PERCORE_CLOSED when the queue is closed, and for a handle that is not a queue of this layout.
+ * Opens the producing end, which belongs to one thread; in an `mpsc` queue each producer has a lane. Allocates; blocks
+ * nobody. Throws ERR_PERCORE_NO_PLACE when all places are taken, ERR_PERCORE_CLOSED when the queue is closed, and
+ * ERR_PERCORE_INVALID_ARGUMENT or ERR_PERCORE_LAYOUT_MISMATCH for a handle that is not a queue of this version.
+ *
+ *     const producer = pub(orders);
+ *     if (producer.offer({ price: 101.5, size: 20 }) === BACK_PRESSURED) await producer.room();
  */
 export function pub(queue: FixedQueue<Plain>, options?: PubOptions): FixedProducer;
 export function pub(queue: LinkedQueue, options?: PubOptions): LinkedProducer;
@@ -184,9 +190,13 @@ type Losing = { whenSlow: 'drop-oldest' | 'evict' };
 type Named<Names extends string> = SubOptions<Names> & { name: Names };
 
 /**
- * The consuming end. One thread only. A consumer of `spmc` begins at what is published when it joins; the first one, a
- * declared one, or one that takes over a place that was left, where that place stands. Throws ERR_PERCORE_NO_PLACE when
- * all places are taken.
+ * Opens the consuming end, which belongs to one thread. The first consumer of a queue begins with its first record. A
+ * consumer that takes over a place that was left, or a declared place, begins where that place stands. Any other
+ * consumer of `spmc` begins at what is published when it joins. Allocates; blocks nobody. Throws ERR_PERCORE_NO_PLACE
+ * when all places are taken, ERR_PERCORE_CLOSED when the only consumer has closed the queue, and
+ * ERR_PERCORE_INVALID_ARGUMENT for a bad option or handle.
+ *
+ *     for await (const order of sub(orders)) handle(order);                       // ends when the queue is closed
  */
 export function sub<Names extends string>(
   queue: FixedQueue<'spmc', Names>, options: Named<NoInfer<Names>>,
@@ -229,23 +239,24 @@ export function sub(queue: AnyQueue, options: SubOptions & BandedSubOptions = {}
 }
 
 /**
- * No producer may join any more; the present ones get CLOSED after their next publish at the latest, consumers when
- * they have drained. From any thread; blocks nobody. For queues made of rings: the ends of a deque or window close
- * themselves, for pipes see `closePipe`.
+ * Closes a queue for everybody. No producer may join any more, the present ones get CLOSED after their next publish at
+ * the latest, and consumers get it when they have read what is left. From any thread; blocks nobody. It is for queues
+ * made of rings: the ends of a deque or window close themselves, and a pipe has `closePipe`.
  */
 export function close(queue: Queue): void {
   kindOfQueue(queue).close(queue);
 }
 
 /**
- * Frees the places of a worker that has exited; what a supervisor calls after the `exit` event, which alone is proof of
- * death. `worker` is the Worker, or its `threadId` as it was while it ran (Node sets it to -1 before `exit`). The
- * others go on. A runtime does this for its own reactors. Lost is at most what the worker had not published, and what a
- * `drain` of it had begun. From any thread. For queues made of rings: the system closes a dead worker's pipe, and a
- * deque or window has only its own thread.
+ * Frees the places of a worker that has exited. A supervisor calls it after the worker's `exit` event, which alone is
+ * proof of death. `worker` is the Worker, or its `threadId` as it was while it ran (Node sets it to -1 before `exit`).
+ * The other ends go on. A runtime does this for its own reactors. At most what the worker had not published is lost,
+ * and what a `drain` of the worker had begun. From any thread; allocates the answer. It is for queues made of rings:
+ * the system closes the pipe of a dead worker, and a deque or window has only its own thread.
  *
- * Of a queue in a file, `recover(queue)` without a worker looks at once for processes that have died; otherwise the
- * threads that have ends of it find out within milliseconds, unless they never wait and never return to their loop.
+ * For a queue in a file, `recover(queue)` without a worker looks at once for processes that have died. Without that
+ * call, the threads that have ends of the queue find out within milliseconds, unless they never wait and never return
+ * to their event loop.
  *
  *     worker.on('exit', () => recover(queue, worker));
  */
@@ -254,8 +265,8 @@ export function recover(queue: Queue, worker?: number | WorkerLike): Recovered {
 }
 
 /**
- * What the queue says of itself: kind, backend, depth, lag of each consumer, totals, drops by reason. Stops nobody;
- * allocates. From any thread, except for deque and window.
+ * The figures of a queue: kind, backend, depth, the lag of each consumer, totals, and drops by reason. Stops nobody;
+ * allocates the answer. From any thread, except for a deque or window.
  */
 export function inspect(queue: Queue): RingsProperties;
 export function inspect(queue: AnyQueue): QueueProperties;
@@ -264,9 +275,10 @@ export function inspect(queue: AnyQueue): QueueProperties {
 }
 
 /**
- * Joins one queue to another: `move` takes records from `from` to `to` with one copy, `run` does so until `from` ends.
- * Backpressure is carried through. Both ends belong to this thread. Throws where a record of `from` could not fit `to`.
- * Ends with a codec are linked by their records, without reading a value; both must have the same codec.
+ * Joins one queue to another: `move` takes records from `from` to `to` with one copy, and `run` does so until `from`
+ * ends. Backpressure is carried through. Both ends belong to this thread. Throws ERR_PERCORE_INVALID_ARGUMENT if a
+ * record of `from` might not fit `to`. Ends with a codec are linked by their records, without reading a value; both
+ * must have the same codec.
  */
 export function link(from: LinkableFrom, to: LinkableTo): Link {
   return linkEnds(from, to);

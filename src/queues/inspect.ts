@@ -1,7 +1,7 @@
 /**
  * What a queue says of itself to any thread, without stopping anyone. The words are read one after another while the
- * others go on: each figure is right for some moment of the call, two of them need not be of the same one. Depth and
- * lag are bounded by that.
+ * ends go on: each figure is right for some moment of the call, but two figures need not be of the same moment. Depth
+ * and lag are limited to values that can be.
  */
 import { IS_CLOSING, type Group, openRingOf } from './group.js';
 import type { ChunkProperties } from './linked-memory.js';
@@ -13,36 +13,41 @@ import {
   PRODUCER_THREAD, PUBLISHED, REFUSED, STATE, THREAD, placeAt, type WhenSlow,
 } from './ring.js';
 
+/** The figures of one consumer's place in a queue made of rings. */
 export interface RingConsumerProperties extends ConsumerProperties {
-  /** Its name, if it was declared. */
+  /** The name of the consumer, if it was declared. */
   readonly name?: string;
-  /** `held`: nobody has the place, and the records are kept for whoever comes. */
+  /** `held` means that nobody has the place, and that the records are kept for the next consumer to come. */
   readonly state: 'reading' | 'held' | 'evicted';
   /** What happens when it cannot keep up. */
   readonly whenSlow: WhenSlow;
-  /** threadId of the consumer; undefined when nobody has the place. */
+  /** The threadId of the consumer; undefined if nobody has the place. */
   readonly threadId: number | undefined;
-  /** Of a queue in a file: whose thread that is. Its `threadId` is 0 for a process of another language. */
+  /** For a queue in a file: the process of that thread. The `threadId` is 0 for a process in another language. */
   readonly processId?: number;
-  /** Of it and of whoever had its place before, as `consumed` is. */
+  /**
+   * How many records were overwritten before they were read, by this consumer and those that had the place before it;
+   * `consumed` counts them together as well.
+   */
   readonly droppedOldest: number;
-  /** Records that it did not get since it was evicted. */
+  /** How many records a consumer has missed since it was evicted, counted in the same way. */
   readonly droppedEvicted: number;
 }
 
 /**
- * `place` is the number of a consumer's place; in an MPSC queue that of the lane, in a banded one that of the band.
- * `capacity` is that of each ring, `depth` that of all together, `highWater` that of the ring that was deepest; all in
- * records, or in bytes where records vary.
+ * The figures of a queue made of rings. `place` is the number of a consumer's place; in an MPSC queue it is the number
+ * of the lane, and in a banded queue that of the band. `capacity` is that of each ring, `depth` that of all rings
+ * together, and `highWater` that of the deepest ring. All are in records, or in bytes where the length of records
+ * varies.
  */
 export interface RingsProperties extends QueueProperties {
-  /** Bytes of each record; 0 where they have any length. */
+  /** The length of each record in bytes, or 0 for records of any length. */
   readonly recordBytes: number;
   /** Each place for a producer, and who has it. */
   readonly producers: readonly { readonly place: number; readonly threadId: number; readonly processId?: number }[];
   /** Each place for a consumer, and who has it. */
   readonly consumers: readonly RingConsumerProperties[];
-  /** Of a linked queue alone. */
+  /** Only of a linked queue: its chunks. */
   readonly chunks?: ChunkProperties;
 }
 
@@ -59,24 +64,24 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
   let highWater = words[PRODUCER_HIGH_WATER]!;
   for (let place = 0; place < memory.places; place++) {
     const at = placeAt(place);
-    // Pairs with nothing, like all figures here: no order is promised between them, only that each is whole and not
-    // stale for ever.
+    // Pairs with nothing, like all figures here: no order among them is promised, only that each is whole and not stale
+    // for ever.
     const state = Atomics.load(words, at + STATE);
-    // Who has left is counted on.
+    // Consumers that have left still count.
     consumed += counters[(at >> 1) + CONSUMED]!;
     oldest += counters[(at >> 1) + DROPPED_OLDEST]!;
     evicted += counters[(at >> 1) + DROPPED_EVICTED]!;
     if (state === FREE) continue;
-    // The consumer's cursor before the producer's: the lag is never negative.
-    // ring.free, ring.lap: pair with publishRelease() and push(), for the figure alone.
+    // The consumer's cursor is loaded before the producer's, so that the lag is never negative. ring.free, ring.lap:
+    // pair with publishRelease() and push(), for the figure alone.
     const cursor =
       Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & (memory.recordBytes === 0 ? ~PUSHED : -1);
-    // ring.publish: pairs with flush(), for the figure alone: no record is read by it.
+    // ring.publish: pairs with flush(), for the figure alone; no record is read because of it.
     const lag = Math.max(0, (Atomics.load(words, PRODUCER_CURSOR) - cursor) | 0);
-    // Records are kept for one that was evicted only where they would be kept for its place without it.
+    // Records count for an evicted consumer only if they would be kept for its place without it.
     if (state <= LOSSY || isKeptFor(memory, place)) depth = Math.max(depth, Math.min(lag, memory.capacity));
     highWater = Math.max(highWater, words[at + HIGH_WATER]!);
-    // ring.join: pairs with claim() of places.ts. Nothing else of the place is read by it.
+    // ring.join: pairs with claim() of places.ts. Nothing else of the place is read because of it.
     const thread = Atomics.load(words, at + THREAD);
     const name = Object.keys(names).find((each) => names[each] === place);
     consumers.push({
@@ -95,19 +100,19 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     dropped: { newest: counters[DROPPED_NEWEST]!, oldest, evicted, closed: counters[DROPPED_CLOSED]! },
     producers: producer === 0 ? [] : [{ place: number, threadId: producer - 1 }],
     consumers,
-    // ring.attention: pairs with close(), as in takeProducer().
+    // ring.attention: pairs with closeRing() and close() of a consumer, for the figure alone.
     isClosed: Atomics.load(words, PHASE) !== OPEN || (Atomics.load(words, ATTENTION) & CLOSING) !== 0,
   };
 }
 
 /**
- * True when the records of an evicted consumer's place are held for whoever comes next: it was declared, or nobody else
- * reads. As `leave` does it.
+ * True if the records of an evicted consumer's place are kept for the next consumer: the place was declared, or nobody
+ * else reads. This is the rule of `leave`.
  */
 function isKeptFor({ words, places, kept }: QueueMemory, place: number): boolean {
   if ((kept & (1 << place)) !== 0) return true;
   for (let other = 0; other < places; other++) {
-    // Pairs with the joining and leaving of the other consumers, for the figure alone.
+    // Pairs with the joining and leaving of other consumers, for the figure alone.
     const state = Atomics.load(words, placeAt(other) + STATE);
     if (other !== place && state !== FREE && state <= LOSSY) return false;
   }
@@ -130,7 +135,7 @@ export function inspectGroup(group: Group): Figures {
     },
     producers: rings.flatMap(({ producers }) => producers),
     consumers: rings.flatMap(({ consumers }) => consumers),
-    // The consumer of a banded queue closes ring by ring.
+    // The consumer of a banded queue closes ring by ring, so a group is closed when all its rings are.
     isClosed: Atomics.load(group.words, IS_CLOSING) === 1 || rings.every(({ isClosed }) => isClosed),
   };
 }

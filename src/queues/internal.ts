@@ -1,4 +1,4 @@
-/** What other rooms of Percore may import from here besides index.ts. No user sees it. */
+/** What other rooms of Percore may import from here besides index.ts. Users see none of it. */
 export { describe, makeCodec } from './codecs.js';
 export { copyBytes } from './copy-bytes.js';
 export { ASK_FOR_ROOM, ON_ROOM, SERVE_LANE } from './doors.js';

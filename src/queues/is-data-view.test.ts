@@ -3,14 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { isDataView } from './is-data-view.js';
 
 describe('isDataView', () => {
-  it('knows one of shared memory after a hundred thousand calls as well', () => {
+  it('recognizes one over shared memory even after a hundred thousand calls', () => {
     const view = new DataView(new SharedArrayBuffer(64), 8, 16);
     let wrong = 0;
     for (let i = 0; i < 100_000; i++) if (!isDataView(view)) wrong++;
     expect(wrong).toBe(0);
   });
 
-  it('takes those of other realms and empty ones, and nothing that only looks like one', () => {
+  it('accepts those of other realms and empty ones, and nothing that only looks like one', () => {
     const moved = new ArrayBuffer(8);
     const empty = new DataView(moved);
     structuredClone(moved, { transfer: [moved] });

@@ -1,7 +1,7 @@
 /**
- * Whether a value is a DataView, of this realm or of another. `isDataView` of node:util is not asked, since on Node 24 its
- * optimized code says no to a DataView of shared memory after some thousands of calls. The getter of `buffer` throws for
- * whatever is no DataView, and for nothing else.
+ * Whether a value is a DataView, of this realm or of another. `isDataView` of node:util is not used, because on Node 24
+ * its optimized code says no to a DataView of shared memory after some thousands of calls. The getter of `buffer`
+ * throws for everything but a DataView, and for nothing else.
  */
 const bufferOf = Object.getOwnPropertyDescriptor(DataView.prototype, 'buffer')!.get!;
 

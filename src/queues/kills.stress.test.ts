@@ -1,9 +1,10 @@
 /**
- * Threads that are killed at any moment, in the middle of a claim, a drain, a push, a sleep, a join: `recover` after
- * each exit, a successor, and what mortal-worker.ts checks of every message: order kept, nothing read again but what
- * at-least-once allows, loss bounded, the others go on. In CI each of six queues loses three threads by `terminate()`
- * and one in each other way; with `PERCORE_STRESS=1` it is 1,000 deaths of each kind. Seeds are random and printed with
- * a failure; they choose whom and when, though not what the threads make of it.
+ * Threads that are killed at any moment: in the middle of a claim, a drain, a push, a sleep, a join. `recover` is
+ * called after each exit and a successor is started, and mortal-worker.ts checks every message: order is kept, nothing
+ * is read again except what at-least-once allows, the loss is bounded, and the other ends go on. In CI each of six
+ * queues loses three threads by `terminate()` and one in each other way; with `PERCORE_STRESS=1` there are 1,000 deaths
+ * of each kind. Seeds are random and printed with a failure. They decide who dies and when, but not how the threads
+ * run.
  */
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -101,7 +102,7 @@ class Town {
     return (this.random >>> 8) % bound;
   }
 
-  /** Starts a thread in this role, which is to die by itself if it is told how. */
+  /** Starts a thread in this role. It dies by itself if `death` says so. */
   private spawn(party: Party, how?: Exclude<Death, 'terminate'>): Party {
     const { publishEvery, limit, verb } = this.scenario;
     const { role, number, options, generation } = party;
@@ -113,7 +114,7 @@ class Town {
         ...(verb === undefined ? {} : { verb }), ...(options === undefined ? {} : { options }),
         ...(how === undefined ? {} : { death: { how, after: this.below(2000) } }),
       } satisfies Mortal,
-      // What a thread that dies of its heap would print.
+      // What a thread that runs out of heap would print.
       stderr: true,
       ...(how === 'heap limit' ? { resourceLimits: { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 4 } } : {}),
     });
@@ -127,7 +128,7 @@ class Town {
     return party;
   }
 
-  /** Throws what a reader has complained of. */
+  /** Throws what a reader has complained about. */
   private check(): void {
     if (Atomics.load(this.ledger, WRONG) === 0 && this.complaint === '') return;
     throw new Error(
@@ -159,27 +160,27 @@ class Town {
     return this.scenario.roles.filter(({ role }) => role === 'producer').map(({ number }) => number);
   }
 
-  /** Every reader has got something new of every producer. */
+  /** Waits until every reader has got something new from every producer. */
   private goesOn(): Promise<void> {
     return this.untilAllChange('not every reader went on', this.readersOf().map((slot) => EXPECTED + slot));
   }
 
-  /** Each of these words of the ledger has another value than now. */
+  /** Waits until each of these words of the ledger has another value than now. */
   private async untilAllChange(what: string, words: readonly number[]): Promise<void> {
     const before = words.map((word) => Atomics.load(this.ledger, word));
     await this.until(what, () => words.every((word, i) => Atomics.load(this.ledger, word) !== before[i]));
   }
 
-  /** One dies, is recovered after its exit, and has a successor. */
+  /** One thread dies, is recovered after its exit, and gets a successor. */
   async kill(how: Death): Promise<void> {
     const party = this.parties[this.below(this.parties.length)]!;
     if (how === 'terminate') {
-      // Some while they start, most while they work, some in the middle of the first rush after a death.
+      // Some die while they start, most while they work, and some in the middle of the first rush after a death.
       if (this.below(8) > 0) await this.goesOn();
       for (let i = this.below(3000); i > 0; i--) Atomics.load(this.ledger, STOP);
       await party.worker.terminate();
     } else {
-      // A successor that is to die by itself takes the place of one that is terminated.
+      // The successor that is to die by itself takes the place of one that is terminated.
       await this.goesOn();
       await party.worker.terminate();
       await this.bury(party);
@@ -199,10 +200,10 @@ class Town {
     party.generation++;
   }
 
-  /** Everybody ends in order, and has got everything that was sent. */
+  /** All ends finish in order, and the readers have got everything that was sent. */
   async end(): Promise<void> {
     await this.goesOn();
-    // What readers got may have been the rest of a dead producer, whose last number never became a message: its
+    // What the readers have got may be what a dead producer had left, whose last number never became a message. So its
     // successor must have sent something.
     await this.untilAllChange('not every producer sent something', this.producersOf().map((each) => SENT + each));
     Atomics.store(this.ledger, STOP, 1);

@@ -1,34 +1,41 @@
 /**
- * What the ends of queues tell the reactor whose thread they are opened in; elsewhere there is no such host.
+ * What the ends of queues tell the reactor in whose thread they are opened. In other threads there is no such host.
  *
- * Publishing lazily needs somebody who publishes in the end. A reactor says here, once for its thread, that it flushes
- * at the end of every step; producers made in that thread then publish lazily unless told otherwise. Without a host
- * every record is published at once.
+ * Lazy publishing needs somebody who publishes in the end. A reactor says here, once for its thread, that it flushes at
+ * the end of every step; producers made in that thread then publish lazily unless told otherwise. Without a host every
+ * record is published at once.
  *
- * And what a thread has opened must be known to somebody who outlives it, or nobody could free its places after its
- * death.
+ * Besides, somebody who outlives the thread must know what the thread has opened, or nobody could free its places after
+ * its death.
  */
 import { checkInteger, checkOptions } from '../errors.js';
 import type { PubOptions, Queue } from './handles.js';
 
+/** What a reactor gives to the ends in its thread. */
 export interface LazyHost {
-  /** Records after which a producer publishes by itself. */
+  /** The number of records after which a producer publishes by itself. */
   readonly publishEvery: number;
-  /** Flush this at the end of the step. */
+  /** Makes sure that this producer is flushed at the end of the step. */
   readonly markDirty: (producer: { flush(): void }) => void;
-  /** An end of this queue is about to take its place. Called before it does: the thread may die between the two. */
+  /**
+   * An end of this queue is about to take its place. Called before it does, since the thread may die between the two.
+   */
   readonly onOpen: (queue: Queue) => void;
 }
 
 let host: LazyHost | null = null;
 
+/** The host of this thread, or null. */
 export const lazyHost = (): LazyHost | null => host;
-/** Of this thread; null takes it away. */
+/** Sets the host of this thread; null removes it. */
 export function setLazyHost(lazy: LazyHost | null): void {
   host = lazy;
 }
 
-/** The records after which a producer publishes, by the options of `pub`; `otherwise` if they do not say. */
+/**
+ * The number of records after which a producer publishes, according to the options of `pub`; `otherwise` if they say
+ * nothing.
+ */
 export function publishEveryOf(options: PubOptions, otherwise: number = host?.publishEvery ?? 1): number {
   const { publishEvery } = checkOptions('options', options, ['publishEvery']);
   const { records } = checkOptions('publishEvery', publishEvery, ['records']);

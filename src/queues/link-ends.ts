@@ -1,22 +1,24 @@
-/** What a link needs of the ends that it joins: each end says by a method how it is read or written. See link.ts. */
+/**
+ * What a link needs of the ends that it joins. Each end has methods that say how it is read or written. See link.ts.
+ */
 import type { WaitOptions } from '../waiting.js';
 import type { CodecDescription } from './codec.js';
 import { CLAIM_FOR, END_WISH, LINK_FROM, LINK_TO, MOVE_TO, SHAPE, TAKES_ALL, WISH } from './doors.js';
 import type { Wish } from './event-count.js';
 import { CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 
-/** What the records of a consumer are like. */
+/** The shape of a consumer's records. */
 export interface RecordShape {
-  /** 0: of any length. */
+  /** The length of each record in bytes; 0 means any length. */
   readonly recordBytes: number;
   readonly capacity: number;
-  /** They may be overwritten before they are read. */
+  /** True if records may be overwritten before they are read. */
   readonly isLosing: boolean;
-  /** The longest, where it is not half the capacity. */
+  /** The longest payload in bytes, if that is not half the capacity less a header. */
   readonly maxRecordBytes?: number;
 }
 
-/** What a link uses: the end itself, or the ring below a codec. */
+/** What a link uses of an end: the end itself, or the ring below a codec. */
 export interface Linked<End> {
   readonly end: End;
   readonly codec?: CodecDescription;
@@ -24,20 +26,20 @@ export interface Linked<End> {
 
 /** A consumer that can be linked. */
 export interface LinkableFrom {
-  /** For `link`: what it reads. */
+  /** For `link`: what this consumer reads. */
   [LINK_FROM](): Linked<LinkFrom>;
 }
 
 /** A producer that can be linked. */
 export interface LinkableTo {
-  /** For `link`: what it writes to. */
+  /** For `link`: what this producer writes to. */
   [LINK_TO](): Linked<LinkTo>;
 }
 
-/** Where a link reads: one ring, or several of which it selects one. */
+/** Where a link reads: one ring, or several rings of which it selects one. */
 export interface LinkFrom {
   readonly [SHAPE]: RecordShape;
-  /** The ring to read from now; null when none has a record. */
+  /** The ring to read from now; null when no ring has a record. */
   select(): LinkSource | null;
   look(): ResultCode;
   [WISH](): Wish;
@@ -46,7 +48,7 @@ export interface LinkFrom {
 
 /** One ring that a link reads. */
 export interface LinkSource {
-  /** Moves up to `limit` records. OK, or the code of the target that stopped it. */
+  /** Moves up to `limit` records. Returns OK, or the code by which the target stopped it. */
   [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
 }
 
@@ -54,9 +56,9 @@ export interface LinkSource {
 export interface LinkTo {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
-  /** True when every record of such a source fits. */
+  /** True if every record of such a source fits. */
   [TAKES_ALL](recordBytes: number, longest: number): boolean;
-  /** Claims room for one record of `length` bytes. Its byte offset, or a code. */
+  /** Claims room for one record of `length` bytes. Returns its byte offset, or a result code. */
   [CLAIM_FOR](length: number, type: number): number;
   commit(): ResultCode;
   flush(): ResultCode;
@@ -64,12 +66,13 @@ export interface LinkTo {
   [END_WISH](): Wish;
 }
 
+/** Counts the records that were moved, and those that the target has dropped. */
 export interface LinkCounts {
   moved: number;
   dropped: number;
 }
 
-/** What is read of a ring of fixed records. */
+/** What is used of a ring of fixed records. */
 interface FixedSource {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
@@ -79,7 +82,7 @@ interface FixedSource {
   release(count: number): void;
 }
 
-/** What is read of a ring of variable records. */
+/** What is used of a ring of variable records. */
 interface VariableSource {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
@@ -90,7 +93,7 @@ interface VariableSource {
   publishRelease(): void;
 }
 
-/** The move of rings of fixed records. */
+/** Moves records of a ring of fixed records. */
 export function moveFixed(from: FixedSource, to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
   const count = from.available(limit);
   let done = 0;
@@ -117,7 +120,7 @@ export function moveFixed(from: FixedSource, to: LinkTo, limit: number, counts: 
   return code;
 }
 
-/** The same for rings of variable records. */
+/** Moves records of a ring of variable records. */
 export function moveVariable(from: VariableSource, to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
   let done = 0;
   let dropped = 0;
@@ -148,10 +151,10 @@ export function moveVariable(from: VariableSource, to: LinkTo, limit: number, co
   return code;
 }
 
-/** What a closing target did not take is counted there; the source is not released beyond what was taken. */
+/** False if the target is closed. The target counts what it has not taken, and the source is then not released. */
 const publish = (to: LinkTo, code: ResultCode): boolean => to.flush() !== CLOSED && code !== CLOSED;
 
-/** Up to this many bytes, a loop over words is faster than making two views. */
+/** For up to this many bytes, a loop over words is faster than making two views. */
 const SMALL_BYTES = 256;
 
 function copy(bytes: Uint8Array, words: Int32Array, from: number, to: LinkTo, at: number, length: number): void {

@@ -1,11 +1,11 @@
 /**
- * Joins a queue to another: records go from ring to ring with one copy and no value in between, and backpressure is
- * carried through. What does not fit `to` stays in `from`, whose producers then feel it.
+ * Joins a queue to another. Records go from ring to ring with one copy and no value in between, and backpressure is
+ * carried through: what does not fit into `to` stays in `from`, whose producers then feel it.
  *
- *   from |==peek==>|  copy  |==claim==> to           then: publish `to`, and only then release `from`
+ *       from |==peek==>|  copy  |==claim==> to           then: publish `to`, and only then release `from`
  *
- * In that order a death in between repeats records (at least once) and loses none. What a link needs of its two ends
- * stands in link-ends.ts.
+ * In that order, a death in between repeats records (at least once) and loses none. link-ends.ts has what a link needs
+ * of its two ends.
  */
 import { PercoreError, checkOptions, invalidArgument } from '../errors.js';
 import { checkWaitOptions, throwIfAborted, whenAborted, type WaitOptions } from '../waiting.js';
@@ -16,35 +16,35 @@ import type { LinkFrom, LinkTo, LinkableFrom, LinkableTo } from './link-ends.js'
 import { HEADER_BYTES } from './record.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
-/** Records moved between two looks at the source. */
+/** How many records are moved between two looks at the source. */
 const BATCH = 64;
-/** Records moved by `run` before other work of the thread has its turn. */
+/** How many records `run` moves before other work of the thread has its turn. */
 const RUN = 1024;
 
 /**
- * Two queues that were joined by `link`. One thread, that of both ends.
+ * Two queues that were joined by `link`. It belongs to the thread of both ends.
  *
  *     const joined = link(sub(arrivals), pub(orders));
  *     const code = await joined.run({ signal });          // CLOSED: `arrivals` has ended, or an end was closed
  *     console.log(`${joined.moved} records`);
  */
 export class Link {
-  /** Records moved so far. */
+  /** How many records were moved so far. */
   moved = 0;
   /**
-   * Records taken from the source that the target has dropped, and counted, because its consumer asked for that
-   * (`drop-newest`).
+   * How many records were taken from the source but dropped by the target, which counts them too, because its consumer
+   * has asked for that (`drop-newest`).
    */
   dropped = 0;
 
-  /** `most`: records that the source can hold at once. */
+  /** `most` is how many records the source can hold at once. */
   constructor(private readonly from: LinkFrom, private readonly to: LinkTo, private readonly most: number) {}
 
   /**
-   * Moves up to `limit` records, those that the target drops included; when left out, what the source can hold at once,
-   * so that a source that is filled meanwhile, or is its own target, does not hold the thread. Returns how many; 0 when
-   * the source is empty, BACK_PRESSURED when the target is full, CLOSED when the source has ended or the target is
-   * closed. Blocks nobody.
+   * Moves up to `limit` records, including those that the target drops. If `limit` is left out, it is what the source
+   * can hold at once, so that a source which is filled meanwhile, or is its own target, does not keep the thread.
+   * Returns how many there were; 0 when the source is empty, BACK_PRESSURED when the target is full, and CLOSED when
+   * the source has ended or the target is closed. Blocks nobody.
    */
   move(limit: number = this.most): number {
     limit = limitOf(limit);
@@ -64,9 +64,10 @@ export class Link {
   }
 
   /**
-   * Moves until the source has ended, then closes nothing: resolves with CLOSED, `moved` says how many. Waits where
-   * there is nothing to move or no room for the next record, without blocking the thread. Resolves with CLOSED too when
-   * one of its ends closes or leaves. Rejects with the reason of `signal` when that aborts, with nothing lost.
+   * Moves records until the source has ended, then resolves with CLOSED and closes nothing; `moved` says how many there
+   * were. Where there is nothing to move, or no room for the next record, it waits without blocking the thread. It also
+   * resolves with CLOSED when one of its ends closes or leaves. Rejects with `signal.reason` when `signal` aborts;
+   * nothing is lost then.
    */
   async run(given?: Pick<WaitOptions, 'signal'>): Promise<typeof CLOSED> {
     const { signal } = checkWaitOptions(checkOptions('options', given, ['signal']));
@@ -80,7 +81,10 @@ export class Link {
     }
   }
 
-  /** Waits at one end, for room or for a record, and only as long as the other end exists: then CLOSED. */
+  /**
+   * Waits at one end, for room or for a record, but only as long as the other end exists; if it ends, the answer is
+   * CLOSED.
+   */
   private async wait(isFull: boolean, signal: AbortSignal | undefined): Promise<ResultCode> {
     const { from, to } = this;
     const over = new AbortController();
@@ -96,7 +100,7 @@ export class Link {
     try {
       return await Promise.race(waits);
     } catch (error) {
-      // With the reason that its signal has.
+      // Rejects with the reason of the caller's signal, not with that of `over`.
       throwIfAborted(signal);
       throw error;
     } finally {
@@ -128,7 +132,7 @@ export function linkEnds(from: LinkableFrom, to: LinkableTo): Link {
   const { recordBytes, capacity, isLosing, maxRecordBytes = (capacity >> 1) - HEADER_BYTES } = source.end[SHAPE];
   const longest = recordBytes > 0 ? recordBytes : maxRecordBytes;
   if (!isLosing && target.end[TAKES_ALL](recordBytes, longest)) {
-    // A record takes 8 bytes at least, and there are 8 bands at most.
+    // `most` is the capacity: a record takes at least 8 bytes, and there are at most 8 bands.
     return new Link(source.end, target.end, capacity);
   }
   throw new PercoreError(

@@ -1,4 +1,4 @@
-/** The chunks of a linked queue: its cap, how they grow, come back and are used again. */
+/** The chunks of a linked queue: the cap, and how chunks are made, come back and are used again. */
 import { describe, expect, it } from 'vitest';
 import { linkedLayout, queueLayout } from '../layout.js';
 import { BACK_PRESSURED, DROPPED, OK, create, inspect, pub, sub } from './index.js';
@@ -7,7 +7,7 @@ import {
 } from './fixtures/linked-ends.js';
 
 describe('the cap of a linked queue', () => {
-  it('is exact: all that the buffer ever is lies below it, and one chunk more would not', () => {
+  it('is exact: the buffer never grows beyond it, and one chunk more would be too much', () => {
     for (const chunkBytes of [32, 64, 4096]) {
       for (const capacityBytes of [
         FRONT_BYTES + 2 * chunkBytes, FRONT_BYTES + 3 * chunkBytes - 1, FRONT_BYTES + 5 * chunkBytes + 7,
@@ -32,7 +32,7 @@ describe('the cap of a linked queue', () => {
     expect(queue.buffer.byteLength).toBe(queueLayout.bytes + linkedLayout.bytes + 32768 * 4 + most * 32);
   });
 
-  it('is 64 KiB a chunk unless said otherwise, and two of them at first', () => {
+  it('gives chunks of 64 KiB unless told otherwise, and two of them at first', () => {
     const queue = create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 20 });
     expect([queue.chunkBytes, queue.buffer.byteLength, pub(queue).maxRecordBytes]).toEqual([
       65_536, FRONT_BYTES + 2 * 65_536, 65_520,
@@ -44,7 +44,8 @@ describe('the cap of a linked queue', () => {
     expect(fill(producer)).toBe(9);
     expect([producer.offer(eight(1)), producer.tryClaim(1)]).toEqual([BACK_PRESSURED, BACK_PRESSURED]);
     expect(inspect(queue).refused).toBe(3);
-    // Two of three records of the first chunk, then the third: the chunk is not free before the fourth is looked at.
+    // Two of the three records of the first chunk, then the third. The chunk is not free before the fourth record is
+    // looked at.
     expect(drained(consumer, 2)).toEqual([1, 2]);
     expect(producer.offer(eight(10))).toBe(BACK_PRESSURED);
     expect(drained(consumer, 2)).toEqual([3, 4]);
@@ -52,7 +53,7 @@ describe('the cap of a linked queue', () => {
     expect(drained(consumer)).toEqual(upTo(8, 5));
   });
 
-  it('leaves room in every empty queue for the longest record, also with two chunks', () => {
+  it('leaves room for the longest record in every empty queue, even with two chunks', () => {
     for (let before = 0; before < 4; before++) {
       const { producer, consumer } = ends(2);
       offerAll(producer, ...upTo(before));
@@ -63,7 +64,7 @@ describe('the cap of a linked queue', () => {
 });
 
 describe('the chunks of a linked queue', () => {
-  it('grow by what a burst needs, are used again, and after it the queue lives in two', () => {
+  it('are added as a burst needs them and used again, and after it the queue uses two', () => {
     const { producer, consumer, queue } = ends(32);
     expect(chunksOf(queue)).toEqual({ chunkBytes: 64, inUse: 1, allocated: 2, most: 32, growthsRefused: 0 });
     offerAll(producer, ...upTo(30));
@@ -92,7 +93,7 @@ describe('the chunks of a linked queue', () => {
     ]);
   });
 
-  it('are seen by a consumer that came before they did', () => {
+  it('are seen by a consumer that came before they were made', () => {
     const { producer, consumer, queue } = ends(8);
     const before = consumer.bytes.length;
     fill(producer);
@@ -105,26 +106,26 @@ describe('the chunks of a linked queue', () => {
     expect([before, consumer.bytes.length]).toEqual([FRONT_BYTES + 2 * 64, queue.buffer.byteLength]);
   });
 
-  it('come back while a drain goes on: one that never catches up takes no more of them', () => {
+  it('come back during a drain: a drain that never catches up takes no more of them', () => {
     const { producer, consumer, queue } = ends(32);
     offerAll(producer, 1, 2);
     let count = 0;
     const handler = (): void => {
       if (++count < 500) expect(producer.offer(eight(count))).toBe(OK);
     };
-    expect(consumer.drain(handler), 'no more than the queue could hold, or it would not end').toBe((32 * 64) / 8);
+    expect(consumer.drain(handler), 'no more than the queue can hold, or it would not end').toBe((32 * 64) / 8);
     expect(consumer.drain(handler, 1000)).toBe(501 - 256);
     expect([count, chunksOf(queue).allocated]).toEqual([501, 2]);
   });
 
-  it('are not asked of a system that has none: BACK_PRESSURED, counted, and the first two go on', () => {
+  it('need no memory that the system refuses: BACK_PRESSURED is counted, and the first two go on', () => {
     const { producer, consumer, queue } = ends(8);
     starve(queue);
     expect(fill(producer)).toBe(6);
     expect(chunksOf(queue)).toMatchObject({ allocated: 2, growthsRefused: 1 });
     drained(consumer);
     for (let round = 0; round < 10; round++) {
-      // The consumer stands in one of them.
+      // The consumer stands in one of the two chunks.
       expect(fill(producer)).toBe(3);
       expect(drained(consumer)).toHaveLength(3);
     }
@@ -143,7 +144,7 @@ describe('the chunks of a linked queue', () => {
 });
 
 describe('a slow consumer of a linked queue', () => {
-  it('may have the newest dropped, which is counted', () => {
+  it('may have the newest records dropped, which is counted', () => {
     const queue = linked(2);
     const producer = pub(queue);
     const consumer = sub(queue, { whenSlow: 'drop-newest' });
@@ -152,7 +153,7 @@ describe('a slow consumer of a linked queue', () => {
     expect(drained(consumer)).toEqual(upTo(6));
   });
 
-  it('may not be lapped: what it reads lies in chunks that are its own', () => {
+  it('may not be lapped, because what it reads lies in chunks of its own', () => {
     for (const whenSlow of ['drop-oldest', 'evict'] as const) {
       expect(errorOf(() => sub(linked(), { whenSlow } as never))).toMatchObject({
         code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow',

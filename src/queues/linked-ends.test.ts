@@ -10,7 +10,7 @@ import {
 } from './fixtures/linked-ends.js';
 
 describe('a producer of a linked queue that follows another', () => {
-  it('goes on where that one left, in the middle of a chunk, with every chunk', () => {
+  it('goes on where the other has left, in the middle of a chunk, and has every chunk', () => {
     for (let count = 0; count <= 9; count++) {
       const { producer, consumer, queue } = ends(3);
       offerAll(producer, ...upTo(count));
@@ -21,13 +21,13 @@ describe('a producer of a linked queue that follows another', () => {
     }
   });
 
-  it('finds the chunks that a dead one had in hand or had filled and not published', () => {
+  it('finds the chunks that a dead producer had in hand, or had filled and not published', () => {
     for (let lost = 0; lost <= 9; lost++) {
       const { producer, consumer, queue } = ends(4, {}, { publishEvery: { records: 100 } });
       offerAll(producer, ...upTo(3));
       producer.flush();
       offerAll(producer, ...upTo(lost, 100));
-      // With more than 6 it would be refused, and publish them first.
+      // With more than 6, an offer would be refused, and would publish them first.
       if (lost <= 6) expect(producer.tryClaim(48)).toBeGreaterThan(0);
       wordsOf(queue)[PRODUCER_THREAD] = GHOST + 1;
       expect(recover(queue, GHOST)).toEqual({ producers: 1, consumers: 0, taken: 0 });
@@ -62,12 +62,12 @@ describe('a consumer of a linked queue that follows another', () => {
     }
   });
 
-  it('begins behind what a dead one had been given by drain, however many chunks that was', () => {
+  it('begins behind what drain had given to a dead consumer, in however many chunks that lies', () => {
     for (let taken = 1; taken <= 9; taken++) {
       const { producer, consumer, queue } = ends(3);
       fill(producer);
       const seen: number[] = [];
-      // A handler that never comes back, at the record `taken`.
+      // A handler that never returns, at the record `taken`.
       expect(() => consumer.drain((view, offset) => {
         if (seen.push(view.getUint8(offset)) === taken) throw new Error('dead');
       })).toThrow('dead');
@@ -80,9 +80,9 @@ describe('a consumer of a linked queue that follows another', () => {
     }
   });
 
-  it('is told how many those were, wherever their chunk lies', () => {
+  it('is told how many records that is, wherever their chunk lies', () => {
     const { producer, consumer, queue } = ends(4);
-    // The chunk of the last three is the second that was used, behind one with a single record.
+    // The chunk of the last three records is the second that was used, behind one with a single record.
     offerAll(producer, ...upTo(3));
     producer.offer(new Uint8Array(48));
     drained(consumer);
@@ -97,7 +97,7 @@ describe('a consumer of a linked queue that follows another', () => {
     expect(inspect(queue)).toMatchObject({ consumed: 8, depth: 0 });
   });
 
-  it('sees again what a dead one had only peeked at', () => {
+  it('sees again what a dead consumer had only peeked at', () => {
     const { producer, consumer, queue } = ends(3);
     fill(producer);
     for (let i = 0; i < 7; i++) {
@@ -121,7 +121,7 @@ describe('a linked queue among the others', () => {
     expect(chunksOf(clone)).toMatchObject({ allocated: 4 });
   });
 
-  it('can be asked its properties', () => {
+  it('can be inspected', () => {
     const { producer, consumer, queue } = ends(4);
     fill(producer);
     drained(consumer, 4);
@@ -134,13 +134,13 @@ describe('a linked queue among the others', () => {
       consumed: 4,
       refused: 1,
       isClosed: false,
-      // 16 bytes a record, 16 of padding a chunk.
+      // Each record takes 16 bytes, and each chunk 16 bytes of padding.
       depth: 256 - 16 - (64 + 16), highWater: 256 - 16,
       chunks: { chunkBytes: 64, inUse: 3, allocated: 4, most: 4, growthsRefused: 0 },
     });
   });
 
-  it('knows how deep it was, though its consumer never looked then', () => {
+  it('knows how deep it was, although its consumer did not look at that time', () => {
     const { producer, consumer, queue } = ends(4);
     offerAll(producer, 1, 2, 3);
     consumer.peek();
@@ -150,7 +150,7 @@ describe('a linked queue among the others', () => {
     expect(inspect(queue)).toMatchObject({ depth: 0, highWater: 256 - 16 });
   });
 
-  it('does not hold its thread when it is linked to itself', () => {
+  it('does not keep its thread when it is linked to itself', () => {
     const ring = create({ kind: 'spsc', capacityBytes: 128 });
     for (const { producer, consumer } of [ends(4), { producer: pub(ring), consumer: sub(ring) }]) {
       producer.offer(eight(7));
@@ -176,7 +176,7 @@ describe('a linked queue among the others', () => {
     sender.offer(eight(5));
     expect(link(source, producer).move()).toBe(1);
     expect(drained(consumer)).toEqual([5]);
-    // 56 bytes fit a ring of 128, and 48 a chunk of 64.
+    // 56 bytes fit into a ring of 128, and 48 into a chunk of 64.
     expect(errorOf(() => link(consumer, sender)).argument).toBe('to');
     expect(errorOf(() => link(sub(linked(2, { chunkBytes: 128 })), sender)).argument).toBe('to');
     expect((source as LinkedConsumer)[SHAPE].maxRecordBytes).toBe(48);

@@ -1,12 +1,12 @@
 /**
- * Memory of a linked queue: chunks in one SharedArrayBuffer that grows with them, up to a cap in bytes, and the table
+ * Memory of a linked queue: chunks in one SharedArrayBuffer that grows with them, up to a cap in bytes, and a table
  * that says which chunk holds which stretch of the sequence. See linked-queue.ts for how it is used.
  *
  *   | Queue | Linked | table | chunk 0 | chunk 1 |  ... grows here ...  | cap
  *
- * The cap counts all of it: headers, table and chunks. Two chunks are there from the start, so that a queue whose
- * growth the system refuses still moves. A SharedArrayBuffer never shrinks: chunks are used again, the last one given
- * back first, and never returned.
+ * The cap counts all of it: headers, table and chunks. Two chunks are there from the start, so that a queue still moves
+ * when the system refuses to let it grow. A SharedArrayBuffer never shrinks: chunks are never returned to the system,
+ * but used again, the one that was given back last first.
  */
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type LayoutField } from '../layout.js';
@@ -14,14 +14,14 @@ import type { LinkedOptions, LinkedQueue } from './handles.js';
 import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing } from './memory.js';
 import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
 
-/** Most chunks of one queue. */
+/** The most chunks that one queue may have. */
 export const MAX_CHUNKS = 65_536;
 const LEAST_CHUNK_BYTES = 32;
 const LEAST_CHUNKS = 2;
 const DEFAULT_CHUNK_BYTES = 65_536;
 const fields = linkedLayout.fields;
 const TABLE_BYTES = queueLayout.bytes + linkedLayout.bytes;
-/** Number of the counter, in units of 8 bytes from the queue's beginning. */
+/** The index of the counter in 8-byte words, from the queue's beginning. */
 export const GROWTHS_REFUSED: number = (queueLayout.bytes + fields.growthsRefused.at) >> 3;
 
 /** What ES2024 adds to a SharedArrayBuffer. */
@@ -32,43 +32,48 @@ export interface GrowableBuffer extends SharedArrayBuffer {
 }
 type GrowableConstructor = new (byteLength: number, options: { maxByteLength: number }) => GrowableBuffer;
 
-/** An opened linked queue. Its views reach what the buffer held when it was opened. */
+/** An opened linked queue. Its views reach as far as the buffer did when it was opened. */
 export interface LinkedMemory extends QueueMemory {
   readonly buffer: GrowableBuffer;
   readonly chunkBytes: number;
   readonly mostChunks: number;
-  /** Where chunk 0 begins. */
+  /** Byte offset of chunk 0. */
   readonly firstChunk: number;
-  /** Slot of a stretch -> number of the chunk that holds it. Plain words: see linked-queue.ts. */
+  /**
+   * For each slot of a stretch, the number of the chunk that holds it. These are plain words; linked-queue.ts says why.
+   */
   readonly table: Int32Array;
 }
 
-/** How the chunks of a linked queue stand. */
+/** How many chunks a linked queue has, and how many it uses. */
 export interface ChunkProperties {
-  /** Bytes of each chunk. */
+  /** The size of each chunk in bytes. */
   readonly chunkBytes: number;
-  /** Chunks that hold what is published and not released, the producer's present one included. */
+  /** How many chunks hold records that are published and not released, the producer's present chunk included. */
   readonly inUse: number;
-  /** Chunks that the buffer has: the most that were ever needed at once. It never shrinks. */
+  /** How many chunks the buffer has: the most that were ever needed at once. The number never shrinks. */
   readonly allocated: number;
-  /** Chunks up to the cap. */
+  /** How many chunks the cap allows. */
   readonly most: number;
-  /** Times the system gave no memory for one more, which producers feel as BACK_PRESSURED. */
+  /** How often the system gave no memory for one chunk more, which producers feel as BACK_PRESSURED. */
   readonly growthsRefused: number;
 }
 
-/** A power of two, at least `chunks`, so that slots follow one another across the wrap of the sequence. */
+/**
+ * The size of the table: a power of two, at least `chunks`, so that slots follow one another across the wrap of the
+ * sequence.
+ */
 const tableWords = (chunks: number): number => 1 << (32 - Math.clz32(chunks - 1));
 const firstChunkOf = (mostChunks: number): number =>
   TABLE_BYTES + ((tableWords(mostChunks) * 4 + LINE_BYTES - 1) & -LINE_BYTES);
 
-/** Where chunk `chunk` begins. */
+/** Byte offset of chunk `chunk`. */
 export const offsetOfChunk = (memory: LinkedMemory, chunk: number): number =>
   memory.firstChunk + chunk * memory.chunkBytes;
-/** Chunks that the buffer holds now. */
+/** How many chunks the buffer holds now. */
 export const allocatedChunks = (memory: LinkedMemory): number =>
   Math.floor((memory.buffer.byteLength - memory.firstChunk) / memory.chunkBytes);
-/** The table's slot for the stretch that the sequence `position` lies in. */
+/** The table's slot for the stretch in which the sequence `position` lies. */
 export const slotOf = (memory: LinkedMemory, position: number): number =>
   (position >>> (31 - Math.clz32(memory.chunkBytes))) & (memory.table.length - 1);
 
@@ -104,12 +109,12 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
   const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(firstChunk + LEAST_CHUNKS * chunkBytes, {
     maxByteLength,
   });
-  // The stretch that the sequence begins in lies in chunk 0, which is what a table of zeros says.
+  // The sequence begins in a stretch that lies in chunk 0, which is what a table of zeros says.
   const words = new Int32Array(buffer, queueLayout.bytes, linkedLayout.bytes >> 2);
   words[fields.version.at >> 2] = LAYOUT_VERSION;
   words[fields.chunkBytes.at >> 2] = chunkBytes;
   words[fields.mostChunks.at >> 2] = mostChunks;
-  // Last: whoever sees it sees all of the above. Nobody has the handle yet that could look earlier.
+  // The magic comes last, so whoever sees it sees all of the above. Nobody has the handle yet and could look earlier.
   Atomics.store(words, fields.magic.at >> 2, LINKED_MAGIC);
   const capacity = mostChunks * chunkBytes;
   makeRing({ buffer, byteOffset: 0, capacity, recordBytes: 0 }, start);
@@ -119,6 +124,7 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
   };
 }
 
+/** Throws for options that only other backends have. */
 function refuse(options: object, names: readonly string[]): void {
   const given = options as Record<string, unknown>;
   for (const name of names)
@@ -129,7 +135,7 @@ function refuse(options: object, names: readonly string[]): void {
   }
 }
 
-/** The queue behind a handle. Throws for memory that is no such queue. */
+/** Opens the queue of a handle. Throws for memory that holds no such queue. */
 export function openLinked(queue: LinkedQueue): LinkedMemory {
   const buffer = queue.buffer as GrowableBuffer;
   if (
@@ -141,7 +147,7 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   }
   checkMemory(queue, firstChunkOf(LEAST_CHUNKS) + LEAST_CHUNKS * queue.chunkBytes);
   const ring = openRing(queue, undefined, buffer.byteLength);
-  // Pairs with the stores of createLinked(); the magic, read first, was stored last.
+  // Pairs with the stores of createLinked(): the magic, which is read first, was stored last.
   const get = (field: LayoutField): number => Atomics.load(ring.words, (queueLayout.bytes + field.at) >> 2);
   const made = [
     get(fields.magic), get(fields.version), get(fields.chunkBytes), get(fields.mostChunks) * queue.chunkBytes,
@@ -158,7 +164,7 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   }
   const mostChunks = get(fields.mostChunks);
   const firstChunk = firstChunkOf(mostChunks);
-  // The table that such a number of chunks takes is beyond the buffer.
+  // With more chunks than that, the table would lie beyond the buffer.
   if (firstChunk + mostChunks * queue.chunkBytes > buffer.maxByteLength)
     throw invalidArgument('queue', queue, 'what create() returned, or its structured clone');
   return {
@@ -171,7 +177,7 @@ export function openLinked(queue: LinkedQueue): LinkedMemory {
   };
 }
 
-/** For recover(), which counts records between two cursors. */
+/** For recover(), which counts the records between two cursors. */
 function offsetAt(this: LinkedMemory, cursor: number): number {
   return offsetOfChunk(this, this.table[slotOf(this, cursor)]!) + (cursor & (this.chunkBytes - 1));
 }
@@ -179,10 +185,11 @@ function offsetAt(this: LinkedMemory, cursor: number): number {
 /** True for the memory of a linked queue. */
 export const isLinked = (memory: QueueMemory): memory is LinkedMemory => memory.offsetAt !== undefined;
 
-/** How its chunks stand, read without stopping anyone. */
+/** The figures of its chunks, read without stopping anyone. */
 export function chunksOf(memory: LinkedMemory): ChunkProperties {
   const { chunkBytes, words } = memory;
-  // The consumer's cursor before the producer's, as in inspectRing(): never negative.
+  // The consumer's cursor is loaded before the producer's, as in inspectRing(), so that the difference is never
+  // negative.
   const oldest = Atomics.load(words, placeAt(0) + CURSOR) & -chunkBytes;
   const newest = Atomics.load(words, PRODUCER_CURSOR) & -chunkBytes;
   const allocated = allocatedChunks(memory);
@@ -193,8 +200,8 @@ export function chunksOf(memory: LinkedMemory): ChunkProperties {
 }
 
 /**
- * Gives an end views that reach all that the buffer holds now. Views of a fixed length are as fast as over plain
- * memory; those that follow a growing buffer by themselves take ten times as long.
+ * Gives an end views that reach as far as the buffer does now. Views of a fixed length are as fast as views of memory
+ * that cannot grow; those that follow a growing buffer by themselves take ten times as long.
  */
 export function reachAll(
   end: { words: Int32Array; bytes: Uint8Array; view: DataView }, buffer: SharedArrayBuffer,

@@ -1,8 +1,8 @@
 /**
- * Random commands on a linked queue against a plain array, with chunks of 32 and 64 bytes and caps of 2 to 4 of them,
- * from 0 and from just below both wraps. The model knows where each record lies, in which stretch each end stands, and
- * so when a chunk must come, from where, and when none can. A failure prints its seed, path and the shortest commands
- * that fail. `PERCORE_STRESS=1` runs a hundred times as many scripts.
+ * Random commands on a linked queue against a plain array, with chunks of 32 and 64 bytes and caps of 2 to 4 chunks,
+ * from 0 and from just below both wraps. The model knows where each record lies and in which stretch each end stands,
+ * and therefore when a chunk must be added, from where, and when none can be. A failure prints its seed, its path and
+ * the shortest commands that fail. `PERCORE_STRESS=1` runs a hundred times as many scripts.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ const RUNS = process.env['PERCORE_STRESS'] === '1' ? 2500 : 25;
 interface Kept {
   readonly payload: readonly number[];
   readonly type: number;
-  /** Bytes from the start of all. */
+  /** The offset in bytes from the very beginning. */
   readonly begin: number;
   readonly end: number;
 }
@@ -27,17 +27,17 @@ interface Kept {
 class Model {
   readonly committed: Kept[] = [];
   readonly published: Kept[] = [];
-  /** How many of the published records the consumer's last look has seen. */
+  /** How many of the published records the consumer has seen at its last look. */
   seen = 0;
   /**
-   * Where the ends stand: behind the last committed record, the last published one; where the consumer reads, and what
-   * it has released.
+   * Where the ends stand: behind the last committed record and behind the last published one; and where the consumer
+   * reads, and up to where it has released.
    */
   next = 0;
   end = 0;
   read = 0;
   released = 0;
-  /** A chunk waits for the next record that does not fit the present one. */
+  /** True if a chunk is ready for the next record that does not fit into the present one. */
   isPromised = false;
   allocated = 2;
   isClosed = false;
@@ -52,7 +52,7 @@ class Model {
     this.met.set(event, (this.met.get(event) ?? 0) + 1);
   }
 
-  /** Number of the stretch that a position lies in. */
+  /** The number of the stretch in which a position lies. */
   private stretch(position: number): number {
     return Math.floor(((this.start & (this.chunkBytes - 1)) + position) / this.chunkBytes);
   }
@@ -63,14 +63,14 @@ class Model {
     return at + bytes + 8 <= this.chunkBytes ? this.next : this.next + this.chunkBytes - at;
   }
 
-  /** What a claim of `length` is answered. A chunk that it needs is then promised. */
+  /** What a claim of `length` bytes is answered with. A chunk that it needs is promised to it then. */
   claim(length: number): number {
     if (length < 0 || length > this.chunkBytes - 16) return TOO_LARGE;
     if (this.stretch(this.beginOf(length)) === this.stretch(this.next) || this.isPromised) return OK;
     const needed = this.stretch(this.next) + 2 - this.stretch(this.released);
     if (needed > this.chunks) {
       this.meet('full');
-      // Nobody may wait on records that are not published.
+      // Nobody may wait for records that are not published.
       this.flush();
       return BACK_PRESSURED;
     }
@@ -80,7 +80,7 @@ class Model {
     return OK;
   }
 
-  /** `claimed` may be more than what is written in the end; the place was chosen by it. */
+  /** `claimed` may be more than what is written in the end; the position was chosen for it. */
   commit(claimed: number, payload: readonly number[], type: number, publishEvery: number): void {
     const begin = this.beginOf(claimed);
     if (begin !== this.next) this.isPromised = false;
@@ -135,7 +135,7 @@ interface Real {
 }
 type Command = fc.Command<Model, Real>;
 
-/** One command: what it does to both, with its numbers for the failure's report. */
+/** One command: what it does to both, and its numbers, for the report of a failure. */
 function command(
   name: string, run: (model: Model, real: Real) => void, when: (model: Model) => boolean = () => true,
 ): Command {
@@ -150,7 +150,7 @@ function command(
 }
 
 const isOpen = (model: Model): boolean => !model.isClosed;
-/** Closing comes late in a script, so that it finds a queue whose chunks were used again. */
+/** Closing comes late in a script, so that it meets a queue whose chunks were used again. */
 const isOld = (model: Model): boolean => isOpen(model) && model.next > 3 * model.chunks * model.chunkBytes;
 const byte = fc.integer({ min: 0, max: 255 });
 const receive = (model: Model, payload: Uint8Array, type: number): void => {
@@ -223,7 +223,7 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
         const code = model.look();
         const drain = (): number =>
           consumer.drain((view, offset, length, type) => {
-            // Chunks that were read to their end are released before the record in the next.
+            // Chunks that were read to their end are released before the record in the next chunk is handed out.
             if (
               model.look() === OK
               && model.published[0].begin % chunkBytes === (chunkBytes - (model.start & (chunkBytes - 1))) % chunkBytes
@@ -281,7 +281,7 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
           real.producer.leave();
           real.producer = pub(real.queue, { publishEvery: { records: publishEvery } });
           model.flush();
-          // What was promised to the first is free again.
+          // What was promised to the first producer is free again.
           model.isPromised = false;
         },
         isOpen,
@@ -307,7 +307,8 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
       ),
     ),
   ];
-  // There are more ways to receive than to send; without this the queue would be empty most of the time.
+  // There are more kinds of commands that receive than that send. Without the repetition, the queue would be empty most
+  // of the time.
   return [...sends, ...sends, ...sends, ...sends, ...receives, ...others];
 }
 

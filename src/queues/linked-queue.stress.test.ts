@@ -1,8 +1,8 @@
 /**
- * A linked queue between real threads: every word of every record checked, through few and small chunks, so that
- * growing, full, empty, the turn to another chunk and the wrap meet all the time; then with one end killed at any
- * moment and another in its place, again and again. `PERCORE_STRESS=1` runs fifty times as many records, and forty
- * times as many kills.
+ * A linked queue between real threads, with every word of every record checked. The chunks are few and small, so that
+ * growth, a full and an empty queue, the change to another chunk and the wrap occur all the time. Then one end is
+ * killed at any moment and another takes its place, again and again. `PERCORE_STRESS=1` runs fifty times as many
+ * records, and forty times as many kills.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -16,13 +16,13 @@ const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
 const KILLS = isLong ? 300 : 8;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 60_000;
-/** Headers and the table of up to 32 chunks. */
+/** The bytes of the headers and of the table of up to 32 chunks. */
 const FRONT_BYTES = 1152;
 
 const total = { records: 0, kills: 0, ms: 0 };
 
 describe('between two threads, a linked queue loses, doubles, reorders and tears nothing', () => {
-  // The start lies half of the records before the wrap: a record takes 8 bytes or more.
+  // The start lies half of the records before the wrap: a record takes at least 8 bytes.
   it.each([
     { chunkBytes: 512, chunks: 2, records: 100_000 * TIMES, wrap: 2 ** 31 },
     { chunkBytes: 512, chunks: 5, records: 200_000 * TIMES, wrap: 2 ** 32 },
@@ -65,7 +65,7 @@ describe('a linked queue whose consumer blocks its producer', () => {
         let due = 1;
         for (let code: number = OK; code !== CLOSED;) {
           code = await consumer.ready();
-          // The first ones only when the producer can have come no further.
+          // Reads the first records only when the producer can have come no further.
           if (due === 1) await new Promise((resolve) => setTimeout(resolve, 50));
           consumer.drain((view, offset, length, type) => {
             expect([type, length, length > 0 ? view.getUint8(offset) : type & 255]).toEqual([due, due % 48, due & 255]);
@@ -73,7 +73,7 @@ describe('a linked queue whose consumer blocks its producer', () => {
           }, 7);
         }
         expect(due).toBe(1001);
-        expect(inspect(queue).refused, 'times it stood still').toBeGreaterThan(0);
+        expect(inspect(queue).refused, 'how often it was refused').toBeGreaterThan(0);
       } finally {
         await worker.terminate();
         await exit;
@@ -83,7 +83,7 @@ describe('a linked queue whose consumer blocks its producer', () => {
   );
 });
 
-/** One end in a thread of its own, until `until` is true; then it is killed, and its place freed. */
+/** Runs one end in a thread of its own until `until` is true; then the thread is killed and its place freed. */
 async function killed(work: Omit<LinkedWork, 'notes'>, notes: Int32Array, meanwhile: () => void): Promise<void> {
   const worker = new Worker(new URL('./fixtures/linked-worker.js', import.meta.url), {
     workerData: { ...work, notes: notes.buffer as SharedArrayBuffer } satisfies LinkedWork,
@@ -99,7 +99,7 @@ async function killed(work: Omit<LinkedWork, 'notes'>, notes: Int32Array, meanwh
     meanwhile();
     await new Promise((resolve) => setImmediate(resolve));
   }
-  // Somewhere in what it does, while this end goes on too.
+  // Kills it somewhere in its work, while this end goes on too.
   const until = performance.now() + Math.random() * 5;
   while (performance.now() < until) meanwhile();
   const terminated = worker.terminate();
@@ -112,7 +112,7 @@ async function killed(work: Omit<LinkedWork, 'notes'>, notes: Int32Array, meanwh
   total.kills++;
 }
 
-/** Nothing has leaked: from here the queue can be filled to its cap, and what was put in comes out. */
+/** Checks that nothing has leaked: from here the queue can be filled to its cap, and what was put in comes out. */
 function checkFull(queue: LinkedQueue, first: number): void {
   const [producer, consumer] = [pub(queue), sub(queue)];
   let last = first;
@@ -145,7 +145,7 @@ describe('a linked queue whose ends are killed', () => {
       for (let kill = 0; kill < KILLS; kill++) {
         await killed({ role: 'producer', queue, first: due, seed: kill * 7919 + 1, reads: 'drain' }, notes, drain);
         drain();
-        // Sent and noted, but not received: 19 unpublished at most, and none that was not sent.
+        // Sent and noted, but not received: at most 19 that were not published, and none that was not sent.
         const lost = Atomics.load(notes, LAST) - (due - 1);
         expect(lost).toBeGreaterThanOrEqual(-1);
         expect(lost).toBeLessThan(20);
@@ -178,11 +178,11 @@ describe('a linked queue whose ends are killed', () => {
       expect(Atomics.load(notes, WRONG), 'the record that was wrong').toBe(0);
       const first = Atomics.load(notes, FIRST);
       if (kill > 0 && reads === 'drain') {
-        // The one that was in the handler is not given again.
+        // The record that was in the handler is not handed out again.
         expect(first).toBeGreaterThan(last);
         expect(first).toBeLessThanOrEqual(last + 2);
       } else if (kill > 0) {
-        // Those that were peeked at and not released are, 3 at most.
+        // Those that were peeked at and not released are handed out again, 3 at most.
         expect(first).toBeGreaterThan(last - 3);
         expect(first).toBeLessThanOrEqual(last + 1);
       }

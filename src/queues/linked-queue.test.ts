@@ -1,11 +1,11 @@
-/** A linked queue by its two ends in one thread. */
+/** A linked queue with both ends in one thread. */
 import { describe, expect, it } from 'vitest';
 import { ASK_FOR_ROOM, ON_ROOM } from './doors.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, close, inspect, pub } from './index.js';
 import { FRONT_BYTES, ends, eight, offerAll, fill, drained, upTo, chunksOf, errorOf } from './fixtures/linked-ends.js';
 
 describe('a linked queue', () => {
-  it('gives records back in order, through chunks that come and come again', () => {
+  it('gives records back in order, through chunks that are made and used again', () => {
     const { producer, consumer } = ends();
     for (let round = 0; round < 20; round++) {
       const values = [1, 2, 3, 4, 5].map((i) => (round * 5 + i) & 255);
@@ -49,7 +49,7 @@ describe('a linked queue', () => {
     }
   });
 
-  it('gives a chunk that is still claimed for the next record to that record, be the claim given up or not', () => {
+  it('uses a chunk that was claimed for the next record for that record, whether the claim is given up or not', () => {
     const { producer, consumer } = ends();
     offerAll(producer, 1, 2, 3);
     const at = producer.tryClaim(40);
@@ -78,7 +78,7 @@ describe('a linked queue', () => {
       expect([consumer.bytes[offset], consumer.peek()]).toEqual([value, offset]);
       consumer.advance();
     }
-    // Nothing was released: whoever comes next sees it all again.
+    // Nothing was released, so the next consumer sees it all again.
     expect(fill(producer)).toBe(5);
     consumer.publishRelease();
     expect(fill(producer)).toBe(3);
@@ -100,7 +100,7 @@ describe('a linked queue', () => {
       offerAll(producer, ...upTo(count));
       if (closes === 'queue') close(queue);
       else consumer.close();
-      // One that is in time may be the last.
+      // A producer that is in time may have published the last record.
       const code = producer.offer(eight(9));
       expect([OK, CLOSED], `${closes} closed after ${count}`).toContain(code);
       expect(producer.offer(eight(9))).toBe(CLOSED);
@@ -125,7 +125,7 @@ describe('a linked queue', () => {
     producer.offer(eight(1));
     expect(await ready).toBe(OK);
     expect(await producer.room(8, { timeoutMs: 0 })).toBe(OK);
-    await expect(producer.room(48, { timeoutMs: 1 }), 'the other chunk is not read to its end').rejects.toThrow(
+    await expect(producer.room(48, { timeoutMs: 1 }), 'the other chunk was not read to its end').rejects.toThrow(
       'within 1 ms',
     );
     expect(errorOf(() => void producer.room(49)).argument).toBe('length');

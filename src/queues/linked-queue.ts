@@ -1,33 +1,34 @@
 /**
- * A linked queue: variable records in chunks that come as they are needed, up to a cap, and are used again. For bursts:
- * a queue that is mostly short takes two chunks, however high its cap.
+ * A linked queue: variable records in chunks that are made as they are needed, up to a cap, and used again. It is meant
+ * for bursts: a queue that is mostly short takes two chunks, however high its cap is.
  *
  *                      consumer                          producer
  *   sequence   . . . |----^-------|------------|---------^- - - |     int32, counts bytes, wraps
  *   stretch          |     6      |     7      |        8       |     each as long as a chunk
  *   table               chunk 2      chunk 0        chunk 1           slot = stretch modulo the table's size
- *   not needed now:  chunk 3                                          known to the producer alone
+ *   not in use:      chunk 3                                          known to the producer alone
  *
- * To both ends it is a variable ring (variable-records.ts) whose end is the end of each chunk: a record that does not
- * fit the rest of a chunk is preceded by padding, and after padding the table says which chunk comes next. Every chunk
- * ends with padding, for which 8 bytes are always left. A consumer that releases beyond a stretch thereby gives its
- * chunk back: the cursor says it, and nothing else.
+ * To both ends it is a variable ring (variable-records.ts) that ends at the end of each chunk. Padding precedes a
+ * record that does not fit into the rest of a chunk, and after padding the table says which chunk comes next. Every
+ * chunk ends with padding, for which 8 bytes are always left. When a consumer releases records beyond a stretch, that
+ * gives the chunk of the stretch back: the cursor says so, and nothing else does.
  *
- * So nothing is linked, in spite of the name: the alternative, a header that names the next chunk and a second ring for
- * the way back, has state in places that one store cannot change together, and a death between them leaks a chunk. Here
- * a producer that takes over finds every chunk: those of the stretches between the two cursors are in use, all others
- * that the buffer holds are free.
+ * So nothing is linked, in spite of the name. The alternative, a header that names the next chunk and a second ring for
+ * the way back, keeps state in places that one store cannot change together, and a death in between leaks a chunk. Here
+ * a producer that takes over finds every chunk: those of the stretches between the two cursors are in use, and all
+ * others in the buffer are free.
  *
- * The producer uses the chunk first that came back last, which is still in the caches; so after a burst the queue stays
- * in few chunks.
+ * The producer first uses the chunk that came back last, which is still in the caches. After a burst the queue
+ * therefore stays in few chunks.
  *
- * Ordering: that of ring.ts, and no other pair. The table's words are plain. A slot is written between ring.free (its
- * earlier stretch was released; there are no more stretches in use than chunks, and no more chunks than slots) and
- * ring.publish of the first record behind it, and read by the consumer after that publish. Growth is ordered too:
- * `byteLength` is sequentially consistent by the language, grows before ring.publish, and is looked at after.
+ * The ordering is that of ring.ts, and there is no other pair. The table's words are plain. The producer writes a slot
+ * between ring.free (the earlier stretch of this slot was released, because there are no more stretches in use than
+ * chunks, and no more chunks than slots) and ring.publish of the first record behind it; the consumer reads it after
+ * that publish. Growth is ordered too: by the rules of the language `byteLength` is sequentially consistent; it grows
+ * before ring.publish and is read after it.
  *
- * Source: uSPSC of FastFlow (Aldinucci et al. 2012), whose buffers come from a pool; the page table is how processors
- * do it.
+ * Source: uSPSC of FastFlow (Aldinucci et al. 2012), whose buffers come from a pool; the table is that of virtual
+ * memory.
  */
 import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
@@ -44,35 +45,37 @@ import { VariableConsumer } from './variable-consumer.js';
 import { VariableProducer, typeError } from './variable-records.js';
 
 const PLACE = placeAt(0);
-/** The table is plain memory: what it says is looked at before it is used as a place. */
+/** The table is plain memory, so a chunk's number is checked before it is used as a position. */
 function checkChunk(chunk: number, chunks: number, position: number): void {
   if (!(chunk >= 0 && chunk < chunks))
     throw damaged(position, chunk, 0, `so that there is no such chunk: the queue has ${chunks}`);
 }
 
-/** No chunk. */
+/** Stands for no chunk. */
 const NONE = -1;
-/** What a chunk holds besides its longest payload: that payload's header, and that of the padding at its end. */
+/**
+ * What a chunk holds besides its longest payload: the header of that payload, and the header of the padding at its end.
+ */
 const CHUNK_OVERHEAD_BYTES = 2 * HEADER_BYTES;
 
 /**
- * The producing end of a linked queue. One thread at a time; nothing blocks but what says so. Allocates only when the
- * queue grows: then `words`, `bytes` and `view` are new, so read them from the producer after each claim. Positions
- * stay what they are.
+ * The producing end of a linked queue. It belongs to one thread at a time; nothing blocks except what says so. It
+ * allocates only when the queue grows: then `words`, `bytes` and `view` are new, so read them from the producer after
+ * each claim. Positions do not change.
  *
  *     const producer = pub(create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 26 }));
  *     producer.offer(bytes);                                  // BACK_PRESSURED at 64 MiB; two chunks are there at once
  */
 export class LinkedProducer extends VariableProducer {
   private readonly memory: LinkedMemory;
-  /** The chunk in hand for when the present one is full. */
+  /** The chunk that will be used when the present one is full. */
   private following = NONE;
-  /** Chunks that the buffer has. */
+  /** How many chunks the buffer has. */
   private allocated: number;
-  /** Chunks that hold nothing, `freeCount` of them. */
+  /** Chunks that hold nothing; the first `freeCount` entries count. */
   private readonly free: number[];
   private freeCount = 0;
-  /** First sequence of the oldest stretch whose chunk has not come back. */
+  /** The first sequence of the oldest stretch whose chunk has not come back. */
   private oldest: number;
 
   constructor(memory: LinkedMemory, publishEvery: number) {
@@ -81,7 +84,7 @@ export class LinkedProducer extends VariableProducer {
     this.mask = memory.chunkBytes - 1;
     this.allocated = allocatedChunks(memory);
     this.free = Array.from({ length: memory.mostChunks }, () => NONE);
-    // ring.free: what is released from now on is found by reclaim().
+    // ring.free: reclaim() finds what is released from now on.
     this.oldest = Atomics.load(this.words, PLACE + CURSOR) & ~this.mask;
     this.findFree();
     this.goTo(memory.table[slotOf(memory, this.next)]!, this.next);
@@ -89,13 +92,14 @@ export class LinkedProducer extends VariableProducer {
 
   /**
    * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes, which is chunkBytes less 16) for writing in
-   * place. Returns its byte offset, a multiple of 8, or BACK_PRESSURED when the cap is reached, TOO_LARGE, CLOSED or
-   * DROPPED. `type` (0 to 2^31-1) travels with it.
+   * place. Returns its byte offset, a multiple of 8; or BACK_PRESSURED when the cap is reached, TOO_LARGE, CLOSED or
+   * DROPPED. `type` (0 to 2^31-1) travels with the record. Throws ERR_PERCORE_INVALID_ARGUMENT as that of a variable
+   * ring does.
    */
   override tryClaim(length: number, type = 1): number {
     if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes)
       return this.refuse(length);
-    // A negative one would be taken for padding; one that is not an int32 would arrive as another.
+    // A negative type would be taken for padding, and one that is not an int32 would arrive as another.
     if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const at = this.next & this.mask;
     const units = this.unitsFor(length);
@@ -111,8 +115,8 @@ export class LinkedProducer extends VariableProducer {
   }
 
   /**
-   * Bytes that a payload of `length` takes from here: its frame, and the rest of the chunk if that does not hold it and
-   * the padding's header.
+   * The bytes that a payload of `length` takes from the present cursor on: its frame, and the rest of the chunk if that
+   * is too short for the frame and the header of the padding.
    */
   protected override unitsFor(length: number): number {
     const needed = framedBytes(length);
@@ -120,28 +124,28 @@ export class LinkedProducer extends VariableProducer {
     return needed + HEADER_BYTES <= toEnd ? needed : needed + toEnd;
   }
 
-  /** OK when `needed` units from here lie in the present chunk, or when there is a chunk to follow it. */
+  /** OK when `needed` units lie in the rest of the present chunk, or when there is a chunk to follow it. */
   protected override look(needed: number): ResultCode {
     if (needed <= this.mask + 1 - (this.next & this.mask) - HEADER_BYTES || this.following !== NONE) return OK;
-    // ring.free: pairs with publishRelease(). What the consumer read is read before we overwrite it.
+    // ring.free: pairs with publishRelease(). What the consumer has read, it has read before we overwrite it.
     const cursor = Atomics.load(this.words, PLACE + CURSOR);
     this.reclaim(cursor & ~this.mask);
     this.following = this.freeCount > 0 ? this.free[--this.freeCount]! : this.grow();
     if (this.following !== NONE) return OK;
     this.words[PRODUCER_HIGH_WATER] = Math.max(this.words[PRODUCER_HIGH_WATER]!, (this.next - cursor) | 0);
-    // Written before the state by the consumer, which has held us back since.
+    // The consumer writes its policy before its state, and has held us back since.
     return Atomics.load(this.words, PLACE + POLICY) === DROP_NEWEST ? DROPPED : BACK_PRESSURED;
   }
 
   /**
-   * True when `offer` is to sleep until there is room. Written before the state by the consumer, which has held us back
-   * since.
+   * True if `offer` must block until there is room. The consumer writes its policy before its state, and has held us
+   * back since.
    */
   protected override mustBlock(): boolean {
     return Atomics.load(this.words, PLACE + POLICY) === BLOCK && this.mayBlock(PLACE);
   }
 
-  /** The padding is written: the record goes to the chunk that follows. */
+  /** The padding is written, and the record goes to the chunk that follows. */
   protected override goOn(): void {
     const begin = (this.next + this.skipped) | 0;
     this.memory.table[slotOf(this.memory, begin)] = this.following;
@@ -154,7 +158,7 @@ export class LinkedProducer extends VariableProducer {
     checkChunk(chunk, this.allocated, position);
     this.dataBytes = offsetOfChunk(this.memory, chunk);
     this.dataWords = this.dataBytes >> 2;
-    // For room(): as if the ring ended where the last padding must begin.
+    // For room(): as if the ring ended where the last padding has to begin.
     this.gate = ((position | this.mask) + 1 - HEADER_BYTES - this.capacity) | 0;
   }
 
@@ -169,8 +173,8 @@ export class LinkedProducer extends VariableProducer {
   }
 
   /**
-   * All chunks but those of the stretches from the consumer's to what is published, whatever a producer before this one
-   * was about.
+   * Finds the free chunks: all but those of the stretches from the consumer's cursor to what is published, whatever an
+   * earlier producer was about to do.
    */
   private findFree(): void {
     const used = new Set<number>();
@@ -178,11 +182,11 @@ export class LinkedProducer extends VariableProducer {
       throw damagedCursor('consumer', this.oldest, this.next, this.capacity);
     for (let at = this.oldest; ((this.next - at) | 0) >= 0; at = (at + this.mask + 1) | 0)
       used.add(this.memory.table[slotOf(this.memory, at)]!);
-    // Those at the front last, so that they are used first.
+    // The chunks at the front come last in the list, so that they are used first.
     for (let chunk = this.allocated - 1; chunk >= 0; chunk--) if (!used.has(chunk)) this.free[this.freeCount++] = chunk;
   }
 
-  /** One chunk more, unless the cap is reached or the system has no memory. */
+  /** Makes one chunk more, unless the cap is reached or the system has no memory. */
   private grow(): number {
     const { memory, allocated } = this;
     if (allocated === memory.mostChunks) return NONE;
@@ -200,8 +204,9 @@ export class LinkedProducer extends VariableProducer {
 }
 
 /**
- * The consuming end of a linked queue. One thread at a time; nothing blocks; only `poll` allocates, and the views when
- * the queue has grown: then `words`, `bytes` and `view` are new, so read them from the consumer after each `peek`.
+ * The consuming end of a linked queue. It belongs to one thread at a time. Nothing blocks except `readySync`. Only
+ * `poll` allocates, and so does the first access after the queue has grown: then `words`, `bytes` and `view` are new,
+ * so read them from the consumer after each `peek`.
  *
  *     for (let offset = consumer.peek(); offset >= 0; offset = consumer.peek()) {
  *       handle(consumer.bytes.subarray(offset, offset + consumer.length));
@@ -223,8 +228,8 @@ export class LinkedConsumer extends VariableConsumer {
   }
 
   /**
-   * As that of a variable ring, but each chunk is given back as soon as it is read to its end: a drain that never
-   * catches up with its producer would otherwise take the whole cap.
+   * As that of a variable ring, but each chunk is given back as soon as it is read to its end. Otherwise a drain that
+   * never catches up with its producer would take the whole cap.
    */
   override drain(
     handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory),

@@ -27,7 +27,7 @@ describe('a consumer that is lapped', () => {
     }
   });
 
-  it('loses whole variable records, padding not counted', () => {
+  it('loses whole variable records, and does not count padding', () => {
     const queue = variable(64);
     const producer = pub(queue);
     const consumer = sub(queue, DROP_OLDEST);
@@ -78,7 +78,7 @@ describe('a consumer that is lapped', () => {
     expect([await room, producer.offer(eight(3)), drained(consumer), consumer.lost]).toEqual([OK, OK, [2, 3], 1]);
   }, 10_000);
 
-  it('does not disturb one that waits, beside it', () => {
+  it('does not disturb a consumer beside it that waits', () => {
     const queue = create({ kind: 'spmc', capacity: 2, recordBytes: 8, maxConsumers: 2 });
     const producer = pub(queue);
     const [lossy, waiting] = [sub(queue, DROP_OLDEST), sub(queue)];
@@ -89,7 +89,7 @@ describe('a consumer that is lapped', () => {
     ]);
   });
 
-  it('reads records larger than its scratch, and rings larger than it', () => {
+  it('reads records larger than its scratch memory, and rings larger than that', () => {
     const large = create({ kind: 'spsc', capacity: 4, recordBytes: 40_000 });
     const producer = pub(large);
     const consumer = sub(large, DROP_OLDEST);
@@ -124,7 +124,7 @@ describe('a consumer that is lapped', () => {
   });
 });
 
-describe('what a lossy consumer has not been asked for', () => {
+describe('what a lossy consumer was not asked for', () => {
   it('stays in the ring, for its successor', () => {
     for (const queue of [spsc(), variable(128)]) {
       const producer = pub(queue as ReturnType<typeof spsc>);
@@ -150,7 +150,7 @@ describe('what a lossy consumer has not been asked for', () => {
     }
   });
 
-  it('includes what came behind a record whose handler threw: it is handed out next', async () => {
+  it('includes the records behind one whose handler threw: they are handed out next', async () => {
     const queue = spsc();
     const producer = pub(queue);
     const consumer = sub(queue, DROP_OLDEST);
@@ -185,7 +185,7 @@ describe('the count of what was lost', () => {
     expect([drained(second), second.lost, inspect(queue).dropped.oldest]).toEqual([[10, 11, 12, 13], 2, 5]);
   });
 
-  it('is not misled by a sequence that passes 0', () => {
+  it('is right when the sequence passes 0', () => {
     const queue = spsc(2, 2 ** 32 - 3);
     const producer = pub(queue);
     const first = sub(queue, DROP_OLDEST);
@@ -208,7 +208,7 @@ describe('the count of what was lost', () => {
     expect(received.length + consumer.lost).toBe(codes.filter((code) => code === OK).length);
   });
 
-  it('goes on when a gating consumer takes the place over, and counts nothing then', () => {
+  it('does not grow when a consumer that holds the producer back takes the place over', () => {
     const queue = spsc();
     const producer = pub(queue);
     const lossy = sub(queue, DROP_OLDEST);
@@ -241,8 +241,8 @@ describe('a lossy consumer at the end', () => {
     drained(consumer, 1);
     consumer.close();
     expect(producer.offer(eight(7))).toBe(CLOSED);
-    // Of seven: two overwritten, one read, one overwritten since, three left. What was overwritten by the last claim is
-    // among the dropped.
+    // Of the seven records, two were overwritten, one was read, one was overwritten since, and three are left. What the
+    // last claim has overwritten is among the dropped.
     const { published, consumed, dropped } = inspect(queue);
     expect([published, consumed, dropped.oldest + dropped.closed]).toEqual([7, 1, 6]);
   });
@@ -258,7 +258,7 @@ describe('a lossy consumer at the end', () => {
       expect([drained(consumer), consumer.poll(), consumer.drain(() => {})]).toEqual([[1], CLOSED, CLOSED]);
   });
 
-  it('has 0 bytes to say about an empty record', () => {
+  it('says that an empty record has 0 bytes', () => {
     const queue = variable();
     const producer = pub(queue);
     const consumer = sub(queue, DROP_OLDEST);

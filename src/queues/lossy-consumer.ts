@@ -1,21 +1,22 @@
 /**
- * A consumer that may be lapped: `drop-oldest`, or `evict` after a deadline. It never holds the producer back; in
- * return it copies.
+ * A consumer that may be lapped: `drop-oldest`, or `evict` after a deadline. It never holds the producer back; the
+ * price is that it copies.
  *
  *   consumer   1. copies records [next, end) out          producer, when the ring is full
  *              2. exchanges lossyCursor: next -> end         exchanges lossyCursor: next -> further on
  *              3. only then hands the copies on              only then overwrites
  *
  * One exchange wins. If it is the consumer's, the producer had overwritten nothing of what was copied, since it
- * overwrites only after its own exchange; so the copy is whole, though it was made without order. If it is the
- * producer's, the copy may be anything, and is thrown away unread. (Reading first and comparing a sequence after, as a
- * seqlock does, is not enough: JavaScript lets a plain read be satisfied after a later atomic load, and ARM does it.)
+ * overwrites only after an exchange of its own. The copy is therefore whole, although it was made without any order. If
+ * it is the producer's, the copy may hold anything and is thrown away unread. (To read first and compare a sequence
+ * afterwards, as a seqlock does, is not enough: JavaScript allows a plain read to be satisfied after a later atomic
+ * load, and ARM does that.)
  *
- * How many were lost is exact. Of fixed records it is how far the cursor has been moved. Of variable records a push
- * leaves its target and the count in one of two slots, and marks the cursor (PUSHED); the consumer finds the slot whose
- * target is its new cursor. The slot cannot change meanwhile, because the next push takes the other one, and the next
- * but one comes after the next has moved the cursor. Counts begin anew where the consumer has moved its cursor, so
- * nothing rests on what those before it, or a producer that died, have left.
+ * The number of lost records is exact. For fixed records it is how far the cursor has been moved. For variable records
+ * a push leaves its target and the count in one of two slots, and marks the cursor (PUSHED); the consumer finds the
+ * slot whose target is its new cursor. That slot cannot change meanwhile, because the next push takes the other one,
+ * and the push after that comes only when the next has moved the cursor. Counts begin anew whenever the consumer has
+ * moved its cursor, so nothing depends on what earlier consumers, or a producer that died, have left behind.
  */
 import { checkFunction } from '../errors.js';
 import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
@@ -29,23 +30,23 @@ import {
 } from './ring.js';
 import { ringBell } from './event-count.js';
 
-/** Most bytes copied at once. */
+/** The most bytes that are copied at once. */
 const SCRATCH_BYTES = 16 * 1024;
-/** For up to this many variable records, the headers are looked at before the records are copied. */
+/** For up to this many variable records, the headers are read before the records are copied. */
 const FEW = 64;
 
 /**
- * The consuming end of a ring that may lap it. One thread at a time; nothing blocks; only `poll` allocates. Records are
- * copies: `drain` alone hands them out, at most once.
+ * The consuming end of a ring that may lap it. It belongs to one thread at a time. Nothing blocks except `readySync`,
+ * and only `poll` allocates. It hands out copies of records, by `drain` or `poll`, each at most once.
  *
  *     const consumer = sub(prices, { whenSlow: 'drop-oldest' });
  *     consumer.drain((view, offset) => show(view.getFloat64(offset, true)));
  *     if (consumer.lost > 0) console.log(`${consumer.lost} prices were overwritten before they were read`);
  */
 export class LossyConsumer extends RingConsumer {
-  /** Length and type of the record that `poll` answered with. */
+  /** The length in bytes of the record that `poll` or `drain` has handed out last. */
   length = 0;
-  /** The type of the record that `peek` or `drain` shows. */
+  /** The type of the same record; always 1 for fixed records. */
   type = 0;
   private readonly lossyCursor: number;
   private readonly dataBytes: number;
@@ -53,17 +54,17 @@ export class LossyConsumer extends RingConsumer {
   private readonly scratchWords: Int32Array;
   private readonly scratchView: DataView;
   private readonly recordBytes: number;
-  /** Units of the ring that the scratch holds. */
+  /** How many units of the ring the scratch memory holds. */
   private readonly most: number;
   /** LOSSY_CURSOR as we left it or last found it. */
   private found: number;
-  /** Records that pushes have passed over since we last moved it, as far as `lost` has them. */
+  /** How many records pushes have passed over since we last moved the cursor, as far as `lost` includes them. */
   private counted = 0;
   private isEvicted = false;
-  /** The records that are ours and not handed on yet lie between these bytes of the scratch. */
+  /** The records that are ours but not handed out yet lie between these two bytes of the scratch memory. */
   private from = 0;
   private until = 0;
-  /** Where the record of the last step lies in the scratch. */
+  /** Where the record of the last step lies in the scratch memory. */
   private offset = 0;
 
   constructor(memory: QueueMemory, place: number) {
@@ -71,7 +72,7 @@ export class LossyConsumer extends RingConsumer {
     this.lossyCursor = this.at + LOSSY_CURSOR;
     this.dataBytes = memory.dataBytes;
     this.recordBytes = memory.recordBytes;
-    // One record always fits, the longest of a variable ring included. Slack as in a ring: see SLACK_BYTES.
+    // One record always fits, even the longest of a variable ring. There is slack as in a ring: see SLACK_BYTES.
     const largest = memory.recordBytes > 0 ? memory.recordBytes : memory.capacity >> 1;
     const bytes = Math.max(SCRATCH_BYTES, largest);
     this.scratch = new Uint8Array((bytes + 15) & ~7);
@@ -79,19 +80,20 @@ export class LossyConsumer extends RingConsumer {
     this.scratchView = new DataView(this.scratch.buffer);
     this.most = memory.recordBytes > 0 ? Math.floor(bytes / memory.recordBytes) : bytes;
     this.found = this.next;
-    // ring.lap: pairs with the load in push(), carried by the state below.
+    // ring.lap: pairs with the load in push(); the state below carries it.
     Atomics.store(this.words, this.lossyCursor, this.next);
-    // ring.lap: from here on the producer goes by LOSSY_CURSOR, stored above, and may push it.
+    // ring.lap: from here on the producer uses LOSSY_CURSOR, stored above, and may push it.
     Atomics.store(this.words, this.at + STATE, LOSSY);
-    // Until here we have held the producer back as everybody does; it may have gone to sleep over that, and nobody else
-    // will wake it.
+    // Until here this consumer has held the producer back as every other does. The producer may have gone to sleep over
+    // that, and nobody else will wake it.
     ringBell(this.words, ROOM_BELL);
   }
 
   /**
-   * Calls `handler(view, offset, length, type)` for up to `limit` records (as many as the ring holds, if left out),
-   * copies of them. Returns how many, 0 when empty, CLOSED when none will follow, EVICTED when the producer has put
-   * this consumer out. At most once. See `lost`.
+   * Calls `handler(view, offset, length, type)` for copies of up to `limit` records (as many as the ring holds, if left
+   * out). Returns how many there were, 0 when empty, CLOSED when none will follow, and EVICTED when the producer has
+   * evicted this consumer. Delivery is at most once; `lost` counts what was overwritten. Do not keep `offset` beyond
+   * the call.
    */
   drain(
     handler: (view: DataView, offset: number, length: number, type: number) => void, limit = mostRecords(this.memory),
@@ -111,7 +113,7 @@ export class LossyConsumer extends RingConsumer {
     return count;
   }
 
-  /** One record, a copy; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
+  /** Hands out a copy of one record; EMPTY, CLOSED or EVICTED when there is none. Allocates the copy. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
     for (;;) {
       if (this.from === this.until) {
@@ -122,16 +124,19 @@ export class LossyConsumer extends RingConsumer {
     }
   }
 
-  /** Nothing is held back, so nothing is released. */
+  /** This consumer holds nothing back, so it has nothing to release. */
   override publishRelease(): void {}
 
-  /** As of every consumer; what a handler that threw has left behind was taken, and nobody else gets it. */
+  /**
+   * As for every consumer. If a handler threw, the records behind it in the scratch memory count as read, since nobody
+   * else can get them.
+   */
   override leave(): void {
     while (this.from !== this.until) this.step();
     super.leave();
   }
 
-  /** Never called: `link` refuses a source that may be lapped. */
+  /** Never called, because `link` refuses a source that may be lapped. */
   [MOVE_TO](): ResultCode {
     return EMPTY;
   }
@@ -141,12 +146,13 @@ export class LossyConsumer extends RingConsumer {
   }
 
   protected override lookAhead(): ResultCode {
-    // Left behind by a handler that threw.
+    // A handler that threw has left these behind.
     if (this.from !== this.until) return OK;
-    // Our place may be another's.
+    // The place may belong to another consumer by now.
     if (this.isOver) return CLOSED;
     if (Atomics.load(this.words, this.lossyCursor) !== this.found) this.learnLost();
-    // It stands in the way until it leaves, and goes on being pushed: `lost` counts that as `inspect` does.
+    // An evicted consumer is in the way until it leaves, and goes on being pushed. `lost` counts that, as `inspect`
+    // does.
     if (this.isEvicted) return EVICTED;
     // ring.lap: pairs with the exchange in mayPush().
     if (Atomics.load(this.words, this.at + STATE) === EVICTED_PLACE) {
@@ -157,22 +163,23 @@ export class LossyConsumer extends RingConsumer {
   }
 
   /**
-   * Copies up to `limit` records into the scratch, as many as fit, and makes them ours. OK, EMPTY, CLOSED or EVICTED.
+   * Copies up to `limit` records into the scratch memory, as many as fit, and makes them ours. Returns OK, EMPTY,
+   * CLOSED or EVICTED.
    */
   private claim(limit: number): ResultCode {
     for (;;) {
       const state = this.lookAhead();
       if (state !== OK) return state;
       const unread = (this.seen - this.next) | 0;
-      // One that was lapped since it looked finds more than the ring holds; or the producer's cursor is none, which the
-      // exchange below tells.
+      // If we were lapped since the look, more seems unread than the ring holds. The same shows when the producer's
+      // cursor is damaged, and the exchange below tells the two apart.
       const seen = unread <= this.capacity ? Math.min(unread, this.most) : 0;
       const units = this.recordBytes > 0 ? Math.min(seen, limit) : this.bytesOf(seen, limit);
       this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
       const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);
       const target = (this.next + whole) | 0;
-      // ring.lap: see above. Fails if the producer has pushed us meanwhile; bounded, since it pushes only as it goes on
-      // writing.
+      // ring.lap: see the head of this file. The exchange fails if the producer has pushed us meanwhile. The loop is
+      // bounded, since the producer pushes only as it goes on writing.
       if (whole > 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, target) === this.found) {
         this.next = this.released = this.found = target;
         this.counted = 0;
@@ -180,7 +187,7 @@ export class LossyConsumer extends RingConsumer {
         this.until = whole * (this.recordBytes || 1);
         return OK;
       }
-      // ring.lap: an exchange that changes nothing. Where it succeeds nobody has pushed us before it, so what we have
+      // ring.lap: an exchange that changes nothing. If it succeeds, nobody has pushed us before it, so what we have
       // copied is what lies there.
       if (whole <= 0 && Atomics.compareExchange(this.words, this.lossyCursor, this.found, this.found) === this.found) {
         if (seen <= 0) throw damagedCursor('producer', this.seen, this.next, this.capacity);
@@ -191,8 +198,8 @@ export class LossyConsumer extends RingConsumer {
   }
 
   /**
-   * Bytes of the next `limit` variable records in the ring, at most `units`: for few records, not to copy many. May be
-   * nonsense if we were lapped.
+   * The length of the next `limit` variable records in the ring, at most `units` bytes, so that a small limit does not
+   * copy many records. May be nonsense if we were lapped.
    */
   private bytesOf(units: number, limit: number): number {
     if (limit > FEW) return units;
@@ -210,8 +217,8 @@ export class LossyConsumer extends RingConsumer {
   }
 
   /**
-   * How many bytes at the scratch's start, of `units`, are whole records of a variable ring, up to `limit` of them. May
-   * be nonsense if we were lapped.
+   * How many of the first `units` bytes in the scratch memory are whole records of a variable ring, up to `limit`
+   * records. May be nonsense if we were lapped.
    */
   private wholeRecords(units: number, limit: number): number {
     let at = 0;
@@ -219,7 +226,7 @@ export class LossyConsumer extends RingConsumer {
       const length = this.scratchWords[at >> 2]!;
       const isPadding = this.scratchWords[(at >> 2) + 1] === PADDING;
       const bytes = isPadding ? length : framedBytes(length);
-      // Cut off by the scratch, or no header at all.
+      // Cut off by the end of the scratch memory, or no header at all.
       if (length < 0 || bytes < HEADER_BYTES || (bytes & 7) !== 0 || at + bytes > units) break;
       if (isPadding && bytes !== this.capacity - ((this.next + at) & this.mask)) break;
       at += bytes;
@@ -228,7 +235,10 @@ export class LossyConsumer extends RingConsumer {
     return at;
   }
 
-  /** Copies `bytes` bytes from byte `from` of the records, around the ring's end. Word by word: no views are made. */
+  /**
+   * Copies `bytes` bytes from byte `from` of the records, around the ring's end. It goes word by word, so that no views
+   * are made.
+   */
   private copy(from: number, bytes: number): void {
     const ringBytes = this.capacity * (this.recordBytes || 1);
     if (((this.recordBytes | ringBytes) & 3) === 0) {
@@ -246,7 +256,10 @@ export class LossyConsumer extends RingConsumer {
     }
   }
 
-  /** Moves over the next record of the scratch; false if it was padding. It counts as read from here on. */
+  /**
+   * Moves over the next record in the scratch memory, which counts as read from here on. Returns false if it was
+   * padding.
+   */
   private step(): boolean {
     if (this.recordBytes > 0) {
       this.offset = this.from;
@@ -275,10 +288,10 @@ export class LossyConsumer extends RingConsumer {
         this.lost += (found - this.next) | 0;
         this.next = found;
       } else {
-        // ring.lap: pair with notePush(), which writes both before its exchange of the cursor.
+        // ring.lap: these pair with notePush(), which writes both words before the exchange of the cursor.
         const slot = Atomics.load(words, this.at + PUSH_CURSOR) === found ? 0 : 1;
         const count = Atomics.load(words, this.at + PUSH_COUNT + slot);
-        // ring.lap: unless it was pushed again meanwhile, `count` belongs to it.
+        // ring.lap: if the cursor has not been pushed again meanwhile, `count` belongs to it.
         if (Atomics.load(words, this.lossyCursor) !== found) continue;
         this.lost += (count - this.counted) | 0;
         this.counted = count;
@@ -286,7 +299,7 @@ export class LossyConsumer extends RingConsumer {
       }
       this.found = found;
       this.released = this.next;
-      // What was seen may lie behind us now.
+      // What we had seen may lie behind us now.
       this.seen = this.next;
       return;
     }

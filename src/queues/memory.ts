@@ -1,4 +1,4 @@
-/** Rings in memory: how large, made, and found again behind a handle. */
+/** The memory of rings: how much they take, how they are made, and how they are opened by a handle. */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, MAX_CONSUMERS, QUEUE_MAGIC, placeLayout, queueLayout, type LayoutField } from '../layout.js';
 import {
@@ -7,13 +7,13 @@ import {
 } from './ring.js';
 
 /**
- * Bytes after the last record that every view reaches: on Node 24 a DataView access to its very last element makes the
- * function slow for good.
+ * Bytes behind the last record that every view reaches. On Node 24, a DataView access to the very last element makes
+ * the calling function slow for good.
  */
 export const SLACK_BYTES = 8;
-/** Records, or bytes, that a queue can hold at the most. */
+/** The most records, or bytes, that a queue can hold. */
 export const MAX_CAPACITY: number = 2 ** 30;
-/** Most bytes of a ring: words and offsets in it are int32. */
+/** The most bytes that a ring may take: words and offsets in it are int32. */
 export const MAX_BYTES: number = 2 ** 31 - 1;
 
 /** A ring, as a plain object that survives structured clone. */
@@ -22,30 +22,35 @@ export interface RingHandle {
   readonly byteOffset: number;
   /** Records (fixed) or bytes (variable). */
   readonly capacity: number;
-  /** 0: of any length. */
+  /** 0 means records of any length. */
   readonly recordBytes: number;
   /** Places for consumers; 1 if left out. */
   readonly maxConsumers?: number;
-  /** Of a queue in a file: this thread, among those who share it. See QueueMemory. */
+  /** For a queue in a file: the number of this thread among those that share it. See QueueMemory. */
   readonly sharer?: number;
 }
 
 /**
  * A consumer that is declared when its queue is made. Its place holds the records for it from the start, and whenever
- * nobody has it.
+ * nobody has the place.
  */
 export interface DeclaredPlace {
   readonly whenSlow: WhenSlow;
   readonly evictAfterMs: number;
-  /** Places that read before it. */
+  /** The places of the consumers that read before this one. */
   readonly after: readonly number[];
 }
 
 const headerBytes = (places: number): number => queueLayout.bytes + (places - 1) * placeLayout.bytes;
 
 /**
- * Bytes of memory a ring takes, header and slack included: of `capacity` records of `recordBytes`, or of `capacity`
- * bytes where that is 0, for so many `places` of consumers (1 to 32). Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * How many bytes of memory a ring takes, header and slack included: a ring of `capacity` records of `recordBytes` bytes
+ * each, or of `capacity` bytes if `recordBytes` is 0, with `places` places for consumers (1 to 32). Throws
+ * ERR_PERCORE_INVALID_ARGUMENT for a number out of range. An `mpsc` or `banded` queue takes more, since it is several
+ * rings.
+ *
+ *     const buffer = new SharedArrayBuffer(bytesFor(4096, 16));
+ *     const ticks = create({ kind: 'spsc', capacity: 4096, recordBytes: 16, buffer });
  */
 export function bytesFor(capacity: number, recordBytes: number, places = 1): number {
   checkInteger('capacity', capacity, 1, MAX_CAPACITY);
@@ -54,7 +59,7 @@ export function bytesFor(capacity: number, recordBytes: number, places = 1): num
   return headerBytes(places) + capacity * (recordBytes === 0 ? 1 : recordBytes) + SLACK_BYTES;
 }
 
-/** Records that a ring holds at most: one of variable records takes 8 bytes for each, of nothing. */
+/** The most records that a ring can hold: an empty variable record takes 8 bytes, those of its header. */
 export const mostRecords = ({
   capacity, recordBytes,
 }: {
@@ -67,7 +72,7 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   const places = ring.maxConsumers ?? 1;
   const words = new Int32Array(ring.buffer, ring.byteOffset, headerBytes(places) >> 2);
   const set = (field: LayoutField, value: number): void => {
-    // Before the magic below nobody else reads these; stored atomically so that the magic carries them.
+    // Nobody else reads these words before the magic below. The stores are atomic so that the magic carries them.
     Atomics.store(words, field.at >> 2, value);
   };
   const { fields } = queueLayout;
@@ -79,10 +84,11 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   set(fields.kept, declared.length === 32 ? -1 : (1 << declared.length) - 1);
   set(fields.producerCursor, start);
   for (let i = 0; i < places; i++) {
-    // Where no push has gone to: a lossy consumer that comes to stand there would take it for one.
+    // A position to which no push has gone. Otherwise a lossy consumer that comes to stand at 0 would find a push noted
+    // there.
     for (const slot of [0, 1]) words[placeAt(i) + PUSH_CURSOR + slot] = (start - 1) | 0;
   }
-  // Without declared ones the first place holds the records for whoever comes first.
+  // If none is declared, the first place holds the records for whoever comes first.
   (declared.length === 0 ? [{ whenSlow: 'wait', evictAfterMs: 0, after: [] } as DeclaredPlace] : declared).forEach(
     (place, i) => {
       const at = placeAt(i);
@@ -98,7 +104,7 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
   set(fields.magic, QUEUE_MAGIC);
 }
 
-/** Longest record of a ring of fixed records. */
+/** The longest record of a ring of fixed records, in bytes. */
 export const MAX_RECORD_BYTES: number = 2 ** 20;
 export const isWhole = (value: unknown, least: number, most: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
@@ -106,8 +112,8 @@ export const isPowerOfTwo = (value: unknown, least: number): value is number =>
   isWhole(value, least, MAX_CAPACITY) && (value & (value - 1)) === 0;
 
 /**
- * Throws unless the numbers of a handle, which may have been written by hand, can be those of a ring. What its memory
- * says is compared later.
+ * Throws unless the numbers of a handle, which may have been written by hand, can be those of a ring. openRing()
+ * compares them with what the memory says.
  */
 export function checkHandle(handle: RingHandle): void {
   const isRing =
@@ -119,7 +125,7 @@ export function checkHandle(handle: RingHandle): void {
   if (!isRing) throw invalidArgument('queue', handle, 'what create() returned, or its structured clone');
 }
 
-/** Throws unless `handle` has memory of its own, `length` bytes of it. */
+/** Throws unless `handle` has a SharedArrayBuffer with `length` bytes from its offset on. */
 export function checkMemory(handle: Pick<RingHandle, 'buffer' | 'byteOffset'>, length: number): void {
   if (
     !(handle?.buffer instanceof SharedArrayBuffer)
@@ -138,8 +144,8 @@ export function checkMemory(handle: Pick<RingHandle, 'buffer' | 'byteOffset'>, l
 }
 
 /**
- * The ring behind a handle. `bell` is that of the group it belongs to, if it is not alone; `bytes` is how long its
- * memory is now, if it grows. Throws for memory that is no such ring.
+ * Opens the ring of a handle. `bell` is that of the group which the ring belongs to, if there is one. `bytes` is how
+ * long its memory is now, if it grows. Throws for memory that holds no such ring.
  */
 export function openRing(
   ring: RingHandle, bell?: { words: Int32Array; at: number; isLane: boolean }, bytes?: number,
@@ -188,4 +194,3 @@ export function openRing(
     sharer: ring.sharer ?? 0,
   };
 }
-

@@ -1,8 +1,8 @@
 /**
  * MPSC in random scripts: up to three producers that join, leave and die, two consumers that join, leave, die and hand
- * lanes to each other, and a queue that is closed at any point. Each lane is a ring-model.ts; who owns it, and whose
- * turn it is, is modelled here. Checked after every step: order within each lane, nothing lost or repeated, the
- * counters, and that no lane with records waits longer than its turn.
+ * lanes to each other, and a queue that may be closed at any point. Each lane is a ring-model.ts. Who owns a lane, and
+ * whose turn it is, is modelled here. Every step checks the order within each lane, that nothing is lost or repeated,
+ * the counters, and that no lane with records waits longer than its turn.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ const CONSUMERS = 2;
 type Met = Map<string, number>;
 type Consumer = MpscConsumer<FixedConsumer | VariableConsumer>;
 
-/** A consumer in the model: its lanes in the order in which it took them, and whose turn is next. */
+/** A consumer in the model: its lanes in the order in which it took them, and which lane is next. */
 interface Reader { readonly real: Consumer; readonly lanes: number[]; turn: number; seenVersion: number }
 
 class Twin {
@@ -30,9 +30,9 @@ class Twin {
   readonly lanes: RingModel[];
   readonly producers: (FixedProducer | VariableProducer | undefined)[] = [];
   readonly readers: (Reader | undefined)[] = [];
-  /** Of each lane: the place of its owner, or -1. */
+  /** For each lane, the place of its owner, or -1. */
   private readonly owners = Array.from({ length: PRODUCERS }, () => -1);
-  /** Drains of a lane's owner that found records elsewhere while this one had some too. */
+  /** For each lane, how many drains of its owner found records elsewhere while this lane had some too. */
   private readonly passedOver = Array.from({ length: PRODUCERS }, () => 0);
   private used = 0;
   private version = 0;
@@ -69,7 +69,7 @@ class Twin {
 
   offer(lane: number): void {
     const model = this.lanes[lane]!;
-    // Eight bytes and their header: always a whole part of the ring, so without padding.
+    // Eight bytes and their header are always a whole part of the ring, so there is no padding.
     const units = this.isFixed ? 1 : 16;
     this.value++;
     const room = model.room(units);
@@ -109,8 +109,8 @@ class Twin {
   }
 
   /**
-   * A consumer takes what was handed to it; the one with the lowest place also what nobody owns, or somebody who is not
-   * there.
+   * A consumer takes what was handed to it. The one with the lowest place also takes what nobody owns, or somebody who
+   * is not there.
    */
   private refresh(place: number): Reader {
     const reader = this.readers[place]!;
@@ -180,7 +180,10 @@ class Twin {
       : 0;
   }
 
-  /** Nothing in the lane is left to be read, and nothing will come: until then it may still be handed to anybody. */
+  /**
+   * True if nothing in the lane is left to be read and nothing will come. Until then the lane may still be handed to
+   * anybody.
+   */
   private isAtEnd(lane: number): boolean {
     const { end, published, places } = this.lanes[lane]!;
     return (end !== undefined || this.producers[lane] === undefined) && (end ?? published) <= places[0]!.cursor;
@@ -193,8 +196,8 @@ class Twin {
   }
 
   /**
-   * No lane starves: whoever has records is served after each other lane was served once; twice, since lanes that come
-   * and go move the turn.
+   * No lane starves: a lane with records is served once each other lane was served once; or twice, since lanes that
+   * come and go move the turn.
    */
   private checkTurns(reader: Reader, had: boolean[], served: number[]): void {
     if (served.length === 0) return;

@@ -21,14 +21,14 @@ describe('an MPSC queue', () => {
     expect([seen.filter((value) => value < 10), seen.filter((value) => value > 10)]).toEqual([[1, 2, 3], [11, 12]]);
   });
 
-  it('says EMPTY in the words of each verb', () => {
+  it('says with each verb that it is empty', () => {
     const consumer = sub(mpsc());
     expect([consumer.poll(), consumer.drain(() => {}), consumer.look(), consumer.select()]).toEqual([
       EMPTY, 0, EMPTY, null,
     ]);
   });
 
-  it('fills a lane of each producer, not of the others', () => {
+  it('fills the lane of one producer, and not those of the others', () => {
     const queue = mpsc({ capacity: 2 });
     const [one, two] = [pub(queue), pub(queue)];
     expect([offerAll(one, 1, 2, 3), offerAll(two, 1, 2, 3)]).toEqual([
@@ -149,7 +149,7 @@ describe('consumers of an MPSC queue', () => {
     expect([drained(second), drained(first)]).toEqual([[], [5]]);
   });
 
-  it('wake the one whom they hand a lane to', async () => {
+  it('wake the consumer to which they hand a lane', async () => {
     const queue = mpsc();
     const producer = pub(queue);
     const first = sub(queue);
@@ -161,7 +161,7 @@ describe('consumers of an MPSC queue', () => {
     await other.ended();
   });
 
-  it('keep a lane that was handed to them also when they leave before they look', () => {
+  it('pass on a lane that was handed to them even if they leave before they look', () => {
     const queue = mpsc();
     const producer = pub(queue);
     const [first, second] = [sub(queue), sub(queue)];
@@ -185,10 +185,10 @@ describe('consumers of an MPSC queue', () => {
       'lane must be a lane of this consumer: it owns none, not 0',
     );
     consumer.handOver(0, 0);
-    expect(consumer.lanes, 'to itself is no harm').toEqual([0]);
+    expect(consumer.lanes, 'handing it to itself does no harm').toEqual([0]);
   });
 
-  it('that were put out of one lane are told, though others go on', () => {
+  it('are told if they were evicted from one lane, although others go on', () => {
     const queue = mpsc({ capacity: 2 });
     const [one, two] = [pub(queue), pub(queue)];
     const consumer = sub(queue, { whenSlow: 'evict', evictAfterMs: 0 });
@@ -198,7 +198,7 @@ describe('consumers of an MPSC queue', () => {
       [11], EVICTED, EVICTED, EVICTED,
     ]);
     close(queue);
-    expect(consumer.drain(() => {}), 'no end without it: it would read for ever').toBe(EVICTED);
+    expect(consumer.drain(() => {}), 'otherwise it would read for ever').toBe(EVICTED);
     consumer.leave();
     const next = sub(queue);
     expect([drained(next), next.poll()]).toEqual([[2, 3], CLOSED]);

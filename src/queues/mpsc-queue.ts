@@ -2,16 +2,16 @@
  * MPSC: one ring for each producer, and a consumer with a cursor in each.
  *
  *   producer A --> lane 0 |=====>    |--+
- *   producer B --> lane 1 |==>       |--+--> consumer      in turn, at most a quantum from each
+ *   producer B --> lane 1 |==>       |--+--> consumer      reads them in turn, at most a quantum from each
  *   producer C --> lane 2 |          |--+
+ * No two threads claim the same thing. So there is no hole when a producer dies, no compare-and-exchange for each
+ * record, and no ABA. Order is kept for each producer, not between producers. A producer joins a free lane at run time
+ * and leaves it again. A lane can be handed to another consumer together with its cursor, which is how work moves to
+ * another core.
  *
- * Nothing is claimed by two: no hole when a producer dies, no compare-and-exchange in the way of a record, no ABA.
- * Order is kept for each producer, not between producers. A producer joins a free lane at run time and leaves it; a
- * lane can be handed to another consumer with its cursor, which is how work moves to another core.
- *
- * Why not one ring with a shared tail: it costs an exchange a record, and a producer that dies between its claim and
- * its publish stops everybody behind it (RELIABILITY 2.1 found 42 such ends). Source: the lanes of Aeron's and
- * Seastar's cross-core queues.
+ * Why not one ring with a shared tail: it costs an exchange for each record, and a producer that dies between its claim
+ * and its publish stops everybody behind it; 42 such ends were found in other libraries. Source: the lanes of Aeron's
+ * and Seastar's cross-core queues.
  */
 import { checkFunction, checkInteger, invalidArgument } from '../errors.js';
 import { limitOf } from './copy-bytes.js';
@@ -34,13 +34,14 @@ import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 export type Lane = FixedConsumer | VariableConsumer | LossyConsumer;
 type Handler = (view: DataView, offset: number, length: number, type: number) => void;
 
-/** Records taken from one lane before the next has its turn. */
+/** How many records are taken from one lane before the next lane has its turn. */
 const QUANTUM = 256;
 
 /**
- * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns all that
- * nobody else does, those of later producers too; another that joins waits until lanes are handed to it, or until it
- * has become the first. One thread at a time; nothing blocks but what says so.
+ * The consuming end of an MPSC queue, over all lanes that it owns. The consumer with the lowest place owns every lane
+ * that no other consumer owns, and those of producers that join later. Another consumer that joins gets no record until
+ * lanes are handed to it, or until it has the lowest place. It belongs to one thread at a time; nothing blocks except
+ * what says so.
  *
  *     const consumer = sub(jobs);                                   // create({ kind: 'mpsc', capacityBytes: 2 ** 16 })
  *     while ((await consumer.ready()) === OK) consumer.drain((view, offset, length) => handle(view, offset, length));
@@ -48,15 +49,15 @@ const QUANTUM = 256;
  *     consumer.handOver(consumer.lanes[0], other);                   // to the consumer at place `other`
  */
 export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFrom {
-  /** Number of this consumer's place; others name it in `handOver`. */
+  /** The number of this consumer's place; others name it in `handOver`. */
   readonly place: number;
   private readonly owned: L[] = [];
   private readonly laneNumbers: number[] = [];
   private seenVersion = -1;
-  /** Of `owned`, the lane to read next. */
+  /** The lane of `owned` to read next. */
   private next = 0;
   private hasLeft = false;
-  /** All our lanes have come to their end, and the others know. */
+  /** All our lanes have come to their end, and the other consumers know. */
   private hasEnded = false;
 
   constructor(
@@ -67,7 +68,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     this.refresh();
   }
 
-  /** What the records of its lanes are like. */
+  /** The shape of the records in its lanes. */
   get [SHAPE](): RecordShape {
     return {
       recordBytes: this.group.handle.recordBytes, capacity: this.group.handle.capacity,
@@ -75,7 +76,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     };
   }
 
-  /** Numbers of the lanes that this consumer owns now. Allocates. */
+  /** The numbers of the lanes that this consumer owns now. Allocates. */
   get lanes(): number[] {
     this.refresh();
     return [...this.laneNumbers];
@@ -85,15 +86,16 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return { end: this };
   }
 
-  /** Records lost by this consumer in all lanes it owns now, where it subscribed with a policy that loses. */
+  /** How many records this consumer has lost in the lanes that it owns now, if its policy may lose any. */
   get lost(): number {
     return this.owned.reduce((sum, lane) => sum + lane.lost, 0);
   }
 
   /**
-   * Calls `handler(view, offset, length, type)` for up to `limit` records, in turn from each lane and at most 256 from
-   * one, in place. Returns how many, 0 when empty, CLOSED when none will follow. At most once, as `drain` of a single
-   * ring. `lane` says whose they are.
+   * Calls `handler(view, offset, length, type)` for up to `limit` records in place, from each lane in turn and at most
+   * 256 from one. Returns how many there were, 0 when empty, CLOSED when none will follow, and EVICTED when a producer
+   * has evicted this consumer from a lane. Delivery is at most once, as by `drain` of a single ring. Do not keep
+   * `offset` beyond the call.
    */
   drain(handler: Handler, limit = 0x7fffffff): number {
     checkFunction('handler', handler);
@@ -110,8 +112,8 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   /**
-   * The next lane, in turn, that has a record now, to be read by its own `peek` and `release` (at least once); null
-   * when none has: see `look`.
+   * The next lane in turn that has a record now, to be read through its own `peek` and `release` (at least once). Null
+   * when no lane has one; `look` says why.
    */
   select(): L | null {
     this.refresh();
@@ -122,15 +124,16 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return null;
   }
 
-  /** One record, a copy; EMPTY, CLOSED or EVICTED when there is none. Allocates. */
+  /** Copies one record out; EMPTY, CLOSED or EVICTED when there is none. Allocates the copy. */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED | typeof EVICTED {
     const lane = this.select();
-    // Not look(): a record that comes now would make it answer OK.
+    // Not look(), which would answer OK for a record that comes just now.
     return lane === null ? ((this.atEmpty() || EMPTY) as typeof EMPTY) : lane.poll();
   }
 
   /**
-   * OK when a record can be read; EMPTY, CLOSED when none will follow, or EVICTED from one of the lanes. Takes nothing.
+   * OK when a record can be read; EMPTY; CLOSED when none will follow; or EVICTED, by one of the lanes. Takes nothing
+   * and does not block.
    */
   look(): ResultCode {
     this.refresh();
@@ -138,22 +141,25 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return (this.atEmpty() || EMPTY) as ResultCode;
   }
 
-  /** Resolves OK when a record can be read, CLOSED when none will be. Rejects by `signal` and `timeoutMs`. */
+  /**
+   * Resolves OK when a record can be read, and CLOSED (or EVICTED) when none will be. Rejects with `signal.reason` when
+   * `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
+   */
   ready(options?: WaitOptions): Promise<ResultCode> {
     return waitAsync(this[WISH](), options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  /** As `ready`, but freezes the thread; a reactor may not call it. Returns EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
     return waitBlocking(this[WISH](), options);
   }
 
-  /** What `ready` waits for: any lane. */
+  /** What `ready` waits for: a record in any lane. */
   [WISH](): Wish {
     return {
       bellWords: this.group.words, bell: GROUP_BELL, notYet: EMPTY, look: () => this.look(),
       arm: () => {
-        // A lane that is found only in the look that follows would not be armed.
+        // Without this, a lane that is found only in the look that follows would not be armed.
         this.refresh();
         for (const lane of this.owned) lane[ARM]();
       },
@@ -161,9 +167,9 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   /**
-   * Hands a lane to the consumer at place `to`, which goes on where this one stopped: what this one has read is
-   * released, nothing is lost or repeated, and what was peeked and not released is read by the other. Throws when the
-   * lane is not ours or nobody is at `to`.
+   * Hands a lane to the consumer at place `to`, which goes on where this one stopped. What this consumer has read is
+   * released; nothing is lost or repeated, and what was peeked but not released is read by the other. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT if the lane is not ours or there is no consumer at `to`.
    */
   handOver(lane: number, to: number): void {
     checkInteger('to', to, 0, this.group.places - 1);
@@ -179,8 +185,8 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
   }
 
   /**
-   * Gives all lanes and the place up; other consumers take the lanes, or the next one to subscribe. Not to be used
-   * after.
+   * Gives all lanes and the place up. Other consumers take the lanes, or the next one to subscribe does. Do not use the
+   * consumer afterwards; a second call does nothing.
    */
   leave(): void {
     if (this.hasLeft) return;
@@ -190,26 +196,26 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     announceLanes(this.group);
   }
 
-  /** As `leave`: the lanes go to other consumers, or to the next one. `close(queue)` ends the queue. */
+  /** As `leave`: the lanes go to other consumers, or to the next one to subscribe. `close(queue)` ends the queue. */
   close(): void {
     this.leave();
   }
 
-  /** Takes lanes that were handed to us or that nobody owns. One load while nothing has changed. */
+  /** Takes lanes that were handed to us or that nobody owns. Costs one load while nothing has changed. */
   private refresh(): void {
     const { words } = this.group;
-    // group.lanes: loaded before the owners, so that a change after it is seen next time.
+    // group.lanes: loaded before the owners, so that a later change is seen next time.
     const version = Atomics.load(words, LANES_VERSION);
     if (version === this.seenVersion || this.hasLeft) return;
     let isComplete = true;
     let isFirst = true;
     for (let place = 0; place < this.place; place++) if (isTaken(this.group, place)) isFirst = false;
-    // group.lanes: pairs with the producer that took a lane beyond it, then announced.
+    // group.lanes: pairs with the producer that has raised the number of used lanes and then announced its lane.
     const used = usedLanes(this.group);
     for (let lane = 0; lane < used; lane++) {
       if (!this.own(lane, isFirst) || this.laneNumbers.includes(lane)) continue;
       const ring = openRingOf(this.group, lane, true);
-      // Whoever had it may still be on its way out.
+      // The previous owner may still be about to leave.
       if (tryJoin(ring, { ...this.options, place: 0 }) < 0) isComplete = false;
       else {
         this.owned.push(this.make(ring, 0));
@@ -220,15 +226,15 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     if (isComplete) this.seenVersion = version;
   }
 
-  /** True when the lane is ours, already or from now on: what nobody owns goes to the first consumer. */
+  /** True if the lane is ours, either already or from now on: a lane that nobody owns goes to the first consumer. */
   private own(lane: number, isFirst: boolean): boolean {
     const { words } = this.group;
-    // group.owner: as it was left or handed over. Carries the cursor.
+    // group.owner: as the previous owner has left it or handed it over. Carries the cursor.
     const owner = Atomics.load(words, ownerOf(lane));
     if (owner === this.place + 1) return true;
-    // It may have been handed to one who has left, or died, before it looked.
+    // The lane may have been handed to a consumer that has left, or died, before it looked.
     if (!isFirst || (owner !== 0 && isTaken(this.group, owner - 1))) return false;
-    // group.owner: two may take themselves for the first while one leaves; one of them gets it.
+    // group.owner: while a consumer leaves, two others may take themselves for the first. One of them gets the lane.
     return Atomics.compareExchange(words, ownerOf(lane), owner, this.place + 1) === owner;
   }
 
@@ -237,7 +243,7 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     this.owned[i]!.leave();
     this.owned.splice(i, 1);
     this.laneNumbers.splice(i, 1);
-    // group.owner: pairs with the exchange in refresh(). The ring's cursor was stored before.
+    // group.owner: pairs with the load and the exchange in own(). The ring's cursor was stored before.
     Atomics.store(this.group.words, ownerOf(lane), owner);
   }
 
@@ -246,10 +252,14 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     return this.owned[this.next++]!;
   }
 
-  /** Nothing was found: 0, CLOSED when nothing will be, or EVICTED when one of the lanes has put us out. */
+  /**
+   * Nothing was found. Returns 0; CLOSED when nothing will follow; or EVICTED when a producer has evicted us from a
+   * lane.
+   */
   private atEmpty(): number {
     if (this.hasLeft) return CLOSED;
-    // group.close: pairs with closeGroup(). Before the lanes are looked at: those that join after it give up.
+    // group.close: pairs with closeGroup(). Loaded before the lanes are looked at: producers that join after it give
+    // up.
     const isClosing = Atomics.load(this.group.words, IS_CLOSING) === 1;
     if (isClosing) this.refresh();
     let open = 0;
@@ -261,13 +271,16 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
     if (!isClosing || open > 0) return 0;
     if (!this.hasEnded) {
       this.hasEnded = true;
-      // Others wait until our lanes are at their end too.
+      // Other consumers wait until our lanes are at their end too.
       if (this.group.places > 1) ringBell(this.group.words, GROUP_BELL);
     }
     return this.areOthersDone() ? CLOSED : 0;
   }
 
-  /** Until all lanes are at their end, those of other consumers may still come to us: handed over, or left. */
+  /**
+   * True if all lanes of other consumers are at their end. Until then they may still come to us, by a hand-over or
+   * because their owner leaves.
+   */
   private areOthersDone(): boolean {
     const used = usedLanes(this.group);
     for (let lane = 0; lane < used; lane++) {

@@ -78,7 +78,7 @@ describe('a value as MessagePack', () => {
     expect(trip(words)).toStrictEqual(words);
   });
 
-  it('is an object again that had no prototype, or one of another realm, or a constructor of its own', () => {
+  it('is an object again if it had no prototype, or that of another realm, or a constructor of its own', () => {
     expect(trip(Object.assign(Object.create(null), { a: 1 }))).toStrictEqual({ a: 1 });
     expect(trip(runInNewContext('({ a: { b: 1 } })'))).toStrictEqual({ a: { b: 1 } });
     for (const value of [
@@ -87,7 +87,7 @@ describe('a value as MessagePack', () => {
       expect(trip(value)).toStrictEqual(value);
   });
 
-  it('changes -0 to 0, sends twice what was there twice, and leaves out what is no element: nothing else', () => {
+  it('changes -0 to 0, sends twice what occurs twice, leaves out what is no element, and changes nothing else', () => {
     expect(Object.is(trip(-0), 0)).toBe(true);
     const part = { n: 1 };
     const back = trip([part, part]) as object[];
@@ -103,10 +103,11 @@ describe('a value as MessagePack', () => {
     expect((trip({ a: Buffer.alloc(300_000, 7) }) as { a: Buffer }).a.every((byte) => byte === 7)).toBe(true);
   });
 
-  it('is complete in each record, and of standard types where it can be', () => {
+  it('is complete in each record, and of standard types where possible', () => {
     const writer = new MsgpackCodec();
     const memory = dirtyMemory(256);
-    // The same shape again and again would become a record in msgpackr's own mode, which the other side must know.
+    // In msgpackr's own mode, a shape that occurs again and again would become a record, which the other side must
+    // know.
     for (let i = 0; i < 20; i++) {
       writer.measure({ id: i, by: Buffer.from('x') });
       const taken = writer.write({}, memory, 8);
@@ -116,7 +117,7 @@ describe('a value as MessagePack', () => {
     }
   });
 
-  it('is never a part of the memory or of another value\'s: bytes are the reader\'s own', () => {
+  it('never shares memory with the queue or another value: bytes belong to the reader', () => {
     const reader = new MsgpackCodec();
     const memory = dirtyMemory(256);
     const read = [1, 2].map((byte) => {
@@ -217,14 +218,14 @@ describe('a value that would not come back from MessagePack', () => {
     });
   }
 
-  it('is one that is nested too deep for a stack, ours or the reader\'s', () => {
+  it('may be one that is nested too deep for a stack, ours or the reader\'s', () => {
     expect(trip(deep(256))).toStrictEqual(deep(256));
     const error = errorOf(() => new MsgpackCodec().measure(deep(257)));
     expect(error.argument).toMatch(/^value\[0\]\.a\[0\].*… \(more than 256 objects within objects\)$/);
     expect(errorOf(() => new MsgpackCodec().measure(deep(100_000))).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
   });
 
-  it('is refused with the cause where it throws by itself, or changes while it is looked at', () => {
+  it('is refused with the cause if it throws by itself, or changes while it is looked at', () => {
     const getter = errorOf(() =>
       new MsgpackCodec().measure({
         get bad(): never {
@@ -250,7 +251,7 @@ describe('a value that would not come back from MessagePack', () => {
     expect(error.argument).toBe('value.a (a function)');
   });
 
-  it('does not disturb the next', () => {
+  it('does not disturb the next value', () => {
     const codec = new MsgpackCodec();
     for (const bad of [{ f: () => 1 }, { get bad(): never { throw new Error('no'); } }, cycle]) {
       errorOf(() => codec.measure(bad));
@@ -260,7 +261,7 @@ describe('a value that would not come back from MessagePack', () => {
 });
 
 describe('without msgpackr', () => {
-  /** Runs `script` in a folder that has the codecs, and of msgpackr only what `install` puts there. */
+  /** Runs `script` in a folder that has the codecs; of msgpackr it has only what `install` puts there. */
   function withoutMsgpackr(script: string, install: (folder: string) => void = () => undefined): unknown {
     const folder = mkdtempSync(join(tmpdir(), 'percore-no-msgpackr-'));
     try {
@@ -288,7 +289,7 @@ describe('without msgpackr', () => {
     const { code, message, argument, cause } = error ?? {};
     console.log(JSON.stringify([code, message, argument, cause?.code, codecOf(value).measure({ a: 1 }) > 0]));`;
 
-  it('the codec says how to get it, and the others work', () => {
+  it('the codec says how to install it, and the others work', () => {
     expect(withoutMsgpackr(script)).toEqual([
       'ERR_PERCORE_CODEC_UNAVAILABLE',
       'codec msgpack needs the package msgpackr, which is not installed: npm install msgpackr', 'codec',
@@ -296,7 +297,7 @@ describe('without msgpackr', () => {
     ]);
   });
 
-  it('that works, the codec gives the reason', () => {
+  it('with a msgpackr that does not work, the codec gives the reason', () => {
     const error = withoutMsgpackr(script, (folder) => {
       mkdirSync(join(folder, 'node_modules', 'msgpackr'), { recursive: true });
       writeFileSync(join(folder, 'node_modules', 'msgpackr', 'index.js'), 'throw new Error("broken install");');
@@ -308,7 +309,7 @@ describe('without msgpackr', () => {
     ]);
   });
 
-  it('a package that it needs itself is not taken for it', () => {
+  it('a missing package that msgpackr needs is not taken for msgpackr', () => {
     const [code, message] = withoutMsgpackr(script, (folder) => {
       mkdirSync(join(folder, 'node_modules', 'msgpackr'), { recursive: true });
       writeFileSync(join(folder, 'node_modules', 'msgpackr', 'index.js'), 'require("no-such-package-at-all");');
@@ -318,11 +319,11 @@ describe('without msgpackr', () => {
     ]);
   });
 
-  it('is a state that this checkout is not in', () => {
+  it('is not how this checkout is', () => {
     expect(createRequire(import.meta.url).resolve('msgpackr')).toContain('msgpackr');
   });
 
-  it('is memory that is shared, or that was detached', () => {
+  it('a value over memory that is shared or was detached is refused', () => {
     const detached = new Uint8Array(8);
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
     const shared = new Int32Array(new SharedArrayBuffer(8));
@@ -334,7 +335,7 @@ describe('without msgpackr', () => {
     );
   });
 
-  it('is not an array of another realm', () => {
+  it('an array of another realm is not refused', () => {
     expect(trip(runInNewContext('({ a: [1, { b: [2] }] })'))).toEqual({ a: [1, { b: [2] }] });
   });
 });

@@ -1,18 +1,18 @@
 /**
- * Values as MessagePack, by msgpackr, which the user installs beside percore: about as general as JSON, and smaller and
- * faster than both JSON and structured clone.
+ * Values as MessagePack, by msgpackr, which the user installs beside percore. It can carry about as much as JSON, and
+ * is smaller and faster than both JSON and structured clone.
  *
- * The two ends share nothing: msgpackr's records and shared structures, which are faster still, would need state that
- * is kept equal on both sides. Every payload is complete, and of standard types as far as a value allows: a Uint8Array
- * that must be read by another program is best sent as a Buffer (`bin`); other typed arrays, sets, regular expressions,
+ * The two ends share nothing: msgpackr's records and shared structures are faster still, but need state that is kept
+ * equal on both sides. Every payload is complete, and consists of standard types as far as a value allows. Send a
+ * Uint8Array that another program must read as a Buffer (`bin`); other typed arrays, sets, regular expressions,
  * undefined and bigints beyond 64 bits are extensions of msgpackr.
  *
- * msgpackr turns much into something else without a word: functions into null, maps into objects, class instances into
- * plain ones, holes into undefined, half surrogates into U+FFFD, cycles into a stack overflow. So a value is first
- * walked, and what would not come back as it was throws with the path to it. Three things do change: -0 comes back as
- * 0, since msgpackr writes it as an integer; what was there twice is sent twice; and only the elements of an array, set
- * or typed array are sent, not what else was made a property of it. Sorts of objects are told apart by their prototype;
- * msgpackr looks at `constructor`, which anybody can have.
+ * msgpackr silently turns much into something else: functions into null, maps into objects, class instances into plain
+ * objects, holes into undefined, half surrogates into U+FFFD, cycles into a stack overflow. So a value is walked first,
+ * and a part that would not come back as it was throws with the path to it. Three things do change: -0 comes back as 0,
+ * since msgpackr writes it as an integer; an object that occurs twice is sent twice; and only the elements of an array,
+ * set or typed array are sent, not other properties that it has. Kinds of objects are told apart by their prototype;
+ * msgpackr looks at `constructor`, which any object may have.
  *
  *     measure: walk, pack into msgpackr's own buffer     write: copy into the ring     read: copy out, unpack
  */
@@ -23,7 +23,7 @@ import type { Codec, RecordMemory } from './codec.js';
 import { kindOf, memberPath } from './value-path.js';
 import { whyNotSent } from './value-views.js';
 
-/** The part of msgpackr that is used here; its own types are not there when it is not installed. */
+/** The part of msgpackr that is used here. Its own types are missing when it is not installed. */
 interface Packr {
   pack(value: unknown): Uint8Array;
   unpack(source: Uint8Array, end: number): unknown;
@@ -39,21 +39,23 @@ const OPTIONS = {
   mapsAsObjects: true,
   // Typed arrays, sets and large bigints come back as what they were.
   moreTypes: true,
-  // With msgpackr 1.11.0 the line above does not include them.
+  // In msgpackr 1.11.0 the line above does not include large bigints.
   useBigIntExtension: true,
-  // More than 65,535 properties.
+  // Allows more than 65,535 properties.
   variableMapSize: true,
   // What is read has memory of its own.
   copyBuffers: true,
   useToJSON: false,
 };
-/** Objects within objects. msgpackr recurses, and the main thread's stack ends at about 1,000. */
+/** The deepest nesting of objects. msgpackr recurses, and the stack of the main thread ends at about 1,000. */
 const MOST_DEPTH = 256;
-/** Longer payloads are copied into a buffer of their own, so that one large message is not kept for ever. */
+/**
+ * Longer payloads are copied into a buffer of their own, so that one large message does not keep its memory for ever.
+ */
 const SCRATCH_BYTES = 64 * 1024;
 
 let loaded: Msgpackr | undefined;
-/** msgpackr packs into one buffer of this thread: what a getter packs meanwhile would end up within the other value. */
+/** msgpackr packs into one buffer of this thread. What a getter packs meanwhile would end up within the other value. */
 let isPacking = false;
 
 function msgpackr(): Msgpackr {
@@ -76,23 +78,25 @@ function msgpackr(): Msgpackr {
   }
 }
 
+/** The codec `msgpack`. msgpackr is loaded by the first of them in a thread. */
 export class MsgpackCodec implements Codec<unknown> {
   readonly description = { name: 'msgpack' } as const;
   readonly recordBytes = 0;
   private readonly packr: Packr;
-  /** What was measured. msgpackr hands out parts of a buffer and never writes the same part twice. */
+  /** What was measured. msgpackr hands out parts of a buffer and never writes to the same part twice. */
   private packed: Uint8Array | undefined;
   private scratch: Buffer | undefined;
 
   /**
-   * Loads msgpackr when it is the first of this thread. Throws ERR_PERCORE_CODEC_UNAVAILABLE when it is not installed.
+   * Loads msgpackr if this is the first codec of the thread. Throws ERR_PERCORE_CODEC_UNAVAILABLE when it is not
+   * installed.
    */
   constructor() {
     const { Packr } = msgpackr();
     this.packr = new Packr({ ...OPTIONS, writeFunction: refuseFunction });
   }
 
-  /** Walks and packs the value. Allocates no more than msgpackr does. */
+  /** Walks through the value and packs it. Allocates no more than msgpackr does. */
   measure(value: unknown): number {
     this.packed = undefined;
     try {
@@ -100,7 +104,7 @@ export class MsgpackCodec implements Codec<unknown> {
       this.packed = this.pack(value);
     } catch (cause) {
       if (cause instanceof PercoreError) throw cause;
-      // An object that is only made to look like a Set, or a getter that throws.
+      // Happens for an object that is only made to look like a Set, or for a getter that throws.
       if (faultOrNone(value) !== undefined) throw refusal(value);
       throw new PercoreError('ERR_PERCORE_UNSERIALIZABLE', `value cannot be packed: ${(cause as Error).message}`, {
         argument: 'value', value, cause,
@@ -132,7 +136,7 @@ export class MsgpackCodec implements Codec<unknown> {
     return packed.length;
   }
 
-  /** Unpacks from private memory: the ring's belongs to another thread as well. */
+  /** Unpacks from private memory, since the ring's memory belongs to another thread as well. */
   read(memory: RecordMemory, at: number, length: number): unknown {
     const payload = memory.bytes.subarray(at, at + length);
     try {
@@ -152,33 +156,32 @@ export class MsgpackCodec implements Codec<unknown> {
   }
 }
 
-/** The walk finds every function; a getter that answers differently the second time is left to this. */
+/** The walk finds every function; this one is for a getter that answers differently the second time. */
 function refuseFunction(): never {
   throw new TypeError('a property became a function while it was packed');
 }
 
-/** Not DataView: msgpackr 1.11.0 makes an empty object of it. */
+/** DataView is missing: msgpackr 1.11.0 makes an empty object of it. */
 const classes: ReadonlySet<unknown> = new Set<unknown>([
   Date.prototype, RegExp.prototype, ArrayBuffer.prototype, Buffer.prototype, Int8Array.prototype, Uint8Array.prototype,
   Uint8ClampedArray.prototype, Int16Array.prototype, Uint16Array.prototype, Int32Array.prototype, Uint32Array.prototype,
   Float32Array.prototype, Float64Array.prototype, BigInt64Array.prototype, BigUint64Array.prototype,
 ]);
 const isWellFormed = (text: string): boolean => (text as string & { isWellFormed(): boolean }).isWellFormed();
-/** Also an object of another realm, whose Object.prototype is not ours. */
+/** Also true for an object of another realm, whose Object.prototype is not ours. */
 const isPlain = (prototype: object | null): boolean =>
   prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
-/** Also an array of another realm, but not an instance of a subclass. */
+/** Also true for an array of another realm, but not for an instance of a subclass. */
 const isPlainArray = (value: object, prototype: object | null): value is unknown[] =>
   Array.isArray(value)
   && prototype !== null
   && (prototype === Array.prototype || isPlain(Object.getPrototypeOf(prototype) as object | null));
 const isHole = (array: readonly unknown[], i: number): boolean => array[i] === undefined && !Object.hasOwn(array, i);
-/** msgpackr renames the first, lest the reader's object get a new prototype. */
+/** msgpackr renames `__proto__`, so that the reader's object does not get a new prototype. */
 const isKey = (key: string): boolean => key !== '__proto__' && isWellFormed(key);
 
 /**
- * True when msgpackr gives `value` back as it was. A cycle ends at the depth limit, so that no list of ancestors is
- * kept.
+ * True if msgpackr gives `value` back as it was. A cycle ends at the depth limit, so no list of ancestors is needed.
  */
 function comesBack(value: unknown, depth: number): boolean {
   switch (typeof value) {
@@ -211,6 +214,7 @@ function comesBack(value: unknown, depth: number): boolean {
   return true;
 }
 
+/** The error for a value that would not come back as it was, with the path to the part in question. */
 function refusal(value: unknown): PercoreError {
   const { path, part, why, cause } = fault(value, 'value', []) ?? {
     path: 'value', part: value, why: 'something that changes while it is looked at', cause: undefined,
@@ -226,7 +230,8 @@ function refusal(value: unknown): PercoreError {
 }
 
 /**
- * Not for what changes while it is looked at, or is made to look like something else: the path to that is not known.
+ * As `fault`, but undefined if the walk itself throws. That happens for a value that changes while it is looked at, or
+ * is made to look like something else; the path to that is not known.
  */
 function faultOrNone(value: unknown): Fault | undefined {
   try {
@@ -238,7 +243,10 @@ function faultOrNone(value: unknown): Fault | undefined {
 
 interface Fault { readonly path: string; readonly part: unknown; readonly why: string; readonly cause?: unknown }
 
-/** The first part that does not come back, with the path to it: the same walk as comesBack(), slow and with words. */
+/**
+ * The first part of `value` that would not come back, with the path to it. This is the walk of comesBack() again, slow
+ * and with words.
+ */
 function fault(value: unknown, path: string, ancestors: readonly object[]): Fault | undefined {
   if (typeof value === 'string')
     return isWellFormed(value) ? undefined : { path, part: value, why: 'text with half a surrogate pair' };

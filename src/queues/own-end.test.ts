@@ -1,6 +1,6 @@
 /**
- * Waits come to an end: with their own end of the queue, with their signal, with the queue; and never before what was
- * refused would be taken.
+ * Waits come to an end: with their own end of the queue, with their signal, and with the queue. A wait for room never
+ * ends before what was refused would be taken.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -29,7 +29,7 @@ const names = Object.keys(shapes);
 const readerOf = (name: string): Reads => {
   const queue = shapes[name]!() as never;
   const producer = pub(queue);
-  // Kept, or the only producer of a deque would be gone.
+  // Kept, because otherwise the only producer of a deque would be gone.
   return Object.assign(sub(queue) as unknown as Reads, { producer });
 };
 /** A producer whose last offer was refused. */
@@ -61,7 +61,7 @@ describe('an end that closes or leaves', () => {
   const verbs = (end: Reads | Writes): ('close' | 'leave')[] =>
     end.leave === undefined ? ['close'] : ['close', 'leave'];
 
-  it.each(names)('ends its own ready(), and reads nothing after: %s', async (name) => {
+  it.each(names)('ends its own ready(), and reads nothing afterwards: %s', async (name) => {
     for (const verb of verbs(readerOf(name))) {
       const consumer = readerOf(name);
       const waits = [consumer.ready(), consumer.ready({ timeoutMs: 30_000 })];
@@ -93,7 +93,7 @@ describe('an end that closes or leaves', () => {
     expect(await loop).toBe('ended');
   });
 
-  it('is not moved by a link whose signal has aborted already, whether there are records or none', async () => {
+  it('moves nothing over a link whose signal has aborted already, whether there are records or not', async () => {
     for (const records of [0, 1]) {
       const source = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
       const target = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
@@ -180,7 +180,7 @@ describe('an end that closes or leaves', () => {
         expect(seen, kind).toBe(1);
         const rest: number[] = [];
         sub(queue).drain((view, offset) => void rest.push(view.getUint8(offset)));
-        expect(rest, 'the next one has the others').toEqual([1, 2]);
+        expect(rest, 'the next consumer has the others').toEqual([1, 2]);
       }
     }
   });
@@ -197,7 +197,7 @@ describe('an end that closes or leaves', () => {
     consumer.drain(handler);
     expect(seen).toEqual([0, 1, 2, 3, 4]);
     for (let i = 5; i < 13; i++)
-      expect(producer.offer(new Uint8Array(8).fill(i)), 'nothing was released that nobody has sent').toBe(OK);
+      expect(producer.offer(new Uint8Array(8).fill(i)), 'nothing was released that was not sent').toBe(OK);
     expect(producer.offer(new Uint8Array(8))).toBe(BACK_PRESSURED);
   });
 });
@@ -211,12 +211,12 @@ describe('room()', () => {
     const wait = producer.room();
     for (let i = 0; i < 3; i++) {
       consumer.poll();
-      expect(await isPending(wait), 'there is room, though not for 400 bytes').toBe(true);
+      expect(await isPending(wait), 'there is room, but not for 400 bytes').toBe(true);
     }
     consumer.drain(() => {});
     expect([await wait, producer.offer(new Uint8Array(400))]).toEqual([OK, OK]);
     consumer.drain(() => {});
-    expect(await producer.room(), 'what was refused has been taken').toBe(OK);
+    expect(await producer.room(), 'what was refused has been taken by now').toBe(OK);
   });
 
   it('waits for as many records as were refused', async () => {
@@ -249,7 +249,7 @@ describe('room()', () => {
     }
   });
 
-  it('is asked where the producer stands by then: padding may have come before what is waited for', async () => {
+  it('depends on where the producer stands by then: the record may need padding in front of it', async () => {
     const queue = create({ kind: 'spsc', capacityBytes: 256 });
     const [producer, consumer] = [pub(queue), sub(queue)];
     for (let i = 0; i < 8; i++) expect(producer.offer(new Uint8Array(24))).toBe(OK);
@@ -287,7 +287,7 @@ describe('a link', () => {
     expect([received, joined.moved]).toEqual([sent, sent]);
   });
 
-  it('goes on where its target drops what it has no room for', async () => {
+  it('goes on if its target drops what it has no room for', async () => {
     const from = create({ kind: 'spsc', capacityBytes: 1024 });
     const producer = pub(from);
     const same = create({ kind: 'spsc', capacityBytes: 1024 });
@@ -304,7 +304,7 @@ describe('a link', () => {
     expect(inspect(same).dropped.newest).toBe(joined.dropped);
   });
 
-  it('is refused for what is no end of a ring', () => {
+  it('is refused for anything but the end of a ring', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     for (const junk of [{}, null, undefined, 5, 'x']) {
       expect(errorOf(() => link(junk as never, pub(queue)))).toMatchObject({
@@ -317,7 +317,7 @@ describe('a link', () => {
   });
 });
 
-describe('promises that are settled at once', () => {
+describe('promises that can be settled at once', () => {
   /** A producer in another thread that keeps the queue full. */
   const flood = (queue: unknown): Worker => new Worker(`
     const { workerData } = require('node:worker_threads');
@@ -338,20 +338,20 @@ describe('promises that are settled at once', () => {
     }],
   };
 
-  it.each(Object.keys(loops))('leave the event loop its turns: %s, beside a producer that keeps up', async (name) => {
+  it.each(Object.keys(loops))('let the event loop do other work: %s, beside a producer that keeps up', async (name) => {
     const [queue, loop] = loops[name]!;
     const worker = flood(queue);
     const consumer = sub(queue as never) as unknown as Reads;
     await consumer.ready();
     const ended = loop(consumer);
-    // Would never come.
+    // Otherwise it would never come.
     for (let i = 0; i < 5; i++) await sleep(1);
     await worker.terminate();
     consumer.close();
     await ended;
   });
 
-  it('leave the loop its turns within one thread, too', async () => {
+  it('let the event loop do other work within one thread, too', async () => {
     const queue = create<number>({ backend: 'deque', capacity: 4 });
     const [producer, consumer] = [pub(queue), sub(queue)];
     let isOver = false;

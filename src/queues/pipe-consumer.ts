@@ -4,12 +4,13 @@
  *
  *     read(2) -> | whole records | part of one | -> poll, drain, for await
  *
- * The end comes when the last writer has closed and all is read. What is left then of a line is a line too; a part of
- * a record by length was cut off by its writer's death: it is counted and not delivered. A FIFO that nobody has written
- * to yet is empty, not ended; with `keepOpen` it never ends, so that one `echo` after another can write to it.
+ * The end comes when the last writer has closed and everything is read. If a part of a line is left then, it counts as
+ * a line. A part of a record by length was cut off by its writer's death: it is counted and not delivered. A FIFO that
+ * nobody has written to yet is empty and has not ended. With `keepOpen` it never ends, so that one `echo` after another
+ * can write to it.
  *
- * The watcher runs only while somebody waits in `ready`. It reads what has come, since only that shows whether a record
- * is whole.
+ * The pipe is watched only while somebody waits in `ready`. The watcher reads what has come, since only that shows
+ * whether a record is whole.
  */
 import { native, type PipeEndHandle } from '../native.js';
 import { FrameReader } from './pipe-frames.js';
@@ -25,6 +26,7 @@ import { limitOf } from './copy-bytes.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
 
 
+/** The consuming end of a pipe; see `QueueConsumer`. It belongs to the thread that opened it. */
 export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   state: ResultCode = EMPTY;
   private readonly pipes = native().pipes;
@@ -33,7 +35,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   private readonly frames: FrameReader;
   private readonly readers = new Waiters<ResultCode>('no record in the queue', () => this.watchIfNeeded());
   private isWatching = false;
-  /** No record will follow, or this end was closed. */
+  /** True if no record will follow, or if this end was closed. */
   private isOver = false;
 
   constructor(private readonly queue: PipeQueue<T>) {
@@ -53,7 +55,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   drain(handler: (value: T) => void, limit = 0x7fffffff): number {
     checkFunction('handler', handler);
     limit = limitOf(limit);
-    // A writer as fast as this reader does not keep it here: what comes after a buffer's worth comes next time.
+    // A writer as fast as this reader does not keep it here: what comes behind a buffer's worth waits until next time.
     let unread = this.readBudget();
     let count = 0;
     try {
@@ -78,7 +80,10 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     }, options);
   }
 
-  /** The writer gets CLOSED with its next offer. Whole records that have come and were not read are counted. */
+  /**
+   * Closes this end: the writer gets CLOSED at its next offer. Whole records that have arrived and were not read are
+   * counted as dropped.
+   */
   close(): void {
     let unread = this.isOver ? 0 : this.readBudget();
     let before: number;
@@ -107,6 +112,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     return this.frames.find() ? OK : this.isOver ? CLOSED : EMPTY;
   }
 
+  /** Takes the record that `find` has found, counts it and returns its value. */
   private take(): T {
     const { frames } = this;
     frames.take();
@@ -115,28 +121,28 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   /**
-   * A read takes all that the pipe has, and what is left of it in the buffer makes the pipe readable for nobody: those
-   * who wait for a record learn of it here.
+   * A read takes everything out of the pipe. What is left of it in the buffer does not make the pipe readable for
+   * others, so those who wait for a record learn of it here.
    */
   private tellOthers(): void {
     if (this.readers.count > 0 && this.frames.find()) this.readers.settle(OK);
   }
 
-  /** Bytes that one call reads at most: a record of the longest kind and a buffer more. */
+  /** The most bytes that one call reads: a record of the greatest length and one buffer more. */
   private readBudget(): number {
     return this.queue.maxRecordBytes + this.frames.bytes.length;
   }
 
   /**
-   * Reads until a whole record is there, the pipe is empty or ended, or `budget` bytes were read. Returns what is left
-   * of the budget.
+   * Reads until a whole record is there, the pipe is empty or has ended, or `budget` bytes were read. Returns how much
+   * of the budget is left.
    */
   private fill(budget: number): number {
     const { frames } = this;
     const { counts } = this.memory;
     let left = budget;
     while (left > 0 && !this.isOver && !frames.find()) {
-      // First of all: it may move `end` and replace `bytes`.
+      // This comes first, since it may move `end` and replace `bytes`.
       const room = frames.room();
       const count = this.pipes.read(this.end, frames.bytes, frames.end, room);
       if (count <= 0) {
@@ -152,12 +158,12 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     return left;
   }
 
-  /** What a read that brought nothing means. */
+  /** Acts on a read that brought nothing. */
   private onNothing(code: number): void {
     if (code === -EAGAIN) return;
     if (code !== 0 && code !== -ENXIO) throw systemError(code, 'read', this.queue.path);
-    // Nobody writes: a part of a record will stay one, and a line without its end is all there is of it. (ENXIO with a
-    // part: its writer came and went while the FIFO was opened anew.)
+    // Nobody writes any more: a part of a record will stay a part, and a line without its line feed is all there is of
+    // it. (ENXIO although a part is there means that its writer came and went while the FIFO was opened anew.)
     if (!this.frames.endLine()) this.memory.counts[DROPPED_UNREAD]! += this.frames.cut();
     if (code !== 0) return;
     if (!this.queue.keepOpen) {
@@ -169,8 +175,8 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
   }
 
   /**
-   * Nothing more will come; at most a last line is left. Also found by a call of one that does not wait: those who
-   * do wait are told, since nothing is watched from then on.
+   * Nothing more will come; at most a last line is left. A call that does not wait may find this out as well. Those who
+   * wait are told, since nothing is watched from then on.
    */
   private finish(): void {
     if (this.isOver) return;
@@ -181,6 +187,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
     this.readers.settle(this.frames.find() ? OK : CLOSED);
   }
 
+  /** Watches the pipe while somebody waits in `ready`, and only then. */
   private watchIfNeeded(): void {
     const isNeeded = this.readers.count > 0;
     if (this.isOver || isNeeded === this.isWatching) return;
@@ -196,7 +203,7 @@ export class PipeConsumer<T extends PipeValue> implements QueueConsumer<T> {
       const code = this.look();
       if (code !== EMPTY) this.readers.settle(code);
     } catch (error) {
-      // It watches only while somebody waits, so somebody hears of it.
+      // The pipe is watched only while somebody waits, so somebody hears of this.
       this.readers.fail(error);
     }
     this.watchIfNeeded();

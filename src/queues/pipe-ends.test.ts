@@ -1,4 +1,4 @@
-/** How the ends of a pipe come, go and wait: closing, leaving, taking over, being woken. */
+/** How the ends of a pipe come, go and wait: they are closed, given up, taken over and woken. */
 import { closeSync, existsSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'percore-pipe-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 describe('the ends of a pipe', () => {
-  it('the consumer drains and then is told CLOSED when the producer has closed', async () => {
+  it('the consumer reads what is left and then gets CLOSED when the producer has closed', async () => {
     const { producer, consumer, properties } = both();
     producer.offer(bytes(1));
     producer.close();
@@ -43,7 +43,7 @@ describe('the ends of a pipe', () => {
     expect(read).toEqual([50_000]);
   });
 
-  it('the producer is told CLOSED when the consumer has closed; what was on its way is counted', () => {
+  it('the producer gets CLOSED when the consumer has closed; what was under way is counted', () => {
     const { producer, consumer, properties } = both();
     for (let i = 0; i < 5; i++) producer.offer(bytes(i));
     consumer.poll();
@@ -68,7 +68,7 @@ describe('the ends of a pipe', () => {
     expect(properties()).toMatchObject({ published: 1, consumed: 0, dropped: { closed: 1 } });
   });
 
-  it('waits end with room, a record, a time-out, an abort or the closing of the own end', async () => {
+  it('waits end with room, a record, a time-out, an abort, or when their own end closes', async () => {
     const { producer, consumer } = both({ capacityBytes: 4096 });
     expect(await producer.room(), 'at once while there is room').toBe(OK);
     const ready = consumer.ready();
@@ -103,13 +103,13 @@ describe('the ends of a pipe', () => {
     other.producer.close();
   });
 
-  it('waits without looking again and again: the loop sleeps until something happens', async () => {
+  it('waiting does not poll: the event loop sleeps until something happens', async () => {
     const { queue, producer, consumer } = both({ capacityBytes: 4096 });
     const ready = consumer.ready();
     const full = both({ capacityBytes: 4096 });
     fill(full.producer, 1020);
     const room = full.producer.room();
-    // One byte of a record makes a wake-up and no record.
+    // One byte of a record wakes the consumer, but is no record.
     writeSync(queue.writeDescriptor, new Uint8Array(1));
     const before = performance.nodeTiming.uvMetricsInfo.loopCount;
     await sleep(200);
@@ -134,7 +134,7 @@ describe('the ends of a pipe', () => {
     expect(rest).toEqual([bytes(2)]);
   });
 
-  it('a handler may offer, poll, throw and close', async () => {
+  it('a handler may offer, poll, throw and close the end', async () => {
     const { producer, consumer, properties } = both();
     for (let i = 0; i < 6; i++) producer.offer(bytes(i));
     expect(await errorOf(() => consumer.drain(() => {
@@ -151,7 +151,7 @@ describe('the ends of a pipe', () => {
     producer.close();
   });
 
-  it('a writer that keeps up does not keep a drain for ever', () => {
+  it('a writer that keeps up does not make a drain go on for ever', () => {
     const { producer, consumer } = both({ maxRecordBytes: 1000 });
     producer.offer(bytes(1));
     let handled = 0;
@@ -166,7 +166,7 @@ describe('the ends of a pipe', () => {
     producer.close();
   });
 
-  it('each is opened once, in one thread; who comes too late is told so', async () => {
+  it('each can be opened once, in one thread; a later attempt is told so', async () => {
     const before = descriptors();
     const { queue, producer, consumer } = both();
     for (const open of [pubPipe, subPipe]) {
@@ -177,7 +177,7 @@ describe('the ends of a pipe', () => {
       });
     }
     closePipe(queue);
-    expect(producer.offer(bytes(1)), 'closePipe leaves open ends alone').toBe(OK);
+    expect(producer.offer(bytes(1)), 'closePipe does not touch open ends').toBe(OK);
     expect(consumer.poll()).toEqual(bytes(1));
     producer.close();
     consumer.close();
@@ -206,7 +206,7 @@ describe('the ends of a pipe', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('hundreds of pipes, opened and closed in every order, leave no descriptor and close none that is not '
+  it('hundreds of pipes, opened and closed in every order, leave no descriptor open and close none that is not '
     + 'theirs', () => {
     const before = descriptors();
     for (let i = 0; i < 300; i++) {
@@ -216,7 +216,7 @@ describe('the ends of a pipe', () => {
       if (i % 2 === 0) ends.reverse();
       const other = createPipe();
       for (const end of ends) end?.close();
-      // A descriptor closed twice would have been this one's.
+      // If a descriptor were closed twice, it would now be this one.
       const [producer, consumer] = [pubPipe(other), subPipe(other)];
       for (const end of ends) end?.close();
       closePipe(queue);
@@ -228,7 +228,7 @@ describe('the ends of a pipe', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('whose memory was scribbled on names no other descriptor: not its other end, not one that is open, not another '
+  it('memory that was written over can name no other descriptor: not the other end, not an open one, not another '
     + 'pipe of the process', async () => {
     const field = (name: 'producerFd' | 'consumerFd' | 'producerEnd' | 'producerInode'): number =>
       pipeLayout.fields[name].at;
@@ -254,9 +254,9 @@ describe('the ends of a pipe', () => {
     other.consumer.close();
   });
 
-  it('what the system says comes as an error with errno and syscall', async () => {
+  it('what the system refuses becomes an error with errno and syscall', async () => {
     const { queue, producer, consumer } = both();
-    // Somebody else's mistake: our descriptor closed behind our back.
+    // Somebody else's mistake has closed our descriptor.
     closeSync(queue.readDescriptor);
     expect(await errorOf(() => consumer.poll())).toMatchObject({
       code: 'ERR_PERCORE_SYSTEM', errno: 'EBADF', syscall: 'read', message: 'EBADF: read failed',
@@ -278,7 +278,7 @@ describe('the ends of a pipe', () => {
     const gone = pubPipe(fifo);
     expect(await errorOf(() => gone.offer(bytes(1)))).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
     expect(await errorOf(() => gone.room())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
-    // What threw was not taken: it does not come out when there is a FIFO again.
+    // An offer that threw was not taken: its record does not come out when there is a FIFO again.
     const again = subPipe(createPipe({ path: fifo.path }));
     expect(gone.offer(bytes(2))).toBe(OK);
     gone.close();

@@ -1,6 +1,7 @@
 /**
- * Any records, cut into any pieces, come out whole, in order and once; what is too large is skipped and counted; what
- * the end cuts off is counted. The model is the list of records. A failure prints its seed and the shortest case.
+ * Records of any kind, cut into any pieces, come out whole, in order and once. Records that are too large are skipped
+ * and counted, and a record that the end cuts off is counted. The model is the list of records. A failure prints its
+ * seed and the shortest case.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +15,7 @@ function framed(record: Uint8Array, framing: Framing): Buffer {
   return out;
 }
 
-/** Puts `bytes` into `reader` at most as much as it has room for, in pieces of the given lengths, over and over. */
+/** Puts `bytes` into `reader`, at most as much as it has room for, in pieces of the given lengths, over and over. */
 function feed(
   reader: FrameReader, bytes: Uint8Array, pieces: readonly number[], onRecord: (record: Uint8Array) => void,
 ): void {
@@ -51,7 +52,7 @@ for (const framing of ['line', 'length'] as const) {
           (records, pieces, cutBytes) => {
             const stream = Buffer.concat(records.map((record) => framed(record, framing)));
             const cut = stream.subarray(0, Math.max(stream.length - cutBytes, 0));
-            // What is whole, and what is left of the one behind it.
+            // What is whole, and what is left of the record behind it.
             let [whole, begin] = [0, 0];
             while (whole < records.length && begin + records[whole]!.length + overheadOf(framing) <= cut.length)
               begin += records[whole++]!.length + overheadOf(framing);
@@ -60,7 +61,7 @@ for (const framing of ['line', 'length'] as const) {
               framing === 'line' ? rest > MAX_RECORD_BYTES : rest >= 4 && records[whole]!.length > MAX_RECORD_BYTES;
             const expected = records.slice(0, whole).filter(({ length }) => length <= MAX_RECORD_BYTES);
 
-          // A buffer of a few bytes, so that records are moved to its front and it grows all the time.
+          // A buffer of only a few bytes, so that records are moved to its front and it grows all the time.
           const reader = new FrameReader(framing, MAX_RECORD_BYTES, 8);
           const seen: number[][] = [];
           feed(reader, cut, pieces, (record) => void seen.push([...record]));
@@ -107,7 +108,7 @@ describe('measuring', () => {
 });
 
 it.each(['line', 'length'] as const)(
-  'a view that grows after it was measured is framed by the first measure: %s',
+  'a view that grows after it was measured is framed with its first length: %s',
   (framing) => {
     const Growable = SharedArrayBuffer as unknown as new (
       bytes: number, options: object,

@@ -1,31 +1,37 @@
 /**
  * How records lie in a stream of bytes, which keeps no boundaries of its own.
  *
- *   'line'     a record | \n | a record | \n ...          for `cat` and `echo`; no record holds a line feed
- *   'length'   4 bytes | a record | 4 bytes | ...         any bytes; the length is little-endian, without itself
+ *     'line'     a record | \n | a record | \n ...          for `cat` and `echo`; no record holds a line feed
+ *     'length'   4 bytes | a record | 4 bytes | ...         any bytes; a little-endian length, without itself
  *
- * The reader puts whole records together from pieces of any size, one byte at a time if need be, and looks at each byte
- * once. What is longer than it takes is skipped to its end, and counted, in bounded memory.
+ * The reader puts whole records together from pieces of any size, even single bytes, and looks at each byte once. A
+ * record that is longer than it accepts is skipped to its end and counted, in bounded memory.
  */
 import { isBytes } from '../byte-views.js';
 import { PercoreError, invalidArgument } from '../errors.js';
 import { copyBytes, lengthOf } from './copy-bytes.js';
 
+/** How records are told apart in the stream of a pipe; see `PipeQueueOptions`. */
 export type Framing = 'line' | 'length';
+/** What the ends of a pipe take and give: strings or Uint8Array. */
 export type PipeValues = 'text' | 'bytes';
 
 /**
- * POSIX promises that writes of up to this many bytes are not mixed with other writers' bytes; 4,096 on every Linux.
+ * POSIX promises that a write of up to this many bytes is not mixed with the bytes of other writers; it is 4,096 on
+ * every Linux.
  */
 export const PIPE_BUF = 4096;
-/** The least that one read takes, if there is as much: a pipe's usual capacity. */
+/** One read takes at least this many bytes, if they are there: the usual capacity of a pipe. */
 export const READ_BYTES = 65_536;
 const LINE_FEED = 10;
 const LENGTH_BYTES = 4;
 
+/** The bytes that framing adds to each record. */
 export const overheadOf = (framing: Framing): number => (framing === 'line' ? 1 : LENGTH_BYTES);
 
-/** Bytes of the record that `value` makes, without framing. Throws for what cannot be sent in this way. */
+/**
+ * The length in bytes of the record for `value`, without framing. Throws for a value that cannot be sent in this way.
+ */
 export function measure(value: string | Uint8Array, values: PipeValues, framing: Framing): number {
   if (values === 'text') {
     if (typeof value !== 'string')
@@ -40,7 +46,7 @@ export function measure(value: string | Uint8Array, values: PipeValues, framing:
     return Buffer.byteLength(value);
   }
   if (!isBytes(value)) throw invalidArgument('value', value, "a Uint8Array: this pipe was created with values 'bytes'");
-  // What was transferred away is empty, and not to be searched.
+  // The bytes of a buffer that was transferred away are gone, and cannot be searched.
   const length = lengthOf(value);
   if (framing === 'line' && length > 0 && Uint8Array.prototype.includes.call(value, LINE_FEED)) throw lineFeed();
   return length;
@@ -57,7 +63,7 @@ function lineFeed(): PercoreError {
   );
 }
 
-/** Writes a measured record and its frame at byte `at`; there is room. */
+/** Writes a measured record and its frame at byte `at`, where there is room. */
 export function frame(value: string | Uint8Array, length: number, framing: Framing, out: Buffer, at: number): void {
   let begin = at;
   if (framing === 'length') begin = out.writeUInt32LE(length, at);
@@ -66,23 +72,25 @@ export function frame(value: string | Uint8Array, length: number, framing: Frami
   if (framing === 'line') out[begin + length] = LINE_FEED;
 }
 
-/** Whole records out of a stream. Room is asked for, filled, and searched: `room`, `filled`, `find`, `take`. */
+/**
+ * Finds whole records in a stream. The caller asks for room, fills it and searches: `room`, `filled`, `find`, `take`.
+ */
 export class FrameReader {
-  /** Where the next piece goes: at `end`, `room()` bytes. */
+  /** The next piece goes here: at `end`, at most `room()` bytes. */
   bytes: Uint8Array;
   end = 0;
-  /** The record that `find` has found: its first byte and length, without framing. */
+  /** The record that `find` has found: its first byte and its length, without framing. */
   at = 0;
   length = 0;
-  /** Records longer than `maxRecordBytes` so far. None of them is found. */
+  /** How many records were longer than `maxRecordBytes` so far. `find` finds none of them. */
   tooLarge = 0;
   private buffer: Buffer;
   private start = 0;
-  /** Lines: bytes before it hold no line feed. */
+  /** For lines: no byte before this one is a line feed. */
   private searched = 0;
-  /** Bytes of a record that is too large, still to come; Infinity for a line, whose end is not known. */
+  /** The bytes still to come of a record that is too large; Infinity for a line, whose end is not known. */
   private skip = 0;
-  /** Bytes from `start` on that the next record needs, as far as is known. */
+  /** How many bytes from `start` on the next record needs, as far as that is known. */
   private needed = 0;
   private isFound = false;
 
@@ -91,7 +99,7 @@ export class FrameReader {
     this.buffer = Buffer.from(this.bytes.buffer);
   }
 
-  /** Bytes that can be put at `end`: at least 1. One byte stays free for the search. */
+  /** How many bytes can be put at `end`: at least 1. One byte stays free for the search. */
   room(): number {
     if (this.start === this.end) this.moveToFront();
     const isShort = this.end === this.bytes.length - 1 || this.start + this.needed > this.bytes.length - 1;
@@ -102,19 +110,20 @@ export class FrameReader {
     return this.bytes.length - 1 - this.end;
   }
 
+  /** Says that `count` bytes were put at `end`. */
   filled(count: number): void {
     this.end += count;
     // The search for a line feed stops here, wherever older bytes end.
     this.bytes[this.end] = LINE_FEED;
   }
 
-  /** True when a whole record is there; then `at` and `length` say where, until `take`. */
+  /** True when a whole record is there. Then `at` and `length` say where, until `take`. */
   find(): boolean {
     if (!this.isFound) this.isFound = this.framing === 'line' ? this.findLine() : this.findLength();
     return this.isFound;
   }
 
-  /** The found record is read. Its bytes stay in place until the next `room`. */
+  /** Takes the found record. Its bytes stay in place until the next `room`. */
   take(): void {
     this.isFound = false;
     this.start = this.at + this.length + (this.framing === 'line' ? 1 : 0);
@@ -122,15 +131,15 @@ export class FrameReader {
     this.needed = 0;
   }
 
-  /** The record that was just taken, copied out. Bytes that are no UTF-8 become U+FFFD in text. */
+  /** A copy of the record that was just taken. In text, bytes that are not UTF-8 become U+FFFD. */
   read(values: PipeValues): string | Uint8Array {
     const to = this.at + this.length;
     return values === 'text' ? this.buffer.toString('utf8', this.at, to) : this.bytes.slice(this.at, to);
   }
 
   /**
-   * The stream has ended: what came last is a line too, though no line feed ends it; false where there is none. A
-   * record by length that was cut off is none: see `cut`.
+   * The stream has ended. What came last is a line too, though no line feed ends it; returns false if there is nothing.
+   * A record by length that was cut off does not count: see `cut`.
    */
   endLine(): boolean {
     if (this.framing === 'length' || this.end === this.start || this.skip !== 0) return false;
@@ -140,8 +149,8 @@ export class FrameReader {
   }
 
   /**
-   * The stream has ended: forgets what is there of a record, and says how many were cut off, 0 or 1. One that is too
-   * large is counted already.
+   * The stream has ended: forgets what is there of a record, and returns how many were cut off, 0 or 1. A record that
+   * is too large was counted already.
    */
   cut(): number {
     const isCut = this.end > this.start && this.skip === 0;
@@ -151,9 +160,9 @@ export class FrameReader {
   }
 
   private findLine(): boolean {
-    // Each pass takes a line away, so there are at most as many as bytes.
+    // Each pass takes a line away, so there are at most as many passes as bytes.
     for (;;) {
-      // Of an empty range the byte at `end` may be an old one: nothing was filled since.
+      // If the range is empty, the byte at `end` may be an old one, since nothing was filled in since then.
       const feed = this.searched === this.end ? this.end : this.buffer.indexOf(LINE_FEED, this.searched);
       if (feed === this.end) {
         this.searched = feed;

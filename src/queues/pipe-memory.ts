@@ -1,7 +1,7 @@
 /**
  * A pipe's handle and the words behind it: what any thread of the process can know without touching the pipe. Each
- * count has one writer; the order of their stores carries nothing, so they are plain. Who has which end is
- * native/pipe.h's pair `pipe.take`.
+ * count has one writer, and the order of the stores carries nothing, so they are plain. native/pipe.h says how an end
+ * gets its owner (the pair `pipe.take`).
  */
 import { EALREADY, EEXIST } from '../errno.js';
 import { PercoreError, invalidArgument } from '../errors.js';
@@ -10,10 +10,10 @@ import { native } from '../native.js';
 import { isWhole } from './memory.js';
 import type { Framing, PipeValues } from './pipe-frames.js';
 
-/** The longest record of a pipe, without its frame. */
+/** The longest record of a pipe in bytes, without its frame. */
 export const MAX_PIPE_RECORD_BYTES: number = 2 ** 28;
 const { fields } = pipeLayout;
-/** Indices into `PipeMemory.words`. */
+/** Indexes into `PipeMemory.words`. */
 export const MAGIC: number = fields.magic.at >> 2;
 export const VERSION: number = fields.version.at >> 2;
 export const PRODUCER_END: number = fields.producerEnd.at >> 2;
@@ -22,7 +22,7 @@ export const PRODUCER_FD: number = fields.producerFd.at >> 2;
 export const CONSUMER_FD: number = fields.consumerFd.at >> 2;
 export const IS_BROKEN: number = fields.isBroken.at >> 2;
 export const IS_ENDED: number = fields.isEnded.at >> 2;
-/** Indices into `PipeMemory.counts`. */
+/** Indexes into `PipeMemory.counts`. */
 export const PUBLISHED: number = fields.published.at >> 3;
 export const REFUSED: number = fields.refused.at >> 3;
 export const DROPPED_NEWEST: number = fields.droppedNewest.at >> 3;
@@ -33,7 +33,7 @@ export const DROPPED_UNREAD: number = fields.droppedUnread.at >> 3;
 export const DROPPED_TOO_LARGE: number = fields.droppedTooLarge.at >> 3;
 export const CONSUMER_HIGH_WATER: number = fields.consumerHighWater.at >> 3;
 
-/** What travels through a pipe: `string` where it was created for text, else `Uint8Array`. */
+/** What travels through a pipe: `string` if it was created for text, else `Uint8Array`. */
 export type PipeValue = string | Uint8Array;
 
 /**
@@ -41,38 +41,45 @@ export type PipeValue = string | Uint8Array;
  * same FIFO with a handle of its own, or inherits a descriptor.
  */
 export interface PipeQueue<T extends PipeValue = PipeValue> {
+  /** One producing end and one consuming end. */
   readonly kind: 'spsc';
+  /** The records lie in the operating system. */
   readonly backend: 'pipe';
   /** How records are told apart in the stream of bytes. */
   readonly framing: Framing;
-  /** What a record is for its ends. */
+  /** What the ends take and give: strings or Uint8Array. */
   readonly values: PipeValues;
-  /** What is longer is TOO_LARGE, and damage where it is read. */
+  /**
+   * The longest record in bytes. A longer one is TOO_LARGE when it is offered, and is skipped and counted when it is
+   * read.
+   */
   readonly maxRecordBytes: number;
   /** What an offer does when the pipe is full. */
   readonly whenSlow: 'wait' | 'drop-newest';
   /**
-   * Bytes the pipe was granted; for a FIFO what was asked for, 0 for the system's default: `inspect` says what each end
-   * got.
+   * The bytes that the system has granted to the pipe. For a FIFO it is what was asked for, or 0 for the system's
+   * default; `inspect` says what each end got.
    */
   readonly capacityBytes: number;
-  /** The FIFO, absolute; empty for an anonymous pipe. */
+  /** The absolute path of the FIFO; empty for an anonymous pipe. */
   readonly path: string;
-  /** The reading end waits for the next writer when the last has gone. */
+  /** True if the consuming end waits for the next writer when the last one has gone. */
   readonly keepOpen: boolean;
   /**
-   * An anonymous pipe's descriptors, good to hand to a child process until that end is opened or closed here; -1 for a
-   * FIFO. As the child's standard input or output: Node makes those blocking there, as most programs expect, while
-   * under another number it stays non-blocking.
+   * The reading end of an anonymous pipe as a descriptor, or -1 for a FIFO. It may be handed to a child process until
+   * that end is opened or closed here. Hand it over as standard input or output: Node makes those blocking in the
+   * child, as most programs expect, whereas under another number the descriptor stays non-blocking.
    */
   readonly readDescriptor: number;
-  /** The writing end, for a child process. */
+  /** The writing end of an anonymous pipe, under the same rules. */
   readonly writeDescriptor: number;
-  /** Counters and marks, which all its threads see. */
+  /** Counters and marks that all threads of the process see. */
   readonly shared: SharedArrayBuffer;
+  /** Never there; it only carries the type of the values. */
   readonly carries?: T;
 }
 
+/** The words behind a handle, seen in three ways. */
 export interface PipeMemory {
   readonly words: Int32Array;
   readonly counts: Float64Array;
@@ -83,7 +90,7 @@ export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
   return { words: new Int32Array(shared), counts: new Float64Array(shared), bytes: new Uint8Array(shared) };
 }
 
-/** The words of a handle. Throws if it is not the handle of a pipe of this layout. */
+/** The words of a handle. Throws for anything but the handle of a pipe of this version. */
 export function memoryOf(queue: PipeQueue): PipeMemory {
   if (!(queue?.shared instanceof SharedArrayBuffer) || queue.shared.byteLength < pipeLayout.bytes)
     throw noHandle(queue);
@@ -106,8 +113,8 @@ const noHandle = (queue: unknown): PercoreError =>
   invalidArgument('queue', queue, 'what createPipe() returned, or its structured clone in the same process');
 
 /**
- * A handle is a plain object that has travelled: any of its fields may have been changed, and each goes to the system
- * or into a size.
+ * A handle is a plain object that has travelled. Any of its fields may have been changed, and each of them is passed to
+ * the system or decides about a size.
  */
 function hasRightFields({
   framing, values, whenSlow, keepOpen, path, maxRecordBytes, capacityBytes,
@@ -124,7 +131,7 @@ function hasRightFields({
   );
 }
 
-/** What the system said, as an error. `code` is negative. */
+/** The error for what the system has answered; `code` is negative. */
 export function systemError(code: number, syscall: string, detail: string): PercoreError {
   const errno = native().system.errorName(-code);
   return new PercoreError('ERR_PERCORE_SYSTEM', `${errno}: ${syscall}${detail === '' ? '' : ` ${detail}`} failed`, {
@@ -132,7 +139,10 @@ export function systemError(code: number, syscall: string, detail: string): Perc
   });
 }
 
-/** Opens one end in this thread, which then owns it. Throws when somebody has it, and what the system says. */
+/**
+ * Opens one end for this thread, which then owns it. Throws when the end has an owner already, and for what the system
+ * refuses.
+ */
 export function openEnd(queue: PipeQueue, memory: PipeMemory, isProducer: boolean, onReady: () => void) {
   const end = native().pipes.openEnd(
     memory.bytes, isProducer, queue.path, queue.path === '' ? 0 : queue.capacityBytes, onReady,

@@ -4,13 +4,14 @@
  *     offer -> out: | sent | rest of a record | or | gathered records, at most PIPE_BUF | -> write(2)
  *              0 ...... sent .................. used
  *
- * The kernel takes all or nothing of up to PIPE_BUF bytes, so short records, alone or gathered, are never torn, whoever
- * else writes to the same FIFO. Of a longer record it may take a part. The record is then accepted; its rest goes out
- * before anything else, by itself as soon as there is room, and until then further offers are answered BACK_PRESSURED.
+ * Of up to PIPE_BUF bytes the kernel takes all or nothing. So short records are never torn, alone or gathered, whoever
+ * else writes to the same FIFO. Of a longer record the kernel may take a part. Then the record is accepted; its rest
+ * goes out before anything else, without a further call and as soon as there is room, and until then offers are
+ * answered BACK_PRESSURED.
  *
- * A record that is refused leaves no trace in `out`. A reader that has gone shows as EPIPE; what `out` still holds is
- * then counted. The system calls are made one a record, or one for up to `publishEvery` records: a write costs 0.5 to 1
- * microseconds.
+ * A record that is refused leaves no trace in `out`. If the reader has gone, the kernel says EPIPE, and what `out`
+ * still holds is counted as dropped. There is one system call for each record, or one for up to `publishEvery` records:
+ * a write costs 0.5 to 1 microseconds.
  */
 import { EAGAIN, ENXIO, EPIPE } from '../errno.js';
 import { native, type PipeEndHandle } from '../native.js';
@@ -25,6 +26,7 @@ import { Waiters } from '../waiting.js';
 import { BACK_PRESSURED, CLOSED, DROPPED, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
 
 
+/** The producing end of a pipe; see `QueueProducer`. It belongs to the thread that opened it. */
 export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refuser {
   readonly maxRecordBytes: number;
   private readonly pipes = native().pipes;
@@ -35,15 +37,18 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   private out = Buffer.allocUnsafeSlow(PIPE_BUF);
   private used = 0;
   private sent = 0;
-  /** Records in `out`, the one that is partly sent included. */
+  /** How many records are in `out`, including one that is partly sent. */
   private records = 0;
-  /** What is in `out` goes out by itself: it is the rest of a record, or was flushed and met a full pipe. */
+  /**
+   * True if what is in `out` goes out without a further call: it is the rest of a record, or was flushed while the pipe
+   * was full.
+   */
   private isDue = false;
   private isWatching = false;
-  /** No offer is taken any more. */
+  /** True once no offer is taken any more. */
   private isOver = false;
   private isShut = false;
-  /** The pipe's depth was asked for since the last write that succeeded. */
+  /** True if the pipe's depth was asked for since the last write that succeeded. */
   private hasMeasured = false;
   private hasReader = true;
 
@@ -60,8 +65,8 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     const length = measure(value, values, framing);
     if (length > this.maxRecordBytes) return TOO_LARGE;
     const framed = length + this.overhead;
-    // What was accepted before goes first: the rest of a record, which was longer than PIPE_BUF, or gathered records
-    // that leave no room.
+    // What was accepted before goes first: the rest of a record that was longer than PIPE_BUF, or gathered records that
+    // leave no room.
     if (this.used > 0 && this.used + framed > PIPE_BUF) {
       const code = this.push();
       if (code !== OK) return code === CLOSED ? this.lose() : this.refuse();
@@ -82,7 +87,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
         throw error;
       }
       if (code === BACK_PRESSURED && this.sent > 0) {
-        // The kernel took a part, so it is accepted.
+        // The kernel took a part of the record, so it is accepted.
         this.sendByItself();
       } else if (code !== OK) {
         this.takeBack(at);
@@ -94,14 +99,15 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
   }
 
   /**
-   * The record last put at `at` was not accepted; if its reader went while it was half sent, nobody has seen it either.
+   * Takes back the record that was put at `at` last, which was not accepted. If its reader has gone while it was half
+   * sent, nobody has seen the record either.
    */
   private takeBack(at: number): void {
     this.used = at;
     this.records--;
   }
 
-  /** Writes what is gathered. What a full pipe does not take now goes out by itself. */
+  /** Writes what is gathered. If the pipe is full, the rest goes out without a further call. */
   flush(): ResultCode {
     if (this.isOver) return CLOSED;
     const code = this.push();
@@ -117,12 +123,15 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     }, options);
   }
 
-  /** For steps of reactors alone, of one that was refused; see `Refuser`. */
+  /** Only for steps of reactors that this producer has refused; see `Refuser`. */
   [AWAIT_ROOM](_needed: number, then: () => void): () => void {
     return awaitPromised((options) => this.room(options), then);
   }
 
-  /** What was accepted still goes out, and keeps the thread's loop alive until it has or the reader goes. */
+  /**
+   * Closes this end. What was accepted still goes out, and keeps the thread's event loop alive until it has, or until
+   * the reader goes.
+   */
   close(): void {
     if (this.isOver) return;
     const code = this.push();
@@ -137,9 +146,9 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     else this.sendByItself();
   }
 
-  /** Gives the kernel as much of `out` as it takes. OK when all of it has gone. */
+  /** Gives the kernel as much of `out` as it takes. Returns OK when all of it has gone. */
   private push(): ResultCode {
-    // Ends: each pass takes bytes away or leaves.
+    // The loop ends: each pass takes bytes away or returns.
     while (this.sent < this.used) {
       const count = this.pipes.write(this.end, this.out, this.sent, this.used - this.sent);
       if (count < 0) return this.meaningOf(count);
@@ -162,6 +171,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     return code === CLOSED ? this.lose() : code;
   }
 
+  /** The result code for a negative answer of the system. Throws for anything unexpected. */
   private meaningOf(code: number): ResultCode {
     this.hasReader = code !== -ENXIO;
     if (code === -EAGAIN || code === -ENXIO) return BACK_PRESSURED;
@@ -169,6 +179,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     throw systemError(code, 'write', this.queue.path);
   }
 
+  /** Counts a refused offer and returns its result code. */
   private refuse(): ResultCode {
     const { counts, bytes } = this.memory;
     if (this.used > 0) this.sendByItself();
@@ -187,7 +198,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     return BACK_PRESSURED;
   }
 
-  /** Nobody will read: what was accepted and not sent is counted, and all who wait learn it. */
+  /** Nobody will read: counts what was accepted and not sent, and tells all who wait. */
   private lose(): ResultCode {
     this.memory.counts[DROPPED_UNSENT]! += this.records;
     this.records = this.used = this.sent = 0;
@@ -206,6 +217,7 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
     this.pipes.closeEnd(this.end);
   }
 
+  /** Sends what is in `out` as soon as there is room, without a further call. */
   private sendByItself(): void {
     this.isDue = true;
     this.watchIfNeeded();
@@ -237,16 +249,16 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
       if (isHeard) return;
       throw error;
     }
-    // Closed, and all that was accepted is out.
+    // Closed, and everything that was accepted is out.
     if (this.isOver && this.used === 0) this.shut();
     else if (code === OK) this.writers.settle(OK);
-    // Perhaps it is a reader now that must come, and no longer room.
+    // Perhaps what must come now is a reader, and no longer room.
     else if (code === BACK_PRESSURED) this.watch(true);
     this.watchIfNeeded();
   }
 
   private grow(bytes: number): void {
-    // `out` is empty or holds gathered records, which fit.
+    // `out` is empty, or holds gathered records, which fit.
     const larger = Buffer.allocUnsafeSlow(Math.max(bytes, this.out.length * 2));
     this.out.copy(larger, 0, 0, this.used);
     this.out = larger;

@@ -1,4 +1,4 @@
-/** A pipe between threads: what a worker writes or reads at the other end. */
+/** A pipe between threads: what a worker writes to it or reads from it at the other end. */
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { descriptors, errorOf, within } from '../reactor/fixtures/inside.js';
@@ -41,7 +41,7 @@ describe('a pipe between threads', () => {
     closePipe(queue);
   });
 
-  it("ends for the consumer when the producer's worker is terminated; a cut record is counted, not "
+  it("ends for the consumer when the producer's worker is terminated; a cut record is counted, and not "
     + "delivered", async () => {
     const before = descriptors();
     const queue = createPipe({ capacityBytes: 4096 });
@@ -70,7 +70,7 @@ describe('a pipe between threads', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('closes what nobody opened when the worker that made it ends, and leaves alone what somebody has', async () => {
+  it('closes the ends that nobody has opened when the worker that made them ends, and no others', async () => {
     const before = descriptors();
     const maker = start({ role: 'make', pipes: 40 });
     const pipes = await answerOf<PipeQueue<Uint8Array>[]>(maker);
@@ -78,7 +78,7 @@ describe('a pipe between threads', () => {
     const consumer = subPipe(pipes[2]!);
     const [owned, read] = [pubPipe(pipes[3]!), subPipe(pipes[3]!)];
     await maker.terminate();
-    expect(producer.offer(bytes(1)), 'its reading end went with its maker').toBe(CLOSED);
+    expect(producer.offer(bytes(1)), 'its reading end was closed with its maker').toBe(CLOSED);
     expect(consumer.poll()).toBe(undefined);
     expect(consumer.state).toBe(CLOSED);
     expect(owned.offer(bytes(2))).toBe(OK);
@@ -100,7 +100,8 @@ describe('a pipe between threads', () => {
       const gone = once(dying, 'exit');
       const failed: Error[] = [];
       dying.on('error', (error) => void failed.push(error));
-      // It may have died before it opened its end: then that is still this thread's, and a supervisor gives it up.
+      // It may have died before it opened its end. Then the end still belongs to this thread, and a supervisor gives it
+      // up.
       dying.on('exit', () => closePipe(queue));
       setTimeout(() => void dying.terminate(), 40 + ((i * 7919) % 40));
       if (other === 'consumer') {
@@ -111,7 +112,7 @@ describe('a pipe between threads', () => {
           count++;
         }
         expect(consumer.state).toBe(CLOSED);
-        expect(propertiesOfPipe(queue).dropped.closed, 'at most the one that was cut').toBeLessThanOrEqual(1);
+        expect(propertiesOfPipe(queue).dropped.closed, 'at most the record that was cut').toBeLessThanOrEqual(1);
       } else {
         const producer = pubPipe(queue);
         let code: number = OK;

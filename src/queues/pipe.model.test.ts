@@ -1,9 +1,9 @@
 /**
- * Random commands on a pipe of one page against a plain array, both ends in one thread: every policy and framing,
- * records from nothing to several times the pipe, gathered or not. How full the kernel's pipe is depends on how writes
- * fell into pages, so the model does not foresee BACK_PRESSURED. It demands that what was refused leaves no trace, that
- * what was accepted comes out once, whole and in order, that an empty pipe refuses nothing, and that every record is
- * accounted for in the end.
+ * Random commands on a pipe of one page against a plain array, with both ends in one thread: every policy and framing,
+ * records from nothing to several times the size of the pipe, gathered or not. How full the kernel's pipe is depends on
+ * how the writes fell into pages, so the model does not predict BACK_PRESSURED. It demands that a refused record leaves
+ * no trace, that an accepted one comes out once, whole and in order, that an empty pipe refuses nothing, and that every
+ * record is accounted for in the end.
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -54,7 +54,7 @@ for (const framing of ['line', 'length'] as const) {
               counts.consumed++;
             };
             const offer = (bytes: number): number => {
-              // No line feed, and another content each time.
+              // Without a line feed, and with other content each time.
               const record = Buffer.alloc(bytes, 32 + (counts.published % 90));
               const code = producer.offer(record);
               if (code === OK) {
@@ -72,7 +72,7 @@ for (const framing of ['line', 'length'] as const) {
               }
               return code;
             };
-            // Polls alone do not move the rest of a long record; flushing does.
+            // Polls alone do not send the rest of a long record; a flush does.
             const readAll = () => {
               for (let i = 0; i < 100 && accepted.length > 0; i++) {
                 expect(producer.flush()).toBe(OK);

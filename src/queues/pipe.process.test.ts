@@ -29,7 +29,7 @@ afterEach(() => {
 });
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-/** A child with what it prints. */
+/** A child process and what it prints. */
 function run(
   command: string, args: readonly string[], stdin: number | 'ignore' = 'ignore',
 ): { child: ChildProcess; output: () => string; exit: Promise<unknown[]> } {
@@ -50,13 +50,13 @@ async function readAll<T>(consumer: QueueConsumer<T>): Promise<T[]> {
 }
 
 describe('a FIFO', () => {
-  it('is made with the mode that was asked for, less the umask, and used if it is there', () => {
+  it('is made with the mode that was asked for, less the umask, and used as it is if it exists', () => {
     const path = newPath();
     createPipe({ path, mode: 0o640 });
     expect(statSync(path).isFIFO()).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o640 & ~process.umask());
     expect(createPipe({ path, mode: 0o666 })).toMatchObject({ path, readDescriptor: -1, writeDescriptor: -1 });
-    expect(statSync(path).mode & 0o777, 'one that exists is left as it is').toBe(0o640 & ~process.umask());
+    expect(statSync(path).mode & 0o777, 'an existing FIFO is left as it is').toBe(0o640 & ~process.umask());
   });
 
   it('shows its lines to `cat`, which sees the end when the producer closes', async () => {
@@ -74,7 +74,7 @@ describe('a FIFO', () => {
     expect(descriptors()).toEqual(before);
   });
 
-  it('answers BACK_PRESSURED until somebody reads, sleeps meanwhile, and is not deceived by another writer or by a '
+  it('answers BACK_PRESSURED until somebody reads, sleeps meanwhile, and is not misled by another writer or by a '
     + 'reader that came and went', async () => {
     const open = descriptors();
     const queue = createPipe({ path: newPath(), framing: 'line' });
@@ -94,7 +94,7 @@ describe('a FIFO', () => {
     expect(answer, 'no reader has come').toBe(undefined);
     expect(performance.nodeTiming.uvMetricsInfo.loopCount - before, 'the loop slept').toBeLessThan(20);
     closeSync(openSync(queue.path, constants.O_RDONLY | constants.O_NONBLOCK));
-    expect(producer.offer('nobody'), 'that one is gone').toBe(BACK_PRESSURED);
+    expect(producer.offer('nobody'), 'that reader has gone').toBe(BACK_PRESSURED);
     const cat = run('cat', [queue.path]);
     expect(await within(10_000, room, 'a reader')).toBe(OK);
     expect(producer.offer('somebody')).toBe(OK);
@@ -134,8 +134,8 @@ describe('a FIFO', () => {
     expect(cat.output()).toBe('from 0\nfrom 1\nfrom 2\n');
   });
 
-  it('that another producer has filled and whose reader dies makes who has sent nothing wait for the next '
-    + 'reader', async () => {
+  it('makes a producer that has sent nothing wait for the next reader if another has filled it and its reader '
+    + 'dies', async () => {
     const path = newPath();
     const queues = [createPipe({ path, capacityBytes: 4096 }), createPipe({ path })];
     const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -165,7 +165,7 @@ describe('a FIFO', () => {
     for (const line of ['a', 'b', 'c']) expect(producer.offer(line)).toBe(OK);
     expect(producer.flush()).toBe(OK);
     await sleep(20);
-    // A reader that leaves again without reading is none.
+    // A reader that leaves again without reading does not count.
     closeSync(openSync(queue.path, constants.O_RDONLY | constants.O_NONBLOCK));
     await sleep(20);
     const consumer = subPipe(createPipe({ path: queue.path, framing: 'line' }));
@@ -178,7 +178,7 @@ describe('a FIFO', () => {
     const queue = createPipe({ path: newPath(), framing: 'line' });
     const cat = run('cat', [queue.path]);
     const producer = pubPipe(queue);
-    // No call but offers: each tries to open.
+    // There are no calls but offers, each of which tries to open the FIFO.
     await until(() => producer.offer('hello') === OK, 'a reader');
     producer.close();
     await cat.exit;
@@ -234,7 +234,7 @@ describe('a FIFO', () => {
     expect(consumer.state).toBe(CLOSED);
   });
 
-  it('takes the lines of one `echo` after another with keepOpen, and what comes last of each is a line', async () => {
+  it('takes the lines of one `echo` after another with keepOpen, and the last part of each is a line', async () => {
     const before = descriptors();
     const queue = createPipe({ path: newPath(), framing: 'line', keepOpen: true });
     const consumer = subPipe(queue);
@@ -243,10 +243,10 @@ describe('a FIFO', () => {
       await shell(`echo line ${i} > ${queue.path}`).exit;
       expect(await within(10_000, ready, 'a line')).toBe(OK);
       expect(consumer.poll()).toBe(`line ${i}`);
-      expect(consumer.poll(), 'and the end is none').toBe(undefined);
+      expect(consumer.poll(), 'and this is not the end').toBe(undefined);
       expect(consumer.state).toBe(EMPTY);
     }
-    // One that writes nothing ends nothing either, also for who is waiting.
+    // A writer that writes nothing ends nothing either, not even for a consumer that is waiting.
     const ready = consumer.ready();
     await shell(`: > ${queue.path}`).exit;
     await sleep(20);
@@ -257,9 +257,9 @@ describe('a FIFO', () => {
     expect(consumer.poll()).toBe(undefined);
     await shell(`echo after > ${queue.path}`).exit;
     await within(10_000, consumer.ready(), 'a line');
-    expect(consumer.poll(), 'not glued to what was there').toBe('after');
+    expect(consumer.poll(), 'not joined to what was there').toBe('after');
     expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 8, dropped: { closed: 0 }, isClosed: false });
-    // With nobody writing, waiting costs nothing.
+    // While nobody writes, waiting costs nothing.
     const last = consumer.ready();
     const loops = performance.nodeTiming.uvMetricsInfo.loopCount;
     await sleep(100);
@@ -295,7 +295,7 @@ describe('a FIFO', () => {
     expect(propertiesOfPipe(queue)).toMatchObject({ consumed: 2, dropped: { closed: 0 }, isClosed: true });
   });
 
-  it('takes what came last for a line, with or without a line feed, by every way of reading', async () => {
+  it('takes the last part as a line, with or without a line feed, in every way of reading', async () => {
     const cases = [['a\\nb', ['a', 'b']], ['a\\n', ['a']], ['b', ['b']], ['a\\n\\n', ['a', '']]] as const;
     for (const [written, lines] of cases) {
       const fifo = () => createPipe({ path: newPath(), framing: 'line' });
@@ -310,7 +310,7 @@ describe('a FIFO', () => {
       expect(consumer.drain((line) => void seen.push(line as string)), written).toBe(lines.length);
       expect([seen, consumer.drain(() => undefined)]).toEqual([lines, CLOSED]);
       expect(propertiesOfPipe(drained)).toMatchObject({ consumed: lines.length, dropped: { closed: 0 } });
-      // What nobody reads is counted, once, whether the end was seen before or not.
+      // What nobody reads is counted once, whether the end was seen before or not.
       for (const hasLooked of [false, true]) {
         const closed = fifo();
         const end = subPipe(closed);
@@ -406,7 +406,7 @@ describe('an anonymous pipe', () => {
     expect(await readAll(subPipe(queue))).toEqual(['one', 'two']);
   });
 
-  it('is inherited by no child that was not given it', () => {
+  it('is not inherited by a child that was not given it', () => {
     const queue = createPipe();
     const open = execFileSync('sh', ['-c', 'ls -l /proc/self/fd'], {
       encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'],
@@ -430,7 +430,7 @@ describe('a process', () => {
     });
   });
 
-  it('out of descriptors is told so, and loses none', () => {
+  it('that is out of descriptors is told so, and loses none', () => {
     const script = `import { createPipe, closePipe } from ${JSON.stringify(new URL('./pipe.js', import.meta.url).href)};
       const pipes = []; let error;
       try { for (;;) pipes.push(createPipe()); } catch (caught) { error = caught; }

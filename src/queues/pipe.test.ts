@@ -66,13 +66,13 @@ describe('a pipe', () => {
     consumer.close();
   });
 
-  it('takes a record longer than itself, which then goes out by itself, before anything else, and '
+  it('takes a record longer than itself, which then goes out without a further call, before anything else, and '
     + 'is not torn', async () => {
     const { producer, consumer, properties } = both({ capacityBytes: 4096 });
     const long = new Uint8Array(100_000).map((_, i) => i * 31);
     expect(producer.offer(long)).toBe(OK);
     expect(producer.offer(bytes(1)), 'its rest goes first').toBe(BACK_PRESSURED);
-    expect(consumer.poll(), 'nobody sees a part').toBe(undefined);
+    expect(consumer.poll(), 'a part is not handed out').toBe(undefined);
     // Nothing but reading is done here: the producer's thread sends the rest.
     expect(await within(5000, consumer.ready(), 'the whole record')).toBe(OK);
     expect(Buffer.compare(consumer.poll()!, long)).toBe(0);
@@ -101,7 +101,7 @@ describe('a pipe', () => {
     consumer.close();
   });
 
-  it('gathers records for one write when told to, and writes them at the bound, at a page, at flush and at '
+  it('gathers records for one write when told to, and writes them at the limit, at a page, at flush and at '
     + 'close', () => {
     const { producer, consumer, properties } = both({}, 10);
     for (let i = 0; i < 9; i++) producer.offer(bytes(i));
@@ -114,10 +114,10 @@ describe('a pipe', () => {
     expect(properties().depth).toBe(5);
     expect(consumer.poll()).toEqual(bytes(1));
     for (let i = 0; i < 5; i++) producer.offer(new Uint8Array(1000));
-    expect(properties().depth, 'the fifth did not fit beside the others in 4,096 bytes').toBe(4 * 1004);
+    expect(properties().depth, 'the fifth record did not fit beside the others into 4,096 bytes').toBe(4 * 1004);
     expect(consumer.drain(() => undefined)).toBe(4);
     producer.offer(new Uint8Array(4093));
-    expect(properties().depth, 'what is longer than 4,096 bytes waits for nobody').toBe(1004 + 4097);
+    expect(properties().depth, 'a record longer than 4,096 bytes is not gathered').toBe(1004 + 4097);
     producer.offer(bytes(1));
     producer.close();
     expect(consumer.drain(() => undefined)).toBe(3);
@@ -173,7 +173,7 @@ describe('a pipe', () => {
     }
   });
 
-  it('lets nothing but good options pass', async () => {
+  it('refuses bad options', async () => {
     const wrong: [string, unknown][] = [
       ['framing', 'lines'], ['values', 'json'], ['whenSlow', 'drop-oldest'], ['maxRecordBytes', 0],
       ['maxRecordBytes', 2 ** 28 + 1], ['capacityBytes', 0], ['capacityBytes', 2 ** 30 + 1], ['mode', 0o1000],

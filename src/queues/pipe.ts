@@ -1,6 +1,6 @@
 /**
- * The backend `pipe`: an operating-system pipe, so that another process, or `cat`, can be at either end. A full pipe is
- * an answer, BACK_PRESSURED, not a block.
+ * The backend `pipe`: an operating-system pipe, so that another process, or `cat`, can be at either end. A full pipe
+ * does not block; it answers BACK_PRESSURED.
  *
  *     const log = createPipe({ path: '/run/app.log', framing: 'line' });    // a FIFO: `cat /run/app.log` shows it
  *     const producer = pubPipe(log);                                        // in any one thread
@@ -11,10 +11,10 @@
  *     spawn('worker', { stdio: [jobs.readDescriptor, 'inherit', 'inherit'] });
  *     closePipe(jobs, 'consumer');                            // the child has it; ours would hide its death
  *
- * One system call a record makes it some hundred times slower than a ring: between threads use a ring. A pipe is for
- * what a ring cannot reach. Kinds: one producing and one consuming end a handle. Several writers to one FIFO are sound
- * for records of up to PIPE_BUF (4,096) bytes with their frame, longer ones would be torn by each other. Several
- * readers of one pipe are not: each gets pieces.
+ * One system call for each record makes a pipe some hundred times slower than a ring. Between threads use a ring; a
+ * pipe is for what a ring cannot reach. Each handle has one producing and one consuming end. Several writers to one
+ * FIFO are safe for records of up to PIPE_BUF (4,096) bytes, frame included; longer records would be torn by each
+ * other. Several readers of one pipe are not safe, since each gets pieces.
  *
  * Sources: pipe(7), fifo(7), fcntl(2).
  */
@@ -37,37 +37,39 @@ import type { QueueConsumer, QueueProducer, QueueProperties } from './queue-ends
 
 export type { PipeQueue, PipeValue } from './pipe-memory.js';
 
+/** Options of a pipe or FIFO. */
 export interface PipeQueueOptions {
   /** A pipe has one producing and one consuming end. */
   kind?: 'spsc';
   /**
-   * `line`: each record is a line, as `cat` shows and `echo` writes it; what comes last is one even without a line
+   * `line`: each record is a line, as `cat` shows and `echo` writes it; what comes last is a line even without a line
    * feed. `length`: four bytes of length, then any bytes; a record that was cut off is dropped and counted. Default
    * `length`.
    */
   framing?: Framing;
   /**
-   * What `offer` takes and `poll` gives: strings (as UTF-8) or Uint8Array. Default: text for lines, bytes for lengths.
+   * What `offer` takes and `poll` gives: strings (as UTF-8) or Uint8Array. The default is text for lines and bytes for
+   * lengths.
    */
   values?: PipeValues;
   /**
-   * The longest record, without its frame: 1 to 2^28 bytes, default 2^20. Both ends may come to hold a buffer of that
+   * The longest record without its frame: 1 to 2^28 bytes, default 2^20. Each end may come to hold a buffer of that
    * size.
    */
   maxRecordBytes?: number;
   /**
-   * Bytes that the pipe should hold: 1 to 2^30. The system rounds up, and may refuse (/proc/sys/fs/pipe-max-size); what
-   * it granted is reported.
+   * How many bytes the pipe should hold: 1 to 2^30. The system rounds up, and may refuse (/proc/sys/fs/pipe-max-size);
+   * the handle and `inspect` say what it has granted.
    */
   capacityBytes?: number;
   /**
-   * What a full pipe does with an offer: answer BACK_PRESSURED (`wait`, the default) or drop it, answer DROPPED and
-   * count it.
+   * What a full pipe does with an offer: answers BACK_PRESSURED (`wait`, the default), or drops it, answers DROPPED and
+   * counts it.
    */
   whenSlow?: 'wait' | 'drop-newest';
-  /** A FIFO instead of an anonymous pipe; made if it does not exist. Nobody removes it. */
+  /** The path of a FIFO, instead of an anonymous pipe. The FIFO is made if it does not exist; nobody removes it. */
   path?: string;
-  /** The permissions of a FIFO that is made, less the process's umask: 0 to 0o777, default 0o600. */
+  /** The permissions of a FIFO that is made, less the umask of the process: 0 to 0o777, default 0o600. */
   mode?: number;
   /**
    * A FIFO's consumer goes on when the last writer has closed, and waits for the next: one `echo` after another.
@@ -79,9 +81,9 @@ export interface PipeQueueOptions {
 const DEFAULT_MAX_RECORD_BYTES = 2 ** 20;
 
 /**
- * Makes a pipe, or a FIFO's file. An anonymous pipe takes two descriptors: each belongs to the thread that opens that
- * end, and until then to this thread, which closes it when it ends. Throws PercoreError for a bad option,
- * ERR_PERCORE_SYSTEM for what the system refuses.
+ * Makes a pipe, or the file of a FIFO. An anonymous pipe takes two descriptors. Each belongs to the thread that opens
+ * its end; until then both belong to this thread, which closes them when it ends. Throws ERR_PERCORE_INVALID_ARGUMENT
+ * for a bad option, and ERR_PERCORE_SYSTEM for what the system refuses.
  */
 export function createPipe(
   options: PipeQueueOptions & ({ values: 'text' } | { values?: undefined; framing: 'line' }),
@@ -123,7 +125,7 @@ export function createPipe(options: PipeQueueOptions = {}): PipeQueue {
     if (made === -EEXIST) throw invalidArgument('path', path, 'the path of a FIFO, or of nothing yet');
     if (made < 0) throw systemError(made, 'mkfifo', path);
   }
-  // Pair with the loads of who opens the handle; the magic last.
+  // These pair with the loads of whoever opens the handle; the magic comes last.
   Atomics.store(words, VERSION, LAYOUT_VERSION);
   Atomics.store(words, MAGIC, PIPE_MAGIC);
   return {
@@ -134,27 +136,30 @@ export function createPipe(options: PipeQueueOptions = {}): PipeQueue {
 }
 
 /**
- * The producing end, in this thread, which owns its descriptor from now on: `close` closes it, and so does the thread's
- * end. A FIFO is opened by the first offer that finds a reader. Throws when the end is open elsewhere.
+ * Opens the producing end in this thread, which owns its descriptor from now on: `close` closes it, and so does the end
+ * of the thread. A FIFO is opened by the first offer that finds a reader. Throws when the end is open elsewhere.
  */
 export function pubPipe<T extends string | Uint8Array>(
   queue: PipeQueue<T>, options: PubOptions = {},
 ): QueueProducer<T> {
-  // Also in a reactor each record by itself: a pipe has readers that wait for it elsewhere.
+  // Even in a reactor each record is sent by itself, because the readers of a pipe wait elsewhere.
   return new PipeProducer<T>(queue, publishEveryOf(options, 1));
 }
 
 /**
- * The consuming end, in this thread, which owns its descriptor from now on. Throws when it is open elsewhere, and what
- * open(2) says.
+ * Opens the consuming end in this thread, which owns its descriptor from now on. Throws when the end is open elsewhere,
+ * and ERR_PERCORE_SYSTEM for what open(2) refuses.
  */
 export function subPipe<T extends string | Uint8Array>(queue: PipeQueue<T>): QueueConsumer<T> {
   return new PipeConsumer<T>(queue);
 }
 
 /**
- * Closes what nobody has opened of an anonymous pipe: both ends, or the one that is named. From any thread. Call it
- * after a child process was given a descriptor, since the child's death can be seen only when no other copy is open.
+ * Closes the ends of an anonymous pipe that nobody has opened: both, or the one that is named. From any thread; blocks
+ * nobody. Call it after a child process was given a descriptor, since the child's death can be seen only when no other
+ * copy of the descriptor is open. Throws ERR_PERCORE_INVALID_ARGUMENT for anything but a pipe's handle.
+ *
+ *     closePipe(jobs, 'consumer');                            // after spawn(..., { stdio: [jobs.readDescriptor, …] })
  */
 export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void {
   const { bytes } = memoryOf(queue);
@@ -165,9 +170,9 @@ export function closePipe(queue: PipeQueue, end?: 'producer' | 'consumer'): void
 
 /**
  * What the pipe is and has done, from any thread of this process. `capacity`, `depth`, `lag` and `highWater` are bytes,
- * as the kernel tells them; depth and a FIFO's capacity are known while an end is open in this process. `highWater` is
- * the most that an end has met: the consumer in one read, the producer when it was refused. Totals are of the ends of
- * this handle: of other processes nothing is known.
+ * as the kernel tells them; the depth, and the capacity of a FIFO, are known while an end is open in this process.
+ * `highWater` is the most that an end has met: the consumer in one read, the producer when it was refused. Totals are
+ * those of the ends of this handle; nothing is known of other processes.
  */
 export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
   const { words, counts, bytes } = memoryOf(queue);
@@ -175,7 +180,7 @@ export function propertiesOfPipe(queue: PipeQueue): QueueProperties {
   native().pipes.inspect(bytes, depthAndCapacity);
   const [depth, capacity] = depthAndCapacity as unknown as [number, number];
   const { OPEN, CLOSED } = shared.pipeEndState;
-  // Pair with the end's own stores in native; figures only, no order between them.
+  // These pair with the end's own stores in native code. They are figures only, with no order between them.
   const [producerEnd, consumerEnd] = [Atomics.load(words, PRODUCER_END), Atomics.load(words, CONSUMER_END)];
   return {
     kind: 'spsc',

@@ -1,6 +1,6 @@
 /**
  * What a supervisor does for a ring when a worker has died: it frees the producer's place, and leaves the places of
- * consumers in the dead one's stead. See places.ts for what a place is, and for its states.
+ * consumers on behalf of the dead thread. See places.ts for what a place is, and for its states.
  */
 import { ringBell } from './event-count.js';
 import { leave } from './places.js';
@@ -12,32 +12,35 @@ import {
 
 /** What was done for a thread that has exited. */
 export interface Recovered {
-  /** Producers' places that are free again. */
+  /** How many producers' places are free again. */
   producers: number;
-  /** Consumers' places that are free again. */
+  /** How many consumers' places are free again. */
   consumers: number;
-  /** Records that a dead consumer had given to a handler of `drain` and not released: they are not read again. */
+  /**
+   * How many records a dead consumer had given to a handler of `drain` without releasing them. They are not read again.
+   */
   taken: number;
 }
 
 /**
- * Frees what thread `dead` had in this ring. Only after its `exit` event: that is proof of death, a pause is not. Its
- * producer's place may be taken by the next `pub`, which goes on behind the last published record. Its consumers'
- * places are left as `leave` would, at the record after the last one that a handler of `drain` was given (at most
- * once), or after the last one released.
+ * Frees what thread `dead` had in this ring. Call it only after the thread's `exit` event, which is proof of death; a
+ * pause is not. The next `pub` may take the producer's place and goes on behind the last published record. The
+ * consumers' places are left as by `leave`: at the record after the last one that a handler of `drain` was given (at
+ * most once), or after the last one that was released, whichever is further.
  */
 export function recoverRing(memory: QueueMemory, dead: number): Recovered {
   const { words } = memory;
   const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
-  // Lets joinAsProducer() have the place. An exchange: of two who recover the same thread one counts it.
+  // Lets joinAsProducer() have the place. It is an exchange so that, if two threads recover the same thread, one of
+  // them counts it.
   if (Atomics.compareExchange(words, PRODUCER_THREAD, dead + 1, 0) === dead + 1) done.producers++;
   for (let place = 0; place < memory.places; place++) {
     const at = placeAt(place);
-    // Stored by claim() before anything else, so whatever the dead one has begun is under its name.
+    // claim() stores the name before anything else, so everything that the dead thread has begun is under its name.
     if (Atomics.load(words, at + THREAD) !== dead + 1) continue;
     const state = Atomics.load(words, at + STATE);
     if (state > HELD) done.consumers++;
-    // Half joined: where it would have begun is not known to be safe.
+    // It had only half joined, and it is not known whether it was safe to begin where it would have begun.
     if (state === JOINING) Atomics.store(words, at + STATE, FREE);
     if (state === ENTERING) Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
     if (state === GATING) done.taken += skipTaken(memory, at);
@@ -45,7 +48,7 @@ export function recoverRing(memory: QueueMemory, dead: number): Recovered {
     // ring.join: gives the name back, as claim() does.
     else Atomics.store(words, at + THREAD, 0);
   }
-  // A thread that died between a wish and its bell has left somebody asleep.
+  // A thread that died between clearing a flag and ringing the bell has left somebody asleep.
   ringBell(memory.bellWords, memory.bell);
   ringBell(words, RECORDS_BELL);
   ringBell(words, ROOM_BELL);
@@ -55,18 +58,18 @@ export function recoverRing(memory: QueueMemory, dead: number): Recovered {
 /** Moves the cursor of a dead consumer behind what its handlers were given. Returns how many records that is. */
 function skipTaken(memory: QueueMemory, at: number): number {
   const { words } = memory;
-  // Its owner has exited, so neither moves any more.
+  // The owner has exited, so neither of the two words moves any more.
   const cursor = Atomics.load(words, at + CURSOR);
   const taken = words[at + TAKEN]!;
   if (((taken - cursor) | 0) <= 0) return 0;
   const count = memory.recordBytes > 0 ? (taken - cursor) | 0 : recordsBetween(memory, cursor, taken);
   memory.counters[(at >> 1) + CONSUMED]! += count;
-  // ring.free: in its owner's stead. Pairs with look() of the producer.
+  // ring.free: on behalf of the owner. Pairs with look() of the producer.
   Atomics.store(words, at + CURSOR, taken);
   return count;
 }
 
-/** How many variable records lie between two cursors; none of them has been released, so they are all still there. */
+/** How many variable records lie between two cursors. None of them has been released, so they are all still there. */
 export function recordsBetween(memory: QueueMemory, from: number, to: number): number {
   let count = 0;
   for (let cursor = from; ((to - cursor) | 0) > 0;) {
@@ -76,7 +79,7 @@ export function recordsBetween(memory: QueueMemory, from: number, to: number): n
     const length = memory.words[header]!;
     const isPadding = memory.words[header + 1] === PADDING;
     const bytes = isPadding ? length : framedBytes(length);
-    // Damaged: what is behind it cannot be counted, and is passed over like the rest.
+    // The header is damaged: the records behind it cannot be counted, and are passed over like the rest.
     if (!(bytes >= HEADER_BYTES && bytes <= ((to - cursor) | 0))) break;
     cursor = (cursor + bytes) | 0;
     if (!isPadding) count++;

@@ -5,7 +5,7 @@ import { BACK_PRESSURED, EMPTY, OK, create, inspect, pub, sub } from './index.js
 
 const spmc = (maxConsumers = 3, capacity = 4) => create({ kind: 'spmc', capacity, recordBytes: 8, maxConsumers });
 
-describe('one too many', () => {
+describe('an end for which there is no place', () => {
   it('as a second producer of this thread is told so', () => {
     const queue = spmc();
     pub(queue);
@@ -49,7 +49,7 @@ describe('one too many', () => {
     }
   });
 
-  it('beside declared consumers finds the places of those kept for them', () => {
+  it('does not get the places of declared consumers', () => {
     const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 2, consumers: { one: {} } });
     expect(sub(queue).place).toBe(1);
     expect(errorOf(() => sub(queue)).code).toBe('ERR_PERCORE_NO_PLACE');
@@ -72,7 +72,7 @@ describe('a consumer that joins', () => {
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
     const second = sub(queue);
     producer.flush();
-    expect([drained(first), drained(second)], 'record 3 was not published').toEqual([[1, 2, 3], [3]]);
+    expect([drained(first), drained(second)], 'record 3 was not published yet').toEqual([[1, 2, 3], [3]]);
   });
 
   it('holds the producer back from then on', () => {
@@ -84,11 +84,11 @@ describe('a consumer that joins', () => {
     const second = sub(queue);
     [2, 3].forEach((value) => producer.offer(eight(value)));
     drained(first);
-    expect(producer.offer(eight(4)), 'though the producer has not looked at this place before').toBe(BACK_PRESSURED);
+    expect(producer.offer(eight(4)), 'although the producer has not looked at this place before').toBe(BACK_PRESSURED);
     expect([drained(second), producer.offer(eight(4))]).toEqual([[2, 3], OK]);
   });
 
-  it('after the last one has left goes on where that one stood', () => {
+  it('goes on where the last consumer stood, if that has left', () => {
     const queue = spmc();
     const producer = pub(queue);
     const first = sub(queue);
@@ -99,7 +99,7 @@ describe('a consumer that joins', () => {
     expect(drained(sub(queue))).toEqual([2, 3]);
   });
 
-  it('goes on where the last of many stood, not where the first to leave did', () => {
+  it('goes on where the last of several consumers stood, and not where the first to leave did', () => {
     const queue = spmc();
     const producer = pub(queue);
     const consumers = [sub(queue), sub(queue), sub(queue)];
@@ -107,7 +107,7 @@ describe('a consumer that joins', () => {
     consumers.forEach((consumer, i) => drained(consumer, i));
     consumers[0]!.leave();
     consumers[2]!.leave();
-    expect(inspect(queue).consumers, 'who leaves while others read leaves nothing').toHaveLength(1);
+    expect(inspect(queue).consumers, 'a consumer that leaves while others read keeps no place').toHaveLength(1);
     consumers[1]!.leave();
     expect(drained(sub(queue))).toEqual([2, 3]);
   });
@@ -137,7 +137,7 @@ describe('a consumer that leaves', () => {
     expect([producer.offer(eight(3)), drained(second)]).toEqual([OK, [3]]);
   });
 
-  it('as the last keeps the records for whoever comes', () => {
+  it('keeps the records for the next consumer, if it is the last', () => {
     const queue = spmc(2, 2);
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -163,7 +163,7 @@ describe('a producer that leaves', () => {
 });
 
 describe('inspect', () => {
-  it('says of a queue what its ends know, from outside', () => {
+  it('says from outside what the ends of a queue know', () => {
     const queue = create({ kind: 'spmc', capacity: 4, recordBytes: 8, maxConsumers: 3, consumers: { log: {} } });
     const producer = pub(queue);
     const consumer = sub(queue);
@@ -188,7 +188,7 @@ describe('inspect', () => {
     ]);
   });
 
-  it('counts on across owners', () => {
+  it('goes on counting across owners', () => {
     const queue = create({ kind: 'spsc', capacity: 2, recordBytes: 8 });
     for (let value = 1; value <= 3; value++) {
       const producer = pub(queue);
@@ -215,7 +215,7 @@ describe('inspect', () => {
     expect(inspect(queue)).toMatchObject({ consumed: 5, dropped: { oldest: 3 }, consumers: [{ place: 0 }] });
   });
 
-  it('adds lanes and bands up', () => {
+  it('adds up lanes and bands', () => {
     const lanes = create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 2, maxConsumers: 1 });
     [pub(lanes), pub(lanes)].forEach((producer, i) => Array.from({ length: i + 2 }, () => producer.offer(eight(1))));
     expect(inspect(lanes)).toMatchObject({

@@ -1,8 +1,9 @@
 /**
  * Every policy for slow consumers, alone and mixed, in random scripts against the plain array of ring-model.ts;
- * overwriting rings against ringbufferjs as well. Exact: what was received, lost and evicted is what was published, and
- * each DROPPED is counted. `evict` puts out at the first refusal or never, since a script has no clock. `block` is not
- * here: it would stop the only thread; see policies.test.ts. `PERCORE_STRESS=1` runs a hundred times as many scripts.
+ * overwriting rings are compared with ringbufferjs as well. The figures are exact: what was received, lost and evicted
+ * is together what was published, and each DROPPED is counted. `evict` evicts at the first refusal or never, since a
+ * script has no clock. `block` is missing here, since it would stop the only thread; see policies.test.ts.
+ * `PERCORE_STRESS=1` runs a hundred times as many scripts.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -82,7 +83,7 @@ describe('drop-oldest does what ringbufferjs does', () => {
   const cases = [2, 4].flatMap((capacity) => [0, 2 ** 31 - 3, 2 ** 32 - 3].map((start) => ({ capacity, start })));
   it.each(cases)('capacity $capacity, from sequence $start', ({ capacity, start }) => {
     let overwritten = 0;
-    /** How many records are offered, or polled where negative. */
+    /** How many records are offered, or polled if the number is negative. */
     const script = fc.array(
       fc.integer({ min: -capacity, max: 3 * capacity }).filter((count) => count !== 0), { minLength: 1, maxLength: 30 },
     );

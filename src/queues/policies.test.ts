@@ -17,7 +17,7 @@ describe('whenSlow: wait', () => {
     expect(inspect(queue)).toMatchObject({ refused: 3, published: 2, depth: 2, highWater: 2 });
   });
 
-  it('publishes what is lazily unpublished before it refuses, since nobody could drain it', () => {
+  it('publishes what lazy publishing has held back before it refuses, since nobody could drain it', () => {
     const { producer, consumer } = fixed({ capacity: 2 }, { publishEvery: { records: 100 } });
     expect([1, 2].map((value) => producer.offer(eight(value)))).toEqual([OK, OK]);
     expect(drained(consumer)).toEqual([]);
@@ -36,7 +36,7 @@ describe('whenSlow: drop-newest', () => {
     expect(inspect(queue)).toMatchObject({ published: 3, refused: 0, dropped: { newest: 2 } });
   });
 
-  it('is refused where there are other consumers, since they would lose the record too', () => {
+  it('is refused if there are other consumers, since they would lose the record too', () => {
     const refused = {
       code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'whenSlow',
       message: expect.stringContaining("'drop-oldest' costs its own consumer alone"),
@@ -60,7 +60,7 @@ describe('whenSlow: drop-newest', () => {
 });
 
 describe('whenSlow: block', () => {
-  it('makes offer sleep until there is room', async () => {
+  it('makes offer block until there is room', async () => {
     const queue = spsc();
     const producer = pub(queue);
     const other = new Other(queue, [
@@ -68,12 +68,12 @@ describe('whenSlow: block', () => {
     ]);
     await other.did(0);
     [1, 2].forEach((value) => producer.offer(eight(value)));
-    expect(producer.offer(eight(3)), 'sleeps here').toBe(OK);
+    expect(producer.offer(eight(3)), 'blocks here').toBe(OK);
     expect(await other.did(2)).toEqual([1]);
     await other.ended();
   });
 
-  it('makes offer of a variable queue sleep too', async () => {
+  it('makes offer of a variable queue block too', async () => {
     const queue = create({ kind: 'spsc', capacityBytes: 32 });
     const producer = pub(queue);
     const other = new Other(queue, [
@@ -86,7 +86,7 @@ describe('whenSlow: block', () => {
     await other.ended();
   });
 
-  it('answers CLOSED when the consumer closes instead', async () => {
+  it('makes it answer CLOSED if the consumer closes instead', async () => {
     const queue = spsc();
     const producer = pub(queue);
     const other = new Other(queue, [
@@ -120,10 +120,10 @@ describe('whenSlow: block', () => {
     sub(queue);
     [1, 2].forEach((value) => producer.offer(eight(value)));
     drained(blocking);
-    expect(producer.offer(eight(3)), 'a sleep here would never end').toBe(BACK_PRESSURED);
+    expect(producer.offer(eight(3)), 'blocking here would never end').toBe(BACK_PRESSURED);
   });
 
-  it('never makes tryClaim sleep', () => {
+  it('never makes tryClaim block', () => {
     const queue = spsc();
     const producer = pub(queue);
     sub(queue, { whenSlow: 'block' });
@@ -132,7 +132,7 @@ describe('whenSlow: block', () => {
     expect(producer.tryClaim()).toBe(BACK_PRESSURED);
   });
 
-  it('is refused in a thread that may not stand still', async () => {
+  it('is refused in a thread that may not block', async () => {
     const queue = spsc();
     sub(queue, { whenSlow: 'block' });
     const other = new Other(queue, [
@@ -146,7 +146,7 @@ describe('whenSlow: block', () => {
 describe('whenSlow: evict', () => {
   const evicting = (evictAfterMs: number) => ({ whenSlow: 'evict', evictAfterMs }) as const;
 
-  it('puts a consumer out that holds the producer back for too long', async () => {
+  it('evicts a consumer that holds the producer back for too long', async () => {
     const queue = spsc();
     const producer = pub(queue);
     const consumer = sub(queue, evicting(40));
@@ -162,7 +162,7 @@ describe('whenSlow: evict', () => {
     });
   });
 
-  it('leaves a consumer alone that reads now and then, however slowly', async () => {
+  it('does not evict a consumer that reads now and then, however slowly', async () => {
     const queue = spsc();
     const producer = pub(queue);
     const consumer = sub(queue, evicting(100));
@@ -174,7 +174,7 @@ describe('whenSlow: evict', () => {
     expect([consumer.lost, inspect(queue).dropped.evicted]).toEqual([0, 0]);
   });
 
-  it('puts two out that stand still together', async () => {
+  it('evicts two consumers that stand still together', async () => {
     const queue = spmc();
     const producer = pub(queue);
     const consumers = [sub(queue, evicting(40)), sub(queue, evicting(40))];
@@ -184,7 +184,7 @@ describe('whenSlow: evict', () => {
     expect(consumers.map((consumer) => consumer.poll())).toEqual([EVICTED, EVICTED]);
   });
 
-  it('gives the place back, and whoever subscribes next goes on there with a time of its own', async () => {
+  it('gives the place back, and the next consumer goes on there with the full time', async () => {
     const queue = spsc();
     const producer = pub(queue);
     const first = sub(queue, evicting(40));
@@ -205,7 +205,7 @@ describe('whenSlow: evict', () => {
     while (producer.offer(eight(1)) === OK);
     await pause(60);
     first.leave();
-    expect(producer.offer(eight(2)), 'nobody is there to be put out').toBe(BACK_PRESSURED);
+    expect(producer.offer(eight(2)), 'nobody is there to be evicted').toBe(BACK_PRESSURED);
     const second = sub(queue, evicting(40));
     expect([producer.offer(eight(2)), drained(second)]).toEqual([BACK_PRESSURED, [1, 1]]);
   });
@@ -239,7 +239,7 @@ describe('whenSlow: evict', () => {
 });
 
 describe('bad policies', () => {
-  it('are refused with what would do', () => {
+  it('are refused with the policies that are allowed', () => {
     const queue = spsc();
     const message = "whenSlow must be 'wait', 'block', 'drop-newest', 'drop-oldest' or 'evict', not \"sleep\"";
     expect(errorOf(() => sub(queue, { whenSlow: 'sleep' as 'wait' }))).toEqual({
@@ -252,6 +252,6 @@ describe('bad policies', () => {
       });
     }
     const consumer: FixedConsumer = sub(queue);
-    expect(consumer.place, 'the place was not taken by those').toBe(0);
+    expect(consumer.place, 'those have not taken the place').toBe(0);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * How far a producer may go: its look at the cursors of all consumers, and what it does with those that stand in the
- * way: waits, drops, laps or evicts, as each of them has asked. See ring.ts for the picture and the ordering table,
+ * How far a producer may go. It looks at the cursors of all consumers and, for each one in the way, does what that
+ * consumer has asked for: it waits, drops, laps or evicts. See ring.ts for the picture and the ordering table, and
  * lossy-consumer.ts for the other side of a lap.
  */
 import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from '../result-codes.js';
@@ -17,36 +17,39 @@ const FIRST_PLACE = placeAt(0);
 /** The half of a producer that looks for room. */
 export abstract class ProducerGate {
   /**
-   * The ring's memory, header included; `offsetOf` and `tryClaim` give positions in it. Words are fastest for aligned
-   * 32-bit fields.
+   * The ring's memory as 32-bit words, header included; `wordOf` gives positions in it. Words are the fastest way to
+   * read and write aligned 32-bit fields.
    */
   readonly words: Int32Array;
+  /** The same memory as bytes; `offsetOf` and the `tryClaim` of variable records give positions in it. */
   readonly bytes: Uint8Array;
+  /** The same memory as a DataView, with the same positions as `bytes`. */
   readonly view: DataView;
+  /** Records that the ring holds (fixed) or its bytes (variable). */
   readonly capacity: number;
   protected mask: number;
-  /** Sequence of the next claim. Only this thread uses it. */
+  /** The sequence of the next claim. Only this thread uses it. */
   protected next: number;
-  /** Sequence up to which records are published. */
+  /** The sequence up to which records are published. */
   protected published: number;
-  /** Cursor of the slowest consumer when we last looked: it may be further by now. */
+  /** The cursor of the slowest consumer when we last looked. The consumer may be further by now. */
   protected gate: number;
   protected readonly counters: Float64Array;
   protected readonly endOfPlaces: number;
-  /** A consumer in the way has asked that `offer` stand still. */
+  /** True if the last look found a consumer in the way which has asked that `offer` block. */
   protected isBlocked = false;
-  /** When the next consumer that stands still is to be evicted, on the clock of `performance.now()`. */
+  /** When the next consumer that does not move is to be evicted, on the clock of `performance.now()`. */
   protected evictionAtMs = Infinity;
-  /** Records that the last `skip` has moved over. */
+  /** How many records the last `skip` has passed over. */
   protected skippedRecords = 0;
-  /** PUSHED where the records vary in length, else 0. */
+  /** PUSHED if records vary in length, else 0. */
   private readonly pushedBit: number;
-  /** Places that are declared, a bit each. */
+  /** One bit for each place that is declared. */
   private readonly kept: number;
   protected readonly sharer: number;
   /**
-   * Of each place that may be evicted: where it stood when we first found it in the way, and since when. Made with the
-   * first.
+   * For each place that may be evicted: its cursor when we first found it in the way, and since when it has stood
+   * there. Made when the first such place is found.
    */
   private standstills: { readonly cursors: Int32Array; readonly sinceMs: Float64Array } | null = null;
 
@@ -61,36 +64,37 @@ export abstract class ProducerGate {
     this.endOfPlaces = placeAt(memory.places);
     this.kept = memory.kept;
     this.sharer = memory.sharer;
-    // Stored by the producer before this one, or by create(); only a producer moves it.
+    // Stored by create() or by the previous producer; only a producer moves it.
     this.next = Atomics.load(this.words, PRODUCER_CURSOR);
     this.published = this.next;
-    // As if the ring were full, so that the first claim looks.
+    // As if the ring were full, so that the first claim looks at the consumers.
     this.gate = (this.next - this.capacity) | 0;
   }
 
   /**
-   * Moves from `cursor` over whole records until at least `least`. Returns the new cursor; `skippedRecords` says how
-   * many.
+   * Moves from `cursor` over whole records until it reaches `least` or passes it. Returns the new cursor and sets
+   * `skippedRecords`.
    */
   protected abstract skip(cursor: number, least: number): number;
 
-  /** Looks at every consumer's cursor, and pushes those that may be lapped and stand in the way. */
+  /** Looks at every consumer's cursor, and pushes those consumers that are in the way and may be lapped. */
   protected look(needed: number): ResultCode {
     const words = this.words;
     /** No cursor may stand before this one. */
     const least = (this.next + needed - this.capacity) | 0;
-    // Where nobody holds us back, nothing beyond what is published may be overwritten: who joins now begins there.
+    // Even if nobody holds us back, records that are not published may not be overwritten: a consumer that joins now
+    // begins at what is published.
     let gate = this.published;
     let slow = 0;
     let code: ResultCode = OK;
     this.isBlocked = false;
     this.evictionAtMs = Infinity;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
-      // ring.join: pairs with join(). A place that is not seen here has not begun to read; it will begin at what is
-      // published, or later.
+      // ring.join: pairs with enter() of places.ts. A place that we do not see here has not begun to read, and will
+      // begin at what is published by then.
       const state = Atomics.load(words, at + STATE);
       if (state < HELD) continue;
-      // ring.free: pairs with publishRelease(). What the consumer read is read before we overwrite it.
+      // ring.free: pairs with publishRelease(). What the consumer has read, it has read before we overwrite it.
       const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & ~this.pushedBit;
       if (((gate - cursor) | 0) > 0) gate = cursor;
       if (((least - cursor) | 0) <= 0) continue;
@@ -98,10 +102,10 @@ export abstract class ProducerGate {
         slow++;
         continue;
       }
-      // Written before the state by the consumer, so a place that holds us back shows its policy.
+      // The consumer writes its policy before its state, so a place that holds us back shows the right policy.
       const policy = Atomics.load(words, at + POLICY);
       if (policy === BLOCK && this.mayBlock(at)) this.isBlocked = true;
-      // Whoever takes this place over has not stood still yet.
+      // The next consumer to take this place starts with no standstill.
       if (state < LOSSY && this.standstills !== null) this.standstills.sinceMs[(at - FIRST_PLACE) / PLACE_WORDS] = 0;
       if (policy !== DROP_NEWEST) code = BACK_PRESSURED;
       else if (code === OK) code = DROPPED;
@@ -122,19 +126,19 @@ export abstract class ProducerGate {
    * memory that something else has written to, as the name of a thread does that is none of those who share a file.
    */
   protected mayBlock(at: number): boolean {
-    // Pairs with claim() of places.ts, which writes the name before the policy. Only the choice of an answer hangs on
-    // it.
+    // Pairs with claim() of places.ts, which writes the name before the policy. The order does not matter here, since
+    // only the choice of an answer depends on it.
     const owner = Atomics.load(this.words, at + THREAD);
     if (owner === 0) return (this.kept & (1 << ((at - FIRST_PLACE) / PLACE_WORDS))) !== 0;
     return owner !== meIn(this.sharer) && (this.sharer === 0 || farBellsOf(this.words)?.isThere(owner) !== false);
   }
 
-  /** A place in the way that may be lapped now: by its own choice, or because its time is up. */
+  /** True if a place in the way may be lapped now, by its own choice or because its time is up. */
   private mayPush(at: number, state: number, cursor: number): boolean {
     if (state === EVICTED_PLACE) return true;
     const policy = Atomics.load(this.words, at + POLICY);
     if (policy === DROP_OLDEST) return true;
-    // It has left, and whoever takes the place over has not said yet what it wants.
+    // The consumer has left, and the next one to take the place has not yet said what it wants.
     if (policy !== EVICT) return false;
     const place = (at - FIRST_PLACE) / PLACE_WORDS;
     const places = (this.endOfPlaces - FIRST_PLACE) / PLACE_WORDS;
@@ -146,25 +150,25 @@ export abstract class ProducerGate {
       cursors[place] = cursor;
       sinceMs[place] = nowMs;
     }
-    // Pairs with describe(), which stores it before the state of a lossy place.
+    // Pairs with describe(), which stores it before the state becomes LOSSY.
     const dueMs = sinceMs[place]! + Atomics.load(this.words, at + EVICT_AFTER_MS);
     if (nowMs < dueMs) {
       this.evictionAtMs = Math.min(this.evictionAtMs, dueMs);
       return false;
     }
-    // ring.lap: it may have left at this moment, then it holds nobody back any more. From here on its cursor is ours to
-    // push.
+    // ring.lap: the exchange fails if the consumer has left at this moment; then it holds nobody back any more. If it
+    // succeeds, the place's cursor is ours to push.
     return Atomics.compareExchange(this.words, at + STATE, LOSSY, EVICTED_PLACE) === LOSSY;
   }
 
   private pushAll(needed: number, least: number): ResultCode {
-    // Never past what is published: a consumer that joins or reads on begins there at the earliest.
+    // Never push past what is published: a consumer that joins or reads on begins there at the earliest.
     if (((least - this.published) | 0) > 0) return BACK_PRESSURED;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
       const state = Atomics.load(this.words, at + STATE);
       if (state >= LOSSY) this.push(at, state, least);
     }
-    // One look more: cursors have moved, and one may have turned from lossy to gating meanwhile.
+    // Look once more, since cursors have moved and a place may have changed from lossy to gating meanwhile.
     let gate = this.published;
     for (let at = FIRST_PLACE; at < this.endOfPlaces; at += PLACE_WORDS) {
       // ring.join, ring.free: pair as in look().
@@ -178,17 +182,17 @@ export abstract class ProducerGate {
   }
 
   /**
-   * Laps the consumer of a place: moves its cursor, by whole records, to `least` or beyond, and leaves word how many it
-   * lost.
+   * Laps the consumer of a place: moves its cursor by whole records to `least` or beyond, and notes how many records it
+   * has lost.
    */
   private push(at: number, state: number, least: number): void {
     const words = this.words;
     for (;;) {
-      // ring.lap: as it is now; the exchange below fails if the consumer has moved it.
+      // ring.lap: the cursor as it is now. The exchange below fails if the consumer has moved it since.
       const found = Atomics.load(words, at + LOSSY_CURSOR);
       const cursor = found & ~this.pushedBit;
-      // ring.lap: one that has left may not be pushed any more; what it has put there lies too far back. And bounded:
-      // each failure means that the consumer has read on.
+      // ring.lap: a consumer that has left may not be pushed any more; the cursor that it stored on leaving lies too
+      // far back. The loop is bounded, because each failed exchange means that the consumer has read on.
       if (
         Atomics.load(words, at + STATE) < LOSSY
         || ((least - cursor) | 0) <= 0
@@ -197,8 +201,8 @@ export abstract class ProducerGate {
         return;
       const target = this.skip(cursor, least) | this.pushedBit;
       if (this.pushedBit !== 0) this.notePush(at, found, target);
-      // ring.lap: only if it has read nothing since; then what lies before `target` is ours, and its own claim of it
-      // fails.
+      // ring.lap: succeeds only if the consumer has read nothing since. Then everything before `target` is ours, and
+      // the consumer's own claim of it fails.
       if (Atomics.compareExchange(words, at + LOSSY_CURSOR, found, target) !== found) continue;
       this.counters[(at >> 1) + (state === LOSSY ? DROPPED_OLDEST : DROPPED_EVICTED)]! += this.skippedRecords;
       return;
@@ -206,17 +210,17 @@ export abstract class ProducerGate {
   }
 
   /**
-   * Says, before a push is done, how many records it and those right before it have passed over: the consumer finds it
-   * by its new cursor. Where bytes are counted it could not know. A note of a push that does not come about stays, and
-   * is found by nobody.
+   * Notes, before a push is done, how many records it and the pushes right before it have passed over. Where cursors
+   * count bytes, the consumer could not know otherwise; it finds the note by its new cursor. If the push fails, its
+   * note stays and nobody finds it.
    */
   private notePush(at: number, found: number, target: number): void {
     const words = this.words;
-    // ring.lap: only producers write these. The slot of the push that the cursor stands at stays as it is until this
-    // push has succeeded.
+    // ring.lap: only producers write these words. The slot that belongs to the present cursor stays unchanged until
+    // this push has succeeded.
     const last = (found & PUSHED) === 0 ? -1 : Atomics.load(words, at + PUSH_CURSOR) === found ? 0 : 1;
     const before = last < 0 ? 0 : Atomics.load(words, at + PUSH_COUNT + last);
-    // Two slots never name the same cursor, also after a producer has died between a note and its push.
+    // Two slots never name the same cursor, even if a producer has died between a note and its push.
     const slot = last >= 0 ? last ^ 1 : Atomics.load(words, at + PUSH_CURSOR + 1) === target ? 1 : 0;
     Atomics.store(words, at + PUSH_COUNT + slot, (before + this.skippedRecords) | 0);
     Atomics.store(words, at + PUSH_CURSOR + slot, target);

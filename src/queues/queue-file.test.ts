@@ -16,7 +16,7 @@ import {
   CLOSED, OK, create, open, pub, struct, sub, value, type FixedQueue, type VariableQueue,
 } from './index.js';
 
-// Memory alone, as users have it, and where a test is killed nothing stays on a disk.
+// In memory, as users have it, and where nothing stays on a disk if a test is killed.
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'percore-queue-'));
 let names = 0;
 const newPath = (): string => join(scratch, `queue-${names++}`);
@@ -43,7 +43,7 @@ const codeOf = (run: () => unknown): unknown => {
 };
 
 describe('a queue in a file', () => {
-  it('is found by whoever opens it, with each kind of record, over the wrap', () => {
+  it('is found by another process that opens it, with each kind of record, across the wrap', () => {
     const startSequence = 2 ** 31 - 16;
     for (const kind of ['spsc', 'mpsc', 'spmc'] as const) {
       const fixed = { kind, memory: { path: newPath() } };
@@ -111,7 +111,7 @@ describe('a queue in a file', () => {
     }
   });
 
-  it('refuses what is no such queue, by a name and with a way out', () => {
+  it('is refused if it is not as expected, with an error that says what to do', () => {
     const path = newPath();
     const asked = { kind: 'spsc', memory: { path } } as const;
     expect(codeOf(() => open(asked))).toBe('ERR_PERCORE_SYSTEM');
@@ -147,7 +147,7 @@ describe('a queue in a file', () => {
     }))).toBe('ERR_PERCORE_INVALID_ARGUMENT');
   });
 
-  it('is refused where the file is cut short, of another version, or says what cannot be', () => {
+  it('is refused if the file is cut short, of another version, or says something impossible', () => {
     const asked = { kind: 'spsc', recordBytes: 8 } as const;
     const made = newPath();
     create({ ...asked, capacity: 512, memory: { path: made } });
@@ -273,7 +273,7 @@ describe('a queue in a file', () => {
     }
   }, 30_000);
 
-  it('says on the portable backend what it lacks', () => {
+  it('says on the portable backend what is missing', () => {
     const script = `import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
       try { create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path: '${newPath()}' } }); }
       catch (error) { console.log(error.code, error.message); }`;

@@ -1,13 +1,13 @@
 /**
- * Files that queues lie in, so that other processes open them: made, opened and checked. What the file begins with is
- * `queueFileLayout`; then come those who share it, a text that describes the queue, and the ring or the group of rings
- * as it would lie in a SharedArrayBuffer.
+ * Files in which queues lie, so that other processes can open them: how they are made, opened and checked. A file
+ * begins with `queueFileLayout`. Then follow the threads that share it, a text that describes the queue, and the ring
+ * or the group of rings, as it would lie in a SharedArrayBuffer.
  *
- *    | QueueFile 0 | Sharer 256 … | {"codec":…,"consumers":…} 8448 … | Queue or Group, at `queueAt` … |
+ *     | QueueFile 0 | Sharer 256 … | {"codec":…,"consumers":…} 8448 … | Queue or Group, at `queueAt` … |
  *
- * The addon shows the mapped file as a SharedArrayBuffer, so all of the code of the rings runs on it unchanged; why,
- * and what else was measured: docs/decisions/2026-11-29-rings-between-processes.md. A file appears under its name when
- * it is complete: it is made under another one and linked.
+ * The addon shows the mapped file as a SharedArrayBuffer, so that all code of the rings runs on it unchanged.
+ * docs/decisions/2026-11-29-rings-between-processes.md says why, and what else was measured. A file appears under its
+ * name only when it is complete: it is made under another name and then linked.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -28,7 +28,7 @@ import type { Kind, MemoryGiven, Queue, QueueFile } from './handles.js';
 
 const { fields } = queueFileLayout;
 const PAGE = 4096;
-/** Most bytes of the text: a struct of 1,024 fields takes a part of it. */
+/** The most bytes of the text. A struct of 1,024 fields takes only a part of that. */
 const MOST_TEXT = 2 ** 20;
 /** Most bytes of a file: an Int32Array over all of it has fewer than 2^32 words. */
 const MOST_BYTES = 2 ** 34 - PAGE;
@@ -37,7 +37,7 @@ const KINDS: Readonly<Record<Kind, number>> = {
   banded: words.queueFileKind.BANDED,
 };
 
-/** What a file says of its queue, checked: numbers, and the text. */
+/** What a file says of its queue, after it was checked: numbers, and the text. */
 export interface Described {
   readonly kind: Kind;
   readonly capacity: number;
@@ -48,14 +48,14 @@ export interface Described {
   readonly consumers?: Readonly<Record<string, number>>;
 }
 
-/** A mapped file, and where its queue begins. */
+/** A mapped file, and the byte offset at which its queue begins. */
 export interface Mapped {
   readonly file: QueueFile;
   readonly buffer: SharedArrayBuffer;
   readonly queueAt: number;
 }
 
-/** The functions of the addon. Throws where there are none: another backend cannot map a file. */
+/** The addon's functions for mapped files. Throws where there are none: another backend cannot map a file. */
 export function mappings(): NativeMappings {
   const { mappings: group } = native();
   if (group !== undefined) return group;
@@ -67,7 +67,7 @@ export function mappings(): NativeMappings {
   );
 }
 
-/** `memory` as it was given, checked: with a path. */
+/** Checks `memory` as a user gave it, and finds its path. */
 export function checkMemoryGiven(given: MemoryGiven): { path: string; mode: number; owner: number } {
   const { path, name, mode, owner } = checkOptions('memory', given, ['path', 'name', 'mode', 'owner']);
   if ((path === undefined) === (name === undefined))
@@ -83,7 +83,7 @@ export function checkMemoryGiven(given: MemoryGiven): { path: string; mode: numb
   };
 }
 
-/** Maps `bytes` of an open file. Throws ERR_PERCORE_SYSTEM. */
+/** Maps `bytes` bytes of an open file. Throws ERR_PERCORE_SYSTEM. */
 function map(fd: number, bytes: number, path: string): SharedArrayBuffer {
   const buffer = mappings().map(fd, bytes);
   if (typeof buffer !== 'number') return buffer;
@@ -97,14 +97,15 @@ function map(fd: number, bytes: number, path: string): SharedArrayBuffer {
   throw failed(`map ${path}`, buffer, 'mmap');
 }
 
+/** The error for a call that the system refused; `code` is negative. */
 function failed(what: string, code: number, syscall: string, fix = ''): PercoreError {
   const errno = native().system.errorName(-code);
   return new PercoreError('ERR_PERCORE_SYSTEM', `cannot ${what}: ${errno}, ${syscall}${fix}`, { errno, syscall });
 }
 
 /**
- * Makes a file for a queue of `bytes` bytes. `fill` puts the queue into it, and has what is described; it is called
- * before the file can be found by its name.
+ * Makes a file for a queue of `bytes` bytes. `fill` puts the queue into it, as `described` says. It is called before
+ * the file can be found by its name.
  */
 export function makeQueueFile(
   memory: MemoryGiven, bytes: number, described: Described, fill: (mapped: Mapped) => void,
@@ -123,10 +124,11 @@ export function makeQueueFile(
   const fd = systemCall(`make ${path}`, () =>
     openSync(draft, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode));
   try {
-    // Whatever the umask says.
+    // Sets the mode whatever the umask says.
     systemCall(`make ${path}`, () => fchmodSync(fd, mode));
     const code = mappings().allocate(fd, length);
-    // Not only a length: where the memory is missing when a page is first written, that would be a signal.
+    // This allocates memory, and not only a length: if memory were missing when a page is first written, the process
+    // would get a signal.
     if (code < 0) throw failed(`give ${path} ${length} bytes`, code, 'posix_fallocate', '. Free some, or ask for less');
     const { dev: device, ino: inode } = fstatSync(fd);
     const mapped = { file: { path, device, inode }, buffer: map(fd, length, path), queueAt };
@@ -174,10 +176,10 @@ function writeHeader(
 
 const pages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 
-/** Opens a file for reading and writing; the caller closes it. */
+/** Opens a file for reading and writing. The caller closes it. */
 export function openFile(path: string): { fd: number; stats: Stats } {
   const fd = systemCall(`open the queue in ${path}`, () =>
-    // Without waiting for the other end of a FIFO.
+    // O_NONBLOCK, so that a FIFO does not wait for its other end.
     openSync(path, constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK));
   try {
     return { fd, stats: fstatSync(fd) };
@@ -208,7 +210,7 @@ function openMade(path: string): { fd: number; stats: Stats } {
   }
 }
 
-/** Opens the file of a queue that somebody has made, maps it, and reads what it says of its queue. */
+/** Opens the file of a queue that another process has made, maps it, and reads what it says of its queue. */
 export function openQueueFile(memory: MemoryGiven): { mapped: Mapped; described: Described } {
   const { path, mode, owner } = checkMemoryGiven(memory);
   mappings();
@@ -263,7 +265,7 @@ export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: 
   return { file, buffer, queueAt };
 }
 
-/** The file is shorter than it says, or than it was. */
+/** The error for a file that is shorter than it says, or than it was. */
 export function cut(path: string, size: number, bytes: number): PercoreError {
   return new PercoreError(
     'ERR_PERCORE_FILE_TRUNCATED',

@@ -1,12 +1,15 @@
-/** Where codecs write and read: the views, and what a codec in a user's hands says where there is no record. */
+/**
+ * The memory that codecs write to and read from, and the errors of a codec in a user's hands where there is no record.
+ */
 import * as types from 'node:util/types';
 import { checkInteger, invalidArgument, PercoreError } from '../errors.js';
 import { isDataView } from './is-data-view.js';
 import type { RecordMemory } from './codec.js';
 
 /**
- * Four views of `byteLength` bytes of `buffer` from `byteOffset`, both multiples of 4: what a codec writes to and reads
- * from where there is no queue, such as a record copied out of one.
+ * Makes the four views of `byteLength` bytes of `buffer` from `byteOffset` on, which a codec writes to and reads from
+ * where there is no queue, such as for a record that was copied out of one. Both numbers are multiples of 4. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT for anything else.
  */
 export function recordMemory(
   buffer: ArrayBuffer | SharedArrayBuffer, byteOffset = 0, byteLength: number = lengthFrom(buffer, byteOffset),
@@ -24,24 +27,24 @@ export function recordMemory(
   };
 }
 
-/** What is left behind `byteOffset`; of what is no buffer anything, since it is refused anyway. */
+/** The bytes behind `byteOffset`. For anything but a buffer the answer does not matter, since that is refused later. */
 function lengthFrom(buffer: ArrayBuffer | SharedArrayBuffer, byteOffset: number): number {
   return types.isAnyArrayBuffer(buffer) && typeof byteOffset === 'number' ? buffer.byteLength - byteOffset : 0;
 }
 
 /**
- * Returns `memory`, or throws where it is none. Costs more than a small record does: codecs keep what they were given
- * last.
+ * Returns `memory`, or throws if it is no RecordMemory. The check costs more than a small record does, so codecs
+ * remember which memory they were given last.
  */
 export function checkMemory(memory: RecordMemory): RecordMemory {
-  // A Proxy could answer each look in another way, or throw.
+  // A Proxy could answer each look differently, or throw.
   const { words, bytes, view, buffer } = types.isProxy(memory) ? ({} as Partial<RecordMemory>) : (memory ?? {});
   if (words instanceof Int32Array && types.isUint8Array(bytes) && isDataView(view) && Buffer.isBuffer(buffer))
     return memory;
   throw invalidArgument('memory', memory, 'what recordMemory() returns, or an end of a queue');
 }
 
-/** The error for what a codec throws when a value was not measured, or what is read was not written by it. */
+/** The error for what a codec throws if a value was not measured, or if it did not write what it reads. */
 function noRecord(what: string, cause: unknown): PercoreError {
   if (cause instanceof PercoreError) return cause;
   return new PercoreError(

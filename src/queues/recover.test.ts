@@ -1,6 +1,6 @@
 /**
- * `recover` after deaths that are made by hand: the name of a thread that there never was is written where an end
- * stood. Real deaths: kills.stress.test.ts.
+ * `recover` after deaths that are made by hand: the name of a thread that never existed is written where an end stood.
+ * kills.stress.test.ts has real deaths.
  */
 import { describe, expect, it } from 'vitest';
 import { groupLayout } from '../layout.js';
@@ -24,7 +24,7 @@ const group = (queue: FixedQueue<'mpsc' | 'banded'>): GroupHandle => ({
 });
 
 describe('after the death of a producer', () => {
-  it('its place is free, and what it had not published is lost', () => {
+  it('its place is free, and the records that it had not published are lost', () => {
     const queue = spsc(8);
     const dead = pub(queue, { publishEvery: { records: 3 } });
     for (let value = 1; value <= 5; value++) dead.offer(eight(value));
@@ -38,7 +38,7 @@ describe('after the death of a producer', () => {
     expect([next.offer(eight(9)), drained(sub(queue))]).toEqual([OK, [1, 2, 3, 9]]);
   });
 
-  it('everybody who waits looks again', async () => {
+  it('everybody who waits is woken', async () => {
     const queue = spsc();
     pub(queue);
     const other = new Other(queue, [{ do: 'sub' }, { do: 'ready', timeoutMs: 60_000 }]);
@@ -46,7 +46,7 @@ describe('after the death of a producer', () => {
     killProducer(queue);
     recover(queue, GHOST);
     const next = pub(queue);
-    // Without its flag: as if the dead one had cleared it and died before it rang.
+    // Without its flag, as if the dead thread had cleared it and then died before it rang.
     await new Promise((resolve) => setTimeout(resolve, 50));
     Atomics.store(wordsOf(queue), field('attention'), 0);
     next.offer(eight(1));
@@ -57,7 +57,7 @@ describe('after the death of a producer', () => {
 });
 
 describe('after the death of a consumer', () => {
-  it('its successor skips what a drain of it had begun', () => {
+  it('its successor skips the records of a drain that it had begun', () => {
     const queue = spsc();
     const producer = pub(queue);
     [1, 2, 3, 4].forEach((value) => producer.offer(eight(value)));
@@ -70,7 +70,7 @@ describe('after the death of a consumer', () => {
     expect([inspect(queue).consumed, drained(sub(queue))]).toEqual([3, [4]]);
   });
 
-  it('its successor skips of variable records only those that a handler was given', () => {
+  it('its successor skips only those variable records that a handler was given', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 64 });
     const producer = pub(queue);
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
@@ -83,7 +83,7 @@ describe('after the death of a consumer', () => {
     expect([inspect(queue).consumed, drained(sub(queue))]).toEqual([1, [2, 3]]);
   });
 
-  it('its successor reads again what it had peeked and not released', () => {
+  it('its successor reads again what it had peeked at and not released', () => {
     const queue = spsc();
     const producer = pub(queue);
     [1, 2, 3].forEach((value) => producer.offer(eight(value)));
@@ -96,7 +96,7 @@ describe('after the death of a consumer', () => {
     expect(drained(sub(queue))).toEqual([2, 3]);
   });
 
-  it('its successor goes on where it stood, also 2^31 records after it last drained', () => {
+  it('its successor goes on where it stood, even 2^31 records after its last drain', () => {
     const capacity = 2 ** 20;
     const queue = create({ kind: 'spsc', capacity, recordBytes: 1 });
     const producer = pub(queue);
@@ -114,7 +114,7 @@ describe('after the death of a consumer', () => {
     expect(drained(sub(queue))).toEqual([2]);
   });
 
-  it('its place holds the producer back until somebody takes it, if nobody else reads', () => {
+  it('its place holds the producer back until a consumer takes it, if nobody else reads', () => {
     const queue = spsc(2);
     const producer = pub(queue);
     sub(queue);
@@ -136,7 +136,7 @@ describe('after the death of a consumer', () => {
     expect([producer.offer(eight(5)), drained(living), inspect(queue).consumers.length]).toEqual([OK, [5], 1]);
   });
 
-  it('those that read behind it go on, and hear of it', async () => {
+  it('those that read behind it go on, and are woken', async () => {
     const queue = spmc();
     const producer = pub(queue);
     const dead = sub(queue);
@@ -160,7 +160,7 @@ describe('after the death of a consumer', () => {
     expect(await room).toBe(OK);
   }, 10_000);
 
-  it('a lapped one leaves its place where the last push has left it', () => {
+  it('the place of a lapped consumer stays where the last push has left it', () => {
     const queue = spsc();
     const producer = pub(queue);
     sub(queue, { whenSlow: 'drop-oldest' });
@@ -178,14 +178,15 @@ describe('after the death of a consumer', () => {
       const reader = sub(queue);
       producer.offer(eight(1));
       const words = wordsOf(queue);
-      // Place 1 as a thread has left it that died there: its name first, its cursor at the start of the queue.
+      // Place 1 as it is left by a thread that dies at this step: its name comes first, and its cursor is at the start
+      // of the queue.
       words[placeField('thread', 1)] = GHOST + 1;
       words[placeField('state', 1)] = state;
       expect(recoverRing(memory, GHOST).taken).toBe(0);
       expect([words[placeField('state', 1)], words[placeField('thread', 1)]], `after ${state}`).toEqual([0, 0]);
       for (let value = 2; value <= 4; value++) producer.offer(eight(value));
       expect([drained(reader), producer.offer(eight(5))]).toEqual([[1, 2, 3, 4], OK]);
-      expect(drained(sub(queue)), 'nobody keeps for a newcomer what it had still to read').toEqual([]);
+      expect(drained(sub(queue)), 'what the dead consumer had still to read is not kept for a newcomer').toEqual([]);
     }
   });
 });
@@ -194,7 +195,7 @@ describe('in an MPSC queue', () => {
   const lanes = () => create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 2, maxConsumers: 2 });
   const lane = (queue: FixedQueue<'mpsc'>, number: number): Int32Array => openRing(ringOf(group(queue), number)).words;
 
-  it('a dead producer\'s lane is free, and the others never noticed', () => {
+  it('a dead producer\'s lane is free, and the others notice nothing', () => {
     const queue = lanes();
     const [dead, living] = [pub(queue), pub(queue)];
     const consumer = sub(queue);
@@ -206,7 +207,7 @@ describe('in an MPSC queue', () => {
     expect([pub(queue).offer(eight(3)), living.offer(eight(4)), drained(consumer)]).toEqual([OK, OK, [1, 3, 2, 4]]);
   });
 
-  it('a dead consumer\'s lanes go to whoever looks first, behind what a drain of it had begun', () => {
+  it('a dead consumer\'s lanes go to the first that looks, behind the drain that it had begun', () => {
     const queue = lanes();
     const [one, two] = [pub(queue), pub(queue)];
     const dead = sub(queue);
@@ -226,7 +227,7 @@ describe('in an MPSC queue', () => {
     expect(sub(queue).place, 'the place is free').toBe(0);
   });
 
-  it('a lane that was handed to one who died before it looked is found', () => {
+  it('a lane is found that was handed to a consumer which died before it looked', () => {
     const queue = lanes();
     const producer = pub(queue);
     const [giver, dead] = [sub(queue), sub(queue)];
@@ -244,11 +245,11 @@ describe('in a banded queue', () => {
   const band = (queue: FixedQueue<'banded'>, number: number): Int32Array =>
     openRing(ringOf(group(queue), number)).words;
 
-  it('a producer that died between its publish and the bit of the band leaves nothing unseen', () => {
+  it('the records of a producer that died between its publish and the bit of the band are seen', () => {
     const queue = bands();
     const producer = pub(queue);
     const consumer = sub(queue);
-    expect(consumer.poll(), 'clears the bits that a new consumer sets').toBe(EMPTY);
+    expect(consumer.poll(), 'this clears the bits that a new consumer sets').toBe(EMPTY);
     producer.band(3)[ON_PUBLISH](() => undefined);
     producer.offer(eight(1), 3);
     expect(consumer.poll(), 'the bit is not set').toBe(EMPTY);
@@ -257,7 +258,7 @@ describe('in a banded queue', () => {
     expect([consumer.poll(), pub(queue).offer(eight(2), 0), drained(consumer)]).toEqual([eight(1), OK, [2]]);
   });
 
-  it('a dead consumer is one consumer, and its successor goes on in every band', () => {
+  it('a dead consumer counts once, and its successor goes on in every band', () => {
     const queue = bands();
     const producer = pub(queue);
     sub(queue);
@@ -283,7 +284,7 @@ describe('recover itself', () => {
     }
   });
 
-  it('is refused for a thread number that is none: a worker that has exited says -1', () => {
+  it('is refused for a number that is no thread\'s: a worker that has exited says -1', () => {
     for (const threadId of [-1, 1.5, undefined as never, 2 ** 31]) {
       expect(errorOf(() => recover(spsc(), threadId))).toMatchObject({
         code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'threadId',

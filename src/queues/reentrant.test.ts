@@ -1,6 +1,7 @@
 /**
  * What a user's own code may do while a value is sent: a getter, a Proxy or a subclass runs in the middle of `offer`,
- * and may offer to the same queue, or answer otherwise the next time. What arrives is what each was asked for once.
+ * and may offer to the same queue, or answer differently the next time. What arrives is what each of them answered
+ * once.
  */
 import { describe, expect, it } from 'vitest';
 import { errorOf } from './fixtures/helpers.js';
@@ -59,7 +60,7 @@ describe('a getter that offers to the same queue', () => {
     }
   }
 
-  it('may close the queue: the outer value is refused, and nothing is torn', () => {
+  it('may close the queue: the outer value is refused, and no record is torn', () => {
     const [producer, consumer] = ends('spsc', numbered);
     const outer = {
       id: 1,
@@ -72,18 +73,18 @@ describe('a getter that offers to the same queue', () => {
     expect(all(producer, consumer)).toEqual([]);
   });
 
-  it('may send an error by the codec of values, and changes nothing of what is measured around it', () => {
+  it('may send an error by the codec of values without changing what is measured around it', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 2 ** 16, codec: value<unknown>() });
     const [consumer, producer] = [sub(queue), pub(queue)];
     let asked = 0;
-    // The third time is the look for what V8 would change: after the value was serialized.
+    // The third time is the search for what V8 would change, after the value was serialized.
     const outer = { get part() { return ++asked === 2 ? (producer.offer(new Error('inner')), 7) : 7; } };
     expect(producer.offer(outer)).toBe(OK);
     expect(consumer.poll()).toMatchObject({ message: 'inner' });
     expect(consumer.poll()).toEqual({ part: 7 });
   });
 
-  it('is told so by the codec msgpack, which cannot pack two at a time; the outer value is right', () => {
+  it('is refused by the codec msgpack, which cannot pack two at a time; the outer value is right', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 4096, codec: msgpack<unknown>() });
     const [consumer, producer] = [sub(queue), pub(queue)];
     const codes: unknown[] = [];
@@ -100,7 +101,7 @@ describe('a getter that offers to the same queue', () => {
       last: 'whole',
     };
     expect(producer.offer(outer)).toBe(OK);
-    // Asked once by the walk, which packs nothing, and once while it is packed.
+    // Called once by the walk, which packs nothing, and once while the value is packed.
     expect(codes).toEqual([OK, 'ERR_PERCORE_CLAIM']);
     expect(consumer.poll()).toEqual({ id: 2, part: 'inner' });
     expect(consumer.poll()).toEqual({ id: 1, part: 10, last: 'whole' });
@@ -109,8 +110,8 @@ describe('a getter that offers to the same queue', () => {
   });
 });
 
-describe('a getter that answers otherwise each time', () => {
-  it('is asked once by a struct, and what was checked is what arrives', () => {
+describe('a getter that answers differently each time', () => {
+  it('is called once by a struct, and what was checked is what arrives', () => {
     const answers: unknown[] = [7, 300, 'text', undefined, {}];
     const codec = struct({ a: 'u8', b: 'u8[2]', name: 'utf8[4]' });
     const queue = create({ kind: 'spsc', capacity: 4, codec });
@@ -129,7 +130,7 @@ describe('a getter that answers otherwise each time', () => {
     expect(consumer.poll()).toEqual({ a: 1, b: new Uint8Array(2), name: '' });
   });
 
-  it.each([false, true])('is not mixed up with another value that is written by hand (kept: %s)', (isKept) => {
+  it.each([false, true])('does not mix up two values that are written by hand (kept: %s)', (isKept) => {
     const codec = new StructCodec(numbered, undefined, isKept);
     const memory = recordMemory(new ArrayBuffer(64));
     const [one, two] = [{ id: 1, part: 10 }, { id: 2, part: 20 }];
@@ -147,7 +148,7 @@ describe('a getter that answers otherwise each time', () => {
   });
 });
 
-/** Says what it likes about itself. */
+/** Says about itself whatever it likes. */
 class Liar extends Uint8Array {
   static during: (() => void) | undefined;
   override get length(): number { return this.run(3); }
@@ -206,7 +207,7 @@ describe('bytes that lie about themselves', () => {
     consumer.close();
   });
 
-  it('are no Uint8Array because another array says so', () => {
+  it('are not a Uint8Array because another array says so', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 256 });
     sub(queue);
     const producer = pub(queue);
@@ -216,7 +217,7 @@ describe('bytes that lie about themselves', () => {
 });
 
 describe('room() and ready() of an end that closes in the same turn', () => {
-  it('answer CLOSED, each time, though there was room or a value when they were called', async () => {
+  it('answer CLOSED, each time, although there was room or a value when they were called', async () => {
     const makes: (() => unknown)[] = [
       () => create({ backend: 'window', capacity: 2 }), () => create({ backend: 'deque', capacity: 2 }),
       () => create({ kind: 'spsc', capacity: 4, codec: numbered }),
@@ -224,7 +225,7 @@ describe('room() and ready() of an end that closes in the same turn', () => {
     ];
     for (const make of makes) {
       const answers = new Set<number>();
-      // By the clock of the loop every few of them waited for a pass, and the others did not.
+      // By the clock of the loop, every few of them waited for a pass, and the others did not.
       for (let i = 0; i < 60; i++) {
         const queue = make() as never;
         const consumer = sub(queue) as unknown as QueueConsumer<Numbered>;
@@ -239,7 +240,7 @@ describe('room() and ready() of an end that closes in the same turn', () => {
     }
   });
 
-  it('answer OK where nobody closes', async () => {
+  it('answer OK if nobody closes', async () => {
     const queue = create({ backend: 'window', capacity: 1 });
     const [consumer, producer] = [sub(queue), pub(queue)];
     for (let i = 0; i < 60; i++) {

@@ -1,10 +1,10 @@
 /**
- * What all consumers that read in place share: the private cursor, release, the look for records, the end. See ring.ts
- * for the picture and the ordering table; lossy-consumer.ts for those that may be lapped.
+ * What all consumers that read in place share: the private cursor, the release, the look for records and the end. See
+ * ring.ts for the picture and the ordering table, and lossy-consumer.ts for consumers that may be lapped.
  *
- * Where a queue ends is decided once, by an exchange of `phase`: by the producer, which seals it behind all it has
- * published; or, when somebody else closed the queue, by the first consumer that notices, at what is published then.
- * Every consumer reads up to that one end, and a producer that published beyond it is told.
+ * One exchange of `phase` decides, once, where a queue ends. Either the producer seals it behind all it has published,
+ * or, when somebody else closed the queue, the first consumer that notices ends it at what is published then. Every
+ * consumer reads up to that one end, and a producer that has published beyond it is told so.
  */
 import { damagedCursor } from './copy-bytes.js';
 import { ARM, LINK_FROM, MOVE_TO, ON_ROOM, SHAPE, WISH } from './doors.js';
@@ -19,29 +19,40 @@ import { slowestOf } from './stages.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
-/** What every consumer can be asked, whatever kind it is. */
+/**
+ * The base of every consumer of one ring. Everything here belongs to the one thread that called `sub`; nothing blocks
+ * except `readySync`.
+ */
 export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom {
+  /** The ring's memory as 32-bit words, header included; `wordOf` gives positions in it. */
   readonly words: Int32Array;
+  /** The same memory as bytes; `offsetOf` and `peek` give positions in it. */
   readonly bytes: Uint8Array;
+  /** The same memory as a DataView, with the same positions as `bytes`. */
   readonly view: DataView;
+  /** Records that the ring holds (fixed) or its bytes (variable). */
   readonly capacity: number;
-  /** Number of this consumer's place: others name it in `after` or hand lanes to it. */
+  /** The number of this consumer's place. Others name it in `after`, or hand lanes to it. */
   readonly place: number;
-  /** Records lost because this consumer was too slow; always 0 for one that holds the producer back. */
+  /** Records that were lost because this consumer was too slow. It is always 0 for one that holds the producer back. */
   lost = 0;
-  /** Called after a release when the producer had asked for room: for whoever parks its thread. Must not throw. */
+  /**
+   * Called after a release for which the producer has asked; whoever parks the producer's thread sets it. Must not
+   * throw.
+   */
   protected onRoom: (() => void) | null = null;
   /** Units that must be free before the producer is told. */
   private leastRoom = 0;
   protected mask: number;
-  /** Sequence of the next record to read. Only this thread uses it. */
+  /** The sequence of the next record to read. Only this thread uses it. */
   protected next: number;
+  /** The sequence up to which records were given back to the producer. */
   protected released: number;
-  /** Sequence up to which records may be read, as we last saw it. */
+  /** The sequence up to which records may be read, as of our last look. */
   protected seen: number;
-  /** Records read since the last release. */
+  /** Records that were read since the last release. */
   protected unreleased = 0;
-  /** Word number of this consumer's place. */
+  /** The word number of this consumer's place. */
   protected readonly at: number;
   protected readonly counters: Float64Array;
   private readonly isFollower: boolean;
@@ -49,7 +60,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   private readonly bell: number;
   private highWater: number;
   private hasLeft = false;
-  /** This end reads nothing any more: it has left, or closed. */
+  /** True once this end reads nothing any more, because it has left or closed. */
   protected isOver = false;
   protected readonly memory: QueueMemory;
 
@@ -65,7 +76,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     this.bell = memory.bell;
     this.place = place;
     this.at = placeAt(place);
-    // ring.follow: stored by describe() of this very thread, or by create().
+    // ring.follow: stored by describe() in this very thread, or by create().
     this.isFollower = Atomics.load(this.words, this.at + AFTER) !== 0;
     // Stored by join(); only this thread moves it.
     this.next = Atomics.load(this.words, this.at + CURSOR);
@@ -75,8 +86,8 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   }
 
   /**
-   * What its records are like; `isLosing`: they may be overwritten before they are read. `maxRecordBytes` where it is
-   * not half the capacity.
+   * The shape of its records. `isLosing` says that they may be overwritten before they are read. `maxRecordBytes` is
+   * present only where it is not half the capacity.
    */
   get [SHAPE](): RecordShape {
     return {
@@ -88,30 +99,34 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   publishRelease(): void {
     if (this.released === this.next) return;
     this.released = this.next;
-    // Ours alone to write, and kept nowhere else: a field of an object would allocate for each change once it is no
-    // small integer.
+    // Only this thread writes the counter, and there is no copy of it: a number field of an object that is no small
+    // integer is allocated anew at each change.
     this.counters[(this.at >> 1) + CONSUMED]! += this.unreleased;
     this.unreleased = 0;
-    // One that only peeks would leave a mark that means something else 2^31 records later.
+    // Without this, the mark of a consumer that only peeks would stay, and would mean something else 2^31 records
+    // later.
     this.take(this.next);
-    // ring.free, ring.follow: pair with the loads in look() of the producer and behindOthers(). All reads of the
-    // records above come before this store.
+    // ring.free, ring.follow: pair with the loads in look() of the producer and in behindOthers(). Every read of these
+    // records comes before this store.
     Atomics.store(this.words, this.at + CURSOR, this.next);
-    // ring.attention: look for a wish after the cursor is stored. Pairs with askForRoom() and arm().
+    // ring.attention: look for wishes after the cursor is stored. Pairs with askForUnits() and arm().
     if ((Atomics.load(this.words, ATTENTION) & (PRODUCER_WAITS | FOLLOWER_WAITS)) !== 0) this.attend();
   }
 
-  /** True while records are left that the last look at the producer's cursor has seen. Costs no shared access. */
+  /** True while records remain that the last look at the producer's cursor has seen. Costs no shared access. */
   hasSeenMore(): boolean {
     return this.next !== this.seen;
   }
 
-  /** OK when a record can be read now; EMPTY, CLOSED when none will follow, or EVICTED. Takes nothing. */
+  /**
+   * OK when a record can be read now; EMPTY; CLOSED when none will follow; or EVICTED. Takes nothing and does not
+   * block.
+   */
   look(): ResultCode {
     return this.lookAhead();
   }
 
-  /** As of consumers of several rings: this one, if it has a record; null if not. */
+  /** This consumer if it has a record, null if not: the same method as that of consumers which read several rings. */
   select(): this | null {
     return this.look() === OK ? this : null;
   }
@@ -131,55 +146,57 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   abstract [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode;
 
   /**
-   * Resolves OK when a record can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`.
+   * Resolves OK when a record can be read, and CLOSED (or EVICTED) when none will be. Gives back what was read first.
+   * Rejects with `signal.reason` when `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
    */
   ready(options?: WaitOptions): Promise<ResultCode> {
     this.publishRelease();
     return waitAsync(this[WISH](), options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  /** As `ready`, but freezes the thread; a reactor may not call it. Returns EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
     this.publishRelease();
     return waitBlocking(this[WISH](), options);
   }
 
-  /** What `ready` waits for; MPSC and banded queues wait for many at once. */
+  /** What `ready` waits for. MPSC and banded queues wait for many of these at once. */
   [WISH](): Wish {
     return {
       bellWords: this.bellWords, bell: this.bell, notYet: EMPTY, look: () => this.lookAhead(), arm: () => this[ARM](),
     };
   }
 
+  /** Says that somebody sleeps until this ring has records; see doors.ts. */
   [ARM](): void {
-    // ring.attention: set my wish; the caller looks again. Pairs with flush() of the producer, or publishRelease() of
-    // the stage before.
+    // ring.attention: set our wish, after which the caller looks again. Pairs with flush() of the producer, or with
+    // publishRelease() of the stage before.
     Atomics.or(this.words, ATTENTION, this.isFollower ? FOLLOWER_WAITS : CONSUMER_WAITS);
-    // ring.follow: when all stages before have left, the producer is whom we wait for. Loaded after the wish, so that
-    // one which leaves now rings.
+    // ring.follow: when all stages before have left, it is the producer that we wait for. Loaded after the wish is set,
+    // so that a stage which leaves now rings.
     if (this.isFollower && Atomics.load(this.words, this.at + AFTER) === 0)
       Atomics.or(this.words, ATTENTION, CONSUMER_WAITS);
   }
 
   /**
-   * Gives the place up. What is read is released; what is not stays for the next consumer of this place if it is
-   * declared or if nobody else reads, and is otherwise nobody's concern. Do not use it afterwards; a second call does
-   * nothing.
+   * Gives the place up. What was read is released. What was not read stays for the next consumer of this place if the
+   * place is declared or if nobody else reads; otherwise nobody waits for it. Do not use the consumer afterwards; a
+   * second call does nothing.
    */
   leave(): void {
-    // The place may have another owner by now.
+    // The place may belong to another consumer by now.
     if (this.hasLeft) return;
     this.hasLeft = true;
     this.end();
     leave(this.memory, this.place);
-    // Those that read behind us may read on without us; our own waits are over.
+    // Those that read behind us may go on without us, and our own waits end.
     ringBell(this.bellWords, this.bell);
     this.tellRoom();
   }
 
   /**
-   * Leaves; the only place of a queue is given up for good, so that its producer gets CLOSED and counts what nobody has
-   * read. Not to be used after.
+   * As `leave`, except for the only place of a queue: that one is given up for good. Its producer then gets CLOSED and
+   * counts the records that nobody has read. Do not use the consumer afterwards.
    */
   close(): void {
     if (this.memory.places > 1 || this.memory.isLane || this.hasLeft) {
@@ -187,23 +204,23 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
       return;
     }
     this.end();
-    // ring.phase: pairs with obeyClosing(). After a producer that has closed there is nobody to tell.
+    // ring.phase: pairs with obeyClosing(). If the producer has closed already, there is nobody to tell.
     Atomics.compareExchange(this.words, PHASE, OPEN, ABANDONED);
-    // ring.attention: makes the producer look at the phase with its next publish, or when it is full.
+    // ring.attention: makes the producer look at the phase at its next publish, or when the ring is full.
     Atomics.or(this.words, ATTENTION, CLOSING);
-    // Our own waits are over.
+    // Ends our own waits.
     ringBell(this.bellWords, this.bell);
     this.tellRoom();
   }
 
-  /** Releases what was read. From here on nothing is found, also by a `drain` whose handler has called this. */
+  /** Releases what was read. From here on nothing is found, not even by a `drain` whose handler has called this. */
   private end(): void {
     this.publishRelease();
     this.isOver = true;
     this.seen = this.next;
   }
 
-  /** OK when a record can be read; EMPTY, or CLOSED when none will follow. */
+  /** OK when a record can be read, EMPTY, or CLOSED when none will follow. */
   protected lookAhead(): ResultCode {
     return this.next !== this.seen ? OK : this.lookAgain();
   }
@@ -211,11 +228,11 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   private lookAgain(): ResultCode {
     const words = this.words;
     if (this.isOver) return CLOSED;
-    // ring.publish: pairs with the store in flush(). The records' bytes are visible after this load.
+    // ring.publish: pairs with the store in flush(). The bytes of the records are visible after this load.
     let seen = Atomics.load(words, PRODUCER_CURSOR);
     if (this.isFollower) seen = this.behindOthers(seen);
-    // ring.attention: pairs with close(). Loaded after the cursor: unless the queue closes, all up to the cursor will
-    // be within its end.
+    // ring.attention: pairs with closeRing() and close() of a consumer. Loaded after the cursor: if the queue is not
+    // closing yet, everything up to the cursor will lie before its end.
     if ((Atomics.load(words, ATTENTION) & CLOSING) !== 0) return this.lookAtEnd();
     if (this.next !== seen) {
       this.seen = seen;
@@ -227,9 +244,11 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     return Atomics.load(words, PHASE) === OPEN ? EMPTY : this.lookAtEnd();
   }
 
-  /** More is unread than ever before; or the producer's cursor is not a sequence that it can have published. */
+  /**
+   * Notes that more is unread than ever before, or throws if the producer's cursor cannot be one that it has published.
+   */
   private noteDepth(unread: number, seen: number): void {
-    // One that may be lapped finds that out later.
+    // A consumer that may be lapped finds that out later.
     if (unread > this.capacity && !this.mayBeLapped()) {
       this.seen = this.next;
       throw damagedCursor('producer', seen, this.released, this.capacity);
@@ -237,25 +256,26 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     this.words[this.at + HIGH_WATER] = this.highWater = Math.min(unread, this.capacity);
   }
 
+  /** True for a consumer whose records may be overwritten before it has read them. */
   protected mayBeLapped(): boolean {
     return false;
   }
 
-  /** The queue is closing or closed: what is left up to its end. */
+  /** The queue is closing or closed: finds what is left up to its end. */
   private lookAtEnd(): ResultCode {
     const words = this.words;
     // ring.phase: pairs with obeyClosing() and close() of the producer.
     let phase = Atomics.load(words, PHASE);
     if (phase === OPEN) {
-      // ring.publish: the end that we propose. Loaded after CLOSING was seen, hence beyond what anybody has read.
+      // ring.publish: the end that we propose. Loaded after CLOSING was seen, hence not before anything that was read.
       Atomics.store(words, this.at + FINAL, Atomics.load(words, PRODUCER_CURSOR));
-      // ring.phase: whoever exchanges first says where the ring ends. Carries FINAL.
+      // ring.phase: the first exchange decides where the ring ends. Carries FINAL.
       phase = Atomics.compareExchange(words, PHASE, OPEN, ENDED_BY + this.place);
       if (phase === OPEN) phase = ENDED_BY + this.place;
     }
-    // ring.publish: a sealed ring ends behind all that was published before it was sealed.
+    // ring.publish: a sealed ring ends behind everything that was published before it was sealed.
     const end = Atomics.load(words, phase >>> 0 < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
-    // A consumer that joined after the end was found may stand behind it.
+    // A consumer that has joined after the end was decided may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
     if ((end - this.released) >>> 0 > this.capacity && !this.mayBeLapped())
       throw damagedCursor('producer', end, this.released, this.capacity);
@@ -264,19 +284,19 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   }
 
   /**
-   * `limit`, or the cursor of the slowest of those that we read behind, if that is less; but never less than where we
+   * `limit`, or the cursor of the slowest consumer that we read behind, whichever is less; but never less than where we
    * stand.
    */
   private behindOthers(limit: number): number {
-    // ring.follow: who leaves takes its bit out.
+    // ring.follow: a consumer that leaves clears its bit.
     const slowest = slowestOf(this.words, this.memory.places, Atomics.load(this.words, this.at + AFTER), limit);
-    // Who joins begins at what is published, where those before it may not have come yet.
+    // A consumer that joins begins at what is published, which those before it may not have reached yet.
     return ((slowest - this.next) | 0) > 0 ? slowest : this.next;
   }
 
   /**
-   * Notes how far records have been given to a handler: after a death `recover` goes on behind them. Read by nobody
-   * before.
+   * Notes how far records have been given to a handler. Nobody reads this before a death; then `recover` goes on behind
+   * it.
    */
   protected take(sequence: number): void {
     this.words[this.at + TAKEN] = sequence;

@@ -1,8 +1,8 @@
 /**
- * What all producers share: the private cursor, lazy publishing, closing; how they look for room stands in
- * producer-gate.ts. See ring.ts for the picture and the ordering table.
+ * What all producers share: the private cursor, lazy publishing and closing. producer-gate.ts says how they look for
+ * room. See ring.ts for the picture and the ordering table.
  *
- * Publishing is lazy when `publishEvery` is above 1: the store that publishes costs a locked exchange, so it is made
+ * Publishing is lazy when `publishEvery` is above 1. The store that publishes costs a locked exchange, so it is made
  * once for many records. A producer that dies before `flush` loses what it had not published and nothing else: there is
  * no shared claim, hence no hole and no repair.
  */
@@ -21,31 +21,39 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 const FIRST_PLACE = placeAt(0);
-/** What may be asked for at once: the longest ring there is. */
+/** The most units that may be asked for at once: the length of the longest possible ring. */
 export const MOST_ASKED: number = 2 ** 30;
 
+/**
+ * The base of `FixedProducer` and `VariableProducer`. Everything here belongs to the one thread that called `pub`,
+ * except where a comment says otherwise; nothing blocks except what is called `…Sync`.
+ */
 export abstract class RingProducer extends ProducerGate implements Refuser, LinkTo, LinkableTo {
-  /** Publish at the latest after this many committed records; 1 publishes each at once. */
+  /**
+   * Committed records are published at the latest when there are this many of them; 1 publishes each record at once.
+   */
   publishEvery: number;
-  /** Records committed and not yet published. */
+  /** Records that are committed and not yet published. */
   unpublished = 0;
-  /** Called when a commit leaves the first record unpublished: somebody will flush it later. */
+  /** Called when a commit leaves a first record unpublished, so that somebody can arrange to flush it later. */
   protected onUnpublished: (() => void) | null = null;
-  /** Called after each publish, before anybody is woken: a banded queue says which band is ready. */
+  /** Called after each publish and before anybody is woken; a banded queue marks the band as ready here. */
   protected onPublish: (() => void) | null = null;
-  /** Steps of this thread that it refuses wait for it. A lane's outlet waits in its own way. */
+  /**
+   * True if a step of this thread that was refused waits for this producer. The outlet of a lane waits in its own way.
+   */
   protected isRefuser = true;
-  /** CLOSED from now on. */
+  /** True once every further claim answers CLOSED. */
   protected isEnded = false;
   /**
-   * What was last refused for want of room, as its claim was written: records, or bytes. 0 when it has been taken
-   * since.
+   * How much was last refused for want of room: the number of records or the payload length of that claim. 0 once a
+   * claim has succeeded.
    */
   protected refused = 0;
   private hasLeft = false;
   private readonly bellWords: Int32Array;
   private readonly bell: number;
-  /** One of many producers: what ends with it is its lane, not the queue. */
+  /** True for one of many producers: its end closes its own lane and not the queue. */
   private readonly isLane: boolean;
   constructor(memory: QueueMemory, publishEvery: number) {
     super(memory);
@@ -55,14 +63,14 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     this.publishEvery = publishEvery;
   }
 
-  /** Sequence after the last committed record, published or not. This thread alone. */
+  /** The sequence after the last committed record, published or not. */
   get committedSequence(): number {
     return this.next;
   }
 
   /**
-   * Makes all committed records visible with one store. OK, or CLOSED when the queue was closed before them; then they
-   * are counted as dropped.
+   * Makes all committed records visible with one store. Returns OK, or CLOSED if the queue was closed before they were
+   * published; then they are counted as dropped. Never blocks.
    */
   flush(): ResultCode {
     const count = this.unpublished;
@@ -70,20 +78,22 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     this.unpublished = 0;
     if (this.isEnded) return this.forget(count);
     this.published = this.next;
-    // Ours alone to write, and kept nowhere else: a field of an object would allocate for each change once it is no
-    // small integer.
+    // Only this thread writes the counter, and there is no copy of it: a number field of an object that is no small
+    // integer is allocated anew at each change.
     this.counters[PUBLISHED]! += count;
-    // ring.publish: pairs with the load in look() of the consumer. The records above must be visible before this cursor
-    // is.
+    // ring.publish: pairs with the load in lookAgain() of the consumer. The records above must be visible before this
+    // cursor is.
     Atomics.store(this.words, PRODUCER_CURSOR, this.next);
     if (this.onPublish !== null) this.onPublish();
-    // ring.attention: the cursor is stored, now look who waits for it. Pairs with arm() of consumers and close().
+    // ring.attention: the cursor is stored, so now look for those who wait for it. Pairs with arm() of consumers and
+    // close().
     return Atomics.load(this.words, ATTENTION) === 0 ? OK : this.attend(count);
   }
 
   /**
-   * This producer sends nothing more. With one place for producers that ends the queue: consumers drain, then get
-   * CLOSED. With more (MPSC) it gives the place up, and `close(queue)` ends the queue.
+   * Declares that this producer sends nothing more. If the queue has one place for producers, that ends the queue:
+   * consumers read what is left and then get CLOSED. If it has more (MPSC), this gives the place up, and `close(queue)`
+   * ends the queue.
    */
   close(): void {
     if (this.isLane || this.hasLeft) {
@@ -92,53 +102,54 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     }
     this.hasLeft = true;
     this.flush();
-    // Follows the last ring.publish. Where the consumer has ended the ring before, this is when we learn what nobody
-    // has read.
+    // Follows the last ring.publish. If the consumer has ended the ring already, this is where we learn how many
+    // records it has not read.
     if (!this.isEnded) this.obeyClosing(0);
     Atomics.store(this.words, PRODUCER_THREAD, 0);
-    // Everybody who waits for records learns that there will be none; our own waits for room, that they are over.
+    // Those who wait for records learn that there will be none, and our own waits for room end.
     ringBell(this.bellWords, this.bell);
     ringBell(this.words, ROOM_BELL);
   }
 
   /**
-   * Publishes what is committed and gives the place up: another `pub` may go on where this one stopped. Not to be used
-   * afterwards; a second call does nothing.
+   * Publishes what is committed and gives the place up. Another `pub` may go on where this producer stopped. Do not use
+   * the producer afterwards; a second call does nothing.
    */
   leave(): void {
-    // The place may have another owner by now.
+    // The place may belong to another producer by now.
     if (this.hasLeft) return;
     this.hasLeft = true;
     this.flush();
-    // ring.attention: pairs with close(). Nobody else would count what a closing queue has not taken from us.
+    // ring.attention: pairs with closeRing() and close() of a consumer. A closing queue may not have taken all that we
+    // published, and only we can count it.
     if (!this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) this.obeyClosing(0);
     this.isEnded = true;
     this.gate = (this.next - this.capacity) | 0;
     // Carries the cursor and the counters to the next producer, which takes the place by an exchange.
     Atomics.store(this.words, PRODUCER_THREAD, 0);
-    // Our own waits for room are over.
+    // Ends our own waits for room.
     ringBell(this.words, ROOM_BELL);
   }
 
-  /** To wait at the bell of this ring until `units` are free. This thread alone. */
+  /** A wish to wait at this ring's bell until `units()` units are free. For this thread alone. */
   private wishFor(units: () => number): Wish {
     return { ...this.wishTo(() => this.lookFor(units())), untilMs: () => this.evictionAtMs };
   }
 
   /**
-   * For waiting until nothing more will be taken: this end has closed or left, the queue is closing, or its only
+   * A wish to wait until nothing more will be taken: this end has closed or left, the queue is closing, or its only
    * consumer has closed.
    */
   [END_WISH](): Wish {
     return this.wishTo(() => (this.hasEnded() ? CLOSED : BACK_PRESSURED));
   }
 
-  /** To wait at the bell of room until `look` answers otherwise. */
+  /** A wish to wait at the bell for room until `look` answers anything but BACK_PRESSURED. */
   private wishTo(look: () => ResultCode): Wish {
     return {
       bellWords: this.words, bell: ROOM_BELL, notYet: BACK_PRESSURED, look,
-      // ring.attention: set my wish; the caller looks again. Pairs with publishRelease(), as in askForUnits(), and with
-      // close() of a consumer or of the queue, which sets CLOSING and then rings.
+      // ring.attention: set our wish, after which the caller looks again. Pairs with publishRelease(), as in
+      // askForUnits(), and with close() of a consumer or of the queue, which sets CLOSING and then rings.
       arm: () => void Atomics.or(this.words, ATTENTION, PRODUCER_WAITS),
     };
   }
@@ -148,7 +159,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     return { end: this };
   }
 
-  /** See doors.ts. `then` is called before whoever sleeps is woken. */
+  /** See doors.ts. `then` is called before sleeping threads are woken. */
   [ON_PUBLISH](then: () => void): void {
     this.onPublish = then;
   }
@@ -158,7 +169,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     this.onUnpublished = then;
   }
 
-  /** See doors.ts. `onPublish` is called also where the ring publishes by itself, because it is full. */
+  /** See doors.ts. `onPublish` is also called when the ring publishes by itself because it is full. */
   [SERVE_LANE](onPublish: () => void): void {
     this.onPublish = onPublish;
     this.onUnpublished = null;
@@ -171,7 +182,8 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   abstract room(units?: number, options?: WaitOptions): Promise<ResultCode>;
 
   private hasEnded(): boolean {
-    // ring.attention: pairs with close(). What is committed is published first: it may still be within the end.
+    // ring.attention: pairs with closeRing() and close() of a consumer. Committed records are published first, because
+    // they may still lie before the end.
     if (!this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) {
       this.flush();
       if (!this.isEnded) this.obeyClosing(0);
@@ -180,18 +192,20 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   }
 
   /**
-   * Resolves OK when `units()` are free, CLOSED when there never will be. How many it takes may change with where the
-   * producer stands. Flushes first.
+   * Resolves OK when `units()` are free, CLOSED when they never will be, and DROPPED at once if a consumer that drops
+   * the newest records is in the way. `units` is a function because padding depends on where the producer stands.
+   * Publishes what is committed first.
    */
   protected roomFor(units: () => number, options: WaitOptions | undefined): Promise<ResultCode> {
     return waitAsync(this.wishFor(units), options);
   }
 
-  /** For steps of reactors alone, of one that was refused; see `Refuser`. */
+  /** Only for steps of reactors that this producer has refused; see `Refuser`. */
   [AWAIT_ROOM](units: number, then: () => void): () => void {
     return awaitPromised((options) => this.roomFor(() => units, options), then);
   }
 
+  /** As `roomFor`, but freezes the thread. Returns BACK_PRESSURED after `timeoutMs`. */
   protected blockFor(units: () => number, options: SyncWaitOptions | undefined): ResultCode {
     return waitBlocking(this.wishFor(units), options);
   }
@@ -207,24 +221,26 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   }
 
   /**
-   * Asks the consumer to tell when it releases records; returns true if there is already room for `needed`, so that
-   * nobody must wait. The caller then parks or goes on; who tells it is whom the consumer was given by ON_ROOM.
+   * Asks the consumer to say when it releases records. Returns true if `needed` units are free already, so that nobody
+   * has to wait. Otherwise the caller parks or goes on, and the consumer calls the function that it was given by
+   * ON_ROOM.
    */
   protected askForUnits(needed: number): boolean {
     if (typeof needed !== 'number' || (needed | 0) !== needed || needed < 0)
       checkInteger('needed', needed, 0, MOST_ASKED);
-    // ring.attention: set my wish, then look again. Pairs with publishRelease(), which stores the cursor, then looks
-    // for wishes. Sequentially consistent on both ends, or both could miss each other. Bit by bit, since others have
-    // bits here.
+    // ring.attention: set our wish, then look again. Pairs with publishRelease(), which stores the cursor and then
+    // looks for wishes. Both ends need sequential consistency, or each could miss the other. It is an `or` because
+    // other threads have bits in this word.
     Atomics.or(this.words, ATTENTION, PRODUCER_WAITS);
     if (this.lookFor(needed) === BACK_PRESSURED) return false;
-    // Only a hint is lost if the consumer clears it at the same moment.
+    // If the consumer clears the bit at the same moment, only a hint is lost.
     Atomics.and(this.words, ATTENTION, ~PRODUCER_WAITS);
     return true;
   }
 
   /**
-   * OK when `needed` units beyond `next` are free for `records` records, after one look at the consumers if need be.
+   * OK when `needed` units beyond `next` are free for `records` records. Looks at the consumers' cursors only if what
+   * it knew of them is not enough.
    */
   protected ensureRoom(needed: number, records: number): ResultCode {
     return ((this.next + needed - this.gate) | 0) <= this.capacity ? OK : this.findRoom(needed, records);
@@ -241,12 +257,12 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     return code;
   }
 
-  /** True when the last look has found a consumer in the way that has asked that `offer` sleep until there is room. */
+  /** True if the last look found a consumer in the way which has asked that `offer` block until there is room. */
   protected mustBlock(): boolean {
     return this.isBlocked;
   }
 
-  /** A commit of `count` records: publishes now or lets somebody know that it must be done later. */
+  /** Ends a commit of `count` records: publishes them now, or reports that somebody has to do so later. */
   protected committed(count: number): ResultCode {
     this.unpublished += count;
     if (this.unpublished >= this.publishEvery) return this.flush();
@@ -258,47 +274,48 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     if (this.isEnded) return CLOSED;
     let code = this.look(needed);
     if (code === OK) return OK;
-    // What is committed but unpublished can never be drained: nobody may wait for room on it.
+    // Committed records that are not published can never be read, so nobody may wait for their room.
     if (this.unpublished > 0) {
       this.flush();
       code = this.isEnded ? CLOSED : this.look(needed);
     }
-    // ring.attention: pairs with close(). A full ring is asked whether it will ever be drained.
+    // ring.attention: pairs with closeRing() and close() of a consumer. If the ring is full, find out whether anybody
+    // will ever drain it.
     if (code !== OK && !this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) this.obeyClosing(0);
     return this.isEnded ? CLOSED : code;
   }
 
-  /** Something waits for records, or the queue is closing. `count` records were just published. */
+  /** Somebody waits for records, or the queue is closing. `count` records were just published. */
   private attend(count: number): ResultCode {
-    // ring.attention: the one whose exchange finds the bit rings, once for all who wait.
+    // ring.attention: whoever's exchange finds the bit rings the bell, once for all who wait.
     const flags = Atomics.and(this.words, ATTENTION, ~CONSUMER_WAITS);
     if ((flags & CONSUMER_WAITS) !== 0) ringBell(this.bellWords, this.bell);
     return (flags & CLOSING) === 0 ? OK : this.obeyClosing(count);
   }
 
-  /** The queue was closed by somebody else: seals the ring, unless a consumer has found its end already. */
+  /** Somebody else has closed the queue: seals the ring, unless a consumer has already decided where it ends. */
   private obeyClosing(count: number): ResultCode {
     this.isEnded = true;
     this.gate = (this.next - this.capacity) | 0;
-    // ring.phase: pairs with lookAtEnd(). Whoever exchanges first says where the ring ends; what is published now is
-    // within, if it is we.
+    // ring.phase: pairs with lookAtEnd(). The first exchange decides where the ring ends. If it is ours, what is
+    // published now lies before the end.
     const phase = Atomics.compareExchange(this.words, PHASE, OPEN, SEALED);
     if (phase === OPEN || phase === SEALED) return OK;
     if (phase === ABANDONED) {
       const unread = unreadOfOnly(this.counters);
       this.drop(unread);
-      // It may have read the last batch too before it closed, between our store of the cursor and our look.
+      // The consumer may also have read the last batch before it closed, between our store of the cursor and this look.
       return unread === 0 ? OK : CLOSED;
     }
-    // ring.phase: stored by that consumer before its exchange. The last batch was published by one store: it is within
-    // or it is not.
+    // ring.phase: that consumer stored this word before its exchange. The last batch was published by one store, so it
+    // lies wholly before the end or wholly behind it.
     const final = Atomics.load(this.words, finalAt((this.endOfPlaces - FIRST_PLACE) / PLACE_WORDS, phase));
     if (final === this.published) return OK;
     this.drop(count);
     return CLOSED;
   }
 
-  /** Committed behind the end: as if it had never been. */
+  /** Takes back records that were committed behind the end, and counts them as dropped. */
   private forget(count: number): ResultCode {
     this.next = this.published;
     this.drop(count);

@@ -1,4 +1,4 @@
-/** What window.ts and its model use of ringbufferjs 2.0, which brings no types. */
+/** The part of ringbufferjs 2.0 that window.ts and its model use; the package brings no types. */
 declare module 'ringbufferjs' {
   export default class RingBuffer<T> {
     /** `evicted` is called with each element that `enq` is about to overwrite. */

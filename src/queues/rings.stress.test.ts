@@ -1,7 +1,7 @@
 /**
- * Every kind of queue between real threads, each message checked for sender, number and content: 2 * 10^6 through each
- * kind in CI, 10^9 with `PERCORE_STRESS=1`. Nobody polls: whoever finds nothing sleeps, so that a lost wake-up ends the
- * test. Messages a second are printed and mean nothing; seeds are random and printed with a failure.
+ * Every kind of queue between real threads, with each message checked for sender, number and content: 2 * 10^6 messages
+ * through each kind in CI, 10^9 with `PERCORE_STRESS=1`. Nobody polls: an end that finds nothing sleeps, so that a lost
+ * wake-up ends the test. Messages a second are printed and mean nothing; seeds are random and printed with a failure.
  */
 import { describe, it } from 'vitest';
 import { isLong, run } from './fixtures/stress.js';
@@ -10,7 +10,7 @@ import { create } from './index.js';
 const MESSAGES = isLong ? 1e9 : 2e6;
 const TIMEOUT_MS = isLong ? 2 * 3_600_000 : 120_000;
 const batch = 64;
-/** Below the wrap, half of the messages before it. */
+/** The start: below the wrap by half the number of messages. */
 const start = (wrap: number, messages: number): number => (messages / 2 < 2 ** 31 ? wrap - messages / 2 : 0);
 
 describe(`${MESSAGES} messages, none lost, doubled, reordered or torn`, () => {

@@ -1,9 +1,9 @@
 /**
- * Processes that are killed at any moment, with every kind of queue in a file: those that are left go on, whoever comes
- * next goes on behind them, nothing that was published is lost, and no record comes twice to one reader; each reader
- * checks that itself (fixtures/sharer-program.ts). In CI 15 processes are killed; with `PERCORE_STRESS=1` it is 1,000,
- * and then the others must have been told within 20 ms in the middle of all cases. Where `wait` holds a producer back,
- * a death that is not found stops everybody, so a test that ends has found all of them.
+ * Processes that are killed at any moment, with every kind of queue in a file. Those that are left go on, and so do
+ * those that come next; nothing that was published is lost, and no record comes twice to one reader, as each reader
+ * checks by itself (fixtures/sharer-program.ts). In CI 15 processes are killed; with `PERCORE_STRESS=1` it is 1,000,
+ * and then the others must be told within 20 ms in the middle of all cases. If `wait` holds a producer back, a death
+ * that is not found stops everybody, so a test that ends has found all of them.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ it.each([
   { kind: 'spmc', producers: 1, consumers: 2 },
 ] as const)('$kind: others go on when producers and consumers are killed', async ({ kind, producers, consumers }) => {
   const path = join(scratch, kind);
-  // Two places more than there are consumers: the dead have theirs until somebody has noticed.
+  // Two places more than there are consumers, since the dead keep theirs until another process has noticed.
   const queue = create({
     kind, capacity: 64, codec: RECORD, startSequence: 2 ** 31 - 1000, memory: { path },
     ...(kind === 'mpsc' ? { maxProducers: 4 } : {}), ...(kind === 'spsc' ? {} : { maxConsumers: consumers + 2 }),
@@ -70,7 +70,7 @@ it.each([
     for (const output of outputs) expect(output, `seed ${seed}`).toMatch(/^ready\ndone \d+\n$/);
     const { published, depth, dropped, consumers: places } = inspect(queue);
     expect(published).toBeGreaterThan(0);
-    // A batch that was published behind the end, as its producer was told, is nobody's any more.
+    // A batch that was published behind the end, as its producer was told, belongs to nobody any more.
     expect(depth, `seed ${seed}: ${JSON.stringify(places)}`).toBe(dropped.closed);
     const sorted = noticedMs.toSorted((a, b) => a - b);
     const [median = 0, most = 0] = [sorted[sorted.length >> 1], sorted.at(-1)];

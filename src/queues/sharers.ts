@@ -1,7 +1,7 @@
 /**
- * Who shares a queue's file, and what becomes of those who die. One `SharedFile` for each file in each thread.
+ * Who shares a queue's file, and what happens when one of them dies. Each thread has one `SharedFile` for each file.
  *
- *   who joins                                   the others
+ *   a thread that joins                         the others
  *   1. takes the file's lock                    sleep at `sharersVersion`, see who is new,
  *   2. writes itself into a free Sharer         and watch its process (pidfd)
  *   3. sharersVersion + 1, wakes them    --->
@@ -23,7 +23,8 @@
  * | sharers.seen  | `enter`, `clear`              | `watch`      | the Sharer's words              | rel/acq |
  * | ring.bell     | `ringBell`                    | `sleep`      | see ring.ts                     | seq_cst |
  *
- * Source: robust futexes and pidfd_open(2) of Linux for the proof; Aeron's driver keeps such a table of its clients.
+ * Source: robust futexes and pidfd_open(2) of Linux, for the proof of death; Aeron's driver, which keeps such a table
+ * of its clients.
  */
 import { closeSync, statSync } from 'node:fs';
 import { threadId } from 'node:worker_threads';
@@ -44,16 +45,19 @@ const VERSION = queueFileLayout.fields.sharersVersion.at >> 2;
  * pidfd tells of. Of all others it is told at once.
  */
 const SLICE_MS = 10;
-/** How long a joining thread waits for the lock, which others hold for some microseconds. */
+/** How long a thread that joins waits for the lock, which others hold for some microseconds. */
 const LOCK_MS = 5000;
 
 const files = new WeakMap<ArrayBufferLike, SharedFile>();
 
+/**
+ * One file of a queue in one thread: this thread's entry among those who share the file, the lock, deaths and bells.
+ */
 export class SharedFile implements FarBells {
   readonly words: Int32Array;
   readonly table: SharerTable;
   private readonly native = mappings();
-  /** This thread's Sharer, plus 1; 0 before it has one. */
+  /** The index of this thread's Sharer plus 1, or 0 before it has one. */
   private own = 0;
   /** The lock that it holds, or negative. */
   private lockOfOwn = -1;
@@ -78,7 +82,10 @@ export class SharedFile implements FarBells {
     setFarBells((words) => files.get(words.buffer));
   }
 
-  /** This thread's number in the ring: it joins with the first call, and watches the others from then on. */
+  /**
+   * This thread's number in the ring. The first call joins and then watches the other sharers; it may block for the
+   * lock.
+   */
   sharer(): number {
     if (this.own === 0) {
       this.own = this.locked(() => this.enter(), LOCK_MS);
@@ -87,7 +94,10 @@ export class SharedFile implements FarBells {
     return this.own;
   }
 
-  /** Runs `then` under the file's lock, which is held by one thread of all processes. Not inside of itself. */
+  /**
+   * Runs `then` under the file's lock, which one thread of all processes holds at a time. May not be called from
+   * `then`.
+   */
   locked<T>(then: () => T, waitMs = LOCK_MS): T {
     // Anew, since threads that share a descriptor share its lock.
     const { fd } = openMapped(this.words, this.mapped.file.path);
@@ -100,6 +110,7 @@ export class SharedFile implements FarBells {
     }
   }
 
+  /** Takes the lock. Throws ERR_PERCORE_TIMEOUT after `waitMs`. */
   private lock(fd: number, waitMs: number): void {
     const deadlineMs = performance.now() + waitMs;
     for (;;) {
@@ -116,11 +127,12 @@ export class SharedFile implements FarBells {
             + `still. Look for one that is stopped (SIGSTOP, a debugger)`,
           { argument: 'queue' },
         );
-      // Some microseconds are what it takes.
+      // Others hold the lock for some microseconds.
       Atomics.wait(PAUSE, 0, 0, 1);
     }
   }
 
+  /** Writes this thread into a free Sharer and returns its number. Only under the lock. */
   private enter(): number {
     this.look(true);
     const index = this.table.enter((at) => {
@@ -139,6 +151,7 @@ export class SharedFile implements FarBells {
     );
   }
 
+  /** Tells all who share the file that somebody has joined or gone. */
   private announce(): void {
     // sharers.seen: whoever watches looks again.
     Atomics.add(this.words, VERSION, 1);
@@ -173,7 +186,9 @@ export class SharedFile implements FarBells {
 
   // ---- Deaths
 
-  /** Looks at the others whenever there is one more or one less, until the file is cut or damaged: its ends say so. */
+  /**
+   * Looks at the others whenever somebody has joined or gone, until the file is cut or damaged; its ends report that.
+   */
   private async watch(): Promise<void> {
     try {
       while (!this.isReleased) {
@@ -188,8 +203,9 @@ export class SharedFile implements FarBells {
   }
 
   /**
-   * Finds who has died, and recovers what it had: at once where `isLocked`, which is so for whoever holds the lock.
-   * Otherwise watches new sharers. Returns what was recovered.
+   * Finds sharers that have died and recovers what they had. `isLocked` says that the caller holds the lock, so that
+   * this happens at once. `isThorough` asks the kernel about watched processes too. Sharers that are new are watched
+   * from now on. Returns what was recovered.
    */
   look(isLocked: boolean, isThorough = isLocked): Recovered {
     // sharers.seen: before the look, so that what changes during it is looked at by the next.
@@ -255,7 +271,7 @@ export class SharedFile implements FarBells {
     expectNoMore(token);
   }
 
-  /** Where the kernel gives no pidfd to wait for, by old age or by a filter. */
+  /** Looks again soon, where the kernel gives no pidfd to wait for because it is too old or a filter forbids it. */
   private pollSoon(): void {
     if (this.isPolling) return;
     this.isPolling = true;
@@ -265,19 +281,22 @@ export class SharedFile implements FarBells {
     }, SLICE_MS).unref();
   }
 
-  /** As `free`, under the lock; later, if somebody has that now. */
+  /** As `free`, but takes the lock for it; if another thread has the lock now, tries again later. */
   private freeSoon(index: number, sharer: Sharer): Recovered {
     try {
       return this.locked(() => this.free(index, sharer), 0);
     } catch (error) {
       if (!(error instanceof PercoreError)) throw error;
-      // Whoever holds it may be doing this very thing. Anything else is said by the ends of the queue.
+      // Whoever holds the lock may be doing this very thing. The ends of the queue report any other error.
       if (error.code === 'ERR_PERCORE_TIMEOUT') setTimeout(() => this.freeSoon(index, sharer), 1).unref();
       return { producers: 0, consumers: 0, taken: 0 };
     }
   }
 
-  /** Under the lock: recovers the places of a sharer that is dead, unless somebody has, and lets others have it. */
+  /**
+   * Recovers the places of a sharer that is dead, unless another thread has done so, and frees its Sharer. Only under
+   * the lock.
+   */
   private free(index: number, sharer: Sharer): Recovered {
     if (!isSame(this.table.at(index), sharer)) return { producers: 0, consumers: 0, taken: 0 };
     const recovered = this.recover(index + 1);
@@ -287,7 +306,7 @@ export class SharedFile implements FarBells {
     return recovered;
   }
 
-  /** Recovers what a thread of this process had, which has ended. */
+  /** Recovers what a thread of this process had; the thread has ended. */
   recoverThread(thread: number): Recovered {
     const done = { producers: 0, consumers: 0, taken: 0 };
     this.locked(() => {
@@ -333,17 +352,18 @@ export class SharedFile implements FarBells {
     });
   }
 
-  /** Throws when something of the file is missing. */
+  /** Throws when a part of the file is missing. */
   checkWhole(): void {
     if (!this.native.isWhole(this.words)) throw this.cut();
   }
 
+  /** The error that says so. */
   private cut(): PercoreError {
     let size = 0;
     try {
       size = statSync(this.mapped.file.path).size;
     } catch {
-      // It has been removed since, which changes nothing about what is missing.
+      // The file was removed since, which changes nothing about what is missing.
     }
     return cut(this.mapped.file.path, size, this.mapped.buffer.byteLength);
   }

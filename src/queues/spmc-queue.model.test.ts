@@ -1,8 +1,8 @@
 /**
- * SPMC: up to three consumers that join, leave, take over and die, a producer that leaves and dies, a queue that is
- * closed, in random scripts, each against the plain array of ring-model.ts. Smallest capacities (fixed rings have 2 and
- * 4 records; spsc-queue.model.test.ts says why not 1 and 3), starts at 0 and below both wraps. A failure prints its
- * seed and the shortest script.
+ * SPMC: up to three consumers that join, leave, take over and die, a producer that leaves and dies, and a queue that is
+ * closed, in random scripts, each against the plain array of ring-model.ts. The capacities are the smallest there are
+ * (fixed rings have 2 and 4 records; spsc-queue.model.test.ts says why not 1 and 3), and the sequences begin at 0 and
+ * below both wraps. A failure prints its seed and the shortest script.
  */
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
@@ -32,7 +32,7 @@ describe('an SPMC queue does what an array with a mark for each consumer does', 
     const met = new Map<string, number>();
     for (const publishEvery of [1, 3]) {
       const options = { kind: 'spmc', isFixed, capacity, start, publishEvery, maxConsumers: PLACES } as const;
-      // Without an end the scripts go on for longer; with one they meet it at any point.
+      // Without an end, the scripts go on for longer; with one, they meet it at any point.
       for (const ends of [[], closes]) {
         for (const [event, times] of runTwins(
           options, [...sends, ...sends, ...sends, ...receives, ...receives, ...joins, ...joins, ...leaves, ...ends],

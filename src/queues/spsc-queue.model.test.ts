@@ -1,10 +1,10 @@
 /**
- * Random commands against a plain array, at capacities that fill and wrap every few steps, with the sequence starting
- * at 0 and just below both wraps. After each command the ring's cursors and counters must say what the model says. A
- * failure prints its seed, path and the shortest commands that fail.
+ * Random commands against a plain array, at capacities that fill and wrap every few steps, with sequences that begin at
+ * 0 and just below both wraps. After each command the ring's cursors and counters must be what the model says. A
+ * failure prints its seed, its path and the shortest commands that fail.
  *
- * Fixed rings have 2 and 4 records, the smallest that there are: capacity is a power of two, since only those divide
- * 2^32, and a ring of 1 would make the two ends take turns with every record, so `create` refuses it.
+ * Fixed rings have 2 and 4 records, the smallest that exist. A capacity is a power of two, since only those divide
+ * 2^32; and in a ring of 1 the two ends would take turns with every record, so `create` refuses it.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,7 +17,9 @@ import type {
 const RUNS = process.env['PERCORE_STRESS'] === '1' ? 4000 : 75;
 const RECORD_BYTES = 4;
 
-/** A record as the model keeps it. `units` is what it takes of the ring: 1, or its bytes with header and padding. */
+/**
+ * A record as the model keeps it. `units` is how much of the ring it takes: 1, or its bytes with header and padding.
+ */
 interface Kept {
   readonly payload: readonly number[];
   readonly type: number;
@@ -28,17 +30,17 @@ interface Kept {
 class Model {
   committed: Kept[] = [];
   published: Kept[] = [];
-  /** How many of the published records the consumer's last look has seen. */
+  /** How many of the published records the consumer has seen at its last look. */
   seen = 0;
-  /** Read and not yet released. */
+  /** How many records were read and not yet released. */
   held: Kept[] = [];
-  /** Units committed since the start. */
+  /** How many units were committed since the start. */
   position = 0;
   /** What the shared counters must say. */
   readonly total = { published: 0, consumed: 0, refused: 0, droppedClosed: 0 };
   isClosed = false;
   isAbandoned = false;
-  /** The producer knows that it is over. */
+  /** True if the producer knows that the queue has ended. */
   isEnded = false;
 
   /** `met` counts what happened, so that a run that tried nothing fails. */
@@ -57,7 +59,7 @@ class Model {
 
   room(units: number): number {
     if (!this.isEnded && this.fits(units)) return OK;
-    // A refused claim publishes what is unpublished: nobody could wait for room on it.
+    // A refused claim publishes what is unpublished, since nobody could wait for its room.
     if (!this.isEnded) this.flush();
     if (this.isAbandoned) this.end();
     if (this.isEnded) return this.answer('closed to the producer', CLOSED);
@@ -86,7 +88,7 @@ class Model {
     return this.isEnded ? this.answer('published for nobody', CLOSED) : OK;
   }
 
-  /** The producer learns that nobody reads any more: what was not read is lost, and counted. */
+  /** The producer learns that nobody reads any more: what was not read is lost and counted. */
   private end(): void {
     if (this.isEnded) return;
     this.isEnded = true;
@@ -99,7 +101,7 @@ class Model {
     this.isClosed = this.isEnded = true;
   }
 
-  /** What the consumer is told: how many records it has seen, or why none. */
+  /** What the consumer is told: how many records it has seen, or why there are none. */
   look(): number {
     if (this.seen === 0) this.seen = this.published.length;
     if (this.seen > 0) return this.seen;
@@ -136,13 +138,13 @@ class Model {
 
 const unitsOf = (records: readonly Kept[]): number => records.reduce((sum, { units }) => sum + units, 0);
 
-/** Both ends of a queue of fixed or of variable records. */
+/** Both ends of a queue, of fixed or of variable records. */
 interface Ends<Producer, Consumer, Opened> { readonly queue: Opened; producer: Producer; consumer: Consumer }
 type Fixed = Ends<FixedProducer, FixedConsumer, FixedQueue>;
 type Variable = Ends<VariableProducer, VariableConsumer, VariableQueue>;
 
 /**
- * One command: what it does to both, with its numbers for the failure's report. Every command ends with Model.check.
+ * One command: what it does to both, and its numbers, for the report of a failure. Every command ends with Model.check.
  */
 function command<Real extends Fixed | Variable>(
   name: string, run: (model: Model, real: Real) => void, when: (model: Model) => boolean = () => true,
@@ -157,12 +159,14 @@ function command<Real extends Fixed | Variable>(
   };
 }
 
-/** Ends come late in a script, so that they find a queue that has wrapped. */
+/** Ends come late in a script, so that they meet a queue that has wrapped. */
 const isOld = ({ position, capacity }: Model): boolean => position > 2 * capacity;
 /** A consumer that has closed reads no more. */
 const mayRead = ({ isAbandoned }: Model): boolean => !isAbandoned;
 
-/** There are more ways to receive than to send; without this the queue would be empty most of the time. */
+/**
+ * There are more kinds of commands that receive than that send. Without this the queue would be empty most of the time.
+ */
 const oftenFull = <Each>(sends: Each[]): Each[] => [...sends, ...sends, ...sends];
 
 /** Commands that both kinds share. */
@@ -184,7 +188,7 @@ const common = <Real extends Fixed | Variable>(): fc.Arbitrary<fc.Command<Model,
       (model, real) => {
         real.producer.leave();
         model.flush();
-        // The next one begins where the cursor stands, and knows nothing of an end that the first one had learnt.
+        // The next one begins where the cursor stands, and does not know of an end that the first one had learnt of.
         real.producer = pub(real.queue as FixedQueue, {
           publishEvery: { records: model.publishEvery },
         }) as Real['producer'];
@@ -300,7 +304,7 @@ function fixedCommands(capacity: number): fc.Arbitrary<fc.Command<Model, Fixed>>
               receive(model, view, offset);
               if (at++ === bad) throw new Error('thrown');
             });
-          // What was handed out before the throw is released with the next drain, or by publishRelease.
+          // What was handed out before the throw is released at the next drain, or by publishRelease.
           if (code > bad) {
             expect(drain).toThrow('thrown');
             return model.meet('thrown');
@@ -408,7 +412,7 @@ function variableCommands(capacity: number): fc.Arbitrary<fc.Command<Model, Vari
         `drain ${limit}`,
         (model, { consumer }) => {
           const code = limit === 0 ? 0 : model.look();
-          // Unlike a fixed queue's, this drain looks again when it has used up what it had seen.
+          // Unlike that of a fixed queue, this drain looks again when it has used up what it had seen.
           const expected = code > 0 ? Math.min(limit, model.published.length) : code === CLOSED ? CLOSED : 0;
           const count = consumer.drain((view, offset, length, type) => {
             if (model.seen === 0) model.look();
@@ -461,7 +465,7 @@ function check<Real extends Fixed | Variable>(
   return met;
 }
 
-/** The wrap that a queue that starts at `start` must have passed, and what every run must have met. */
+/** The wraps that a queue which begins at `start` must have passed, and what every run must have met. */
 const wrapFrom = (start: number): string[] =>
   start === 0 ? [] : [start < 2 ** 31 ? 'wrapped past 2^31' : 'wrapped past 2^32'];
 const ALWAYS = ['full', 'empty', 'published for nobody', 'closed to the producer', 'closed to the consumer'];

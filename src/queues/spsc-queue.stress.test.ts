@@ -1,7 +1,7 @@
 /**
- * Two real threads, every word of every record checked. Small rings, so that full, empty, padding and the wrap meet all
- * the time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs fifty times as many records. Seeds are
- * random and printed with a failure: they choose the script, though not what the threads make of it.
+ * Two real threads, with every word of every record checked. The rings are small, so that full, empty, padding and the
+ * wrap occur all the time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs fifty times as many
+ * records. Seeds are random and printed with a failure. They decide the script, but not how the threads run.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { runEnds } from './fixtures/script-ends.js';
@@ -17,7 +17,7 @@ const total = { records: 0, pauses: 0, ms: 0 };
 async function run(queue: FixedQueue | VariableQueue, records: number): Promise<void> {
   const { seed, ms, producer, consumer } = await runEnds(queue, records);
   expect(consumer.records, `seed ${seed}`).toBe(records);
-  // Neither end met the other's limits: then this was no stress.
+  // If neither end met the other's limits, this was no stress.
   expect(Math.min(producer.refusals, consumer.refusals), `seed ${seed}: times refused`).toBeGreaterThan(10);
   total.records += records;
   total.pauses += producer.pauses + consumer.pauses;
@@ -25,8 +25,8 @@ async function run(queue: FixedQueue | VariableQueue, records: number): Promise<
 }
 
 describe('between two threads, no record is lost, doubled, reordered or torn', () => {
-  // The start lies half of the records before the wrap. Few records through the tiny rings: each hand-over may cost a
-  // sleep.
+  // The start lies half of the records before the wrap. Few records go through the tiny rings, since each hand-over may
+  // cost a sleep.
   it.each([
     { capacity: 2, recordBytes: 16, records: 20_000 * TIMES, wrap: 2 ** 31 },
     { capacity: 16, recordBytes: 40, records: 180_000 * TIMES, wrap: 2 ** 32 },
@@ -39,7 +39,7 @@ describe('between two threads, no record is lost, doubled, reordered or torn', (
     TIMEOUT_MS,
   );
 
-  // A variable record takes 8 bytes or more.
+  // A variable record takes at least 8 bytes.
   it.each([
     { capacityBytes: 32, records: 20_000 * TIMES, wrap: 2 ** 31 },
     { capacityBytes: 256, records: 180_000 * TIMES, wrap: 2 ** 32 },

@@ -20,7 +20,7 @@ const bigint = (min: bigint, max: bigint): fc.Arbitrary<bigint> =>
 const float = fc.oneof(fc.double(), fc.constantFrom(NaN, -0, Infinity, -Infinity, Number.MIN_VALUE, Number.MAX_VALUE));
 const text = (bytes: number): fc.Arbitrary<string> =>
   fc.string({ unit: 'binary', maxLength: bytes }).filter((x) => Buffer.byteLength(x) <= bytes);
-/** A type and a value that it takes, exactly. */
+/** A type of field, and a value that it holds exactly. */
 const typed: fc.Arbitrary<[FieldType, unknown]> = fc.oneof(
   ...(
     [
@@ -55,11 +55,11 @@ const anyStruct = fc
   }));
 
 describe('a struct comes back equal', () => {
-  it('whatever its fields, values and place; written by one mode and read by the other', () => {
+  it('whatever its fields, values and position; written by one mode and read by the other', () => {
     fc.assert(fc.property(anyStruct, fc.nat({ max: 9 }), fc.boolean(), ({ fields, record }, place, isReversed) => {
       const [writer, reader] = isReversed ? [looping(fields), generated(fields)] : [generated(fields), looping(fields)];
-      // Records of a fixed queue lie at multiples of their own length, odd ones among them; of a variable queue at
-      // multiples of 8.
+      // In a fixed queue, records lie at multiples of their own length, which may be odd; in a variable queue, they lie
+      // at multiples of 8.
       const at = place % 2 === 0 ? place * writer.recordBytes : place * 8;
       const back = roundTrip(writer, reader, record, at);
       expect(Object.keys(back)).toEqual(Object.keys(fields));
@@ -67,7 +67,7 @@ describe('a struct comes back equal', () => {
     }), { numRuns: 400 });
   });
 
-  it('and both modes write the same bytes', () => {
+  it('with the same bytes written by both modes', () => {
     fc.assert(fc.property(anyStruct, ({ fields, record }) => {
       const [one, two] = [generated(fields), looping(fields)].map((codec) => {
         const memory = dirtyMemory(16 + codec.measure(record));
@@ -118,7 +118,7 @@ describe('a struct comes back equal', () => {
       expect(codec.recordBytes).toBe(56);
     });
 
-    it(`without what the struct does not declare, and from an instance of any class (${mode})`, () => {
+    it(`without properties that the struct does not declare, and from an instance of any class (${mode})`, () => {
       class Order { price = 2; size = 3; get double(): number { return this.price * 2; } }
       const codec = codecOf({ price: 'f64', double: 'f64' });
       expect(
@@ -128,7 +128,7 @@ describe('a struct comes back equal', () => {
       ).toStrictEqual({ price: 2, double: 4 });
     });
 
-    it(`with all its text when that is as long as it may be, and without half a character when the reader is lied to `
+    it(`with all its text when that is as long as it may be, and without half a character if the length is wrong `
       + `(${mode})`, () => {
       const codec = codecOf({ a: 'u8', name: 'utf8[6]', b: 'u8' });
       for (const x of ['', 'abcdef', 'äöü', '😀ab', '\0\0', '\ufeffab'])
@@ -141,7 +141,7 @@ describe('a struct comes back equal', () => {
   }
 });
 
-/** Whether a scalar type takes `x`, from what the type means and not from how the codec asks. */
+/** Whether a scalar type accepts `x`, judged by what the type means and not by how the codec asks. */
 function isTaken(type: ScalarType, x: unknown): boolean {
   switch (type) {
     case 'bool': return typeof x === 'boolean';
@@ -174,7 +174,7 @@ describe('a value that does not fit', () => {
   const candidates = [...EDGE_NUMBERS, ...EDGE_BIGINTS, ...others];
 
   for (const [mode, codecOf] of modes) {
-    it(`is refused, and every other taken, by every scalar type (${mode})`, () => {
+    it(`is refused, and every other accepted, by every scalar type (${mode})`, () => {
       for (const type of scalars) {
         const codec = codecOf({ x: type });
         for (const x of candidates) {
@@ -253,12 +253,12 @@ describe('a value that does not fit', () => {
       }
     });
 
-    it(`is refused where another end's field is missing by name only (${mode})`, () => {
-      // Every object has a toString; it is not a number.
+    it(`is refused if a field is missing although every object has a property of that name (${mode})`, () => {
+      // Every object has a toString, which is not a number.
       expect(errorOf(() => codecOf({ toString: 'f64' as const }).measure({})).argument).toBe('value.toString');
     });
 
-    it(`is refused when it does not fit any more after it was measured, or was kept as it did (${mode})`, () => {
+    it(`is refused if it no longer fits after it was measured, or is sent as it was then (${mode})`, () => {
       const fields = { a: 'u32', name: 'utf8[4]', hash: 'u8[4]', b: 'u32' } as const;
       let hasGrown = false;
       const value = {
@@ -282,9 +282,9 @@ describe('a value that does not fit', () => {
   }
 });
 
-describe('a place where no record is', () => {
+describe('a position where no record is', () => {
   for (const [mode, codecOf] of modes) {
-    it(`is refused before anything is written: unaligned, outside, or a result code (${mode})`, () => {
+    it(`is refused before anything is written: unaligned, outside the memory, or a result code (${mode})`, () => {
       const codec = codecOf({ size: 'u32', side: 'u8' });
       const memory = dirtyMemory(64);
       for (const at of [
@@ -301,7 +301,7 @@ describe('a place where no record is', () => {
       expect(codec.write({ size: 1, side: 2 }, memory, 56)).toBe(8);
     });
 
-    it(`is refused when the payload is too short, or the memory (${mode})`, () => {
+    it(`is refused if the payload is too short, or the memory (${mode})`, () => {
       const codec = codecOf({ size: 'f64' });
       for (const length of [0, 7, NaN])
         expect(errorOf(() => codec.read(dirtyMemory(64), 0, length)).argument).toBe('length');
@@ -313,12 +313,12 @@ describe('a place where no record is', () => {
 });
 
 describe('code generation', () => {
-  it('is allowed here, and made use of', () => {
+  it('is allowed here, and used', () => {
     expect(canGenerateCode()).toBe(true);
     expect(new StructCodec(struct({ a: 'f64' })).measure.toString()).toContain('x0');
   });
 
-  it('is done without in a process that forbids it', () => {
+  it('is avoided in a process that forbids it', () => {
     const script = `
       import { canGenerateCode } from ${JSON.stringify(new URL('./code-generation.js', import.meta.url).href)};
       import { codecOf, recordMemory, struct, structReader, structWriter } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
@@ -346,6 +346,6 @@ describe('code generation', () => {
   });
 });
 
-// The compiler is the test: what the struct's types stand for.
+// The compiler is the test: the types that a struct stands for.
 const _typed: StructRecord<{ readonly a: 'f64'; readonly b: 'i64[2]' }> = { a: 1, b: new BigInt64Array(2) };
 void _typed;

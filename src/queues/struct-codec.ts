@@ -1,22 +1,23 @@
 /**
- * The codec of a struct: whole objects to records of one length and back.
+ * The codec of a struct: from whole objects to records of one length, and back.
  *
  *     measure({ price: 101.5, size: 20 })    checks every field; the first that does not fit throws, nothing is written
  *     write(order, memory, at)               checks and stores field after field
  *     offer(order, ring, memory)             the same for a ring of such records: claims, stores, commits
  *     read(memory, at, length)               an object literal, so that all records have one hidden class
  *
- * Whatever is to be stored is read into variables and checked first, since a getter may answer otherwise each time, or
- * offer to the same queue, which must not happen while a place in it is claimed. Where a place is claimed between
- * `measure` and `write` (`isKept`), `measure` keeps the record in memory of its own and `write` copies that.
+ * Everything that is to be stored is first read into variables and checked. A getter may answer differently each time,
+ * or may itself offer to the same queue, and that must not happen while a record is claimed. Where `measure` and
+ * `write` are called one after the other with a claim in between (`isKept`), `measure` keeps the record in memory of
+ * its own and `write` copies that.
  *
- * What is missing or of a wrong type throws ERR_PERCORE_UNSERIALIZABLE with the path (`value.size`), the value and what
- * is allowed. Properties that the struct does not declare are ignored, as a function ignores what it does not ask for:
- * to look for them would cost more than everything else.
+ * A field that is missing or of a wrong type throws ERR_PERCORE_UNSERIALIZABLE with the path (`value.size`), the value
+ * and what is allowed. Properties that the struct does not declare are ignored, as a function ignores arguments that it
+ * does not ask for: to look for them would cost more than everything else.
  *
- * The methods are straight-line code made for this struct, since a loop over fields calls through a table for each and
- * cannot build an object in one step (docs/decisions). Where code must not be made from strings, the same is done by
- * that loop.
+ * The methods are straight-line code made for this struct. A loop over fields would call through a table for each
+ * field, and could not build an object in one step (docs/decisions). Where code must not be made from strings, such a
+ * loop does the same.
  */
 import { checkInteger, invalidArgument, PercoreError, show } from '../errors.js';
 import { canGenerateCode, generate } from './code-generation.js';
@@ -37,32 +38,34 @@ interface Methods {
   forget(): void;
 }
 
-/** What `offer` needs of a ring. */
+/** The part of a ring that `offer` uses. */
 export interface StructRing {
   claimOrBlock(count: number): number;
   offsetOf(at: number): number;
   commit(count: number): ResultCode;
 }
 
+/** A struct's codec for one end. Its methods are made for its fields by the constructor. */
 export class StructCodec<Fields extends StructFields> implements Codec<StructRecord<Fields>> {
   readonly description: { readonly name: 'struct'; readonly fields: Fields };
   readonly recordBytes: number;
-  /** Checks every field. Allocates nothing unless it throws. */
+  /** Checks every field and returns `recordBytes`. Allocates nothing unless it throws. */
   readonly measure: (value: StructRecord<Fields>) => number;
   /**
-   * Reads every field once, checks it as `measure` does, and writes. `at` is any record's start in a queue of such
-   * records, else a multiple of the largest field's size (at most 8); anything else, and a record that does not lie in
-   * `memory`, throws ERR_PERCORE_INVALID_ARGUMENT.
+   * Reads every field once, checks it as `measure` does, and writes it. `at` is the beginning of any record in a queue
+   * of such records, or else a multiple of the largest field's size (at most 8). Any other position, and a record that
+   * does not lie in `memory`, throws ERR_PERCORE_INVALID_ARGUMENT.
    */
   readonly write: (value: StructRecord<Fields>, memory: RecordMemory, at: number) => number;
   /**
-   * A new object, its fields in the order of declaration. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong `at` or too
-   * short a payload.
+   * Makes a new object with its fields in the order of declaration. Throws ERR_PERCORE_INVALID_ARGUMENT for a wrong
+   * `at`, or if the payload is too short.
    */
   readonly read: (memory: RecordMemory, at: number, length: number) => StructRecord<Fields>;
 
-  /** Checks a value and puts it into a ring of such records, whose memory is given. A result code. */
+  /** Checks a value and puts it into a ring of such records with the memory `memory`. Returns a result code. */
   readonly offer: (value: StructRecord<Fields>, ring: StructRing, memory: RecordMemory) => ResultCode;
+  /** Forgets a measured value that will not be written. */
   readonly forget: () => void;
 
   constructor(
@@ -91,7 +94,7 @@ function refuse({ places }: StructLayout, value: unknown): never {
   throw refusal('value', value, 'an object whose properties keep their values while it is sent');
 }
 
-/** `value.size must be a whole number from 0 to 255, not 300`. */
+/** Throws an error such as `value.size must be a whole number from 0 to 255, not 300`. */
 export function refuseField(name: string, allowed: string, part: unknown): never {
   throw refusal(memberPath('value', name), part, allowed);
 }
@@ -103,7 +106,7 @@ function refusal(path: string, value: unknown, allowed: string): PercoreError {
   });
 }
 
-/** A record that would not lie in the memory, or whose 32-bit fields would not begin at words. */
+/** Throws for a record that would not lie in the memory, or whose 32-bit fields would not begin at words. */
 export function misplaced(
   { alignment, recordBytes }: StructLayout, memory: Pick<RecordMemory, 'bytes'>, at: number,
 ): never {
@@ -117,6 +120,7 @@ export function misplaced(
   );
 }
 
+/** Throws for a payload that is no record of this struct. */
 function wrongLength({ recordBytes }: StructLayout, most: number, length: number): never {
   checkInteger('length', length, 0, most);
   throw invalidArgument(
@@ -125,16 +129,18 @@ function wrongLength({ recordBytes }: StructLayout, most: number, length: number
 }
 
 /**
- * True when a record at `at` is misplaced, as an expression over `at` and `size`. Also negative, broken and undefined
- * positions.
+ * Code that is true when a record at `at` is misplaced; `at` and `size` are expressions. It is also true for positions
+ * that are negative, fractional or undefined.
  */
 export const misplacedCode = ({ alignment, recordBytes }: StructLayout, at: string, size: string): string =>
   `${at} >>> 0 !== ${at} || (${at} & ${alignment - 1}) !== 0 || ${at} + ${recordBytes} > ${size}`;
 
+/** What `misplacedCode` computes, as a function. */
 export function isMisplaced({ alignment, recordBytes }: StructLayout, at: number, size: number): boolean {
   return at >>> 0 !== at || (at & (alignment - 1)) !== 0 || at + recordBytes > size;
 }
 
+/** The methods as generated code. */
 function generatedMethods(layout: StructLayout, isKept: boolean): Methods {
   const { places, recordBytes } = layout;
   const quoted = ({ name }: PlacedField): string => JSON.stringify(name);
@@ -152,7 +158,7 @@ function generatedMethods(layout: StructLayout, isKept: boolean): Methods {
     measured = value;`;
   const storing = `const { words, bytes, view } = memory;
     ${stored}`;
-  // Memory that was looked at once is known: an end of a queue has only one.
+  // Memory that was checked once is remembered: an end of a queue has only one.
   const source = `
 const nothing = {};
 let known = nothing;
@@ -214,12 +220,14 @@ return {
   ]);
 }
 
-/** Whole words, since views of them are made. */
+/** A multiple of 4, since one of the views consists of words. */
 const ownBytes = ({ recordBytes }: StructLayout): number => (recordBytes + 3) & ~3;
 
+/** The methods as loops over the fields. */
 function loopingMethods(layout: StructLayout, isKept: boolean): Methods {
   const { places, recordBytes } = layout;
-  // No memory yet: an object that nobody can give, as undefined and null can be given.
+  // Stands for "no memory yet": an object that nobody can pass in. undefined or null would not do, since a caller can
+  // pass those.
   const nothing = {};
   let known: unknown = nothing;
   let measured: AnyRecord = nothing;

@@ -1,18 +1,19 @@
 /**
- * The types a struct's field can have: how many bytes, which values, how one is written and read.
+ * The types that a field of a struct can have: how many bytes each takes, which values it accepts, and how it is
+ * written and read.
  *
  * Scalars have everything twice: as functions, for error messages and for processes where code must not be generated
- * from strings, and as expressions that struct-codec.ts puts together into straight-line code. A property test holds
- * the two equal.
+ * from strings, and as expressions that struct-codec.ts puts together into straight-line code. A property test makes
+ * sure that the two are equal.
  *
- *   expression   may use
- *   accepts      x                           the value, any JavaScript value at all
- *   write        x, view, words, bytes, at   x has been accepted
- *   read         view, words, bytes, at
+ *     expression   may use
+ *     accepts      x                           the value, any JavaScript value at all
+ *     write        x, view, words, bytes, at   x has been accepted
+ *     read         view, words, bytes, at
  *
  * Fields of 8 and 32 bits go through `bytes` and `words`, the others through the DataView: on Node 26 a struct of six
- * fields takes 6 ns that way and 16 ns through a DataView alone (docs/decisions). Everything is little-endian on the
- * machines Node runs percore on; both ends are in one process in any case.
+ * fields takes 6 ns that way, and 16 ns through a DataView alone (docs/decisions). Everything is little-endian, as are
+ * all machines on which Node runs percore.
  */
 import { copyOfBytes } from './bytes-codec.js';
 import type { RecordMemory } from './codec.js';
@@ -20,23 +21,25 @@ import { lengthOf, startOf } from '../byte-views.js';
 import type { ArrayElement, ScalarType } from './field-types.js';
 import { withArticle } from './value-path.js';
 
-/** Expressions of a scalar that lies `offset` bytes behind `at`; `offset` is a multiple of the scalar's size. */
+/** Expressions for a scalar that lies `offset` bytes behind `at`; `offset` is a multiple of the scalar's size. */
 export interface FieldCode {
   accepts(x: string): string;
   write(offset: number, x: string): string;
   read(offset: number): string;
 }
 
+/** A type of field, as struct-codec.ts uses it. */
 export interface Field {
-  /** Bytes it takes in a record. */
+  /** How many bytes it takes in a record. */
   readonly bytes: number;
+  /** The multiple at which it must begin. */
   readonly alignment: 1 | 2 | 4 | 8;
-  /** Which values it takes, for messages. */
+  /** Which values it accepts, for error messages. */
   readonly allowed: string;
   accepts(x: unknown): boolean;
   write(memory: RecordMemory, at: number, x: unknown): void;
   read(memory: RecordMemory, at: number): unknown;
-  /** Only scalars are worth generated code; the others are calls. */
+  /** Only scalars have it; for the others, generated code calls the functions above. */
   readonly code?: FieldCode;
 }
 
@@ -131,7 +134,7 @@ const scalars: Readonly<Record<ScalarType, Field>> = {
     },
   },
   f32: {
-    // Rounding is what a float is for; becoming infinite is not.
+    // A float may round a value, but must not make it infinite.
     bytes: 4, alignment: 4, allowed: 'a number that a 32-bit float can hold, at most 3.4e38',
     accepts: (x) => isNumber(x) && (Math.abs(Math.fround(x)) !== Infinity || Math.abs(x) === Infinity),
     write: (memory, at, x) => memory.view.setFloat32(at, x as number, true),
@@ -173,7 +176,7 @@ type AnyArray = InstanceType<(typeof arrays)[ArrayElement]>;
 
 const TEXT_LENGTH_BYTES = 4;
 
-/** The field of a type, or undefined for what is not a type. */
+/** The field for the name of a type, or undefined if there is no such type. */
 export function fieldOf(type: unknown): Field | undefined {
   if (typeof type !== 'string') return undefined;
   if (Object.hasOwn(scalars, type)) return scalars[type as ScalarType];
@@ -184,7 +187,7 @@ export function fieldOf(type: unknown): Field | undefined {
   return Object.hasOwn(arrays, element) ? arrayField(element as ArrayElement, count) : undefined;
 }
 
-/** `[4 bytes of length] [text as UTF-8] [whatever was there]` */
+/** A field of text: `[4 bytes of length] [text as UTF-8] [whatever was there]`. */
 function textField(mostBytes: number): Field {
   return {
     bytes: TEXT_LENGTH_BYTES + mostBytes,
@@ -203,6 +206,7 @@ function textField(mostBytes: number): Field {
   };
 }
 
+/** A field of an array: its elements, one behind the other. */
 function arrayField(element: ArrayElement, count: number): Field {
   const elementBytes = scalars[element].bytes;
   const bytes = elementBytes * count;
@@ -211,12 +215,12 @@ function arrayField(element: ArrayElement, count: number): Field {
     bytes,
     alignment: scalars[element].alignment,
     allowed: `${withArticle(ArrayClass.name)} of length ${count}`,
-    // A proxy is none, also one that was revoked, which `instanceof` would fall over.
+    // A Proxy is refused, even one that was revoked, for which `instanceof` would throw.
     accepts: (x) => ArrayBuffer.isView(x) && x instanceof ArrayClass && lengthOf(x) === count,
     write(memory, at, x) {
       const array = x as AnyArray;
-      // Never beyond this field, whatever has become of the array since it was accepted: it may be longer by now, or
-      // have no memory any more.
+      // Never writes beyond this field, whatever has happened to the array since it was accepted: it may be longer by
+      // now, or have no memory any more.
       const length = Math.min(lengthOf(array) * elementBytes, bytes);
       if (length < bytes) memory.bytes.fill(0, at + length, at + bytes);
       if (length > 0) memory.bytes.set(startOf(array, length), at);

@@ -24,7 +24,7 @@ describe('a struct\'s layout', () => {
     expect(struct({ a: 'u8', b: 'u8', c: 'u8' }).recordBytes).toBe(3);
   });
 
-  it('never lets two fields overlap nor one lie unaligned, whatever the fields', () => {
+  it('never lets two fields overlap, or one lie unaligned, whatever the fields are', () => {
     const fields = fc.array(fc.constantFrom(...Object.keys(sizes)), { minLength: 1, maxLength: 20 });
     fc.assert(fc.property(fields, (types) => {
       const { offsets, recordBytes } = struct(Object.fromEntries(types.map((type, i) => [`f${i}`, type as FieldType])));
@@ -43,7 +43,7 @@ describe('a struct\'s layout', () => {
     }));
   });
 
-  it('does not change when the object it was made from does', () => {
+  it('does not change when the object changes from which it was made', () => {
     const fields: Record<string, FieldType> = { a: 'u32' };
     const description = struct(fields);
     fields['a'] = 'f64';
@@ -52,7 +52,7 @@ describe('a struct\'s layout', () => {
     ]);
   });
 
-  it('takes any name but two', () => {
+  it('accepts every name but two', () => {
     const names = [
       'constructor', 'toString', 'at', 'words', 'a b', '"', '\\', '\u2028', '\ud800', '${x}', '1', '#at',
       'hasOwnProperty', 'prototype', 'name', '`',
@@ -66,7 +66,7 @@ describe('a struct\'s layout', () => {
     }
   });
 
-  it('refuses what is no type, and names the field', () => {
+  it('refuses what is not a type, and names the field', () => {
     const wrong = [
       '', 'f65', 'F64', 'f64[]', 'f64[0]', 'f64[-1]', 'f64[1.5]', 'f64[01]', 'f64[1e3]', 'f64[1048577]', 'bool[2]',
       'utf8', 'utf8[0]', 'utf16[4]', 'u8[2][2]', ' u8', 'u8 ', 'constructor', '__proto__', 'constructor[1]', 8, null,
@@ -84,7 +84,7 @@ describe('a struct\'s layout', () => {
     );
   });
 
-  it('refuses no fields, too many, and what is not an object', () => {
+  it('refuses too few fields, too many fields, and anything but an object', () => {
     for (const wrong of [{}, null, undefined, 'f64', 7, ['f64']])
       expect(errorOf(() => struct(wrong as unknown as StructFields)).argument).toBe('fields');
     const many = (count: number): StructFields =>
@@ -93,7 +93,7 @@ describe('a struct\'s layout', () => {
     expect(errorOf(() => struct(many(1025))).message).toBe('fields must be 1 to 1024 fields, not "1025 fields"');
   });
 
-  it('refuses a record longer than 2^20 bytes, and takes one that is as long', () => {
+  it('refuses a record longer than 2^20 bytes, and accepts one of exactly that length', () => {
     expect(struct({ a: 'u8[1048576]' }).recordBytes).toBe(2 ** 20);
     expect(struct({ a: 'u8[1048569]', b: 'u8' }).recordBytes).toBe(2 ** 20 - 6);
     expect(struct({ a: 'f64', b: 'u8[1048561]' }).recordBytes).toBe(2 ** 20);
@@ -105,7 +105,7 @@ describe('a struct\'s layout', () => {
     }
   });
 
-  it('is the same for a description that came from elsewhere', () => {
+  it('is the same for a description that comes from elsewhere', () => {
     const description = struct({ side: 'u8', price: 'f64' });
     const { recordBytes, places } = layoutOf(structuredClone(description).fields);
     expect([recordBytes, places.map(({ name, offset }) => [name, offset])]).toEqual([16, [['side', 0], ['price', 8]]]);

@@ -41,7 +41,7 @@ describe('a struct in place', () => {
             expect(record[key], key).toStrictEqual(value[key]);
             expect(writer.at(at)[key], key).toStrictEqual(value[key]);
           }
-          // The records before and after are as they were.
+          // The records before and after it are unchanged.
           expect(memory.bytes.subarray(0, at).every((byte) => byte === 0xa5)).toBe(true);
           expect(memory.bytes.subarray(at + order.recordBytes).every((byte) => byte === 0xa5)).toBe(true);
         }),
@@ -62,7 +62,7 @@ describe('a struct in place', () => {
       expect([reader.at(0).a, reader.at(16).a, reader.at(16).b]).toEqual([1, 2, 3]);
     });
 
-    it(`does not let two of them disturb each other (${mode})`, () => {
+    it(`keeps two flyweights apart (${mode})`, () => {
       const small = struct({ a: 'u32' });
       const memory = dirtyMemory(64);
       const [one, two] = [
@@ -73,7 +73,7 @@ describe('a struct in place', () => {
       expect([one.a, two.a]).toEqual([1, 2]);
     });
 
-    it(`stores nothing that does not fit, and says what does (${mode})`, () => {
+    it(`stores nothing that does not fit, and says what would fit (${mode})`, () => {
       const memory = dirtyMemory(128);
       const record = structWriter(order, memory, isGenerated).at(0) as Record<string, unknown>;
       for (const [key, wrong] of [
@@ -103,7 +103,7 @@ describe('a struct in place', () => {
       expect(memory.bytes.every((byte) => byte === 0xa5)).toBe(true);
     });
 
-    it(`refuses a place where no record is, such as the code of a claim that failed (${mode})`, () => {
+    it(`refuses a position where no record is, such as the code of a claim that failed (${mode})`, () => {
       const memory = dirtyMemory(2 * order.recordBytes);
       const writer = structWriter(order, memory, isGenerated);
       writer.at(order.recordBytes);
@@ -115,7 +115,7 @@ describe('a struct in place', () => {
       }
     });
 
-    it(`takes any field's name (${mode})`, () => {
+    it(`accepts any name of a field (${mode})`, () => {
       const names = [
         'constructor', 'prototype', 'toString', 'at', '#at', 'word', 'memory', 'a b', '"', '\\', '\u2028', '\ud800',
         '${x}', '`', '7', 'move', 'get', 'set', 'static',

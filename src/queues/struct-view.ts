@@ -1,6 +1,6 @@
 /**
- * Records of a struct in place: an object with a property for each field, moved from record to record. It is a
- * flyweight (Gamma et al.): one object for all records, no copy of any.
+ * Records of a struct in place: an object with a property for each field, which is moved from record to record. It is a
+ * flyweight (Gamma et al.): there is one object for all records, and no record is copied.
  *
  *     const order = struct({ price: 'f64', size: 'u32', side: 'u8' });
  *     const writer = structWriter(order, producer);               // a FixedProducer has words, bytes and view
@@ -10,15 +10,15 @@
  *       record.price = 101.5;                                     // checked, then stored in the ring
  *     }
  *
- * `record` is valid until the next `at`, and until the record is committed or released. Assigning what a field cannot
- * hold throws ERR_PERCORE_UNSERIALIZABLE and stores nothing. Numbers and booleans allocate nothing; `i64` and `u64`
- * make a bigint, text and arrays are copied in and out.
+ * `record` is valid until the next `at`, and until the record is committed or released. Assigning a value that the
+ * field cannot hold throws ERR_PERCORE_UNSERIALIZABLE and stores nothing. Numbers and booleans allocate nothing; `i64`
+ * and `u64` make a bigint, and text and arrays are copied in and out.
  *
  * The object is of a class made for this struct and this memory. Its accessors are closures over the memory, and its
- * position is private, since a field may have any name. They are kept short, so that twelve of them fit into what V8
- * inlines: then a record costs about one and a half times what a DataView by hand does, on Node 24 mostly four to eight
- * times, for reasons not understood. An object literal with accessors takes 400 ns, because V8 keeps such objects as
- * dictionaries (docs/decisions).
+ * position is private, since a field may have any name. The accessors are short, so that V8 still inlines twelve of
+ * them. A record then costs about one and a half times what a DataView by hand does; on Node 24 it is mostly four to
+ * eight times, for reasons that are not understood. An object literal with accessors takes 400 ns, because V8 keeps
+ * such objects as dictionaries (docs/decisions).
  */
 import { isBytes } from '../byte-views.js';
 import { invalidArgument } from '../errors.js';
@@ -27,27 +27,34 @@ import type { RecordMemory } from './codec.js';
 import { isMisplaced, misplaced, misplacedCode, refuseField } from './struct-codec.js';
 import { layoutOf, type StructFields, type StructLayout, type StructRecord } from './struct-layout.js';
 
-/** What a flyweight needs: a queue's producer or consumer, or a RecordMemory. */
+/** The memory that a flyweight needs: a queue's producer or consumer, or a RecordMemory. */
 export type StructMemory = Pick<RecordMemory, 'words' | 'bytes' | 'view'> & { readonly buffer?: Buffer };
 
+/** Writes records of a struct in place; see `structWriter`. */
 export interface StructWriter<Fields extends StructFields> {
   /**
-   * The record at byte `offset`, to be read and written until the next call. Always the same object. Throws
-   * ERR_PERCORE_INVALID_ARGUMENT for a position that is no record's, such as the result code of a claim that failed.
+   * The record at byte `offset`, to be read and written until the next call. It is always the same object. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for a position that is not a record's, such as the result code of a claim that failed.
    */
   at(offset: number): StructRecord<Fields>;
 }
+/** Reads records of a struct in place; see `structReader`. */
 export interface StructReader<Fields extends StructFields> {
   /**
-   * The record at byte `offset`, to be read until the next call. Always the same object; assigning to it throws a
-   * TypeError.
+   * The record at byte `offset`, to be read until the next call. It is always the same object; assigning to a field
+   * throws a TypeError. Throws ERR_PERCORE_INVALID_ARGUMENT for a position that is not a record's.
    */
   at(offset: number): Readonly<StructRecord<Fields>>;
 }
 
 /**
- * Writes records where they lie. One thread only, while it holds the claim. Makes code; call it once for each producer,
- * not for each record.
+ * Writes records in place. For the thread that holds the claim, while it holds it. This call generates code, so make
+ * one writer for each producer and not one for each record. Throws ERR_PERCORE_INVALID_ARGUMENT for anything but a
+ * struct and the memory of records.
+ *
+ *     const writer = structWriter(order, producer);
+ *     const at = producer.tryClaim(1);
+ *     if (at >= 0) writer.at(producer.offsetOf(at)).price = 101.5;
  */
 export function structWriter<Fields extends StructFields>(
   description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode(),
@@ -56,8 +63,12 @@ export function structWriter<Fields extends StructFields>(
 }
 
 /**
- * Reads records where they lie. One thread only, before it releases them. Makes code; call it once for each consumer,
- * not for each record.
+ * Reads records in place. For the thread of the consumer, before it releases them. This call generates code, so make
+ * one reader for each consumer and not one for each record. Throws ERR_PERCORE_INVALID_ARGUMENT for anything but a
+ * struct and the memory of records.
+ *
+ *     const reader = structReader(order, consumer);
+ *     if (consumer.available() > 0) console.log(reader.at(consumer.offsetOf(0)).price);
  */
 export function structReader<Fields extends StructFields>(
   description: { readonly fields: Fields }, memory: StructMemory, isGenerated = canGenerateCode(),
@@ -71,6 +82,7 @@ function fieldsOf(description: { readonly fields: StructFields }): StructFields 
   return description.fields;
 }
 
+/** What `structWriter` and `structReader` return, without types. */
 interface Place { at(offset: number): object }
 
 function place(layout: StructLayout, memoryGiven: StructMemory, canWrite: boolean, isGenerated: boolean): Place {
@@ -89,9 +101,10 @@ function place(layout: StructLayout, memoryGiven: StructMemory, canWrite: boolea
   return isGenerated ? generatedPlace(layout, memory, canWrite) : definedPlace(layout, memory, canWrite);
 }
 
+/** A flyweight as generated code. */
 function generatedPlace(layout: StructLayout, memory: RecordMemory, canWrite: boolean): Place {
   const { places } = layout;
-  // Computed names, since a class may not have an accessor that is plainly called "constructor".
+  // The names are computed, since a class may not have an accessor that is plainly called "constructor".
   const accessors = places.map(({ name, offset, field }, i) => {
     const key = `[${JSON.stringify(name)}]`;
     const read = field.code?.read(offset) ?? `fields[${i}].read(memory, at + ${offset})`;
@@ -124,6 +137,7 @@ return new Place();`;
   ]);
 }
 
+/** A flyweight made by Object.defineProperty, where code must not be generated. */
 function definedPlace(layout: StructLayout, memory: RecordMemory, canWrite: boolean): Place {
   let at = 0;
   const record = Object.create({}) as object;

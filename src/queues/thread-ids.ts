@@ -1,30 +1,33 @@
 /**
- * Which thread a Worker was. Node clears `worker.threadId` before it emits `exit`, and only then may a supervisor call
- * `recover`: so the id is noted while the worker lives, from the moment when percore/queues is loaded in the thread
- * that makes it.
+ * Which thread a Worker was. A supervisor may call `recover` only after the worker's `exit` event, but Node clears
+ * `worker.threadId` before it emits that. The id is therefore noted while the worker lives, from the moment when
+ * percore/queues is loaded in the thread that makes the worker.
  */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { me } from './places.js';
 
-/** A Worker of node:worker_threads, as far as it is asked here. */
+/** The part of a Worker of node:worker_threads that is used here. */
 export interface WorkerLike {
   /** Node's number of the thread. */
   readonly threadId: number;
 }
 
-/** One for the thread, however often this module is loaded in it. */
+/** There is one map for the whole thread, however often this module is loaded in it. */
 const KNOWN = Symbol.for('percore.threadIdsOfWorkers');
 
 const known = ((globalThis as { [KNOWN]?: WeakMap<object, number> })[KNOWN] ??= noteWorkers());
 
 function noteWorkers(): WeakMap<object, number> {
   const ids = new WeakMap<object, number>();
-  // Node tells of each new worker in the tick after its making, when it has its id and cannot have ended yet.
+  // Node announces each new worker in the tick after it was made, when it has its id and cannot have ended yet.
   process.on('worker', (worker) => void ids.set(worker, worker.threadId));
   return ids;
 }
 
-/** The id of a thread that has exited. Throws for what names none, for a worker that runs, and for this very thread. */
+/**
+ * The id of a thread that has exited. Throws for a worker that still runs, for this very thread, and for anything that
+ * names no thread.
+ */
 export function idOfDead(who: number | WorkerLike | undefined): number {
   const trap =
     'Node sets worker.threadId to -1 before it emits "exit". Pass the Worker itself, or the id that you noted at its '

@@ -1,4 +1,6 @@
-/** What the compiler says of queues: the types that `create`, `pub`, `sub` and `link` give, and what they refuse. */
+/**
+ * What the compiler says about queues: the types that `create`, `pub`, `sub` and `link` return, and what they refuse.
+ */
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import {
   OK, bytes, create, link, msgpack, pub, struct, sub, value, type BandedConsumer, type BandedProducer,
@@ -12,8 +14,8 @@ interface Order {
   readonly price: number;
 }
 
-describe('what create gives', () => {
-  it('is told by the options', () => {
+describe('what create returns', () => {
+  it('depends on the options', () => {
     expectTypeOf(create({ kind: 'spsc', capacity: 4, recordBytes: 8 })).toEqualTypeOf<FixedQueue<'spsc', never>>();
     expectTypeOf(create({ kind: 'mpsc', capacityBytes: 64 })).toEqualTypeOf<VariableQueue<'mpsc', never>>();
     expectTypeOf(create({ kind: 'spsc', backend: 'linked', capacityBytes: 2 ** 20 })).toEqualTypeOf<LinkedQueue>();
@@ -38,26 +40,26 @@ describe('what create gives', () => {
     expectTypeOf(chain).toEqualTypeOf<FixedQueue<'spmc', 'first' | 'second'>>();
   });
 
-  it('without a call of value is a queue of unknown values', () => {
+  it('is a queue of unknown values if `value` is not called', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 64, codec: value });
     expectTypeOf(queue).toEqualTypeOf<ValueQueue<unknown, 'spsc', never>>();
     expect([structuredClone(queue).codec, pub(queue).offer(1), sub(queue).poll()]).toEqual([{ name: 'value' }, OK, 1]);
   });
 
-  it('refuses what would be refused at run time', () => {
+  it('refuses what is also refused at run time', () => {
     const wrong = [
       // @ts-expect-error A linked queue has one producer.
       () => create({ kind: 'mpsc', backend: 'linked', capacityBytes: 2 ** 20 }),
-      // @ts-expect-error Also with a codec.
+      // @ts-expect-error The same holds with a codec.
       () => create({ kind: 'mpsc', backend: 'linked', capacityBytes: 2 ** 20, codec: value<Order>() }),
-      // @ts-expect-error Values vary in length, so bytes are counted.
+      // @ts-expect-error The records of values vary in length, so bytes are counted.
       () => create({ kind: 'spsc', capacity: 4, codec: value<Order>() }),
-      // @ts-expect-error Structs have one length, so records are counted.
+      // @ts-expect-error The records of a struct have one length, so records are counted.
       () => create({ kind: 'spsc', capacityBytes: 64, codec: struct({ price: 'f64' }) }),
-      // @ts-expect-error Records that are counted have a length.
+      // @ts-expect-error Records that are counted need a length.
       () => create({ kind: 'spsc', capacity: 4 }),
       () => create({
-        // @ts-expect-error Nobody is called "third".
+        // @ts-expect-error No consumer is called "third".
         kind: 'spmc', capacity: 4, recordBytes: 8,
         consumers: { first: {}, second: { after: ['third'] } },
       }),
@@ -70,8 +72,8 @@ describe('what create gives', () => {
   });
 });
 
-describe('what pub and sub give', () => {
-  it('is told by the queue', () => {
+describe('what pub and sub return', () => {
+  it('depends on the queue', () => {
     const ends = () => {
       expectTypeOf(pub({} as FixedQueue)).toEqualTypeOf<FixedProducer>();
       expectTypeOf(pub({} as VariableQueue<'mpsc'>)).toEqualTypeOf<VariableProducer>();
@@ -95,7 +97,7 @@ describe('what pub and sub give', () => {
     expectTypeOf(ends).toBeFunction();
   });
 
-  it('answers codes by their names', () => {
+  it('names result codes', () => {
     const producer = pub(create({ kind: 'spsc', capacityBytes: 64, codec: value<Order>() }));
     expectTypeOf(producer.offer({ price: 1 })).toEqualTypeOf<ResultCode>();
     expectTypeOf(producer.flush()).toEqualTypeOf<ResultCode>();
@@ -108,15 +110,15 @@ describe('what pub and sub give', () => {
     const chain = create({ kind: 'spmc', capacity: 4, recordBytes: 8, consumers: { first: {} } });
     const plain = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     const wrong = [
-      // @ts-expect-error Nobody is called "second".
+      // @ts-expect-error No consumer is called "second".
       () => sub(chain, { name: 'second' }),
-      // @ts-expect-error Nor here.
+      // @ts-expect-error Nor is one here.
       () => sub(chain, { after: ['second'] }),
-      // @ts-expect-error Nobody was declared.
+      // @ts-expect-error No consumer was declared.
       () => sub(plain, { name: 'first' }),
       // @ts-expect-error Only bands have a quantum.
       () => sub(plain, { quantum: 8 }),
-      // @ts-expect-error The unit is named.
+      // @ts-expect-error The option must name its unit.
       () => pub(plain, { publishEvery: 64 }),
     ];
     for (const open of wrong) expect(open).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT' }));
@@ -134,7 +136,7 @@ describe('link', () => {
     const lane = pub(from);
     // @ts-expect-error A deque has no records.
     expect(() => link(sub(deque), lane)).toThrow(expect.objectContaining({ argument: 'from' }));
-    // @ts-expect-error Nor has it room for them.
+    // @ts-expect-error Nor has it room for records.
     expect(() => link(sub(to), pub(deque))).toThrow(expect.objectContaining({ argument: 'to' }));
   });
 });

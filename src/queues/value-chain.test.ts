@@ -34,7 +34,7 @@ describe('a chain of values', () => {
     }
   });
 
-  it('keeps no array beside the values that is longer than they ask for', () => {
+  it('keeps no spare array that is longer than the values ask for', () => {
     const chain = new ValueChain<number>();
     // Arrays of 16, 16, 32 ... 2,048 and 4,096 slots, of which the last holds 904 values.
     for (let i = 0; i < 5000; i++) chain.push(i);
@@ -87,10 +87,10 @@ describe('a chain of values', () => {
       }
       while (model.length > 0) expect(chain.shift()).toBe(model.shift());
     }), { numRuns: 300 });
-    expect(grown, 'the runs have met several arrays').toBeGreaterThan(100);
+    expect(grown, 'the runs have used several arrays').toBeGreaterThan(100);
   });
 
-  it('keeps nothing alive that was read or cleared', async () => {
+  it('keeps no value alive that was read or cleared', async () => {
     const chain = new ValueChain<object>();
     const refs: WeakRef<object>[] = [];
     const push = () => {

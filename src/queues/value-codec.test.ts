@@ -15,8 +15,8 @@ function memoryOf(bytes: number): RecordMemory {
 }
 
 /**
- * Writes a value at byte 16 of dirty memory and reads it back; checks what `measure` promised and that nothing outside
- * is touched.
+ * Writes a value at byte 16 of dirty memory and reads it back. Checks what `measure` has promised, and that nothing
+ * else is touched.
  */
 function roundTrip(value: unknown): unknown {
   const codec = new ValueCodec();
@@ -70,11 +70,11 @@ describe('a value in a record', () => {
     for (const value of ['\ud800', 'a\udc00b', '\ud83d']) expect(roundTrip(value)).toBe(structuredClone(value));
   });
 
-  it('comes back equal: the small ones', () => {
+  it('comes back equal: booleans, null and undefined', () => {
     for (const value of [true, false, null, undefined]) expect(roundTrip(value)).toBe(value);
   });
 
-  it('comes back equal: bytes, as a copy that is its reader\'s own', () => {
+  it('comes back equal: bytes, as a copy that belongs to the reader', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (value) => {
       expect(roundTrip(value)).toEqual(value);
     }));
@@ -83,7 +83,7 @@ describe('a value in a record', () => {
     expect(roundTrip(Buffer.from('abc'))).toEqual(Uint8Array.from(Buffer.from('abc')));
   });
 
-  it('comes back equal: anything structured clone knows, nested', () => {
+  it('comes back equal: anything that structured clone knows, nested', () => {
     const plain = fc.anything({
       withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withSparseArray: true,
     });
@@ -110,7 +110,7 @@ describe('a value in a record', () => {
     expect(roundTrip(Int16Array.of(-3))).toEqual(Int16Array.of(-3));
   });
 
-  it('can be given up after it was measured, and another written', () => {
+  it('can be given up after it was measured, and another value written', () => {
     const codec = new ValueCodec();
     codec.measure({ large: 'object' });
     codec.forget();
@@ -120,7 +120,7 @@ describe('a value in a record', () => {
     expect(codec.read(memory, 0, taken)).toEqual(Uint8Array.of(7));
   });
 
-  it('is left alone by a measure that failed before it', () => {
+  it('is not affected by a measure that failed before it', () => {
     const codec = new ValueCodec();
     expect(() => codec.measure({ f: () => 1 })).toThrow(PercoreError);
     const memory = memoryOf(64);
@@ -136,7 +136,7 @@ describe('a proxy that was revoked', () => {
     return proxy;
   };
 
-  it('is refused by name, wherever it stands', () => {
+  it('is refused by name, wherever it occurs', () => {
     const codec = new ValueCodec();
     for (const value of [revoked({}), revoked([]), { a: revoked({}) }, [revoked({})], new Map([[1, revoked({})]])]) {
       expect(() => codec.measure(value)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_UNSERIALIZABLE' }));
@@ -166,7 +166,7 @@ describe('an error in a record', () => {
     }
   });
 
-  it("keeps the errors of an AggregateError, what has PercoreError's class, and a DOMException", () => {
+  it("keeps the errors of an AggregateError, the fields of a PercoreError, and a DOMException", () => {
     const many = roundTrip(
       new AggregateError([new SyntaxError('a'), 'b', { c: new Error('c') }], 'many'),
     ) as AggregateError;
@@ -198,7 +198,7 @@ describe('an error in a record', () => {
     ]).toEqual([true, true, true]);
   });
 
-  it('loses only the fields that cannot be sent, and is hurt by no getter of its own', () => {
+  it('loses only the fields that cannot be sent, and survives its own getters', () => {
     const shared = { ok: 1, f: () => 1 };
     const sent = Object.assign(new Error('x'), {
       callback: () => 1, shared, port: new MessageChannel().port1, later: Promise.resolve(), kept: [1],
@@ -223,7 +223,7 @@ describe('an error in a record', () => {
     expect(roundTrip(hostile)).toBeInstanceOf(Error);
   });
 
-  it('keeps a class of one\'s own as the class of the language under it, with its name', () => {
+  it('becomes, if it is of a user\'s class, the class of the language under that, with its name', () => {
     class Mine extends RangeError { override name = 'Mine'; }
     class Older extends TypeError {}
     Older.prototype.name = 'Older';
@@ -235,7 +235,7 @@ describe('an error in a record', () => {
 });
 
 describe('what a reader gets', () => {
-  it('has memory of its own, which ends where it ends', () => {
+  it('has memory of its own, which holds nothing else', () => {
     roundTrip({ token: 'TOP-SECRET' });
     const pooled = Buffer.from('abc');
     const sent = {
@@ -254,7 +254,7 @@ describe('what a reader gets', () => {
     expect([top.constructor, top.buffer.byteLength]).toEqual([Uint8Array, 3]);
   });
 
-  it('is right for values of another realm', () => {
+  it('is right if the value is of another realm', () => {
     const value = runInNewContext(`const error = new TypeError('there'); error.code = 'EVM';
       ({ error, map: new Map([[1, new Set([2])]]), date: new Date(5), list: [, 1], bytes: new Uint8Array([1, 2]), floats: new Float64Array([0.5]), view: new DataView(new ArrayBuffer(2)) })`) as Record<
       string,
@@ -271,7 +271,7 @@ describe('what a reader gets', () => {
     ]);
   });
 
-  it('is right where a view lies about itself', () => {
+  it('is right if a view lies about itself', () => {
     const liar = Object.defineProperties(Uint8Array.of(1, 2, 3), {
       length: { value: 1000 },
       byteLength: { value: 1000 },
@@ -308,7 +308,7 @@ describe('what a reader gets', () => {
     }
   });
 
-  it('is an error where the bytes are no value: every byte changed in turn', () => {
+  it('is an error if the bytes are no value: every byte changed in turn', () => {
     const codec = new ValueCodec();
     const value = { a: [1, 'x', new Uint8Array(3)], error: new Error('e') };
     const most = codec.measure(value);
@@ -328,7 +328,7 @@ describe('what a reader gets', () => {
 });
 
 describe('the size of a value', () => {
-  it('is exact, so that what fits is taken; text alone has a bound, where that is known to be enough', () => {
+  it('is exact, so that what fits is taken; only for text it may be a bound, if that is small enough', () => {
     for (const value of [
       'ascii', 'ü€', { a: 'x', b: new Uint8Array(5), c: new Float64Array(2) }, new Error('e'), Uint8Array.of(1),
       Buffer.alloc(0),
@@ -406,12 +406,12 @@ describe('a value that cannot be sent', () => {
     expect(errorOf(value).argument).toBe('value.f (a function)');
   });
 
-  it('is reported as such where looking for the path is not safe: a getter that throws, a key without a text', () => {
+  it('is reported without a path if looking for it is not safe: a getter that throws, a key without a text', () => {
     expect(errorOf({ get bad(): never { throw new Error('no'); } }).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
     expect(errorOf(new Map([[Object.create(null), () => 1]])).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
   });
 
-  it('is a view whose memory goes while it is measured', () => {
+  it('may be a view whose memory is taken away while it is measured', () => {
     const gone = new ArrayBuffer(16);
     const shrunk = new (
       ArrayBuffer as unknown as new (bytes: number, options: object) => ArrayBuffer & { resize(bytes: number): void }
@@ -435,7 +435,7 @@ describe('a value that cannot be sent', () => {
     for (const value of values) expect(errorOf(value).code).toBe('ERR_PERCORE_UNSERIALIZABLE');
   });
 
-  it('is a file that is open', async () => {
+  it('may be a file that is open', async () => {
     const file = await open('/dev/null');
     try {
       expect(errorOf({ file }).argument).toBe('value.file (an instance of FileHandle, an object of the platform)');

@@ -1,19 +1,19 @@
 /**
  * Plain JavaScript values in a record. Numbers, strings, booleans, null, undefined and bytes have a short form;
- * everything else that structured clone knows goes through V8's serialization. Two steps, so that a value is written
- * straight into the ring: `measure` says how many bytes it takes at most, `write` puts it there and says how many it
- * took.
+ * everything else that structured clone knows goes through V8's serialization. There are two steps, so that a value is
+ * written straight into the ring: `measure` says how many bytes it takes at most, and `write` puts it there and says
+ * how many it took.
  *
  *    0      4            8
  *    +------+------------+---------------------------------------------------------------+
  *    | tag  | serialized | value ...                                                     |
  *    +------+------------+---------------------------------------------------------------+
- *           bytes of it,   for an object: serialized | view | view ...   each at a multiple of 8
+ *           its length,    for an object: serialized | view | view ...   each at a multiple of 8
  *
- * What structured clone would share or move cannot lie in a record: memory that is shared, ports, streams and the like
- * are refused by name. Errors arrive whole, see value-errors.ts. As with structured clone an instance loses its class,
- * a getter is read, and what stands under a symbol is left out; unlike it, two views of one buffer arrive as two, each
- * with bytes of its own.
+ * A record cannot hold what structured clone would share or move: shared memory, ports, streams and the like are
+ * refused by name. Errors arrive whole, see value-errors.ts. As with structured clone, an instance loses its class, a
+ * getter is read, and properties under symbols are left out. Unlike with structured clone, two views of one buffer
+ * arrive as two, each with bytes of its own.
  */
 import { isBytes, lengthOf } from '../byte-views.js';
 import { PercoreError } from '../errors.js';
@@ -25,23 +25,30 @@ import { isOrdinary, Preparation, refusal } from './value-walk.js';
 
 const enum Tag { Undefined, Null, False, True, Number, Text, Bytes, Serialized, WithErrors }
 const HEAD = 8;
-/** Longer text is measured exactly: a bound of three times its length would claim too much. */
+/** Longer text is measured exactly, since a bound of three times its length would claim too much. */
 const SHORT_TEXT = 1024;
-/** Larger objects are read by way of a buffer of their own, so that one large message is not kept for ever. */
+/**
+ * Larger objects are read by way of a buffer of their own, so that one large message does not keep its memory for ever.
+ */
 const SCRATCH_BYTES = 64 * 1024;
 
+/** The codec `value`, for one end. */
 export class ValueCodec implements Codec<unknown> {
   readonly description = { name: 'value' } as const;
   readonly recordBytes = 0;
-  /** What was measured and is neither written nor forgotten: an object by V8, and the memory of its views. */
+  /**
+   * What was measured and is neither written nor forgotten: an object as V8 has serialized it, and the memory of its
+   * views.
+   */
   private serialized: Buffer | undefined;
   private views: readonly Uint8Array[] | undefined;
   private tag: Tag = Tag.Serialized;
   private scratch: Buffer | undefined;
 
   /**
-   * Most bytes that `write(value)` will take. Exact, but for text whose cheap bound, three times its length, is at most
-   * `enough`. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent.
+   * The most bytes that `write(value)` will take. It is exact, except for text: there it may be three times the length,
+   * which is cheap to find, if that is at most `enough`. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot
+   * be sent.
    */
   measure(value: unknown, enough = 0): number {
     this.forget();
@@ -62,14 +69,14 @@ export class ValueCodec implements Codec<unknown> {
     }
     if (value === null) return HEAD;
     if (isBytes(value)) {
-      // Shared memory is refused with a reason below, and so is an array that has lost its memory, which says 0.
+      // Shared memory is refused with a reason below. So is an array that has lost its memory, which has the length 0.
       const length = lengthOf(value);
       if (length !== 0 ? !isShared(value) : whyNotSent(value) === undefined) return HEAD + length;
     }
     return this.serialize(value);
   }
 
-  /** Writes what was just measured at byte `at`, a multiple of 8; returns the bytes taken. */
+  /** Writes the value that was just measured at byte `at`, a multiple of 8. Returns how many bytes it took. */
   write(value: unknown, memory: RecordMemory, at: number): number {
     const tag = at >> 2;
     if (this.serialized !== undefined) return this.writeSerialized(this.serialized, memory, at);
@@ -105,9 +112,9 @@ export class ValueCodec implements Codec<unknown> {
   }
 
   /**
-   * Reads the value at byte `at` of a record part `length` bytes long. Bytes and objects are copies with memory of
-   * their own. Throws ERR_PERCORE_UNSERIALIZABLE for what cannot be read: too deep for this thread's stack, too large
-   * for its memory, or no value at all.
+   * Reads the value at byte `at` from a payload that is `length` bytes long. Bytes and objects are copies with memory
+   * of their own. Throws ERR_PERCORE_UNSERIALIZABLE for a value that cannot be read: one too deep for this thread's
+   * stack, one too large for its memory, or bytes that are no value at all.
    */
   read(memory: RecordMemory, at: number, length: number): unknown {
     switch (memory.words[at >> 2]) {
@@ -117,7 +124,7 @@ export class ValueCodec implements Codec<unknown> {
       case Tag.True: return true;
       case Tag.Number: return memory.view.getFloat64(at + HEAD, true);
       case Tag.Text: return memory.buffer.toString('utf8', at + HEAD, at + length);
-      // Not `bytes.slice`: a Buffer's slice is a window on the same memory.
+      // Not `bytes.slice`, since a Buffer's slice is a window on the same memory.
       case Tag.Bytes: return Uint8Array.prototype.slice.call(memory.bytes, at + HEAD, at + length);
       default:
     }
@@ -132,15 +139,16 @@ export class ValueCodec implements Codec<unknown> {
 
   // ---- Objects ------------------------------------------------------------------------------------------------------
 
+  /** Serializes an object and keeps the result for `write`. Returns how many bytes it takes. */
   private serialize(value: unknown): number {
     let serializer = new ValueSerializer();
     let serialized: Buffer | undefined;
-    // Not kept before the end: a getter of the value may send another by this codec.
+    // Not kept before the end, since a getter of the value may send another value by this codec.
     let tag = Tag.Serialized;
     try {
       serialized = serializer.serialize(value);
     } catch {
-      // Refused: the slow walk finds out why.
+      // V8 has refused it; the slow walk below finds out why.
     }
     if (serialized === undefined || (typeof value === 'object' && !isOrdinaryHere(value!, serialized.length))) {
       const preparation = Preparation.of(value);
@@ -164,7 +172,7 @@ export class ValueCodec implements Codec<unknown> {
         bytes = padded(bytes) + view.length;
         lengths += view.length;
       }
-      // A getter that was met behind a view may have taken its memory away.
+      // A getter that was called after a view was found may have taken the view's memory away.
       if (lengths !== serializer.viewBytes) {
         this.forget();
         throw refusal(new TypeError('a view whose memory a getter has detached or resized away'), value);
@@ -203,7 +211,10 @@ export class ValueCodec implements Codec<unknown> {
     return root;
   }
 
-  /** A copy first: V8 must not read memory that another thread can write. Nothing that it makes lies in there. */
+  /**
+   * A private copy of `bytes`: V8 must not read memory that another thread can write to. Nothing that V8 makes from it
+   * lies in the copy.
+   */
   private privately(bytes: Uint8Array): Uint8Array {
     if (bytes.length > SCRATCH_BYTES) return Uint8Array.prototype.slice.call(bytes);
     this.scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -212,11 +223,12 @@ export class ValueCodec implements Codec<unknown> {
   }
 }
 
+/** As `isOrdinary`, but false if a getter throws. */
 function isOrdinaryHere(value: object, bytes: number): boolean {
   try {
     return isOrdinary(value, bytes);
   } catch {
-    // A getter that answered before throws now: the slow walk says which.
+    // A getter that answered before throws now; the slow walk says which.
     return false;
   }
 }

@@ -1,15 +1,14 @@
 /**
- * Errors in messages: class, message, stack, cause, own fields. V8 by itself keeps the class, the message and the
- * stack.
+ * Errors in messages: class, message, stack, cause and own fields. V8 alone keeps the class, the message and the stack.
  *
- * Where an error stands, a record has its class and a number, from which the reader makes an empty error (`makeShell`);
- * what it holds follows in a table behind the value and is filled in at the end (`fillShell`), since an error may be
- * its own cause's cause.
+ * In the place of an error, a record has the error's class and a number, from which the reader makes an empty error
+ * (`makeShell`). What the error holds comes in a table behind the value and is filled in at the end (`fillShell`),
+ * since an error may be the cause of its own cause.
  */
 import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 
-/** Their places are written into records. */
+/** Records hold indexes into this list. */
 const KINDS = [
   'Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError', 'AggregateError',
   'PercoreError', 'DOMException',
@@ -18,14 +17,15 @@ const PERCORE_ERROR = KINDS.indexOf('PercoreError');
 const DOM_EXCEPTION = KINDS.indexOf('DOMException');
 const AGGREGATE_ERROR = KINDS.indexOf('AggregateError');
 
+/** What stands in the place of an error. */
 export interface ErrorHead {
   readonly kind: number;
   readonly number: number;
-  /** Of a DOMException, which takes them when it is made and never after: message and name. */
+  /** For a DOMException: its message and name, which can be given only when it is made. */
   readonly exception: readonly [string, string] | undefined;
 }
 
-/** What an error holds. `undefined` for what it does not have. */
+/** What an error holds; `undefined` for what it does not have. */
 export interface PackedError {
   name: string | undefined;
   message: string | undefined;
@@ -36,14 +36,15 @@ export interface PackedError {
   fields: Record<string, unknown>;
 }
 
-/** Own fields with places of their own in PackedError. */
+/** Own fields that have properties of their own in PackedError. */
 const NAMED = new Set(['message', 'stack', 'cause', 'errors']);
 
-/** Errors of every realm, and what only inherits from Error. */
+/** True for errors of every realm, and for objects that only inherit from Error. */
 export function isError(value: object): boolean {
   return types.isNativeError(value) || value instanceof Error;
 }
 
+/** The head for `error`, whose number in the table is `number`. */
 export function headOf(error: object, number: number): ErrorHead {
   const kind = kindOfError(error);
   return {
@@ -52,7 +53,10 @@ export function headOf(error: object, number: number): ErrorHead {
   };
 }
 
-/** Packs what `error` holds; `send` answers undefined for what cannot be sent, which is then left out. Never throws. */
+/**
+ * Packs what `error` holds. `send` returns undefined for a value that cannot be sent, which is then left out. Never
+ * throws.
+ */
 export function packError(error: object, send: (value: unknown, key: string) => [unknown] | undefined): PackedError {
   const kind = kindOfError(error);
   const name = textOf(error, 'name');
@@ -73,7 +77,7 @@ export function packError(error: object, send: (value: unknown, key: string) => 
   return packed;
 }
 
-/** An error of this class without anything in it. `read` gives what the head of a DOMException holds. */
+/** An empty error of this class. `read` returns what the head of a DOMException holds. */
 export function makeShell(kind: number, read: () => unknown): Error {
   if (kind === DOM_EXCEPTION) return new DOMException(...(read() as [string, string]));
   if (kind === PERCORE_ERROR) return new PercoreError('ERR_PERCORE_REMOTE', '');
@@ -83,7 +87,7 @@ export function makeShell(kind: number, read: () => unknown): Error {
   return new Class();
 }
 
-/** Puts into an empty error what was packed of another. */
+/** Fills an empty error with what was packed of another. */
 export function fillShell(shell: Error, { name, message, stack, cause, errors, fields }: PackedError): void {
   if (message !== undefined) define(shell, 'message', message);
   if (cause.length !== 0) define(shell, 'cause', cause[0]);
@@ -91,7 +95,7 @@ export function fillShell(shell: Error, { name, message, stack, cause, errors, f
   for (const key of Object.keys(fields))
     Object.defineProperty(shell, key, { value: fields[key], writable: true, enumerable: true, configurable: true });
   if (name !== undefined && name !== shell.name) define(shell, 'name', name);
-  // The frames of its own are those of the reader, which nobody asked for.
+  // The frames of the shell itself are those of the reader, which nobody asked for.
   define(shell, 'stack', stack);
 }
 
@@ -99,9 +103,12 @@ function define(shell: Error, key: string, value: unknown): void {
   Object.defineProperty(shell, key, { value, writable: true, enumerable: false, configurable: true });
 }
 
-/** The first class of the language on the way up; also of another realm, whose classes have the same names. */
+/**
+ * The first class of the language on the prototype chain. It may be of another realm, whose classes have the same
+ * names.
+ */
 function kindOfError(error: object): number {
-  // By its code too: another copy of this module has a class of its own.
+  // Recognized by its code too, since another copy of this module has its own class.
   if (error instanceof PercoreError || textOf(error, 'code')?.startsWith('ERR_PERCORE_') === true) return PERCORE_ERROR;
   if (error instanceof DOMException) return DOM_EXCEPTION;
   for (
@@ -115,13 +122,14 @@ function kindOfError(error: object): number {
   return 0;
 }
 
+/** One property of an error, as `send` returns it; undefined if its getter throws. */
 function valueOf(
   error: object, key: string, send: (value: unknown, key: string) => [unknown] | undefined,
 ): [unknown] | undefined {
   try {
     return send((error as Record<string, unknown>)[key], key);
   } catch {
-    // A getter threw: there is no value to be sent.
+    // A getter threw, so there is no value to be sent.
     return undefined;
   }
 }
@@ -135,7 +143,7 @@ function get(error: object, key: string): unknown {
   try {
     return (error as Record<string, unknown>)[key];
   } catch {
-    // `stack` does when the name is a symbol; any getter may.
+    // `stack` throws when the error's name is a symbol, and any getter may throw.
     return undefined;
   }
 }

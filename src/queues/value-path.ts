@@ -1,18 +1,20 @@
 /**
- * How errors name a part of a value: `value.orders[2].price`, `value["odd name"]`; and what sort of thing stands there.
+ * How errors name a part of a value, such as `value.orders[2].price` or `value["odd name"]`, and what kind of thing it
+ * is.
  */
 
 const PLAIN_NAME = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 const MOST_KEY_LENGTH = 80;
 
-/** The path to a property of what is at `path`. */
+/** The path to a property of the thing at `path`. */
 export function memberPath(path: string, key: string): string {
   if (PLAIN_NAME.test(key) && key.length <= MOST_KEY_LENGTH) return `${path}.${key}`;
   return `${path}[${JSON.stringify(key.length > MOST_KEY_LENGTH ? `${key.slice(0, MOST_KEY_LENGTH)}…` : key)}]`;
 }
 
 /**
- * "a function", "a Map", "an instance of Order", "a string". Runs no code of the value's own, except that of a Proxy.
+ * What kind of thing `value` is: "a function", "a Map", "an instance of Order", "a string". Runs no code of the value
+ * itself, except that of a Proxy.
  */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value);
@@ -32,5 +34,5 @@ export function kindOf(value: unknown): string {
   return name in globalThis ? withArticle(name) : `an instance of ${name}`;
 }
 
-/** "an Int8Array", "a Uint8Array". */
+/** The name with its article: "an Int8Array", "a Uint8Array". */
 export const withArticle = (name: string): string => `${/^(?!Uint|URL)[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;

@@ -50,7 +50,7 @@ describe('a queue with a codec', () => {
     }
   }
 
-  it('tells a value that is undefined from no value by state', () => {
+  it('tells by `state` whether undefined is a value', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 64, codec: value });
     const [producer, consumer] = [pub(queue), sub(queue)];
     producer.offer(undefined);
@@ -59,7 +59,7 @@ describe('a queue with a codec', () => {
     ]);
   });
 
-  it('answers what its ring answers', () => {
+  it('returns what its ring returns', () => {
     const queue = create({ kind: 'spsc', capacityBytes: 64, codec: bytes });
     const [producer, consumer] = [pub(queue), sub(queue)];
     expect(producer.offer(new Uint8Array(25))).toBe(TOO_LARGE);
@@ -81,7 +81,7 @@ describe('a queue with a codec', () => {
     expect(inspect(queue).published).toBe(1);
   });
 
-  it('may lose, drop or put out as its consumer chose, and counts it', () => {
+  it('may lose, drop or evict as its consumer chose, and counts it', () => {
     const orders = (whenSlow: 'drop-oldest' | 'drop-newest' | 'evict') => {
       const queue = create({ kind: 'spsc', capacity: 2, codec: struct({ n: 'u32' }) });
       const consumer = sub(queue, { whenSlow, evictAfterMs: 0 });
@@ -145,12 +145,12 @@ describe('a queue with a codec', () => {
     );
   });
 
-  it('refuses a capacity of the wrong sort, and says which', () => {
-    // @ts-expect-error A struct's records all have one length.
+  it('refuses the wrong kind of capacity, and names the right one', () => {
+    // @ts-expect-error The records of a struct all have one length.
     expect(() => create({ kind: 'spsc', capacityBytes: 64, codec: quote })).toThrow(
       'capacityBytes must be left out for a struct: its records have 16 bytes each, so capacity says how many, not 64',
     );
-    // @ts-expect-error Values vary in length.
+    // @ts-expect-error The records of values vary in length.
     expect(() => create({ kind: 'spsc', capacity: 64, codec: value })).toThrow(
       'capacity must be left out where records vary in length: capacityBytes says how many bytes, not 64',
     );
@@ -179,7 +179,7 @@ describe('the other backends', () => {
     expect(drained<unknown>(consumer)).toHaveLength(5000);
   });
 
-  it('are refused by a wrong name', () => {
+  it('are refused if their name is wrong', () => {
     expect(() => create({ backend: 'turbine', capacity: 2 } as never)).toThrow(
       "backend must be 'fixed', 'linked', 'deque', 'window', 'pipe', not \"turbine\"",
     );

@@ -1,6 +1,6 @@
 /**
- * Queues of values: a codec on top of the ends that move bytes. The value is written straight into the ring and read
- * straight out of it; what arrives is a copy. The ring below is reached by `ring`.
+ * Queues of values: a codec on top of the ends that move bytes. A value is written straight into the ring and read
+ * straight out of it; what arrives is a copy. The property `ring` is the end below.
  */
 import { checkFunction } from '../errors.js';
 import { BANDS } from '../layout.js';
@@ -17,12 +17,14 @@ import { EMPTY, OK, type ResultCode } from '../result-codes.js';
 import type { VariableProducer } from './variable-records.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
+/** The method by which a codec of structs offers a value by itself. */
 interface StructOffer<T> {
   offer(value: T, ring: StructRing, memory: RecordMemory): ResultCode;
 }
 
-/** What carries the values: the end of a ring, or of several. */
+/** What carries the values of a producer: the end of a ring. */
 type RingEnd = FixedProducer | VariableProducer;
+/** What carries the values of a consumer: the end of one ring, or of several. */
 export interface ByteConsumer extends LinkableFrom {
   readonly lost?: number;
   drain(handler: (view: DataView, offset: number, length: number) => void, limit?: number): number;
@@ -33,7 +35,7 @@ export interface ByteConsumer extends LinkableFrom {
 }
 
 /**
- * The producing end of a queue with a codec. One thread; nothing blocks but what says so.
+ * The producing end of a queue with a codec. It belongs to one thread; nothing blocks except what says so.
  *
  *     const producer = pub(create({ kind: 'spsc', capacityBytes: 2 ** 16, codec: value<Order>() }));
  *     while (producer.offer(order) === BACK_PRESSURED) await producer.room();
@@ -41,7 +43,7 @@ export interface ByteConsumer extends LinkableFrom {
 export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   private readonly codec: Codec<T>;
   private readonly views = new Views();
-  /** The codec of a ring of structs, which has a way of its own. */
+  /** The codec, if it is that of a struct in a ring of structs, which writes by a method of its own. */
   private readonly structs: StructOffer<T> | undefined;
 
   constructor(readonly ring: RingEnd, readonly description: CodecFor<T>) {
@@ -51,9 +53,9 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
   }
 
   /**
-   * Writes one value into the ring. OK, BACK_PRESSURED, TOO_LARGE, CLOSED, or DROPPED by a consumer's choice. Throws
-   * ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent; then nothing was claimed. Blocks only where a
-   * consumer has subscribed with `whenSlow: 'block'`.
+   * Writes one value into the ring. Returns OK, BACK_PRESSURED, TOO_LARGE, CLOSED, or DROPPED where a consumer has
+   * chosen that. Throws ERR_PERCORE_UNSERIALIZABLE with the path to what cannot be sent; nothing was claimed then.
+   * Blocks only if a consumer has subscribed with `whenSlow: 'block'`.
    */
   offer(value: T): ResultCode {
     const { codec, structs } = this;
@@ -67,24 +69,26 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
       codec.forget();
       return at as ResultCode;
     }
-    // Runs nothing of the user's: a getter that offered here as well would write to the same place.
+    // Nothing of the user's runs here: a getter that offered to the same queue would write to the same place.
     return ring.commit(codec.write(value, this.views.of(ring.view), at));
   }
 
-  /** Publishes what is committed. OK or CLOSED. */
+  /** Publishes what is committed. Returns OK, or CLOSED if the queue was closed before that. */
   flush(): ResultCode {
     return this.ring.flush();
   }
 
   /**
-   * Resolves OK when the value that was last refused has room, or a short one if none was; CLOSED when none ever will,
-   * or this end closes or leaves. Rejects by `signal` and `timeoutMs`.
+   * Resolves OK when there is room for the value that was last refused, or for a short one if none was. Resolves CLOSED
+   * when there never will be, or when this end closes or leaves, and DROPPED at once if a consumer with `whenSlow:
+   * 'drop-newest'` is in the way. Rejects with `signal.reason` when `signal` aborts, and with ERR_PERCORE_TIMEOUT after
+   * `timeoutMs`.
    */
   room(options?: WaitOptions): Promise<ResultCode> {
     return this.ring.room(undefined, options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
+  /** As `room`, but freezes the thread; a reactor may not call it. Returns BACK_PRESSURED after `timeoutMs`. */
   roomSync(options?: SyncWaitOptions): ResultCode {
     return this.ring.roomSync(undefined, options);
   }
@@ -93,19 +97,19 @@ export class ValueProducer<T> implements QueueProducer<T>, LinkableTo {
     return { ...this.ring[LINK_TO](), codec: this.description };
   }
 
-  /** No value will follow; see `close` of the ring's producer. */
+  /** Declares that no value will follow; see `close` of the ring's producer. */
   close(): void {
     this.ring.close();
   }
 
-  /** Publishes and gives the place up: another `pub` may go on. */
+  /** Publishes what is committed and gives the place up. Another `pub` may go on where this producer stopped. */
   leave(): void {
     this.ring.leave();
   }
 }
 
 /**
- * The producing end of a banded queue with a codec. One thread; nothing blocks but what says so.
+ * The producing end of a banded queue with a codec. It belongs to one thread; nothing blocks except what says so.
  *
  *     const producer = pub(create({ kind: 'banded', capacityBytes: 2 ** 16, codec: value<Job>() }));
  *     producer.offer(urgentJob, 7);
@@ -117,34 +121,37 @@ export class BandedValueProducer<T> {
     this.producers = Array.from({ length: BANDS }, (_, band) => new ValueProducer<T>(ring.band(band), description));
   }
 
-  /** The end of one band, 0 low to 7 high. */
+  /**
+   * The producer of one band, from 0 (low) to 7 (high). Throws ERR_PERCORE_INVALID_ARGUMENT for a band that does not
+   * exist.
+   */
   band(band: number): ValueProducer<T> {
     return (typeof band === 'number' ? this.producers[band] : undefined) ?? (this.ring.band(band) as never);
   }
 
-  /** Writes one value into a band; see ValueProducer. */
+  /** Writes one value into a band; see `offer` of ValueProducer. */
   offer(value: T, band: number): ResultCode {
     return this.band(band).offer(value);
   }
 
-  /** Publishes what is committed in every band. OK or CLOSED. */
+  /** Publishes what is committed in every band. Returns OK, or CLOSED if any band is closed. */
   flush(): ResultCode {
     return this.ring.flush();
   }
 
-  /** No value will follow: the consumer drains all bands, then gets CLOSED. */
+  /** Declares that no value will follow: the consumer reads all bands and then gets CLOSED. */
   close(): void {
     this.ring.close();
   }
 
-  /** Publishes and gives the place up: another `pub` may go on. */
+  /** Publishes what is committed and gives the place up. Another `pub` may go on where this producer stopped. */
   leave(): void {
     this.ring.leave();
   }
 }
 
 /**
- * The consuming end of a queue with a codec. One thread; nothing blocks but what says so.
+ * The consuming end of a queue with a codec. It belongs to one thread; nothing blocks except what says so.
  *
  *     for await (const order of sub(orders)) handle(order);            // until the queue ends
  *
@@ -165,14 +172,14 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
     this.codec = makeCodec(description);
   }
 
-  /** Values lost because this consumer was too slow, where it subscribed with a policy that loses. */
+  /** How many values were lost because this consumer was too slow, if its policy may lose any. */
   get lost(): number {
     return this.ring.lost ?? 0;
   }
 
   /**
-   * The next value, or undefined when there is none now: `state` then says EMPTY, CLOSED or EVICTED. Releases its
-   * record at once.
+   * The next value, or undefined when there is none now; `state` then says EMPTY, CLOSED or EVICTED. Releases the
+   * record at once. Throws ERR_PERCORE_UNSERIALIZABLE for a record that cannot be read here; it counts as read.
    */
   poll(): T | undefined {
     this.value = undefined;
@@ -181,9 +188,9 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
   }
 
   /**
-   * Calls `handler` for up to `limit` values, and releases their records with one store. Returns how many, 0 when
-   * empty, CLOSED when none will follow, or EVICTED. At most once: a value counts as read once its handler is called,
-   * thrown or not.
+   * Calls `handler` for up to `limit` values, and releases their records with one store. Returns how many there were, 0
+   * when empty, CLOSED when none will follow, or EVICTED. Delivery is at most once: a value counts as read as soon as
+   * its handler is called, even if the handler throws.
    */
   drain(handler: (value: T) => void, limit?: number): number {
     checkFunction('handler', handler);
@@ -191,13 +198,14 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
   }
 
   /**
-   * Resolves OK when a value can be read, CLOSED (or EVICTED) when none will be. Rejects by `signal` and `timeoutMs`.
+   * Resolves OK when a value can be read, and CLOSED (or EVICTED) when none will be. Rejects with `signal.reason` when
+   * `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
    */
   ready(options?: WaitOptions): Promise<ResultCode> {
     return this.ring.ready(options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. EMPTY after `timeoutMs`. */
+  /** As `ready`, but freezes the thread; a reactor may not call it. Returns EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
     return this.ring.readySync(options);
   }
@@ -206,33 +214,34 @@ export class ValueConsumer<T> implements QueueConsumer<T>, LinkableFrom {
     return { ...this.ring[LINK_FROM](), codec: this.description };
   }
 
-  /** Gives the place up: see `leave` of the ring's consumer. Not to be used after. */
+  /** Gives the place up; see `leave` of the ring's consumer. Do not use this end afterwards. */
   leave(): void {
     this.ring.leave();
   }
 
-  /** Leaves for good: see `close` of the ring's consumer. */
+  /** Leaves for good; see `close` of the ring's consumer. */
   close(): void {
     this.ring.close();
   }
 
-  /** Ends when the queue does. Throws ERR_PERCORE_CLOSED for a consumer that was evicted. */
+  /** Iterates over the values until the queue ends. Throws ERR_PERCORE_CLOSED for a consumer that was evicted. */
   [Symbol.asyncIterator](): AsyncIterator<T> {
     return valuesOf(this);
   }
 
+  /** Sets `state` by what a drain has answered. */
   private met(count: number): number {
     this.state = count > 0 ? OK : count === 0 ? EMPTY : (count as ResultCode);
     return count;
   }
 
   private read(view: DataView, offset: number, length: number): T {
-    // One ring has one view; lanes, bands and chunks have one each.
+    // One ring has one view; lanes, bands and chunks have several, one each.
     return this.codec.read(this.views.of(view), offset, length);
   }
 }
 
-/** The four views of what `view` sees; kept while it is the same. */
+/** The four views of what `view` sees, kept until another view is asked for. */
 class Views {
   private view: DataView | undefined;
   private memory: RecordMemory | undefined;

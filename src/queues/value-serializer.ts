@@ -1,45 +1,49 @@
 /**
- * V8's serialization with two things done here: views and errors.
+ * V8's serialization, with two things done here instead: views and errors.
  *
- *    serialized:  … host object | sort | length |  …  host object | ERROR | class | number | …
- *    beside it:   bytes of the first view | bytes of the second | …
+ *       serialized:  … host object | sort | length |  …  host object | ERROR | class | number | …
+ *       beside it:   bytes of the first view | bytes of the second | …
  *
- * The bytes of views travel beside what V8 writes, in the order in which it met them: they go straight from the
- * sender's memory into the ring, and straight out of it into memory that is the reader's alone. Of a window on a larger
- * buffer nothing but the window is sent. v8.serialize, the obvious way, copies shared memory without a word, and
- * v8.deserialize hands out parts of Buffer's pool, where the bytes of other messages lie.
+ * The bytes of views travel beside what V8 writes, in the order in which V8 came upon the views. They go straight from
+ * the sender's memory into the ring, and from there straight into memory that belongs to the reader alone. If a view is
+ * a window on a larger buffer, only the window is sent. Why not v8.serialize, which would be the obvious way: it
+ * silently copies shared memory, and v8.deserialize hands out parts of Buffer's pool, where the bytes of other messages
+ * lie.
  */
 import { Deserializer, Serializer } from 'node:v8';
 import type { RecordMemory } from './codec.js';
 import { makeShell, type ErrorHead } from './value-errors.js';
 import { bytesOfView, isShared, sortOfView, viewOfSort } from './value-views.js';
 
-/** Stands where the sort of a view would. */
+/** Written in place of the sort of a view. */
 const ERROR = 0xff;
 const NO_HEADS: ReadonlyMap<object, ErrorHead> = new Map();
 
+/** `bytes`, rounded up to a multiple of 8. */
 export const padded = (bytes: number): number => (bytes + 7) & ~7;
 
+/** Serializes one value; the bytes of its views are in `views` afterwards. */
 export class ValueSerializer extends Serializer {
-  /** Memory of the views met so far; undefined when there was none. */
+  /** The memory of the views so far; undefined if there was none. */
   views: Uint8Array[] | undefined;
-  /** Bytes of all of them, as they were when they were met. */
+  /** How many bytes all views have together, as of the moment when V8 came upon each. */
   viewBytes = 0;
 
-  /** `heads`: errors, by what stands in their places. */
+  /** `heads` are the errors' heads, by the objects that stand in the places of the errors. */
   constructor(private readonly heads = NO_HEADS) {
     super();
-    // Else V8 writes the whole buffer behind a view.
+    // Otherwise V8 writes the whole buffer behind a view.
     this.setViewsAsHostObjects(true);
   }
 
+  /** Serializes `value`. Throws for what V8 cannot serialize, and for shared memory. */
   serialize(value: unknown): Buffer {
     this.writeHeader();
     this.writeValue(value);
     return this.releaseBuffer();
   }
 
-  /** Called by V8 for views, and for objects of Node's own that hold something native. */
+  /** V8 calls this for views, and for those objects of Node that hold something native. */
   _writeHostObject(object: object): void {
     const head = this.heads.get(object);
     if (head !== undefined) {
@@ -65,22 +69,25 @@ export class ValueSerializer extends Serializer {
   }
 }
 
+/** Reads back what a ValueSerializer has written. */
 export class ValueDeserializer extends Deserializer {
-  /** Errors met so far, by their numbers: of the right class, and empty. */
+  /** The errors so far, by their numbers: of the right class, and empty. */
   readonly shells: Error[] = [];
 
-  /** The views' bytes lie in `memory` from `at` to `end`. */
+  /** The bytes of the views lie in `memory` from `at` to `end`. */
   constructor(
     serialized: Uint8Array, private readonly memory: RecordMemory, private at: number, private readonly end: number,
   ) {
     super(serialized as Buffer);
   }
 
+  /** Reads the value. Throws for bytes that V8 cannot read. */
   deserialize(): unknown {
     this.readHeader();
     return this.readValue();
   }
 
+  /** V8 calls this for what `_writeHostObject` has written. */
   _readHostObject(): object {
     const sort = this.readUint32();
     if (sort === ERROR) {
@@ -92,7 +99,7 @@ export class ValueDeserializer extends Deserializer {
     const from = this.at;
     if (length > this.end - from) throw new RangeError('a view that ends behind its message');
     this.at = from + padded(length);
-    // Not `bytes.slice`: a Buffer's slice is a window on the same memory.
+    // Not `bytes.slice`, since a Buffer's slice is a window on the same memory.
     return viewOfSort(sort, Uint8Array.prototype.slice.call(this.memory.bytes, from, from + length));
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Two walks over a value that is to be sent. `isOrdinary` is fast and asks whether V8's serialization is right for all
- * of it; `Preparation` is slow, finds what is not, and makes a copy that can be sent, or names the path to what cannot.
+ * Two walks over a value that is to be sent. `isOrdinary` is fast and finds out whether V8's serialization is right for
+ * all of it. `Preparation` is slow. It finds the parts for which it is not, and either makes a copy that can be sent,
+ * or gives the path to a part that cannot.
  */
 import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
@@ -9,13 +10,14 @@ import { kindOf, memberPath } from './value-path.js';
 import { ValueSerializer } from './value-serializer.js';
 import { whyNotSent } from './value-views.js';
 
-/** Objects within objects that the fast walk follows. */
+/** The deepest nesting of objects that the fast walk follows. */
 const MOST_DEPTH = 100;
 
 const enum Sort { Leaf, Map, Set, Instance, Unusual }
 
 /**
- * What instances of a prototype are. Most values have none but those of Object and Array, which are not asked for here.
+ * What the instances of a prototype are. Most values have only instances of Object and Array, which are not looked up
+ * here.
  */
 const sorts = new WeakMap<object, Sort>([
   ...[
@@ -30,9 +32,9 @@ const sorts = new WeakMap<object, Sort>([
 let visits = 0;
 
 /**
- * True when there is nothing in `value` that V8 would change without a word: no error, and no object of Node's.
- * `bytes`: how many V8 took; an object takes at least one, so more visits than that are due to cycles or to parts that
- * are there twice, and the walk gives up.
+ * True if V8 would silently change nothing in `value`: there is no error in it, and no object of Node's. `bytes` is how
+ * many bytes V8 has taken. An object takes at least one, so more visits than that come from cycles or from parts that
+ * occur twice, and the walk gives up.
  */
 export function isOrdinary(value: object, bytes: number): boolean {
   visits = bytes;
@@ -45,7 +47,7 @@ function isOrdinaryPart(value: object, depth: number): boolean {
   if (prototype === Object.prototype || prototype === null) return hasOrdinaryFields(value, depth);
   if (prototype === Array.prototype) {
     const items = value as unknown[];
-    // A sparse one.
+    // Gives up on a sparse array.
     if (items.length > visits + 64) return false;
     for (let i = 0; i < items.length; i++) {
       const item = items[i];
@@ -80,7 +82,7 @@ function hasOrdinaryFields(value: object, depth: number): boolean {
 }
 
 function learnSort(value: object, prototype: object): Sort {
-  // Subclasses and other realms: left to the slow walk, but for plain objects and instances of a user's classes.
+  // Subclasses and other realms are left to the slow walk, except for plain objects and instances of a user's classes.
   const isInstance =
     !isError(value)
     && !ArrayBuffer.isView(value)
@@ -94,8 +96,8 @@ function learnSort(value: object, prototype: object): Sort {
 }
 
 /**
- * Classes of the platform whose instances V8 takes for objects with few fields or none, or writes so that nobody can
- * read them. None of them is asked for before an object says that it is one.
+ * Classes of the platform whose instances V8 takes for objects with few fields or none, or writes in a way that nobody
+ * can read. None of these classes is looked up before an object says that it is one.
  */
 const SYSTEM_CLASSES = new Set([
   'Blob', 'File', 'MessagePort', 'BroadcastChannel', 'ReadableStream', 'WritableStream', 'TransformStream',
@@ -104,7 +106,7 @@ const SYSTEM_CLASSES = new Set([
 ]);
 
 /**
- * The name of a class of the platform that `value` is an instance of; its contents are in no field that could be sent.
+ * The name of the platform's class of which `value` is an instance, if its contents are in no field that could be sent.
  */
 function systemClassOf(value: object): string | undefined {
   for (
@@ -126,24 +128,24 @@ function systemClassOf(value: object): string | undefined {
   return undefined;
 }
 
-/** What cannot be sent, and where it stands. */
+/** A part that cannot be sent, with the path to it. */
 class Refused extends Error {
   constructor(readonly path: string, readonly why: string, readonly part: unknown, cause?: unknown) {
     super(why, { cause });
   }
 }
 
-/** Makes a copy of a value in which something else stands for each error, and a table of what the errors hold. */
+/** Makes a copy of a value in which other objects stand for the errors, and a table of what the errors hold. */
 export class Preparation {
-  /** Errors by what stands in their places. */
+  /** The errors' heads, by the objects that stand in the places of the errors. */
   readonly heads = new Map<object, ErrorHead>();
   private readonly table: PackedError[] = [];
   private readonly errors: object[] = [];
   private readonly copies = new Map<object, unknown>();
-  /** Keys of `copies` in their order, so that an attempt can be taken back. */
+  /** The keys of `copies` in their order, so that an attempt can be undone. */
   private readonly added: object[] = [];
 
-  /** Throws ERR_PERCORE_UNSERIALIZABLE for the first part that cannot be sent. */
+  /** Prepares `value`. Throws ERR_PERCORE_UNSERIALIZABLE for the first part that cannot be sent. */
   static of(value: unknown): Preparation {
     const preparation = new Preparation();
     try {
@@ -163,11 +165,12 @@ export class Preparation {
   }
 
   private packErrors(): void {
-    // It grows: an error's cause may be an error.
+    // The list grows meanwhile, since an error's cause may be an error.
     for (let i = 0; i < this.errors.length; i++)
       this.table[i] = packError(this.errors[i]!, (value, key) => this.attempt(value, key));
   }
 
+  /** The copy of a part of the value. Throws Refused for a part that cannot be sent. */
   private copy(value: unknown, path: string): unknown {
     if (typeof value === 'function' || typeof value === 'symbol') throw new Refused(path, kindOf(value), value);
     if (typeof value !== 'object' || value === null) return value;
@@ -205,7 +208,7 @@ export class Preparation {
     const isArray = Array.isArray(value);
     if (!isArray && isRefusedByV8(value, keys.length))
       throw new Refused(path, Object.prototype.toString.call(value), value);
-    // Without a prototype, so that "__proto__" is a name like any other.
+    // Without a prototype, "__proto__" is a name like any other.
     const copy = this.add(value, (isArray ? new Array(value.length) : Object.create(null)) as Record<string, unknown>);
     for (const key of keys) {
       const at = isArray && /^\d/.test(key) ? `${path}[${key}]` : memberPath(path, key);
@@ -227,14 +230,14 @@ export class Preparation {
   }
 
   private addError(error: object): object {
-    // A view is what V8 gives back for us to write.
+    // V8 hands a view back to us, to be written.
     const place = this.add(error, new Uint8Array(0));
     this.heads.set(place, headOf(error, this.errors.length));
     this.errors.push(error);
     return place;
   }
 
-  /** A field of an error: undefined when it cannot be sent. */
+  /** A field of an error in an array, or undefined if it cannot be sent. */
   private attempt(value: unknown, key: string): [unknown] | undefined {
     const { length } = this.added;
     const errors = this.errors.length;
@@ -250,7 +253,7 @@ export class Preparation {
   }
 }
 
-/** Objects that have something inside which V8 does not write. */
+/** True for objects that have contents which V8 does not write. */
 function isRefusedByV8(value: object, keys: number): boolean {
   if (
     types.isPromise(value)
@@ -270,6 +273,7 @@ function isRefusedByV8(value: object, keys: number): boolean {
   }
 }
 
+/** How a path shows the key of a map. */
 function keyText(key: unknown): string {
   if (typeof key === 'object' || typeof key === 'function' || typeof key === 'symbol') return kindOf(key);
   const text = String(key);

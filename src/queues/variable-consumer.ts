@@ -1,4 +1,4 @@
-/** The consuming end of a ring of variable records; variable-records.ts has the picture and the other end. */
+/** The consuming end of a ring of variable records. variable-records.ts has the other end. */
 import { PercoreError, checkFunction } from '../errors.js';
 import { damaged, limitOf } from './copy-bytes.js';
 import { MOVE_TO } from './doors.js';
@@ -9,18 +9,19 @@ import { RingConsumer } from './ring-consumer.js';
 import type { QueueMemory } from './ring.js';
 
 /**
- * The consuming end of a queue of variable records. One thread at a time; nothing blocks; only `poll` allocates.
+ * The consuming end of a queue of variable records. It belongs to one thread at a time. Nothing blocks except
+ * `readySync`, and only `poll` allocates.
  *
  *     for (let offset = consumer.peek(); offset >= 0; offset = consumer.peek()) {
  *       handle(consumer.bytes, offset, consumer.length, consumer.type);
  *       consumer.advance();
  *     }
- *     consumer.publishRelease();                                                    // what was read may be overwritten
+ *     consumer.publishRelease();                                        // what was read may be overwritten
  */
 export class VariableConsumer extends RingConsumer {
-  /** Payload length and type of the record that `peek` found. */
+  /** The payload length in bytes of the record that `peek`, `poll` or `drain` has found last. */
   length = 0;
-  /** The type of the record that `peek` or `drain` shows. */
+  /** The type of the same record. */
   type = 0;
   protected dataBytes: number;
   protected dataWords: number;
@@ -32,8 +33,9 @@ export class VariableConsumer extends RingConsumer {
   }
 
   /**
-   * The next record, in place: its payload's byte offset, with `length` and `type` set; EMPTY or CLOSED when there is
-   * none. It stays until `advance` and `publishRelease`, so reading it again is safe (at least once).
+   * Finds the next record in place: returns the byte offset of its payload and sets `length` and `type`. Returns EMPTY
+   * or CLOSED when there is none. The record stays until `advance` and `publishRelease`, so that it may be read again
+   * (at least once).
    */
   peek(): number {
     for (;;) {
@@ -43,8 +45,8 @@ export class VariableConsumer extends RingConsumer {
       const header = this.dataWords + (at >> 2);
       const length = this.words[header]!;
       const type = this.words[header + 1]!;
-      // Records lie within the ring's end, as an unsigned number a negative length lies far beyond it; and within what
-      // is published.
+      // A record lies before the ring's end and within what is published. As an unsigned number, a negative length lies
+      // far beyond the end.
       if (type !== PADDING) {
         if (length >>> 0 > this.mask - 7 - at || framedBytes(length) > ((this.seen - this.next) | 0))
           throw damaged(this.next, length, type, 'which reaches beyond what is published');
@@ -52,7 +54,7 @@ export class VariableConsumer extends RingConsumer {
         this.type = type;
         return this.dataBytes + at + HEADER_BYTES;
       }
-      // At most once a lap: the padding reaches the ring's end, and a record always follows it in the same publish.
+      // At most once a lap: padding reaches the ring's end, and the same publish always has a record behind it.
       if (length !== this.mask + 1 - at || length > ((this.seen - this.next) | 0))
         throw damaged(this.next, length, type, 'which is no padding to the end');
       this.next = (this.next + length) | 0;
@@ -60,23 +62,27 @@ export class VariableConsumer extends RingConsumer {
     }
   }
 
-  /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
+  /** Goes on at the beginning: of the same memory here, of the next chunk in a queue of chunks. */
   protected goOn(): void {}
 
   /**
-   * Notes, before the peeked record is handled, that it counts as read if this thread dies meanwhile: at most once.
-   * Without it the next consumer is given again what was not released. `drain` does so by itself. Costs a plain store.
+   * Notes, before the peeked record is handled, that it counts as read if this thread dies meanwhile (at most once).
+   * Without it, the next consumer is given again what was not released. `drain` does this by itself. Costs a plain
+   * store.
    */
   begin(): void {
     this.take((this.next + framedBytes(this.length)) | 0);
   }
 
-  /** Takes `begin` back: the peeked record was not handled and stays. */
+  /** Takes `begin` back: the peeked record was not handled and stays in the queue. */
   putBack(): void {
     this.take(this.next);
   }
 
-  /** Takes the peeked record as read. Its room returns to the producer with the next `publishRelease`. */
+  /**
+   * Takes the peeked record as read. Its room returns to the producer at the next `publishRelease`. Throws
+   * ERR_PERCORE_CLAIM if `peek` has found no record.
+   */
   advance(): void {
     // Nothing was found, or this end has left since.
     if (this.next === this.seen) throw notPeeked();
@@ -86,8 +92,9 @@ export class VariableConsumer extends RingConsumer {
 
   /**
    * Calls `handler(view, offset, length, type)` for up to `limit` records in place, then releases them with one store.
-   * Returns how many, 0 when empty, CLOSED when none will follow. At most once: a record counts as read once its
-   * handler is called, thrown or not, and a death loses none that was not begun.
+   * Returns how many there were, 0 when empty, and CLOSED when none will follow. Delivery is at most once: a record
+   * counts as read as soon as its handler is called, even if the handler throws. A death loses no record whose handler
+   * was not called. Do not keep `offset` beyond the call.
    */
   drain(handler: (view: DataView, offset: number, length: number, type: number) => void, limit = 0x7fffffff): number {
     checkFunction('handler', handler);
@@ -97,7 +104,7 @@ export class VariableConsumer extends RingConsumer {
       const offset = this.peek();
       if (offset < 0) {
         if (count > 0 || offset !== CLOSED) break;
-        // A handler that threw last time has left its record to be released.
+        // A handler that threw last time may have left its record unreleased.
         this.publishRelease();
         return CLOSED;
       }
@@ -110,7 +117,9 @@ export class VariableConsumer extends RingConsumer {
     return count;
   }
 
-  /** Copies one payload out; EMPTY or CLOSED when there is none. Allocates the copy. Its type is then in `type`. */
+  /**
+   * Copies one payload out and sets `type` to its type. Returns EMPTY or CLOSED when there is none. Allocates the copy.
+   */
   poll(): Uint8Array | typeof EMPTY | typeof CLOSED {
     const offset = this.peek();
     if (offset < 0) return offset === CLOSED ? CLOSED : EMPTY;

@@ -16,7 +16,7 @@ describe('a variable queue', () => {
     expect([consumer.poll(), consumer.peek(), consumer.drain(() => {})]).toEqual([EMPTY, EMPTY, 0]);
   });
 
-  it('fits maxRecordBytes into an empty ring wherever its cursor stands, and not a byte more', () => {
+  it('has room for maxRecordBytes when empty, wherever its cursor stands, and for no byte more', () => {
     for (let startSequence = 0; startSequence < 64; startSequence += 8) {
       const { producer, consumer } = variable({ startSequence });
       expect(producer.maxRecordBytes).toBe(24);
@@ -33,16 +33,16 @@ describe('a variable queue', () => {
 
   it('answers BACK_PRESSURED when the record and its padding do not fit', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
-    // 8 + 8 + 8 bytes of empty records; the next needs 16 and would pad 8.
+    // 8 + 8 + 8 bytes of empty records; the next needs 16 and would need padding of 8.
     expect([0, 0, 0].map((length) => producer.offer(new Uint8Array(length)))).toEqual([OK, OK, OK]);
     expect(producer.tryClaim(8)).toBe(BACK_PRESSURED);
     consumer.poll();
-    expect(producer.tryClaim(8), 'sixteen bytes are free, but not in one piece').toBe(BACK_PRESSURED);
+    expect(producer.tryClaim(8), 'sixteen bytes are free, but not contiguous').toBe(BACK_PRESSURED);
     consumer.poll();
     expect(producer.tryClaim(8)).toBe(DATA_BYTES + 8);
   });
 
-  it('pads to the ring\'s end so that each record is in one piece', () => {
+  it('pads to the ring\'s end so that each record is contiguous', () => {
     const { producer, consumer } = variable({ capacityBytes: 32, startSequence: 24 });
     expect(producer.offer(bytes(1, 2, 3, 4, 5, 6, 7, 8), 3)).toBe(OK);
     const padding = (DATA_BYTES + 24) >> 2;
@@ -61,7 +61,7 @@ describe('a variable queue', () => {
     expect(producer.words[field('producerCursor')]).toBe(32);
   });
 
-  it('commits a record shorter than its claim, and takes no more room than that', () => {
+  it('commits a record shorter than its claim, which then takes no more room than it needs', () => {
     const { producer, consumer } = variable();
     const offset = producer.tryClaim(24, 9);
     producer.bytes.set(bytes(1, 2, 3), offset);
@@ -84,7 +84,7 @@ describe('a variable queue', () => {
     expect(consumer.poll()).toBe(EMPTY);
   });
 
-  it('refuses types and lengths that it could not keep', () => {
+  it('refuses types and lengths that it cannot represent', () => {
     const { producer, consumer } = variable();
     for (const type of [-1, 2 ** 31, 1.5, NaN]) {
       expect(errorOf(() => producer.tryClaim(4, type))).toEqual({
@@ -150,7 +150,7 @@ describe('a variable queue', () => {
     expect(drained(consumer)).toEqual([2]);
   });
 
-  it('counts the record whose handler throws as read, and releases its space with the next drain', () => {
+  it('counts the record whose handler throws as read, and gives its room back at the next drain', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     [1, 2].forEach((value) => producer.offer(eight(value)));
     const throwAtTwo = (view: DataView, offset: number): void => {
@@ -162,7 +162,7 @@ describe('a variable queue', () => {
     expect(drained(consumer)).toEqual([3, 4]);
   });
 
-  it('shows a peeked record again until advance, and keeps its space until publishRelease', () => {
+  it('shows a peeked record again until advance, and keeps its room until publishRelease', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     producer.offer(eight(1), 7);
     producer.offer(eight(2), 8);
@@ -175,7 +175,7 @@ describe('a variable queue', () => {
     expect(producer.tryClaim(8)).toBe(DATA_BYTES + 8);
   });
 
-  it('gives a record\'s place away only when it has been read', () => {
+  it('overwrites a record only after it was read', () => {
     const { producer, consumer } = variable({ capacityBytes: 32 });
     const overwriteSoon = (): void => {
       while (producer.offer(eight(9)) === OK);
@@ -205,7 +205,7 @@ describe('a variable queue', () => {
     [0, 0, 0].forEach((length) => producer.offer(new Uint8Array(length)));
     expect(producer[ASK_FOR_ROOM](0)).toBe(true);
     consumer.poll();
-    expect(producer[ASK_FOR_ROOM](8), 'sixteen bytes are free, but not in one piece').toBe(false);
+    expect(producer[ASK_FOR_ROOM](8), 'sixteen bytes are free, but not contiguous').toBe(false);
     consumer.poll();
     expect(producer[ASK_FOR_ROOM](8)).toBe(true);
   });

@@ -1,9 +1,10 @@
 /**
- * Rings of variable records: a header of length and type before each payload, and padding where a record would not fit
- * before the ring's end, so that every record is contiguous. See record.ts for the frame.
+ * Rings of variable records. Each payload has a header with its length and type in front of it. Where a record would
+ * not fit before the ring's end, padding fills the rest, so that every record is contiguous. See record.ts for the
+ * frame.
  *
- * Ordering: see ring.ts. Every access to a header or payload here lies between ring.free and ring.publish (producer) or
- * between ring.publish and ring.free (consumer).
+ * For the ordering see ring.ts. Every access to a header or payload here lies between ring.free and ring.publish
+ * (producer) or between ring.publish and ring.free (consumer).
  */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { copyBytes, damaged, refuseClaim, lengthOf } from './copy-bytes.js';
@@ -16,7 +17,8 @@ import type { QueueMemory } from './ring.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 
 /**
- * The producing end of a queue of variable records. One thread at a time; nothing blocks or allocates but what says so.
+ * The producing end of a queue of variable records. It belongs to one thread at a time. Nothing blocks or allocates
+ * except where that is said.
  *
  *     const producer = pub(create({ kind: 'spsc', capacityBytes: 2 ** 16 }));
  *     while (producer.offer(bytes) === BACK_PRESSURED) await producer.room();       // copied in
@@ -28,9 +30,9 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
  *     }
  */
 export class VariableProducer extends RingProducer {
-  /** The longest payload that always fits an empty ring, wherever its cursor stands. */
+  /** The longest payload in bytes that always fits into an empty ring, wherever the cursor stands. */
   readonly maxRecordBytes: number;
-  /** Where the records begin; of a queue of chunks, where the present chunk does. */
+  /** Byte offset of the first record; in a queue of chunks, that of the present chunk. */
   protected dataBytes: number;
   protected dataWords: number;
   protected claimedLength = -1;
@@ -47,13 +49,14 @@ export class VariableProducer extends RingProducer {
 
   /**
    * Claims a contiguous payload of `length` bytes (0 to maxRecordBytes) for writing in place. Returns its byte offset,
-   * a multiple of 8, or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with it. Throws
-   * ERR_PERCORE_INVALID_ARGUMENT for a length that is no whole number, and for a type out of range.
+   * a multiple of 8; or BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type` (0 to 2^31-1) travels with the record.
+   * Another claim before `commit` or `abort` replaces the first one. Throws ERR_PERCORE_INVALID_ARGUMENT for a length
+   * that is no whole number, and for a type out of range.
    */
   tryClaim(length: number, type = 1): number {
     if (typeof length !== 'number' || (length | 0) !== length || length < 0 || length > this.maxRecordBytes)
       return this.refuse(length);
-    // A negative one would be taken for padding; one that is not an int32 would arrive as another.
+    // A negative type would be taken for padding, and one that is not an int32 would arrive as another.
     if (typeof type !== 'number' || type !== (type | 0) || type < 0) throw typeError(type);
     const needed = framedBytes(length);
     const at = this.next & this.mask;
@@ -74,7 +77,7 @@ export class VariableProducer extends RingProducer {
     return refuseClaim('length', length, 0, this.maxRecordBytes);
   }
 
-  /** As `tryClaim`, but stands still where a consumer has asked for that with `whenSlow: 'block'`. */
+  /** As `tryClaim`, but blocks where a consumer has asked for that with `whenSlow: 'block'`. */
   claimOrBlock(length: number, type = 1): number {
     let offset = this.tryClaim(length, type);
     while (offset === BACK_PRESSURED && this.mustBlock()) {
@@ -90,8 +93,9 @@ export class VariableProducer extends RingProducer {
   }
 
   /**
-   * Hands on the claimed record, shortened to `length` if given. Published at once or lazily, see `publishEvery`. OK,
-   * or CLOSED when the queue was closed before it was published: then it is counted as dropped.
+   * Accepts the claimed record, shortened to `length` if that is given. It is published at once or later, as
+   * `publishEvery` says. Returns OK, or CLOSED if the queue was closed before the record was published; then it is
+   * counted as dropped. Throws ERR_PERCORE_CLAIM if no claim that long is open.
    */
   commit(length: number = this.claimedLength): ResultCode {
     if (length !== this.claimedLength || length < 0) this.checkShorter(length);
@@ -111,14 +115,14 @@ export class VariableProducer extends RingProducer {
     return this.committed(1);
   }
 
-  /** Gives the claim up; the record was never there. */
+  /** Gives the claim up, as if it had never been made. */
   abort(): void {
     this.claimedLength = -1;
   }
 
   /**
-   * Apart from commit(), which most often hands on the whole claim: the shorter that is, the sooner V8 takes it into
-   * its caller.
+   * Stands apart from commit(), which most often accepts the whole claim: the shorter that method is, the sooner V8
+   * inlines it.
    */
   private checkShorter(length: number): void {
     if (typeof length !== 'number' || length !== (length | 0) || length < 0 || length > this.claimedLength)
@@ -126,9 +130,9 @@ export class VariableProducer extends RingProducer {
   }
 
   /**
-   * Copies one record in, as long as it is when this is called. OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED.
-   * Blocks only where a consumer has subscribed with `whenSlow: 'block'`. Throws ERR_PERCORE_INVALID_ARGUMENT for what
-   * is no Uint8Array.
+   * Copies one record in; its length is measured once, when this is called. Returns OK, BACK_PRESSURED, TOO_LARGE,
+   * CLOSED or DROPPED. Blocks only if a consumer has subscribed with `whenSlow: 'block'`. Throws
+   * ERR_PERCORE_INVALID_ARGUMENT for anything but a Uint8Array, and for a `type` out of range.
    */
   offer(record: Uint8Array, type = 1): ResultCode {
     const length = lengthOf(record);
@@ -138,7 +142,7 @@ export class VariableProducer extends RingProducer {
     return this.commit();
   }
 
-  /** See doors.ts: asks for room for a payload of `length`. True: there is room now. */
+  /** See doors.ts: asks for room for a payload of `length` bytes. Returns true if there is room now. */
   [ASK_FOR_ROOM](length: number): boolean {
     if (typeof length !== 'number' || (length | 0) !== length || length < 0)
       checkInteger('length', length, 0, MOST_ASKED);
@@ -146,16 +150,17 @@ export class VariableProducer extends RingProducer {
   }
 
   /**
-   * Resolves OK when a payload of `length` can be claimed, CLOSED when it never will be or when this end closes or
-   * leaves. If left out, of the length that was last refused. Publishes what is committed. Rejects by `signal` and
-   * `timeoutMs`.
+   * Resolves OK when a payload of `length` bytes can be claimed, and CLOSED when it never will be or when this end
+   * closes or leaves. If `length` is left out, it is the one that was last refused. Resolves DROPPED at once if a
+   * consumer with `whenSlow: 'drop-newest'` is in the way. Publishes what is committed first. Rejects with
+   * `signal.reason` when `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
    */
   room(length: number = this.refused, options?: WaitOptions): Promise<ResultCode> {
     checkInteger('length', length, 0, this.maxRecordBytes);
     return this.roomFor(() => this.unitsFor(length), options);
   }
 
-  /** The same for a thread that may stand still: not inside a reactor. BACK_PRESSURED after `timeoutMs`. */
+  /** As `room`, but freezes the thread; a reactor may not call it. Returns BACK_PRESSURED after `timeoutMs`. */
   roomSync(length: number = this.refused, options?: SyncWaitOptions): ResultCode {
     checkInteger('length', length, 0, this.maxRecordBytes);
     return this.blockFor(() => this.unitsFor(length), options);
@@ -170,8 +175,8 @@ export class VariableProducer extends RingProducer {
   }
 
   /**
-   * Bytes that a payload of `length` takes from here: its frame, and the padding in front of it if it does not fit
-   * before the ring's end.
+   * The bytes that a payload of `length` takes from the present cursor on: its frame, and the padding in front of it if
+   * it does not fit before the ring's end.
    */
   protected unitsFor(length: number): number {
     const needed = framedBytes(length);
@@ -179,14 +184,14 @@ export class VariableProducer extends RingProducer {
     return needed <= toEnd ? needed : needed + toEnd;
   }
 
-  /** Goes on at the beginning: of the same memory here, of another chunk in a queue of chunks. */
+  /** Goes on at the beginning: of the same memory here, of the next chunk in a queue of chunks. */
   protected goOn(): void {}
 
   protected skip(cursor: number, least: number): number {
     let at = cursor;
     this.skippedRecords = 0;
-    // Headers that a producer of this ring wrote and nobody has overwritten: what the consumer has not passed is not
-    // free.
+    // A producer of this ring wrote these headers, and nobody has overwritten them, since what the consumer has not
+    // passed is not free.
     while (((least - at) | 0) > 0) {
       const index = at & this.mask;
       const header = this.dataWords + (index >> 2);

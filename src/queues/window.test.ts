@@ -4,7 +4,7 @@ import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { createWindow, propertiesOfWindow, pubWindow, subWindow } from './window.js';
 
 describe('a window', () => {
-  it('keeps the newest, always says OK, and counts what it overwrites', () => {
+  it('keeps the newest values, always answers OK, and counts what it overwrites', () => {
     for (const capacity of [1, 2, 3, 10]) {
       const queue = createWindow<number>({ capacity });
       const [producer, consumer] = [pubWindow(queue), subWindow(queue)];
@@ -22,7 +22,7 @@ describe('a window', () => {
     }
   });
 
-  it('tells `undefined` the value from nothing', () => {
+  it('tells the value `undefined` from no value', () => {
     const queue = createWindow<undefined>({ capacity: 2 });
     const [producer, consumer] = [pubWindow(queue), subWindow(queue)];
     for (let i = 0; i < 3; i++) producer.offer(undefined);
@@ -46,7 +46,7 @@ describe('a window', () => {
     consumer.poll();
     consumer.poll();
     await collect();
-    // ringbufferjs alone would still hold the two that were read.
+    // ringbufferjs alone would still hold the two values that were read.
     expect(alive()).toEqual([false, false, false, false, true, true]);
     consumer.close();
     await collect();
@@ -75,7 +75,7 @@ describe('a window', () => {
     expect(left).toEqual([3]);
   });
 
-  it('refuses what cannot be', () => {
+  it('refuses options that make no sense', () => {
     for (const capacity of [0, -1, 1.5, 2 ** 24 + 1, '8', undefined, null]) {
       expect(() => createWindow({ capacity: capacity as number })).toThrow(
         expect.objectContaining({ code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity' }),

@@ -1,36 +1,39 @@
 /**
- * The backend `window`: the newest `capacity` values inside one thread, by reference; an offer is always OK, and what
- * it overwrites is counted. For what only the latest is worth keeping of: a gauge's last readings, the messages before
- * a fault.
+ * The backend `window`: the newest `capacity` values inside one thread, by reference. An offer is always OK, and what
+ * it overwrites is counted. It is meant for values of which only the latest are worth keeping: the last readings of a
+ * gauge, the messages before a fault.
  *
  *     const last = createWindow<Reading>({ capacity: 100 });
- *     pubWindow(last).offer(reading);                          // OK, for ever
+ *     pubWindow(last).offer(reading);                          // always OK
  *     propertiesOfWindow(last).dropped.oldest;                 // how many were overwritten unread
  *
- * The ring is ringbufferjs. Three of its ways are met here:
- * - `deq` leaves the value in its slot until a lap later, which would keep it alive. So slots hold cells, and a cell is
- *   emptied when it is read or overwritten; emptied cells are used again, so a window that is full allocates nothing.
- * - its callback for what is overwritten runs in the middle of `enq`; here it only counts and empties.
- * - a capacity of 0 means 50, and memory for all of it is taken at once; so capacity is checked, and ends at 2^24 (128
- *   MiB).
- * `deq` of an empty ring throws and `undefined` is a value like any other: the depth, not the value, says whether there
- * is one.
+ * The ring is ringbufferjs. Three of its habits are dealt with here:
+ * - `deq` leaves the value in its slot until a lap later, which would keep the value alive. So slots hold cells, and a
+ * cell is emptied when it is read or overwritten. Emptied cells are used again, so a full window allocates nothing.
+ * - Its callback for what is overwritten runs in the middle of `enq`; here it only counts and empties.
+ * - A capacity of 0 means 50, and memory for the whole capacity is taken at once. So the capacity is checked, and is at
+ * most 2^24 (128 MiB).
+ *
+ * `deq` of an empty ring throws, and `undefined` is a value like any other: whether there is a value is told by the
+ * depth.
  */
 import RingBuffer from 'ringbufferjs';
 import { checkInteger, checkOptions } from '../errors.js';
 import { type InThreadQueue, InThreadStore, bind, propertiesInThread, pubInThread, subInThread } from './in-thread.js';
 import { OK, type ResultCode } from '../result-codes.js';
 
+/** Options of a window. */
 export interface WindowOptions {
   /**
-   * The newest values kept: any whole number from 1 to 2^24. Takes 8 bytes each at once, and a small object each as
-   * they come.
+   * How many of the newest values are kept: a whole number from 1 to 2^24. It takes 8 bytes for each at once, and a
+   * small object for each when it comes.
    */
   capacity: number;
 }
 
-/** The window as `create` gives it. It stays in its thread; a structured clone cannot be opened. */
+/** The window as `create` returns it. It stays in its thread: a structured clone of it cannot be opened. */
 export interface WindowQueue<T> extends InThreadQueue<T> {
+  /** Where the values lie. */
   readonly backend: 'window';
 }
 
@@ -59,7 +62,7 @@ class WindowStore<T> extends InThreadStore<T> {
   }
 
   protected put(value: T): ResultCode {
-    // Empty cells are at most as many as slots, and one more while a full ring takes the next value.
+    // There are at most as many empty cells as slots, and one more while a full ring takes the next value.
     const cell = this.empties.pop() ?? { value: undefined };
     cell.value = value;
     this.ring.enq(cell);
@@ -79,7 +82,7 @@ class WindowStore<T> extends InThreadStore<T> {
   }
 }
 
-/** Makes a window. Throws PercoreError for a bad option. */
+/** Makes a window. Throws ERR_PERCORE_INVALID_ARGUMENT for a bad option. */
 export function createWindow<T>(options: WindowOptions): WindowQueue<T> {
   const { capacity: asked } = checkOptions('options', options, ['kind', 'backend', 'capacity']);
   const capacity = checkInteger('capacity', asked, 1, 2 ** 24);

@@ -1,15 +1,16 @@
 /**
- * What runs when a stream is read: a chain of flows, each of which asks the one above it for the next value. No flow
- * hands on what it was not asked for, so that backpressure needs no messages of its own: a reader that does not ask
+ * What runs when a stream is read: a chain of flows, each of which asks the one above it for the next value. A flow
+ * hands on only what it was asked for. Backpressure therefore needs no messages of its own: a reader that does not ask
  * holds back everything above it.
  *
  *      source <--poll-- map <--poll-- filter <--poll-- reader (a task of a band, or `for await`)
  *             --ready-->    --ready-->       --ready-->
  *
- * The shape is that of a queue's consumer, so a consumer is a flow, and a reactor reads a flow as it reads a queue.
+ * The shape is that of a queue's consumer, so a reactor reads a flow as it reads a queue.
  */
 import { EMPTY } from '../result-codes.js';
 
+/** One link of the chain: a source, a stage, or what a reader asks. */
 export interface Flow<T> {
   /** What the last poll found: OK, EMPTY (nothing now), or CLOSED (nothing any more). */
   readonly state: number;
@@ -17,7 +18,7 @@ export interface Flow<T> {
   poll(): T | undefined;
   /** After EMPTY: settles when a poll may find something. Only one request may be open at a time. */
   ready(): Promise<unknown>;
-  /** Nobody reads any more. A second call does nothing. */
+  /** Says that nobody reads any more. A second call does nothing. */
   close(): void;
 }
 
@@ -27,7 +28,7 @@ export interface FlowHost {
   after(ms: number, then: () => void): () => void;
 }
 
-/** Makes the flow of a stream when it is read; nothing runs before. */
+/** Makes the flow of a stream when the stream is read; nothing runs before. */
 export type Open<T> = (host: FlowHost) => Flow<T>;
 
 /** How many values one poll may pass over before others of its band have their turn. */
@@ -38,10 +39,12 @@ export class Bell {
   private promise: Promise<void> | undefined;
   private settle: (() => void) | undefined;
 
+  /** The promise that the next ring resolves. */
   wait(): Promise<void> {
     return this.promise ??= new Promise((resolve) => (this.settle = resolve));
   }
 
+  /** Resolves the promise of all who wait now. */
   ring(): void {
     const { settle } = this;
     this.promise = this.settle = undefined;
@@ -50,14 +53,15 @@ export class Bell {
 }
 
 /**
- * Asks a flow for `ready` once at a time, whoever waits, and rings when it has answered. A promise that is asked for
- * again and again would keep everybody who has ever asked.
+ * Asks a flow for `ready` once at a time, for everybody who waits, and rings when the flow has answered. To ask anew
+ * for each of them would keep everybody who has ever asked in memory.
  */
 export class Watch {
   private isAsked = false;
 
   constructor(private readonly flow: Flow<unknown>, private readonly bell: Bell) {}
 
+  /** Makes sure that the flow was asked. */
   ask(): void {
     if (this.isAsked) return;
     this.isAsked = true;
@@ -65,7 +69,7 @@ export class Watch {
       this.isAsked = false;
       this.bell.ring();
     };
-    // If it fails, the next poll says why.
+    // If the wait fails, the next poll says why.
     this.flow.ready().then(tell, tell);
   }
 }

@@ -1,4 +1,4 @@
-/** Composable streams with backpressure: what users see of this room, and other rooms may import. */
+/** Composable streams with backpressure: what users see of this room, and what other rooms may import. */
 export { createStream, Stream, type StreamReadOptions } from './stream.js';
 export type { SplitOptions } from './route.js';
 export type { QueueSource, Source } from './sources.js';

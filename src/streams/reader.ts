@@ -18,7 +18,10 @@ export type StreamEnd =
 
 /** A stream that is being read. */
 export interface StreamRun {
-  /** How it has ended: with its source, by an error of the source, of a stage or of the target, or by cancellation. */
+  /**
+   * Resolves with how it has ended: with its source, by an error of the source, of a stage or of the target, or by
+   * cancellation. Never rejects.
+   */
   readonly ended: Promise<StreamEnd>;
   /** Stops reading, and closes the source. A second call does nothing. */
   cancel(reason?: unknown): void;
@@ -30,6 +33,7 @@ export type Target<T> =
   | { offer(value: T): number }
   | ((value: T) => StepResult);
 
+/** The options of `to`, after they were checked. */
 export interface ReaderOptions {
   readonly name: string;
   readonly band: number;
@@ -43,6 +47,7 @@ function stepOf<T>(target: Target<T>): (value: T) => StepResult {
   return 'send' in target ? (value) => target.send(value) : (value) => target.offer(value);
 }
 
+/** Reads one stream: hands its values to the target, and ends once. */
 class Run<T> implements StreamRun {
   readonly ended: Promise<StreamEnd>;
   private settle!: (end: StreamEnd) => void;
@@ -68,6 +73,7 @@ class Run<T> implements StreamRun {
     this.finish({ how: 'failed', error });
   }
 
+  /** Ends the stream, unless it has ended: closes the source and resolves `ended`. */
   finish(end: StreamEnd): void {
     if (this.end !== undefined) return;
     this.end = end;
@@ -78,7 +84,7 @@ class Run<T> implements StreamRun {
 
   /** Hands a value over. Returns what the target answers, unless that ends the stream. */
   handOver(value: T): StepResult {
-    // This value was held back while the stream was cancelled.
+    // The value was held back until after the stream was cancelled.
     if (this.end !== undefined) return OK;
     let answer: StepResult;
     try {
@@ -97,7 +103,7 @@ class Run<T> implements StreamRun {
   }
 }
 
-/** The end of a queue, as a reactor sees it. */
+/** A flow as a reactor sees it: like the consuming end of a queue, which never throws. */
 class ReadableFlow<T> {
   state: number = OK;
 
@@ -129,7 +135,7 @@ class ReadableFlow<T> {
   }
 }
 
-/** Reads in a band of a reactor, or of the main thread of a runtime. */
+/** Reads a stream in a band of a reactor, or of the main thread of a runtime. */
 export function readIn<T>(party: Party, open: Open<T>, options: ReaderOptions, target: Target<T>): StreamRun {
   const { name, band, concurrency, signal } = options;
   const { userTimers } = party;
@@ -144,7 +150,7 @@ export function readIn<T>(party: Party, open: Open<T>, options: ReaderOptions, t
   const reading = party.read(
     readable, `stream "${name}"`, band, concurrency, (value: unknown) => run.handOver(value as T),
   );
-  // However it has ended, its task is not there any more.
+  // However the stream has ended, its task is no longer needed.
   void run.ended.then(() => reading.close());
   if (signal?.aborted === true) run.cancel(signal.reason);
   return run;
@@ -157,7 +163,7 @@ const nodeHost: FlowHost = {
   },
 };
 
-/** Reads as an asynchronous iterator, in any thread. */
+/** Reads a stream as an asynchronous iterator, in any thread. */
 export async function* iterate<T>(open: Open<T>): AsyncGenerator<T, void, undefined> {
   const flow = open(nodeHost);
   try {
@@ -166,7 +172,7 @@ export async function* iterate<T>(open: Open<T>): AsyncGenerator<T, void, undefi
       if (flow.state === CLOSED) return;
       if (flow.state === OK) yield value as T;
       else await flow.ready();
-      // What never waits must not keep the loop of this thread from its other work.
+      // A stream that never waits must not keep the thread's event loop from its other work.
       if (passed % MOST_PASSED === 0) await new Promise(setImmediate);
     }
   } finally {

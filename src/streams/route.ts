@@ -18,6 +18,7 @@ export interface SplitOptions<T> {
 
 const MOST_BRANCHES = 64;
 
+/** The rule of `split`'s options, and the branches it has. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function routeOf<T>(options: SplitOptions<T>): { branches: number; room: number; route: Route<T> } {
   const { percent, overlapped, by, branches, room = 16 } = checkOptions(
     'split', options, ['percent', 'overlapped', 'by', 'branches', 'room'],
@@ -60,12 +61,13 @@ function inShares<T>(percent: readonly number[]): Route<T> {
       sum += percent[i]!;
       if (richest < 0 || credits[i]! > credits[richest]!) richest = i;
     }
-    // Closed branches leave their share to the others.
+    // Branches that are closed leave their shares to the others.
     credits[richest]! -= sum;
     into.push(richest);
   };
 }
 
+/** Every value goes to every branch that is open. */
 function toAll<T>(branches: number): Route<T> {
   return (_value, isOpen, into) => {
     for (let i = 0; i < branches; i++) if (isOpen(i)) into.push(i);

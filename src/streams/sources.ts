@@ -5,25 +5,28 @@ import type { Connection } from '../io/index.js';
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, type Flow } from './flow.js';
 
-/** The consuming end of any queue of values: what `sub` of percore/queues returns for them. */
+/** The consuming end of any queue of values: what `sub` of percore/queues returns for such a queue. */
 export interface QueueSource<T> {
-  /** What the last poll found: OK, EMPTY or CLOSED. */
+  /** What the last poll found: OK, EMPTY, CLOSED or EVICTED. */
   readonly state: number;
-  /** The next value; undefined when there is none now, or the value is undefined. */
+  /** The next value; undefined when there is none now, or when the value is undefined. */
   poll(): T | undefined;
   /** Settles when a poll may find something else. */
   ready(): Promise<unknown>;
-  /** Nobody reads here any more. */
+  /** Says that nobody reads here any more. */
   close(): void;
 }
 
 /** What a stream can be made of. Chunks of a connection are copied. */
 export type Source<T> = QueueSource<T> | AsyncIterable<T> | Iterable<T> | Connection;
 
-/** How many chunks of a connection wait before the peer is held back. */
+/** How many chunks of a connection may wait before the peer is held back. */
 const MOST_CHUNKS = 16;
 
-/** Makes the flow of a source when it is read. Throws ERR_PERCORE_INVALID_ARGUMENT if it is not a source. */
+/**
+ * Checks a source, and returns what makes its flow when it is read. Throws ERR_PERCORE_INVALID_ARGUMENT if it is not a
+ * source.
+ */
 export function openerOf<T>(source: Source<T>): () => Flow<T> {
   if (typeof source === 'object' && source !== null) {
     // The order matters: the end of a queue can be iterated as well.
@@ -35,6 +38,7 @@ export function openerOf<T>(source: Source<T>): () => Flow<T> {
   throw invalidArgument('source', source, 'the consuming end of a queue of values, an iterable, or a connection');
 }
 
+/** The flow of anything that can be iterated without waiting. */
 class IterableFlow<T> implements Flow<T> {
   state: number = EMPTY;
 
@@ -59,7 +63,9 @@ class IterableFlow<T> implements Flow<T> {
   }
 }
 
-/** Asks for a value when it is polled, and for no more until that one is taken. */
+/**
+ * The flow of an asynchronous iterable. Asks for a value when it is polled, and for no more until that one is taken.
+ */
 class AsyncFlow<T> implements Flow<T> {
   state: number = EMPTY;
   private asked: Promise<void> | undefined;
@@ -94,7 +100,7 @@ class AsyncFlow<T> implements Flow<T> {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
-    // What it has to clean up is its own affair; nobody waits for it.
+    // Whatever it has to clean up is its own business; nobody waits for it.
     void Promise.resolve(this.iterator.return?.()).catch(() => undefined);
   }
 
@@ -116,7 +122,8 @@ class AsyncFlow<T> implements Flow<T> {
 }
 
 /**
- * Hands on chunks as they arrive. While nobody takes them the connection is paused, and the kernel holds the peer back.
+ * Hands on the chunks of a connection as they arrive. While nobody takes them the connection is paused, and the kernel
+ * holds the peer back.
  */
 class ConnectionFlow implements Flow<Uint8Array> {
   state: number = EMPTY;
@@ -155,7 +162,7 @@ class ConnectionFlow implements Flow<Uint8Array> {
     return this.bell.wait();
   }
 
-  /** The connection goes on: its owner may still send, and ends it. */
+  /** The connection itself goes on: its owner may still send, and ends it. */
   close(): void {
     this.isOver = true;
     this.chunks.length = 0;

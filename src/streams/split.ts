@@ -1,16 +1,14 @@
 /**
- * One stream above, several below. Each branch has room for a few values of its own. When the branch that a value is
- * for has none, the value stays with the splitter and holds back the other branches too, as every full reader does.
+ * One stream above, several below. Each branch has room for a few values of its own. If the branch that a value is for
+ * has no room, the value stays with the splitter and holds back the other branches too, as every full reader does.
  *
  *      above --poll--> value --route--> room of branch 0 --poll--> …
  *                               \-----> room of branch 1 --poll--> …
- *
- * Source of the two ways to share values out: the `split` of the slides, by percent and overlapped.
  */
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, MOST_PASSED, Watch, type Flow } from './flow.js';
 
-/** Says which branches a value is for: pushes their numbers to `into`, which is empty. */
+/** Says which branches a value is for, by pushing their numbers to `into`, which is empty. */
 export type Route<T> = (value: T, isOpen: (branch: number) => boolean, into: number[]) => void;
 
 interface Branch<T> {
@@ -19,8 +17,9 @@ interface Branch<T> {
   isOpen: boolean;
 }
 
+/** The part of a split stream that all its branches share. */
 export class Splitter<T> {
-  /** Values for a branch that nobody reads any more. */
+  /** How many values were for a branch that nobody reads any more, or that does not exist. */
   dropped = 0;
   private readonly branches: Branch<T>[];
   private above: Flow<T> | undefined;
@@ -28,7 +27,7 @@ export class Splitter<T> {
   private watch: Watch | undefined;
   private isWatching = false;
   private held: T | undefined;
-  /** The branches that the held value is for and that have not had it yet. */
+  /** The branches that the held value is for and that have not been given it yet. */
   private readonly targets: number[] = [];
   private isOver = false;
   private failure: { readonly error: unknown } | undefined;
@@ -38,7 +37,7 @@ export class Splitter<T> {
     this.branches = Array.from({ length: branches }, () => ({ values: [], bell: new Bell(), isOpen: true }));
   }
 
-  /** The first branch that is read opens the stream above. */
+  /** The flow of a branch. The first branch that is read opens the stream above. */
   open(above: () => Flow<T>, branch: number): Flow<T> {
     if (this.above === undefined) {
       this.above = above();
@@ -59,7 +58,7 @@ export class Splitter<T> {
     const { values } = this.branches[branch]!;
     const wasFull = values.length === this.room;
     const value = values.shift() as T;
-    // Whatever this branch has held back goes on.
+    // Whatever this branch has held back can go on.
     if (wasFull) this.ringAll();
     return value;
   }
@@ -71,13 +70,15 @@ export class Splitter<T> {
     return CLOSED;
   }
 
+  /** Settles when a poll of that branch may find something. */
   ready(branch: number): Promise<unknown> {
     const wait = this.branches[branch]!.bell.wait();
-    // A held value goes on when its branch has room, and not before.
+    // A held value goes on only when its branch has room.
     if (this.targets.length === 0) this.watchAbove();
     return wait;
   }
 
+  /** Nobody reads that branch any more. The stream above is closed with the last branch. */
   close(branch: number): void {
     const closing = this.branches[branch]!;
     if (!closing.isOpen) return;
@@ -97,6 +98,7 @@ export class Splitter<T> {
     }
   }
 
+  /** Asks the stream above for one value, and finds out which branches it is for. */
   private next(): void {
     const above = this.above!;
     try {
@@ -115,7 +117,7 @@ export class Splitter<T> {
     this.ringAll();
   }
 
-  /** Gives the held value to the branches that it is for; returns false if one of them has no room. */
+  /** Gives the held value to the branches that it is for. Returns false if one of them has no room. */
   private deliver(): boolean {
     while (this.targets.length > 0) {
       const branch = this.branches[this.targets[0]!];

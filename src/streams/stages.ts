@@ -1,7 +1,8 @@
-/** The stages of one value at a time: map, filter, take; and merge, which has several streams above it. */
+/** The stages that handle one value at a time: map, filter and take. And merge, which has several streams above it. */
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, MOST_PASSED, Stage, Watch, type Flow } from './flow.js';
 
+/** Each value as `change` returns it. */
 export class MapFlow<T, U> extends Stage<T, U> {
   constructor(above: Flow<T>, private readonly change: (value: T) => U) {
     super(above);
@@ -14,8 +15,9 @@ export class MapFlow<T, U> extends Stage<T, U> {
   }
 }
 
+/** The values that `accepts` lets through. */
 export class FilterFlow<T> extends Stage<T, T> {
-  /** This many values were passed over, so others have their turn first. */
+  /** True if the last poll passed over so many values that others should have their turn first. */
   private hasPassed = false;
 
   constructor(above: Flow<T>, private readonly accepts: (value: T) => boolean) {
@@ -40,6 +42,7 @@ export class FilterFlow<T> extends Stage<T, T> {
   }
 }
 
+/** The first values, as many as `left` says. */
 export class TakeFlow<T> extends Stage<T, T> {
   constructor(above: Flow<T>, private left: number) {
     super(above);
@@ -53,13 +56,15 @@ export class TakeFlow<T> extends Stage<T, T> {
     const value = this.above.poll();
     this.state = this.above.state;
     if (this.state !== OK) return undefined;
-    // Close it now: the source need not find out later that nobody reads.
+    // Closed now, so that the source need not find out later that nobody reads.
     if (--this.left === 0) this.close();
     return value;
   }
 }
 
-/** Asks each in turn, so that none keeps the others waiting. Ends when all have ended; fails when one fails. */
+/**
+ * Asks each stream in turn, so that none keeps the others waiting. Ends when all have ended, and fails when one fails.
+ */
 export class MergeFlow<T> implements Flow<T> {
   state: number = EMPTY;
   private readonly bell = new Bell();

@@ -1,4 +1,4 @@
-/** Streams: by `for await`, and in the bands of reactors whose turns the test calls itself. */
+/** Streams: read by `for await`, and in the bands of reactors whose turns the test calls itself. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { create, pub, sub } from '../queues/index.js';
@@ -19,7 +19,7 @@ async function* later(count: number): AsyncGenerator<number> {
     yield i;
   }
 }
-/** An iterable that says how much of it was taken, and whether it was closed. */
+/** An iterable that knows how much of it was taken, and whether it was closed. */
 function watched(count = Infinity): Iterable<number> & { taken: number; isClosed: boolean } {
   return {
     taken: 0,
@@ -63,13 +63,13 @@ describe('a stream', () => {
     expect([source.taken, source.isClosed]).toEqual([5, true]);
   });
 
-  it('is read once', () => {
+  it('can be read once', () => {
     const stream = createStream([1]);
     stream.map(String);
     expect(() => stream.filter(Boolean)).toThrow(/read once: to read it twice, split it/);
   });
 
-  it('closes its source when the loop is left, and hands errors of source and stages on', async () => {
+  it('closes its source when the loop is left, and passes on the errors of its source and stages', async () => {
     const source = watched();
     for await (const value of createStream(source)) if (value === 2) break;
     expect([source.taken, source.isClosed]).toEqual([3, true]);
@@ -85,7 +85,7 @@ describe('a stream', () => {
     })()))).rejects.toThrow('source');
   });
 
-  it('merges in turn, each in its order, and ends with the last', async () => {
+  it('merges streams in turn, each in its order, and ends with the last of them', async () => {
     const merged = createStream(upTo(3)).merge(createStream([10, 11]), createStream(later(3)));
     const seen = await listOf(merged);
     expect(seen.slice(0, 4)).toEqual([0, 10, 1, 11]);
@@ -118,7 +118,7 @@ describe('a stream', () => {
     expect((await last).done).toBe(true);
   });
 
-  it('hands on what a window had before an error', async () => {
+  it('hands on what a window held before an error', async () => {
     const windows = createStream((function* () {
       yield 1;
       throw new Error('then');
@@ -127,7 +127,7 @@ describe('a stream', () => {
     await expect(windows.next()).rejects.toThrow('then');
   });
 
-  it('refuses what it cannot take', () => {
+  it('refuses bad arguments', () => {
     const refusal = (run: (stream: Stream<number>) => unknown): string => {
       try {
         run(createStream([1]));
@@ -151,7 +151,7 @@ describe('a stream', () => {
 });
 
 describe('split', () => {
-  it('by percent shares each hundred out exactly, with none many in a row', async () => {
+  it('by percent shares out each hundred values exactly, and gives no branch many in a row', async () => {
     const [most, some] = createStream(upTo(1000)).split({ percent: [80, 20], room: 1000 }) as [
       Stream<number>, Stream<number>,
     ];
@@ -161,12 +161,12 @@ describe('split', () => {
     expect(counts[1]!.every((value, i) => Math.floor(value / 5) === i)).toBe(true);
   });
 
-  it('overlapped gives each value to all, and the slowest holds the others back', async () => {
+  it('overlapped gives each value to all branches, and the slowest holds the others back', async () => {
     const source = watched();
     const branches = createStream(source).split({ overlapped: 2, room: 2 });
     const [fast, slow] = branches.map((branch) => branch[Symbol.asyncIterator]());
     for (let i = 0; i < 3; i++) expect((await fast!.next()).value).toBe(i);
-    // The slow one has two, and the third waits for it.
+    // The slow branch has two values, and the third one waits for it.
     const fourth = fast!.next();
     let isThere = false;
     void fourth.then(() => (isThere = true));
@@ -180,7 +180,7 @@ describe('split', () => {
     expect(source.isClosed).toBe(true);
   });
 
-  it('by a function: what is for nobody is counted', async () => {
+  it('by a function: values for no branch are counted', async () => {
     const stream = createStream(upTo(10));
     const [even, odd] = stream.split({ by: (value) => (value === 5 ? 7 : value % 2), branches: 2 }) as [
       Stream<number>, Stream<number>,
@@ -189,7 +189,7 @@ describe('split', () => {
     expect(stream.dropped).toBe(1);
   });
 
-  it('hands undefined on as a value, and errors to all branches', async () => {
+  it('hands on undefined as a value, and errors to all branches', async () => {
     const [all] = createStream([undefined, 1]).split({ overlapped: 1 }) as [Stream<number | undefined>];
     expect(await listOf(all)).toEqual([undefined, 1]);
     const branches = createStream((function* () {
@@ -200,7 +200,7 @@ describe('split', () => {
     expect(ends.map((end) => (end as PromiseRejectedResult).reason.message)).toEqual(['broken', 'broken']);
   });
 
-  it('loses nothing and keeps each order, whatever the rule, the room and who reads when', async () => {
+  it('loses nothing and keeps the order, whatever the rule, the room, and the order of reading', async () => {
     await fc.assert(fc.asyncProperty(
       fc.integer({ min: 0, max: 60 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 3 }),
       fc.array(fc.nat(3), { maxLength: 60 }), fc.boolean(),
@@ -248,7 +248,7 @@ describe('a stream that a reactor reads', () => {
       await Promise.resolve();
       await Promise.resolve();
     }
-    // One in the task, one with the stream, four in the queue.
+    // One value is in the task, one with the stream, and four are in the queue.
     expect([sent, seen]).toEqual([6, []]);
     isOpen = true;
     await rest();
@@ -268,7 +268,7 @@ describe('a stream that a reactor reads', () => {
     expect(order).toEqual(['low 0', 'urgent', 'low 1', 'low 2']);
   });
 
-  it('reads an asynchronous source, one value at a time where its target is asynchronous', async () => {
+  it('reads an asynchronous source, one value at a time if its target is asynchronous', async () => {
     const seen: number[] = [];
     let most = 0;
     let running = 0;
@@ -349,8 +349,8 @@ function fail(message: string): never {
   throw new Error(message);
 }
 
-describe('a source that is no iterator', () => {
-  it('fails the stream, and says what it has answered', async () => {
+describe('a source that is not an iterator', () => {
+  it('fails the stream, and the error says what it has answered', async () => {
     const invalid = 'ERR_PERCORE_INVALID_ARGUMENT';
     for (const walk of [Symbol.iterator, Symbol.asyncIterator]) {
       for (const result of [5, undefined, null, 'text']) {

@@ -14,13 +14,13 @@ import { WindowFlow, type StreamWindow } from './window.js';
 export interface StreamReadOptions {
   /** The name that reports use. */
   readonly name: string;
-  /** Band in which its stages and its target run: 0 low to 7 high. Default 3. */
+  /** The band in which the stages and the target run: 0 low to 7 high. Default 3. */
   readonly priority?: number;
   /** The name of a class of `createRuntime({ classes })`, instead of a priority. */
   readonly class?: string;
-  /** Most asynchronous calls of the target under way at once: 1 to 2^20. Default 1. */
+  /** How many asynchronous calls of the target may be under way at once: 1 to 2^20. Default 1. */
   readonly concurrency?: number;
-  /** Cancels it when this aborts, with its reason. */
+  /** Cancels the reading when it aborts, with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -29,10 +29,10 @@ const MOST_MS = 2 ** 31 - 1;
 
 /**
  * Values one after the other, from a source through stages to a reader. Nothing runs until the stream is read, by `to`
- * in a band of a reactor or by `for await` anywhere, and nothing is taken from the source that the reader has not asked
- * for. So a slow reader holds back everything above it, up to the peer of a connection or the producer of a queue. What
- * is gathered on the way is bounded. An error of the source, of a stage or of the target ends the stream and closes its
- * source; so does a cancellation. A stream is read once.
+ * in a band of a reactor or by `for await` anywhere. Nothing is taken from the source that the reader has not asked
+ * for, so that a slow reader holds back everything above it, up to the peer of a connection or the producer of a queue.
+ * What is gathered on the way is bounded. An error of the source, of a stage or of the target ends the stream and
+ * closes its source; so does a cancellation. A stream can be read once.
  *
  *     createStream(queues.sub(orders))
  *       .filter((order) => order.size > 0)
@@ -41,45 +41,50 @@ const MOST_MS = 2 ** 31 - 1;
  *
  *     for await (const line of createStream(lines).take(10)) console.log(line);
  *
- * It belongs to the thread that made it. No method waits. All except `to` throw only ERR_PERCORE_INVALID_ARGUMENT.
+ * It belongs to the thread that made it. No method waits. The methods allocate when a stream is built; each value costs
+ * a few calls. All methods throw ERR_PERCORE_INVALID_ARGUMENT for a bad argument, and for a stream that was used
+ * already.
  */
 export class Stream<T> implements AsyncIterable<T> {
   readonly #open: Open<T>;
   #isTaken = false;
   #splitter: Splitter<T> | undefined;
 
-  /** `createStream` makes it. */
+  /** For `createStream` alone. */
   constructor(open: Open<T>) {
     this.#open = open;
   }
 
-  /** Values that `split` gave to nobody: their branch was no longer read, or did not exist. */
+  /** How many values `split` gave to nobody, because their branch was no longer read or did not exist. */
   get dropped(): number {
     return this.#splitter?.dropped ?? 0;
   }
 
-  /** Each value as `change` returns it. */
+  /** A stream of what `change` returns for each value. If `change` throws, the stream fails. */
   map<U>(change: (value: T) => U): Stream<U> {
     checkFunction('change', change);
     const open = this.#take();
     return new Stream((host) => new MapFlow(open(host), change));
   }
 
-  /** The values for which `accepts` returns true. */
+  /** A stream of the values for which `accepts` returns true. If `accepts` throws, the stream fails. */
   filter(accepts: (value: T) => boolean): Stream<T> {
     checkFunction('accepts', accepts);
     const open = this.#take();
     return new Stream((host) => new FilterFlow(open(host), accepts));
   }
 
-  /** The first `count` values, 0 to 2^53 - 1. Then the stream ends, and its source is closed. */
+  /** A stream of the first `count` values, 0 to 2^53 - 1. It then ends, and its source is closed. */
   take(count: number): Stream<T> {
     checkInteger('count', count, 0, Number.MAX_SAFE_INTEGER);
     const open = this.#take();
     return new Stream((host) => new TakeFlow(open(host), count));
   }
 
-  /** The values of this stream and the others as they come, each in its own order. Ends when all have ended. */
+  /**
+   * A stream of the values of this stream and the others as they come, those of each in their order. It ends when all
+   * have ended, and fails when one fails.
+   */
   merge<U = never>(...others: Stream<U>[]): Stream<T | U> {
     const all = [this, ...others];
     for (const each of all) if (!(each instanceof Stream)) throw invalidArgument('others', each, 'streams');
@@ -88,8 +93,8 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Lists of values: `count` of them each, or fewer when `ms` have passed since the first, or at the end. Time is
-   * measured by the timers of the reactor that reads.
+   * A stream of lists of values. Each has `count` of them, or fewer when `ms` milliseconds have passed since its first
+   * value, or at the end. Time is measured by the timers of the reactor that reads.
    */
   window(options: StreamWindow): Stream<T[]> {
     const { count = 1024, ms } = checkOptions('window', options, ['count', 'ms']);
@@ -100,9 +105,10 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Makes several streams of one. By `percent` each value goes to one of them, in these shares; `overlapped` gives each
-   * value to all; `by` says for each value which one gets it. A branch that is not read holds the others back when its
-   * `room` is full. A closed branch does not; the values for it are counted in `dropped`.
+   * Makes several streams of one. With `percent`, each value goes to one of them, in these shares. With `overlapped`,
+   * each value goes to all. With `by`, the function says for each value which one gets it. A branch that is not read
+   * holds the others back when its `room` is full. A branch that was closed does not; the values for it are counted in
+   * `dropped`.
    *
    *     const [most, some] = stream.split({ percent: [80, 20] });
    *     const [even, odd] = numbers.split({ by: (number) => number % 2, branches: 2 });
@@ -117,9 +123,9 @@ export class Stream<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Reads it in a band of a reactor, or of the main thread of a runtime, and hands each value to `target`: up to 16
-   * before others of the band have their turn. A full target is offered the same value again when it has room. Throws
-   * ERR_PERCORE_INVALID_ARGUMENT.
+   * Reads the stream in a band of a reactor, or of the main thread of a runtime, and hands each value to `target`: up
+   * to 16 values before others of the band have their turn. A target that is full is offered the same value again when
+   * it has room. Throws ERR_PERCORE_INVALID_ARGUMENT, and what the source throws when it is opened.
    */
   to(reactor: Reactor | Runtime, options: StreamReadOptions, target: Target<T>): StreamRun {
     const { name, concurrency = 1, signal } = checkOptions(
@@ -136,7 +142,7 @@ export class Stream<T> implements AsyncIterable<T> {
     return readIn(party, this.#take(), { name, band, concurrency, signal }, target);
   }
 
-  /** Reads it in this thread; leaving the loop closes the source. */
+  /** Reads the stream in this thread. Leaving the loop closes the source. */
   [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
     return iterate(this.#take());
   }
@@ -150,9 +156,12 @@ export class Stream<T> implements AsyncIterable<T> {
 
 /**
  * Makes a stream of a source: the consuming end of a queue of values, a connection (its chunks, copied), or anything
- * that can be iterated, also asynchronously. The messages of a task become a stream through a queue in this thread:
- * `const inbox = queues.create<Order>({ backend: 'deque', capacity: 100 })`, and a step that returns
- * `queues.pub(inbox).offer(order)`. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * that can be iterated, also asynchronously. For a stream of a task's messages, use a queue in this thread, `const
+ * inbox = queues.create<Order>({ backend: 'deque', capacity: 100 })`, and a step that returns
+ * `queues.pub(inbox).offer(order)`. Any thread may call it. Throws ERR_PERCORE_INVALID_ARGUMENT if `source` is none of
+ * these.
+ *
+ *     for await (const even of createStream([1, 2, 3, 4]).filter((number) => number % 2 === 0)) console.log(even);
  */
 export function createStream<T>(source: Source<T>): Stream<T> {
   return new Stream<T>(openerOf<T>(source));

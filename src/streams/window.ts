@@ -1,15 +1,21 @@
-/** Gathers values: a list is handed on when it is full, when its time is over, or when the stream above ends. */
+/**
+ * Gathers values in lists. A list is handed on when it is full, when its time is over, or when the stream above ends.
+ */
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Bell, Watch, type Flow, type FlowHost } from './flow.js';
 
 /** What a window gathers. */
 export interface StreamWindow {
-  /** Values in a window: 1 to 2^20. Default 1,024. */
+  /** How many values a list has: 1 to 2^20. Default 1,024. */
   readonly count?: number;
-  /** A window that is not full is handed on so many milliseconds after its first value: 1 to 2^31 - 1. */
+  /**
+   * A list that is not full is handed on this many milliseconds after its first value: 1 to 2^31 - 1. Without it there
+   * is no limit.
+   */
   readonly ms?: number;
 }
 
+/** The flow of lists. */
 export class WindowFlow<T> implements Flow<T[]> {
   state: number = EMPTY;
   private readonly bell = new Bell();
@@ -47,6 +53,7 @@ export class WindowFlow<T> implements Flow<T[]> {
     this.above.close();
   }
 
+  /** Puts one value from above into the list. Returns what the stream above had: OK, EMPTY or CLOSED. */
   private gather(): number {
     if (this.failure !== undefined) return CLOSED;
     let value: T | undefined;
@@ -67,6 +74,7 @@ export class WindowFlow<T> implements Flow<T[]> {
     return OK;
   }
 
+  /** Hands the list on and begins a new one. */
   private handOn(): T[] {
     const { values } = this;
     this.stopTimer?.();

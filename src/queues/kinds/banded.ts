@@ -1,4 +1,4 @@
-/** `banded`: a ring for each of the eight bands, one producer, one consumer. See banded-queue.ts. */
+/** `banded`: eight rings, one for each band, with one producer and one consumer. See banded-queue.ts. */
 import { BandedConsumer, BandedProducer, checkQuantum } from '../banded-queue.js';
 import { BANDS } from '../../layout.js';
 import { createRings, type Traits } from '../create.js';
@@ -20,6 +20,7 @@ const traits: Traits = { kind: 'banded', rings: () => BANDS };
 const open = (queue: Queue): Group => openGroup(groupOf(queue, BANDS));
 const inspect = (queue: Queue): RingsProperties => withHandle(queue, inspectGroup(open(queue)));
 
+/** See the head of this file. */
 export const banded: RingKind<Queue, Parameters<typeof createRings>[0], BandedProducer, BandedConsumer> = {
   countsRecords: true,
   create: (options) => createRings(options, traits),
@@ -38,14 +39,14 @@ export const banded: RingKind<Queue, Parameters<typeof createRings>[0], BandedPr
     return new BandedConsumer(group, joinBands(group, (ring) => consumerOf(ring, join(ring, wanted))), quantum);
   },
   close: (queue) => closeGroup(open(queue)),
-  // Whoever has the bands has all of them, and counts once.
+  // Whoever has one band has all of them, and counts once.
   recover: (queue, worker) => recoverGroup(open(queue), idOfDead(worker), true),
   recoverSharer: (queue, dead) => recoverGroup(open(queue), dead - 1, true),
   inspect,
   hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId),
 };
 
-/** An end in every band, or none: whoever has some of the bands still is on its way out. */
+/** Opens an end in every band, or in none. If another end still has some of the bands, it is about to leave them. */
 function joinBands<End extends { leave(): void }>(group: Group, joinBand: (ring: QueueMemory) => End): End[] {
   const ends: End[] = [];
   try {

@@ -1,6 +1,6 @@
 /**
- * Kinds of rings whose queue lies in a file, if the options of `create` or the handle say so: the file is made or
- * mapped, and this thread joins those who share it, before the kind itself does what it does with any memory.
+ * Kinds of rings whose queue lies in a file, if the options of `create` or the handle say so. First the file is made or
+ * mapped, and this thread joins those who share it; then the kind itself does what it does with any memory.
  */
 import { invalidArgument } from '../../errors.js';
 import { BANDS, MAX_SHARERS, groupLayout, queueLayout } from '../../layout.js';
@@ -30,7 +30,7 @@ interface Given {
   readonly byteOffset?: number;
 }
 
-/** Files of this thread, by device and inode. */
+/** The files that this thread has opened, by device and inode. */
 const open = new Map<string, SharedFile>();
 /** With so many, those in which this thread has no end any more are let go: never more than twice what is used. */
 let mostOpen = 16;
@@ -41,9 +41,12 @@ function letGo(): void {
   mostOpen = Math.max(16, 2 * open.size);
 }
 
-/** `kind`, in memory of this process or in a file. */
+/** `kind`, with its queues in memory of this process or in a file. */
 export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry, Given> {
-  /** The handle as the kind takes it: with the memory of this thread's mapping, and its number among the sharers. */
+  /**
+   * The handle as the kind takes it: with the memory of this thread's mapping, and with this thread's number in the
+   * file.
+   */
   const joined = (queue: MayCarry, file: SharedFile): MayCarry =>
     ({ ...seen(queue, file), sharer: file.sharer() }) as MayCarry;
   const seen = (queue: MayCarry, { mapped }: SharedFile): MayCarry =>
@@ -65,7 +68,8 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
         );
       checkMemoryGiven(memory);
       mappings();
-      // What it takes, and whether it can be at all; its memory is not touched.
+      // Finds out how much memory the queue takes, and whether its options are right. The memory made here is not
+      // touched.
       const shape = kind.create(rest);
       const described = describedBy(shape);
       const mapped = makeQueueFile(memory, shape.buffer.byteLength, described, (made) => {
@@ -78,7 +82,7 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
       const file = fileOf(queue);
       const handle = joined(queue, file);
       return file.locked(() => {
-        // The place that is wanted may be that of one who has just died.
+        // The place that is wanted may belong to a thread that has just died.
         file.look(true);
         return kind.pub(handle, options);
       });
@@ -158,7 +162,7 @@ function checkFile({ memory }: MayCarry): QueueFile {
   throw invalidArgument('queue.memory', memory, 'what create() or open() returned, or its structured clone');
 }
 
-/** Where the headers of the queue's rings lie, from its own beginning on. */
+/** Where the headers of the queue's rings lie, counted from the beginning of the queue. */
 function headersOf({ kind, capacity, recordBytes, maxProducers, maxConsumers }: Queue): {
   first: number; bytes: number; stride: number; count: number;
 } {
@@ -174,6 +178,7 @@ function headersOf({ kind, capacity, recordBytes, maxProducers, maxConsumers }: 
   };
 }
 
+/** What a file has to say of this queue. */
 function describedBy(queue: MayCarry): Described {
   const { kind, capacity, recordBytes, maxProducers, maxConsumers, codec, consumers } = queue;
   return {
@@ -182,7 +187,7 @@ function describedBy(queue: MayCarry): Described {
   };
 }
 
-/** Ends by process and thread, where the ring knows their numbers in the file. */
+/** Gives each end its process and thread; the ring knows only its number in the file. */
 function withProcesses(file: SharedFile, figures: RingsProperties): RingsProperties {
   const who = (sharer: number): { threadId: number; processId: number } => {
     const { thread, processId } = file.table.at(Math.min(Math.max(sharer, 0), MAX_SHARERS - 1));
@@ -196,7 +201,7 @@ function withProcesses(file: SharedFile, figures: RingsProperties): RingsPropert
   };
 }
 
-/** What is asked of a queue in a file, so that two programs that do not mean the same find out. */
+/** What a program that opens a queue expects, so that two programs which do not mean the same find out. */
 export interface AskedQueue {
   readonly kind: Kind;
   readonly memory: MemoryGiven;
@@ -219,7 +224,7 @@ export function openInFile(asked: AskedQueue): Queue {
   return handleOf(mapped, described);
 }
 
-/** What two descriptions of a codec must have in common: the fields of a struct, and their order. */
+/** What two descriptions of a codec must have in common: the name, and the fields of a struct in their order. */
 function shapeOf(codec: CodecFor<unknown> | undefined): string | undefined {
   if (codec === undefined) return undefined;
   const { name, fields } = codec as { name: string; fields?: object };

@@ -1,10 +1,11 @@
-/** The backends of one thread: `deque` and `window`. Their state hangs on the handle itself; see in-thread.ts. */
+/** The backends of one thread: `deque` and `window`. Their state is found by the handle itself; see in-thread.ts. */
 import { PercoreError } from '../../errors.js';
 import { createDeque, type DequeOptions } from '../deque.js';
 import { propertiesInThread, pubInThread, subInThread, type InThreadQueue } from '../in-thread.js';
 import { createWindow, type WindowOptions } from '../window.js';
 import type { QueueKind } from './queue-kind.js';
 
+/** The verbs of a backend of one thread, whose handles `create` makes. */
 function kindOf<Options>(
   create: (options: Options) => InThreadQueue<unknown>,
 ): QueueKind<InThreadQueue<unknown>, Options> {

@@ -1,4 +1,4 @@
-/** The backend `linked`: one producer, one consumer, and a ring in chunks that come as they are needed. */
+/** The backend `linked`: one producer, one consumer, and a ring in chunks that are made as they are needed. */
 import { invalidArgument } from '../../errors.js';
 import type { Traits } from '../create.js';
 import { chunksOf, createLinked, openLinked } from '../linked-memory.js';
@@ -9,6 +9,7 @@ import { flushedLate } from './rings.js';
 
 const traits: Traits = { kind: 'spsc' };
 
+/** See the head of this file. */
 export const linked = kindOfOneRing({
   traits, countsRecords: false,
   create: createLinked,

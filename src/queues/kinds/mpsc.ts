@@ -1,4 +1,4 @@
-/** `mpsc`: a ring for each producer, and consumers that share the lanes. See mpsc-queue.ts. */
+/** `mpsc`: one ring for each producer, and consumers that share the lanes. See mpsc-queue.ts. */
 import { PercoreError } from '../../errors.js';
 import { createRings, type Traits } from '../create.js';
 import type { FixedProducer } from '../fixed-records.js';
@@ -21,6 +21,7 @@ const traits: Traits = { kind: 'mpsc', hasLanes: true, hasConsumers: true, rings
 const open = (queue: Queue): Group => openGroup(groupOf(queue, queue.maxProducers));
 const inspect = (queue: Queue): RingsProperties => withHandle(queue, inspectGroup(open(queue)));
 
+/** See the head of this file. */
 export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProducer | VariableProducer, MpscConsumer> =
   {
     countsRecords: true,
@@ -45,10 +46,11 @@ export const mpsc: RingKind<Queue, Parameters<typeof createRings>[0], FixedProdu
     recover: (queue, worker) => recoverGroup(open(queue), idOfDead(worker), false),
     recoverSharer: (queue, dead) => recoverGroup(open(queue), dead - 1, false),
     inspect,
-    // A consumer has a place in the group, also while it has no lane.
+    // A consumer has a place in the group even while it has no lane.
     hasPlace: (queue, threadId) => isHeldBy(inspect(queue), threadId, threadsOf(open(queue))),
   };
 
+/** The error for a consumer that finds no place; it says who has the places. */
 function noPlace(group: Group): PercoreError {
   const { places } = group;
   const which = places === 1 ? 'the only place for a consumer is' : `all ${places} places for consumers are`;

@@ -1,4 +1,4 @@
-/** Kinds of one ring: spsc and spmc, and linked, whose ring lies in chunks. */
+/** Kinds with one ring: spsc and spmc, and linked, whose ring lies in chunks. */
 import type { Traits } from '../create.js';
 import type { FixedConsumer, FixedProducer } from '../fixed-records.js';
 import { closeRing } from '../group.js';
@@ -16,7 +16,7 @@ import type { VariableProducer } from '../variable-records.js';
 import type { RingKind } from './queue-kind.js';
 import { isHeldBy, joinOptions, noteOpened, refuseQuantum, takeProducer, withHandle } from './rings.js';
 
-/** What sets one of them apart. */
+/** How one of these kinds differs from the others. */
 interface OneRing<Handle extends Queue, Options, Memory extends QueueMemory> {
   readonly traits: Traits;
   readonly countsRecords: boolean;
@@ -24,15 +24,16 @@ interface OneRing<Handle extends Queue, Options, Memory extends QueueMemory> {
   open(queue: Handle): Memory;
   producerOf(memory: Memory, publishEvery: number): FixedProducer | VariableProducer;
   consumerOf(memory: Memory, place: number): FixedConsumer | VariableConsumer | LossyConsumer;
-  /** Refuses what this kind cannot do. */
+  /** Refuses options that this kind cannot meet. */
   check?(options: JoinOptions): void;
-  /** Figures of its own. */
+  /** Further figures of this kind. */
   inspect?(memory: Memory): Partial<RingsProperties>;
 }
 
 type Producer = FixedProducer | VariableProducer;
 type Consumer = FixedConsumer | VariableConsumer | LossyConsumer;
 
+/** The verbs of a kind with one ring. */
 export function kindOfOneRing<Handle extends Queue, Options, Memory extends QueueMemory>(
   own: OneRing<Handle, Options, Memory>,
 ): RingKind<Handle, Options, Producer, Consumer> {

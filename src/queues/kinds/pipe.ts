@@ -4,6 +4,7 @@ import { closePipe, createPipe, propertiesOfPipe, pubPipe, subPipe, type PipeQue
 import type { PipeQueue } from '../pipe-memory.js';
 import type { QueueKind } from './queue-kind.js';
 
+/** See the head of this file. */
 export const pipe: QueueKind<PipeQueue, PipeQueueOptions> = {
   create: (options) => createPipe(options),
   pub: (queue, options) => pubPipe(queue, options),

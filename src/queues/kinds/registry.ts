@@ -1,4 +1,6 @@
-/** All kinds of queues, by the backend and the kind that stand in a handle. The only place that knows all of them. */
+/**
+ * All kinds of queues, by the backend and the kind that a handle names. This is the only place that knows all of them.
+ */
 import { invalidArgument } from '../../errors.js';
 import type { Queue } from '../handles.js';
 import type { QueueBackend } from '../queue-ends.js';
@@ -13,7 +15,7 @@ import { spmc } from './spmc.js';
 import { spsc } from './spsc.js';
 import { withCodecs } from './values.js';
 
-/** A kind whose handles and options were found to be its own by the names in them. */
+/** A kind whose handles and options were recognized as its own by the names in them. */
 type AnyKind = QueueKind<object, object>;
 type Kinds = Readonly<Record<string, AnyKind>>;
 
@@ -37,7 +39,7 @@ const kindsOf = (backend: unknown): Kinds | undefined =>
 const oneOf = (kinds: Kinds, kind: unknown): AnyKind | undefined =>
   typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
 
-/** The kind that options ask for. Where a backend has one kind, `kind` may be left out. */
+/** The kind that options ask for. `kind` may be left out where a backend has only one. */
 export function kindToMake(options: { readonly kind?: unknown; readonly backend?: unknown }): AnyKind {
   const { kind, backend = 'fixed' } = options ?? {};
   const kinds = kindsOf(backend);
@@ -51,7 +53,7 @@ export function kindToMake(options: { readonly kind?: unknown; readonly backend?
   );
 }
 
-/** The kind of a handle. Throws if it is not a handle; whoever opens it checks what its memory says. */
+/** The kind of a handle. Throws for anything but a handle; whoever opens it checks what its memory says. */
 export function kindOfQueue(queue: unknown): AnyKind {
   const { kind, backend } = (typeof queue === 'object' && queue !== null ? queue : {}) as {
     kind?: unknown;
@@ -63,7 +65,7 @@ export function kindOfQueue(queue: unknown): AnyKind {
 }
 
 /**
- * True while the thread has a place in the queue that others may want: in one that is closed, only where records are
- * left.
+ * True while the thread has a place in the queue that others may want. In a closed queue, a place counts only while
+ * there are records left.
  */
 export const hasPlace = (queue: Queue, threadId: number): boolean => kindOfQueue(queue).hasPlace(queue, threadId);

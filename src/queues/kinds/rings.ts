@@ -14,16 +14,16 @@ import { VariableConsumer } from '../variable-consumer.js';
 import { VariableProducer } from '../variable-records.js';
 import type { AnySubOptions } from './queue-kind.js';
 
-/** An end of this queue is about to take its place; see lazy.ts. */
+/** Says that an end of this queue is about to take its place; see lazy.ts. */
 export const noteOpened = (queue: Queue): void => lazyHost()?.onOpen(queue);
 
-/** The producer for a ring whose place this thread has. */
+/** The producer for a ring whose place this thread has taken. */
 export function producerOf(memory: QueueMemory, publishEvery: number): FixedProducer | VariableProducer {
   const isVariable = memory.recordBytes === 0;
   return flushedLate(isVariable ? new VariableProducer(memory, publishEvery) : new FixedProducer(memory, publishEvery));
 }
 
-/** Lets the reactor of this thread, if there is one, publish at the end of its step what the producer has not. */
+/** If this thread has a reactor, lets it publish at the end of its step what the producer has not published. */
 export function flushedLate<P extends FixedProducer | VariableProducer>(producer: P): P {
   const host = lazyHost();
   if (host === null || producer.publishEvery === 1) return producer;
@@ -34,7 +34,7 @@ export function flushedLate<P extends FixedProducer | VariableProducer>(producer
       producer.flush();
     },
   };
-  // Once a step, however often it publishes by itself meanwhile.
+  // Once in a step, however often the producer publishes by itself meanwhile.
   producer[ON_UNPUBLISHED](() => {
     if (late.isDirty) return;
     late.isDirty = true;
@@ -43,9 +43,13 @@ export function flushedLate<P extends FixedProducer | VariableProducer>(producer
   return producer;
 }
 
-/** Takes the only place for a producer. Throws when it is taken, or the queue is closed. */
+/**
+ * Takes the only place for a producer. Throws ERR_PERCORE_NO_PLACE when it is taken, and ERR_PERCORE_CLOSED when the
+ * queue is closed.
+ */
 export function takeProducer<M extends QueueMemory>(memory: M): M {
-  // ring.attention: pairs with close(). The phase follows only when an end of the ring has noticed.
+  // ring.attention: pairs with closeRing() and close() of a consumer. The phase changes only later, when an end of the
+  // ring has noticed.
   if (Atomics.load(memory.words, PHASE) !== OPEN || (Atomics.load(memory.words, ATTENTION) & CLOSING) !== 0)
     throw closed();
   if (joinAsProducer(memory)) return memory;
@@ -60,9 +64,9 @@ export function takeProducer<M extends QueueMemory>(memory: M): M {
   });
 }
 
-/** Throws when the group is closed. */
+/** Throws ERR_PERCORE_CLOSED when the group is closed. */
 export function checkOpen(group: Group): Group {
-  // group.close: pairs with closeGroup(). Who joins after this look finds the ring itself closing.
+  // group.close: pairs with closeGroup(). Whoever joins after this look finds that the ring itself is closing.
   if (Atomics.load(group.words, IS_CLOSING) === 1) throw closed();
   return group;
 }
@@ -70,13 +74,13 @@ export function checkOpen(group: Group): Group {
 const closed = (): PercoreError =>
   new PercoreError('ERR_PERCORE_CLOSED', 'the queue is closed; nobody may join it any more');
 
-/** The consumer for a place that was joined: by what its policy is, which a declared place brings with it. */
+/** The consumer for a place that was joined. The place's policy decides its class; a declared place brings its own. */
 export function consumerOf(memory: QueueMemory, place: number): FixedConsumer | VariableConsumer | LossyConsumer {
   if (isLossyPlace(memory, place)) return new LossyConsumer(memory, place);
   return memory.recordBytes === 0 ? new VariableConsumer(memory, place) : new FixedConsumer(memory, place);
 }
 
-/** What `sub` asks of a place, checked. `quantum` is for those who have one. */
+/** What `sub` asks of a place, after it was checked. Of all kinds only `banded` uses `quantum`. */
 export function joinOptions(queue: Queue, options: AnySubOptions, traits: Traits): JoinOptions {
   checkOptions('options', options, ['whenSlow', 'evictAfterMs', 'name', 'after', 'quantum']);
   if (options.after !== undefined && !Array.isArray(options.after))
@@ -102,6 +106,7 @@ export function refuseQuantum({ quantum }: AnySubOptions): void {
   if (quantum !== undefined) throw invalidArgument('quantum', quantum, "left out, unless kind is 'banded'");
 }
 
+/** The place of a declared consumer. Throws if none has this name. */
 function placeOf(queue: Queue, argument: string, name: string): number {
   const consumers = queue?.consumers;
   const place =
@@ -115,7 +120,10 @@ function placeOf(queue: Queue, argument: string, name: string): number {
   return place;
 }
 
-/** True while `threadId` has a place that others may want: in a queue that is closed, only where records are left. */
+/**
+ * True while `threadId` has a place that others may want. In a closed queue, a place counts only while records are
+ * left.
+ */
 export function isHeldBy(
   { producers, consumers, isClosed, depth }: RingsProperties, threadId: number, others: readonly number[] = [],
 ): boolean {
@@ -123,7 +131,7 @@ export function isHeldBy(
   return others.includes(threadId) || [...producers, ...consumers].some((end) => end.threadId === threadId);
 }
 
-/** The rings of a group, by the handle of its queue. */
+/** The group of a queue's rings, as a handle. */
 export function groupOf(
   { buffer, byteOffset, capacity, recordBytes, maxConsumers, ...more }: Queue, rings: number,
 ): GroupHandle {
@@ -131,7 +139,7 @@ export function groupOf(
   return { buffer, byteOffset, capacity, recordBytes, rings, groupPlaces: maxConsumers, sharer };
 }
 
-/** The figures of a queue, with what its handle says of it. */
+/** The figures of a queue, together with what its handle says. */
 export function withHandle<F>(
   { kind, backend, capacity, recordBytes }: Queue, figures: F,
 ): F & Pick<RingsProperties, 'kind' | 'backend' | 'capacity' | 'recordBytes'> {

@@ -6,6 +6,7 @@ import { consumerOf, producerOf } from './rings.js';
 
 const traits: Traits = { kind: 'spsc' };
 
+/** See the head of this file. */
 export const spsc = kindOfOneRing({
   traits, countsRecords: true, producerOf, consumerOf,
   create: (options: Parameters<typeof createRings>[0]) => createRings(options, traits),

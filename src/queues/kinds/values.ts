@@ -1,4 +1,4 @@
-/** A codec on top of a kind of queue made of rings: its ends then carry values, where the handle has a codec. */
+/** A codec on top of a kind of queue made of rings: its ends carry values if the handle has a codec. */
 import { checkInteger, invalidArgument } from '../../errors.js';
 import type { CodecFor } from '../codec.js';
 import { describe, makeCodec } from '../codecs.js';
@@ -13,7 +13,7 @@ interface Given {
 }
 type MayCarry = Queue & { readonly codec?: CodecFor<unknown> };
 
-/** `kind` for bytes and for values. */
+/** `kind`, for bytes and for values. */
 export function withCodecs<Options, Producer, Consumer>(
   kind: RingKind<Queue, Options, Producer, Consumer>,
 ): QueueKind<MayCarry, Given> {
