@@ -37,24 +37,36 @@ export const MOST_PASSED = 64;
 /** One promise at a time for everybody who waits; whoever rings resolves it. */
 export class Bell {
   private promise: Promise<void> | undefined;
-  private settle: (() => void) | undefined;
+  private resolve: (() => void) | undefined;
+  private reject: ((error: unknown) => void) | undefined;
 
-  /** The promise that the next ring resolves. */
+  /** The promise that the next ring resolves, or the next failure rejects. */
   wait(): Promise<void> {
-    return this.promise ??= new Promise((resolve) => (this.settle = resolve));
+    return this.promise ??= new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
   }
 
   /** Resolves the promise of all who wait now. */
   ring(): void {
-    const { settle } = this;
-    this.promise = this.settle = undefined;
-    settle?.();
+    const { resolve } = this;
+    this.promise = this.resolve = this.reject = undefined;
+    resolve?.();
+  }
+
+  /** Rejects the promise of all who wait now. */
+  fail(error: unknown): void {
+    const { reject } = this;
+    this.promise = this.resolve = this.reject = undefined;
+    reject?.(error);
   }
 }
 
 /**
  * Asks a flow for `ready` once at a time, for everybody who waits, and rings when the flow has answered. To ask anew
- * for each of them would keep everybody who has ever asked in memory.
+ * for each of them would keep everybody who has ever asked in memory. If the flow cannot be waited for, the wait of all
+ * fails: to ask again and again would keep the thread from everything else.
  */
 export class Watch {
   private isAsked = false;
@@ -65,12 +77,19 @@ export class Watch {
   ask(): void {
     if (this.isAsked) return;
     this.isAsked = true;
+    const fail = (error: unknown): void => {
+      this.isAsked = false;
+      this.bell.fail(error);
+    };
     const tell = (): void => {
       this.isAsked = false;
       this.bell.ring();
     };
-    // If the wait fails, the next poll says why.
-    this.flow.ready().then(tell, tell);
+    try {
+      this.flow.ready().then(tell, fail);
+    } catch (error) {
+      fail(error);
+    }
   }
 }
 

@@ -56,6 +56,7 @@ class Run<T> implements StreamRun {
 
   constructor(
     protected readonly flow: Flow<T>, private readonly step: (value: T) => StepResult, signal: AbortSignal | undefined,
+    private readonly report: (error: unknown) => void,
   ) {
     this.ended = new Promise((resolve) => (this.settle = resolve));
     if (signal !== undefined) this.unlink = whenAborted(signal, () => this.cancel(signal.reason));
@@ -78,7 +79,12 @@ class Run<T> implements StreamRun {
     if (this.end !== undefined) return;
     this.end = end;
     this.unlink?.();
-    this.flow.close();
+    try {
+      this.flow.close();
+    } catch (error) {
+      // Cleaning up has failed after the stream had ended, which must not be without an end because of that.
+      this.report(error);
+    }
     this.settle(end);
   }
 
@@ -145,7 +151,9 @@ export function readIn<T>(party: Party, open: Open<T>, options: ReaderOptions, t
       return () => void userTimers.cancel(id);
     },
   });
-  const run = new Run(flow, stepOf(target), signal);
+  const run = new Run(flow, stepOf(target), signal, (error) => {
+    party.reportError(error, `the source of stream "${name}", which was being closed`);
+  });
   const readable = new ReadableFlow(flow, run);
   const reading = party.read(
     readable, `stream "${name}"`, band, concurrency, (value: unknown) => run.handOver(value as T),

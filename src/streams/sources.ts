@@ -1,8 +1,8 @@
 /** Where the values of a stream come from: the consuming end of a queue, anything iterable, or a connection. */
-import { invalidArgument } from '../errors.js';
+import { PercoreError, invalidArgument } from '../errors.js';
 import { isResult, iteratorOf, notAResult } from '../iterators.js';
 import type { Connection } from '../io/index.js';
-import { CLOSED, EMPTY, OK } from '../result-codes.js';
+import { CLOSED, EMPTY, EVICTED, OK } from '../result-codes.js';
 import { Bell, type Flow } from './flow.js';
 
 /** The consuming end of any queue of values: what `sub` of percore/queues returns for such a queue. */
@@ -30,12 +30,41 @@ const MOST_CHUNKS = 16;
 export function openerOf<T>(source: Source<T>): () => Flow<T> {
   if (typeof source === 'object' && source !== null) {
     // The order matters: the end of a queue can be iterated as well.
-    if ('poll' in source && 'ready' in source) return () => source as Flow<T>;
+    if ('poll' in source && 'ready' in source) return () => new QueueFlow(source as QueueSource<T>);
     if ('onData' in source && 'pause' in source) return () => new ConnectionFlow(source) as Flow<unknown> as Flow<T>;
     if (Symbol.asyncIterator in source) return () => new AsyncFlow(iteratorOf('source', source, Symbol.asyncIterator));
     if (Symbol.iterator in source) return () => new IterableFlow(iteratorOf('source', source, Symbol.iterator));
   }
   throw invalidArgument('source', source, 'the consuming end of a queue of values, an iterable, or a connection');
+}
+
+/** The flow of a queue's consuming end. */
+class QueueFlow<T> implements Flow<T> {
+  constructor(private readonly source: QueueSource<T>) {}
+
+  get state(): number {
+    return this.source.state;
+  }
+
+  poll(): T | undefined {
+    const { source } = this;
+    const value = source.poll();
+    if (source.state !== EVICTED) return value;
+    // Not the end of the queue, and must not look like it; and nothing would ever come.
+    throw new PercoreError(
+      'ERR_PERCORE_CLOSED',
+      'the consumer that a stream reads was evicted: it was too slow for too long. What it has lost is counted: '
+        + 'inspect(queue).dropped.evicted. Subscribe again, and make a new stream',
+    );
+  }
+
+  ready(): Promise<unknown> {
+    return this.source.ready();
+  }
+
+  close(): void {
+    this.source.close();
+  }
 }
 
 /** The flow of anything that can be iterated without waiting. */

@@ -109,12 +109,20 @@ export class Splitter<T> {
         return;
       }
     } catch (error) {
-      this.failure = { error };
-      above.close();
+      this.fail(error);
     }
     if (this.failure === undefined && above.state === EMPTY) return;
     this.isOver = true;
     this.ringAll();
+  }
+
+  private fail(error: unknown): void {
+    this.failure = { error };
+    try {
+      this.above!.close();
+    } catch {
+      // The branches are told why the stream has failed, which came first.
+    }
   }
 
   /** Gives the held value to the branches that it is for. Returns false if one of them has no room. */
@@ -140,6 +148,10 @@ export class Splitter<T> {
     this.isWatching = true;
     void this.bell.wait().then(() => {
       this.isWatching = false;
+      this.ringAll();
+    }, (error: unknown) => {
+      this.fail(error);
+      this.isOver = true;
       this.ringAll();
     });
     this.watch!.ask();

@@ -1,6 +1,6 @@
 /** The stages that handle one value at a time: map, filter and take. And merge, which has several streams above it. */
 import { CLOSED, EMPTY, OK } from '../result-codes.js';
-import { Bell, MOST_PASSED, Stage, Watch, type Flow } from './flow.js';
+import { Bell, MOST_PASSED, Stage, Watch, type Flow, type FlowHost, type Open } from './flow.js';
 
 /** Each value as `change` returns it. */
 export class MapFlow<T, U> extends Stage<T, U> {
@@ -44,20 +44,32 @@ export class FilterFlow<T> extends Stage<T, T> {
 
 /** The first values, as many as `left` says. */
 export class TakeFlow<T> extends Stage<T, T> {
+  private failure: { readonly error: unknown } | undefined;
+
   constructor(above: Flow<T>, private left: number) {
     super(above);
   }
 
   poll(): T | undefined {
     if (this.left === 0) {
+      // Also where no value was wanted at all; a second call does nothing.
+      this.close();
       this.state = CLOSED;
+      if (this.failure !== undefined) throw this.failure.error;
       return undefined;
     }
     const value = this.above.poll();
     this.state = this.above.state;
     if (this.state !== OK) return undefined;
     // Closed now, so that the source need not find out later that nobody reads.
-    if (--this.left === 0) this.close();
+    if (--this.left === 0) {
+      try {
+        this.close();
+      } catch (error) {
+        // The value goes first.
+        this.failure = { error };
+      }
+    }
     return value;
   }
 }
@@ -103,6 +115,31 @@ export class MergeFlow<T> implements Flow<T> {
   }
 
   close(): void {
-    for (const flow of this.flows) flow.close();
+    closeAll(this.flows);
   }
+}
+
+/** Opens several streams, or none: those that are open are closed again when one throws. */
+export function openAll<T>(opens: readonly Open<T>[], host: FlowHost): Flow<T>[] {
+  const flows: Flow<T>[] = [];
+  try {
+    for (const open of opens) flows.push(open(host));
+  } catch (error) {
+    closeAll(flows);
+    throw error;
+  }
+  return flows;
+}
+
+/** Closes all of them, and then throws what the first to fail has thrown. */
+function closeAll(flows: readonly Flow<unknown>[]): void {
+  const errors: unknown[] = [];
+  for (const flow of flows) {
+    try {
+      flow.close();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length !== 0) throw errors[0];
 }

@@ -1,9 +1,9 @@
 /** Streams: read by `for await`, and in the bands of reactors whose turns the test calls itself. */
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { create, pub, sub } from '../queues/index.js';
+import { create, pub, sub, value } from '../queues/index.js';
 import type { Reactor } from '../reactor/index.js';
-import { BACK_PRESSURED, CLOSED, OK } from '../result-codes.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK } from '../result-codes.js';
 import { Town } from '../reactor/fixtures/town.js';
 import { createStream, type Stream, type StreamEnd } from './index.js';
 
@@ -90,6 +90,69 @@ describe('a stream', () => {
     const seen = await listOf(merged);
     expect(seen.slice(0, 4)).toEqual([0, 10, 1, 11]);
     expect(seen.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2, 10, 11]);
+  });
+
+  it('closes what it has opened when another source of a merge cannot be opened', async () => {
+    const source = watched();
+    const broken = {
+      [Symbol.iterator](): Iterator<number> {
+        throw new Error('not today');
+      },
+    };
+    const merged = createStream(source).merge(createStream(broken));
+    await expect(listOf(merged)).rejects.toThrow('not today');
+    expect([source.taken, source.isClosed]).toEqual([0, true]);
+  });
+
+  it('closes the source of a stream that no value is taken from', async () => {
+    const source = watched();
+    expect(await listOf(createStream(source).take(0).merge(createStream([1])))).toEqual([1]);
+    expect([source.taken, source.isClosed]).toEqual([0, true]);
+  });
+
+  it('fails when its consumer was evicted, which is not the end of its queue', async () => {
+    for (const isMerged of [false, true]) {
+      const queue = create({ kind: 'spsc', capacityBytes: 64, codec: value<number>() });
+      const producer = pub(queue);
+      const consumer = sub(queue, { whenSlow: 'evict', evictAfterMs: 0 });
+      for (let i = 0; i < 10; i++) producer.offer(i);
+      const stream = createStream(consumer);
+      await expect(listOf(isMerged ? stream.merge(createStream([1])) : stream)).rejects.toMatchObject({
+        code: 'ERR_PERCORE_CLOSED', message: expect.stringContaining('was evicted'),
+      });
+    }
+  });
+
+  it('hands on the last value that it takes, also if its source throws while it is closed', async () => {
+    const source = function* (): Generator<number> {
+      try {
+        for (let i = 0; ; i++) yield i;
+      } finally {
+        fail('cleaning up');
+      }
+    };
+    const seen: number[] = [];
+    await expect((async () => {
+      for await (const value of createStream(source()).take(2)) seen.push(value);
+    })()).rejects.toThrow('cleaning up');
+    expect(seen).toEqual([0, 1]);
+  });
+
+  it('fails with its source, if that cannot be waited for', async () => {
+    for (const isAtOnce of [true, false]) {
+      let closed = 0;
+      const source = () => createStream<number>({
+        state: EMPTY,
+        poll: () => undefined,
+        ready: () => (isAtOnce ? fail('no waiting') : Promise.reject(new Error('no waiting'))),
+        close: () => void closed++,
+      });
+      const [one, two] = source().split({ overlapped: 2 });
+      const all = [source(), source().window({ count: 2 }), source().merge(createStream(later(1))), one!, two!];
+      const ends = await Promise.allSettled(all.map((stream) => listOf<unknown>(stream)));
+      expect(ends.map((end) => (end as PromiseRejectedResult).reason?.message)).toEqual(all.map(() => 'no waiting'));
+      expect(closed).toBeGreaterThanOrEqual(4);
+    }
   });
 
   it('gathers windows by count, and the rest at the end', async () => {
@@ -304,6 +367,29 @@ describe('a stream that a reactor reads', () => {
     expect(await ended).toMatchObject({ how: 'failed', error: { message } });
     expect(source.isClosed).toBe(true);
     expect(town.parties[0]!.inside.isQuiet()).toBe(true);
+  });
+
+  it('ends although its source throws while it is closed, which is reported', async () => {
+    const clean = (): never => fail('cleaning up');
+    const source = (): Iterable<number> => ({
+      [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 1 }), return: clean }),
+    });
+    const others = watched();
+    const cancelled = createStream(source()).merge(createStream(others))
+      .to(reactor, { name: 'a' }, () => new Promise<void>(() => undefined));
+    await rest();
+    cancelled.cancel('enough');
+    const failed = createStream(source()).map(() => fail('stage')).to(reactor, { name: 'b' }, () => OK);
+    const [one, two] = createStream(source()).map(() => fail('above')).split({ overlapped: 2 });
+    const branches = [one!, two!].map((branch, i) => branch.to(reactor, { name: `c${i}` }, () => OK));
+    await rest();
+    expect(await cancelled.ended).toEqual({ how: 'cancelled', reason: 'enough' });
+    expect(others.isClosed, 'beside a stream that throws').toBe(true);
+    expect(await failed.ended).toMatchObject({ how: 'failed', error: { message: 'stage' } });
+    for (const { ended } of branches) expect(await ended).toMatchObject({ how: 'failed', error: { message: 'above' } });
+    expect(town.errors.map(({ where, error }) => [where, (error as Error).message])).toEqual(
+      ['a', 'b'].map((name) => [`the source of stream "${name}", which was being closed`, 'cleaning up']),
+    );
   });
 
   it('is cancelled by its signal, while it runs, waits, or is held', async () => {

@@ -7,7 +7,7 @@ import { iterate, readIn, type StreamRun, type Target } from './reader.js';
 import { routeOf, type SplitOptions } from './route.js';
 import { openerOf, type Source } from './sources.js';
 import { Splitter } from './split.js';
-import { FilterFlow, MapFlow, MergeFlow, TakeFlow } from './stages.js';
+import { FilterFlow, MapFlow, MergeFlow, TakeFlow, openAll } from './stages.js';
 import { WindowFlow, type StreamWindow } from './window.js';
 
 /** How a reactor reads a stream. */
@@ -89,7 +89,7 @@ export class Stream<T> implements AsyncIterable<T> {
     const all = [this, ...others];
     for (const each of all) if (!(each instanceof Stream)) throw invalidArgument('others', each, 'streams');
     const opens = all.map((each) => each.#take() as Open<T | U>);
-    return new Stream<T | U>((host) => new MergeFlow<T | U>(opens.map((open) => open(host))));
+    return new Stream<T | U>((host) => new MergeFlow<T | U>(openAll(opens, host)));
   }
 
   /**
