@@ -71,7 +71,13 @@ export class Bus implements HeardHost, SubscriberHost {
       );
     }
     const row = this.rows.begin(PUBLISHES, name, settings.band, 0);
-    const publisher = new Publisher(this.party, this.members, settings, this.made++, row);
+    let publisher: Publisher;
+    try {
+      publisher = new Publisher(this.party, this.members, settings, this.made++, row);
+    } catch (error) {
+      row.end();
+      throw error;
+    }
     this.publishers.set(name, publisher);
     if (retain) this.members.retain(1);
     return publisher;

@@ -50,9 +50,16 @@ async function give(bus: Bus, subscriber: Subscriber, from: number, value: Retai
   const { bytes, codec, name, number } = value;
   const memory = recordMemory(new ArrayBuffer((bytes.length + 7) & ~7));
   memory.bytes.set(bytes);
-  const message = subscriber.takesBytes
-    ? { ...memory, offset: 0, length: bytes.length, from, priority: DEFAULT_BAND }
-    : makeCodec(codec).read(memory, 0, bytes.length);
+  let message: unknown = { ...memory, offset: 0, length: bytes.length, from, priority: DEFAULT_BAND };
+  if (!subscriber.takesBytes) {
+    try {
+      message = makeCodec(codec).read(memory, 0, bytes.length);
+    } catch (error) {
+      // It costs this value alone, as for messages.
+      bus.party.reportError(error, `the last value of topic "${name}"`);
+      return;
+    }
+  }
   const info = Object.freeze({ topic: name, from, isRetained: true });
   /** True if the subscriber has it, or has a newer one that came as a message. */
   const isGiven = (): boolean => bus.heardOf(from, number)?.hasGiven(subscriber) === true

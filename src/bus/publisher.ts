@@ -5,7 +5,7 @@
  *              --> room claimed in the lane of each party that has subscribers --one is full--> all given back: nobody
  *              --> written once, copied into the other lanes, committed: everybody
  */
-import { PercoreError } from '../errors.js';
+import { PercoreError, invalidArgument } from '../errors.js';
 import {
   CLOSED, OK, TOO_LARGE, recordMemory, type Codec, type RecordMemory,
 } from '../queues/index.js';
@@ -124,6 +124,8 @@ export class Publisher {
    * CLOSED. `commitClaim` or `abortClaim` follows in the same step.
    */
   tryClaim(length: number): number {
+    // Whatever becomes of this claim, the one before it is over.
+    this.claimed = -1;
     if (!this.isOpen()) return CLOSED;
     if (length > this.maxBytes) return this.refuse(TOO_LARGE, this.codec);
     const first = this.claim(length);
@@ -136,13 +138,21 @@ export class Publisher {
     return isBeside ? 0 : this.targets[first]!.at;
   }
 
-  /** Publishes the open claim, shortened to `length` bytes. Throws ERR_PERCORE_CLAIM if it is shorter than that. */
+  /**
+   * Publishes the open claim, shortened to `length` bytes. Throws ERR_PERCORE_CLAIM if the claim is shorter than that,
+   * and ERR_PERCORE_INVALID_ARGUMENT for less than the struct that the topic carries; the claim stays open then.
+   */
   commitClaim(length: number): void {
     if (length > this.claimed) {
       throw new PercoreError(
         'ERR_PERCORE_CLAIM', `commit(${length}) without a claim that large: call tryClaim first, and see what it says`,
         { argument: 'commit', value: length },
       );
+    }
+    const { recordBytes } = this.codec;
+    if (length < recordBytes) {
+      // Subscribers could not read it, or would read in place what lies behind it.
+      throw invalidArgument('length', length, `at least ${recordBytes}, the bytes of the struct that the topic carries`);
     }
     this.claimed = -1;
     if (this.settings.retain) this.commitBeside(this.memory, length);

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { OK, struct } from '../queues/index.js';
-import { createTopic, subscribe, type TopicInfo } from './index.js';
+import { topicRowLayout } from '../layout.js';
+import { partyOf } from '../reactor/internal.js';
+import { topicRowsOf } from '../topic-figures.js';
+import { createTopic, subscribe, topicsOf, type TopicInfo } from './index.js';
+import { giveRetained } from './late-joiner.js';
 import { errorOf, inside, until, withRuntime } from './fixtures/inside.js';
 
 describe('a topic that retains its last value', () => {
@@ -111,6 +115,26 @@ describe('a topic that retains its last value', () => {
     });
   });
 
+  it('gives the other values if one cannot be read here, and reports that one', async () => {
+    const unreadable = { name: 'bad', number: 0, codec: { name: 'value' }, bytes: new Uint8Array(16).fill(99) };
+    const values = [unreadable, { name: 'good', number: 1, codec: { name: 'bytes' }, bytes: Uint8Array.of(7) }];
+    const given: unknown[] = [];
+    const reported: string[] = [];
+    const bus = {
+      party: {
+        shared: { reactors: 0 }, calls: { call: () => Promise.resolve({ values, hasMore: false }) },
+        reportError: (_error: unknown, where: string) => void reported.push(where),
+      },
+      members: { retaining: () => 1 }, heardOf: () => undefined,
+    };
+    const subscriber = {
+      pattern: '*', joinedAs: 0, hasEnded: false, takesBytes: false,
+      offer: (message: unknown) => given.push(message) > 0, hasHandled: () => Promise.resolve(),
+    };
+    await giveRetained(bus as never, subscriber as never);
+    expect([given, reported]).toEqual([[Uint8Array.of(7)], ['the last value of topic "bad"']]);
+  });
+
   it('needs large enough lanes, and says how large', async () => {
     for (const laneBytes of [4096, 16_384, 32_768]) {
       await withRuntime(1, { laneBytes }, async (runtime) => {
@@ -121,6 +145,11 @@ describe('a topic that retains its last value', () => {
           message: 'a topic with `retain` needs createRuntime({ laneBytes: 32768 }) or more, and there are '
             + String(laneBytes),
         });
+        // Nothing of it is left behind, such as its row in the figures.
+        const { shared, id } = partyOf(runtime);
+        const { at, count } = topicRowsOf(shared.topics, id);
+        const isOver = new Int32Array(shared.topics, at)[topicRowLayout.fields.isOver.at >> 2];
+        expect([count, isOver, topicsOf(runtime).topics]).toEqual([1, 1, []]);
       });
     }
   });

@@ -74,7 +74,10 @@ export class Topic<T = unknown> {
     return this.#publisher.tryClaim(checkInteger('length', length, 0, 2 ** 31 - 1));
   }
 
-  /** Publishes what was claimed, shortened to `length`. Throws ERR_PERCORE_CLAIM if that is more than was claimed. */
+  /**
+   * Publishes what was claimed, shortened to `length`. Throws ERR_PERCORE_CLAIM if that is more than was claimed, and
+   * ERR_PERCORE_INVALID_ARGUMENT if it is less than the struct that the topic carries; the claim stays open then.
+   */
   commit(length: number): void {
     this.#publisher.commitClaim(checkInteger('length', length, 0, 2 ** 31 - 1));
   }

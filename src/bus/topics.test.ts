@@ -141,6 +141,12 @@ describe('a topic', () => {
         expect((await there()).slice(-2)).toEqual(all.slice(-2));
         expect(topicsOf(runtime).topics.at(-1)).toMatchObject({ name, published: 3, refused: 0 });
         expect((await errorOf(() => topic.commit(1))).code).toBe('ERR_PERCORE_CLAIM');
+        expect(topic.tryClaim(16)).toBeGreaterThanOrEqual(0);
+        expect(await errorOf(() => topic.commit(8))).toMatchObject({
+          code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'length', allowed: expect.stringContaining('at least 16'),
+        });
+        expect(topic.tryClaim(topic.maxBytes + 1), 'replaces the claim before it, and is none').toBe(TOO_LARGE);
+        expect((await errorOf(() => topic.commit(16))).code).toBe('ERR_PERCORE_CLAIM');
         expect(topic.tryClaim(topic.maxBytes + 1)).toBe(TOO_LARGE);
       }
       expect((await errorOf(() => createTopic(runtime, { name: 'v' }).tryClaim(8))).code)
