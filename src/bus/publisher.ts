@@ -152,7 +152,7 @@ export class Publisher {
     const { recordBytes } = this.codec;
     if (length < recordBytes) {
       // Subscribers could not read it, or would read in place what lies behind it.
-      throw invalidArgument('length', length, `at least ${recordBytes}, the bytes of the struct that the topic carries`);
+      throw invalidArgument('length', length, `at least ${recordBytes}, the bytes of the struct that it carries`);
     }
     this.claimed = -1;
     if (this.settings.retain) this.commitBeside(this.memory, length);

@@ -24,7 +24,7 @@ export class Topic<T = unknown> {
   readonly #bus: Bus;
   readonly #publisher: Publisher;
 
-  /** For `createTopic` alone; a Bus is not to be had outside of the package. */
+  /** `createTopic` makes topics; a Bus is not to be had outside of the package. */
   constructor(bus: Bus, publisher: Publisher) {
     this.#bus = bus;
     this.#publisher = publisher;

@@ -189,6 +189,17 @@ describe('places of a banded queue', () => {
     expect([pub(queue).offer(eight(9), 3), drained(sub(queue))]).toEqual([OK, [3, 3, 9]]);
   });
 
+  it('are given up once: a producer that has left does not close the queue of the next one', () => {
+    const queue = banded();
+    const first = pub(queue);
+    first.leave();
+    const second = pub(queue);
+    first.close();
+    expect([inspect(queue).isClosed, second.offer(eight(1), 3), drained(sub(queue))]).toEqual([false, OK, [1]]);
+    second.close();
+    expect(inspect(queue).isClosed).toBe(true);
+  });
+
   it('are all taken, or none', () => {
     const queue = banded();
     const producer = pub(queue);

@@ -28,7 +28,9 @@ import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
 const ALL_BANDS = (1 << BANDS) - 1;
 
+/** The producer of one band: of fixed or of variable records. */
 export type BandProducer = FixedProducer | VariableProducer;
+/** The consumer of one band: of fixed or of variable records, or one that may be lapped. */
 export type BandConsumer = FixedConsumer | VariableConsumer | LossyConsumer;
 
 /**
@@ -40,6 +42,7 @@ export type BandConsumer = FixedConsumer | VariableConsumer | LossyConsumer;
  */
 export class BandedProducer<P extends BandProducer = BandProducer> {
   private readonly producers: readonly P[];
+  private hasLeft = false;
 
   constructor(private readonly group: Group, producers: readonly P[]) {
     this.producers = producers;
@@ -70,6 +73,9 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
 
   /** Declares that no record will follow: the consumer reads all bands and then gets CLOSED. */
   close(): void {
+    // The place may belong to another producer by now, whose queue goes on.
+    if (this.hasLeft) return;
+    this.hasLeft = true;
     for (const producer of this.producers) producer.close();
     // group.close: stored after every band is sealed, so that a consumer which finds this finds all bands ended.
     Atomics.store(this.group.words, IS_CLOSING, 1);
@@ -78,6 +84,7 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
 
   /** Publishes what is committed and gives the place up. Another `pub` may go on where this producer stopped. */
   leave(): void {
+    this.hasLeft = true;
     for (const producer of this.producers) producer.leave();
   }
 
@@ -94,6 +101,7 @@ export class BandedProducer<P extends BandProducer = BandProducer> {
 
 type Handler = (view: DataView, offset: number, length: number, type: number, band: number) => void;
 
+/** Returns the quantum that was asked for. Throws unless it is a whole number from 0 to 2^30. */
 export const checkQuantum = (quantum = 0): number => checkInteger('quantum', quantum, 0, 2 ** 30);
 
 /**
@@ -202,12 +210,19 @@ export class BandedConsumer<C extends BandConsumer = BandConsumer> implements Li
    * `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
    */
   ready(options?: WaitOptions): Promise<ResultCode> {
+    this.publishRelease();
     return waitAsync(this[WISH](), options);
   }
 
   /** As `ready`, but freezes the thread; a reactor may not call it. Returns EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
+    this.publishRelease();
     return waitBlocking(this[WISH](), options);
+  }
+
+  /** Gives back what was read in each band, so that no producer waits for a consumer that waits for it. */
+  private publishRelease(): void {
+    for (const consumer of this.consumers) consumer.publishRelease();
   }
 
   /** What `ready` waits for: a record in any band. */

@@ -48,7 +48,7 @@ export class BytesCodec implements Codec<Uint8Array> {
   }
 
   forget(): void {
-    // Nothing but a length is kept between measure() and write().
+    this.measured = undefined;
   }
 }
 

@@ -71,6 +71,21 @@ describe('a producer that closes', () => {
   });
 });
 
+describe('a claim that is committed after its end has closed or left', () => {
+  it('is answered CLOSED and counted, though its producer publishes lazily', () => {
+    for (const verb of ['close', 'leave'] as const) {
+      for (const shape of [{ capacity: 4, recordBytes: 8 }, { capacityBytes: 64 }]) {
+        const queue = create({ kind: 'spsc', ...shape } as { kind: 'spsc'; capacity: number; recordBytes: number });
+        const producer = pub(queue, { publishEvery: { records: 64 } });
+        expect(producer.tryClaim(1)).toBeGreaterThanOrEqual(0);
+        producer[verb]();
+        expect(producer.commit(), verb).toBe(CLOSED);
+        expect(inspect(queue)).toMatchObject({ published: 0, dropped: { closed: 1 } });
+      }
+    }
+  });
+});
+
 describe('giving a place up twice', () => {
   it('does not give up the place of the next producer', () => {
     for (const queue of [spsc(), create({ kind: 'mpsc', capacity: 4, recordBytes: 8, maxProducers: 1 })]) {

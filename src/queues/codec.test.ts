@@ -177,6 +177,28 @@ describe('memory for records', () => {
     ]).toEqual([0x04030201, [1, 2, 3, 4], [1, 2, 3, 4], 16]);
   });
 
+  it('that is too short for a value is an error, and never holds a part of one', () => {
+    for (const size of [4, 8, 12, 16]) {
+      const memory = recordMemory(new ArrayBuffer(size));
+      for (const sent of ['four letters', 'ü€😀', true, null, undefined, 1.5, new Uint8Array(9).fill(1)]) {
+        const codec = codecOf(value<unknown>());
+        const needed = codec.measure(sent);
+        const write = (): number => codec.write(sent, memory, 0);
+        if (needed > size) expect(errorOf(write), `${String(sent)} in ${size}`).toMatchObject({ argument: 'at' });
+        else expect(codec.read(memory, 0, write())).toEqual(sent);
+      }
+      const raw = codecOf(bytes);
+      const sent = new Uint8Array(13).fill(7);
+      raw.measure(sent);
+      if (size < 13) expect(errorOf(() => raw.write(sent, memory, 0)).argument).toBe('at');
+      else expect(raw.read(memory, 0, raw.write(sent, memory, 0))).toEqual(sent);
+    }
+    const memory = recordMemory(new ArrayBuffer(16));
+    const codec = codecOf(value<unknown>());
+    codec.measure(true);
+    expect(errorOf(() => codec.write(true, memory, 16)).argument).toBe('at');
+  });
+
   it('begins and ends at word boundaries', () => {
     expect(errorOf(() => recordMemory(new ArrayBuffer(16), 2, 8)).argument).toBe('byteOffset');
     expect(errorOf(() => recordMemory(new ArrayBuffer(16), 4, 7)).argument).toBe('byteLength');

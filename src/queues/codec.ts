@@ -85,14 +85,17 @@ export type CodecFor<T> = CodecDescription & Carries<T>;
 
 /** The description of the codec `bytes`. */
 export interface BytesCodecDescription extends Carries<Uint8Array> {
+  /** The name of the codec. */
   readonly name: 'bytes';
 }
 /** The description of the codec `value`, for values of type `T`. */
 export interface ValueCodecDescription<T = unknown> extends Carries<T> {
+  /** The name of the codec. */
   readonly name: 'value';
 }
 /** The description of the codec `msgpack`, for values of type `T`. */
 export interface MsgpackCodecDescription<T = unknown> extends Carries<T> {
+  /** The name of the codec. */
   readonly name: 'msgpack';
 }
 

@@ -86,11 +86,26 @@ class CheckedCodec implements Codec<unknown> {
   write(value: unknown, memory: RecordMemory, at: number): number {
     if (memory !== this.known) this.known = checkMemory(memory);
     if (!isWithin(at, memory.bytes.length)) checkInteger('at', at, 0, memory.bytes.length);
+    const { length: size } = memory.bytes;
+    let taken: number;
     try {
-      return this.codec.write(value, memory, at);
+      taken = this.codec.write(value, memory, at);
     } catch (cause) {
       throw notWritten(at, cause);
     }
+    if (at + taken > size || (typeof value === 'string' && at + taken > size - LONGEST_LETTER))
+      this.checkWhole(value, size - at, at);
+    return taken;
+  }
+
+  /**
+   * Throws if the value did not fit. Behind the end of its memory JavaScript silently writes nothing, and text ends
+   * before the first letter that would lie there.
+   */
+  private checkWhole(value: unknown, room: number, at: number): void {
+    const needed = this.codec.measure(value);
+    this.codec.forget();
+    if (needed > room) throw notWritten(at, new RangeError(`it takes ${needed} bytes, and there are ${room}`));
   }
 
   read(memory: RecordMemory, at: number, length: number): unknown {
@@ -109,6 +124,9 @@ class CheckedCodec implements Codec<unknown> {
     this.codec.forget();
   }
 }
+
+/** The most bytes of one letter in UTF-8: so close to the end of its memory, text may have been cut. */
+const LONGEST_LETTER = 4;
 
 /** True for a whole number from 0 to `most`. */
 const isWithin = (number: number, most: number): boolean => number >>> 0 === number && number <= most;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { LAYOUT_VERSION, QUEUE_MAGIC } from '../layout.js';
 import { DATA_BYTES, drained, eight, errorOf, field } from './fixtures/helpers.js';
 import {
@@ -190,6 +190,21 @@ describe('bad options', () => {
     expect(errorOf(() => create(options as FixedOptions))).toMatchObject({
       code: 'ERR_PERCORE_INVALID_ARGUMENT', message,
     });
+  });
+
+  it('that the system has no memory for are refused with a code', () => {
+    vi.stubGlobal('SharedArrayBuffer', function refuse() {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    try {
+      for (const options of [{}, { kind: 'mpsc' }, { backend: 'linked' }]) {
+        expect(errorOf(() => create({ kind: 'spsc', capacityBytes: 2 ** 20, ...options } as never))).toMatchObject({
+          code: 'ERR_PERCORE_SYSTEM', argument: 'capacity', message: expect.stringContaining('ENOMEM'),
+        });
+      }
+    } finally {
+      vi.unstubAllGlobals();
+    }
   });
 
   it('of pub are refused likewise', () => {

@@ -7,7 +7,7 @@ import { MAX_CONSUMERS, MAX_PRODUCERS, queueLayout } from '../layout.js';
 import { groupBytesFor, makeGroup } from './group.js';
 import type { DeclaredConsumer, FixedOptions, FixedQueue, Kind, VariableOptions, VariableQueue } from './handles.js';
 import {
-  MAX_BYTES, MAX_CAPACITY, MAX_RECORD_BYTES, bytesFor, isPowerOfTwo, makeRing, type DeclaredPlace,
+  MAX_BYTES, MAX_CAPACITY, MAX_RECORD_BYTES, bytesFor, isPowerOfTwo, makeRing, sharedMemory, type DeclaredPlace,
 } from './memory.js';
 import { isLosing } from './places.js';
 import { POLICIES, type WhenSlow } from './ring.js';
@@ -74,7 +74,7 @@ export function createRings(
   }
   const bytes = rings > 0 ? groupBytesFor(shape) : bytesFor(capacity, recordBytes, maxConsumers);
   const byteOffset = options.byteOffset ?? 0;
-  const buffer = options.buffer ?? new SharedArrayBuffer(bytes);
+  const buffer = options.buffer ?? sharedMemory(bytes);
   if (!(buffer instanceof SharedArrayBuffer)) throw invalidArgument('buffer', buffer, 'a SharedArrayBuffer');
   if (typeof byteOffset !== 'number' || byteOffset % 8 !== 0)
     throw invalidArgument('byteOffset', byteOffset, 'a multiple of 8');

@@ -32,6 +32,7 @@ export interface DequeOptions {
 
 /** The deque as `create` returns it. It stays in its thread: a structured clone of it cannot be opened. */
 export interface DequeQueue<T> extends InThreadQueue<T> {
+  /** Where the values lie. */
   readonly backend: 'deque';
   /** What it does when it is full. */
   readonly whenSlow: DequePolicy;

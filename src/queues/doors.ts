@@ -20,6 +20,8 @@ export const ARM: unique symbol = Symbol.for('percore.arm');
 export const END_WISH: unique symbol = Symbol.for('percore.endWish');
 /** Of a consumer of one ring, for `link`: moves records to another queue. */
 export const MOVE_TO: unique symbol = Symbol.for('percore.moveTo');
+/** Of a consumer of variable records, for `link`: takes back what was passed and not released. */
+export const TAKE_BACK: unique symbol = Symbol.for('percore.takeBack');
 /** Of a producer, for `link`: whether every record of a source fits. */
 export const TAKES_ALL: unique symbol = Symbol.for('percore.takesAll');
 /** Of a producer, for `link`: claims room for one record. */

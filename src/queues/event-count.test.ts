@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { drained, eight, errorOf, field, fixed, rejectionOf, variable } from './fixtures/helpers.js';
 import { Other } from './fixtures/party.js';
-import { BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, close, create, pub, sub, value } from './index.js';
+import {
+  BACK_PRESSURED, CLOSED, DROPPED, EMPTY, OK, close, create, pub, sub, value, type VariableQueue,
+} from './index.js';
 
 const spsc = (capacity = 2) => create({ kind: 'spsc', capacity, recordBytes: 8 });
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -46,6 +48,30 @@ describe('ready', () => {
     const ready = consumer.ready();
     expect(producer.offer(eight(3))).toBe(OK);
     expect(await ready).toBe(OK);
+  });
+
+  it('does so in lanes and bands, too, also after a handler that threw', async () => {
+    for (const kind of ['mpsc', 'banded'] as const) {
+      const queue = create({ kind, capacityBytes: 64 });
+      const consumer = sub(queue as VariableQueue<'mpsc'>);
+      const producer = kind === 'mpsc'
+        ? pub(queue as VariableQueue<'mpsc'>) : pub(queue as VariableQueue<'banded'>).band(3);
+      const longest = new Uint8Array(producer.maxRecordBytes);
+      while (producer.offer(longest) === OK);
+      const throwing = (): never => {
+        throw new Error('no');
+      };
+      while (consumer.look() === OK) expect(() => consumer.drain(throwing)).toThrow('no');
+      const ready = consumer.ready();
+      expect(await producer.room(longest.length, { timeoutMs: 5000 }), kind).toBe(OK);
+      producer.offer(longest);
+      expect(await ready).toBe(OK);
+      // The same by hand, and for a thread that freezes.
+      const ring = consumer.select()!;
+      for (; ring.peek() >= 0;) ring.advance();
+      expect(consumer.readySync({ timeoutMs: 0 })).toBe(EMPTY);
+      expect(producer.offer(longest)).toBe(OK);
+    }
   });
 
   it('resolves CLOSED when nothing will follow', async () => {

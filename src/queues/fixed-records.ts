@@ -291,6 +291,7 @@ function indexError(argument: string, value: unknown): PercoreError {
   );
 }
 
+/** The error for accepting more than was claimed, or without a claim. */
 export function claimError(verb: string, asked: unknown, claimed: number): PercoreError {
   return new PercoreError(
     'ERR_PERCORE_CLAIM',

@@ -52,6 +52,7 @@ export interface Group {
 
 const strideOf = (handle: RingHandle): number =>
   (bytesFor(handle.capacity, handle.recordBytes) + 2 * LINE_BYTES - 1) & -LINE_BYTES;
+/** How many bytes of memory a group takes, headers included. */
 export const groupBytesFor = (handle: Omit<GroupHandle, 'buffer' | 'byteOffset'>): number =>
   groupLayout.bytes + handle.rings * strideOf(handle as GroupHandle);
 /** The handle of ring `index`. */

@@ -5,6 +5,7 @@
  */
 const bufferOf = Object.getOwnPropertyDescriptor(DataView.prototype, 'buffer')!.get!;
 
+/** True for a DataView; see the head of this file. */
 export function isDataView(value: unknown): value is DataView {
   try {
     bufferOf.call(value);

@@ -3,7 +3,7 @@
  */
 import type { WaitOptions } from '../waiting.js';
 import type { CodecDescription } from './codec.js';
-import { CLAIM_FOR, END_WISH, LINK_FROM, LINK_TO, MOVE_TO, SHAPE, TAKES_ALL, WISH } from './doors.js';
+import { CLAIM_FOR, END_WISH, LINK_FROM, LINK_TO, MOVE_TO, SHAPE, TAKES_ALL, TAKE_BACK, WISH } from './doors.js';
 import type { Wish } from './event-count.js';
 import { CLOSED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 
@@ -91,6 +91,8 @@ interface VariableSource {
   peek(): number;
   advance(): void;
   publishRelease(): void;
+  /** Takes back what was advanced since the last release. */
+  [TAKE_BACK](): void;
 }
 
 /** Moves records of a ring of fixed records. */
@@ -125,6 +127,8 @@ export function moveVariable(from: VariableSource, to: LinkTo, limit: number, co
   let done = 0;
   let dropped = 0;
   let code: ResultCode = OK;
+  // What was read before is not taken back below.
+  from.publishRelease();
   while (done + dropped < limit) {
     const offset = from.peek();
     if (offset < 0) break;
@@ -144,7 +148,10 @@ export function moveVariable(from: VariableSource, to: LinkTo, limit: number, co
     from.advance();
     done++;
   }
-  if (!publish(to, code)) return CLOSED;
+  if (!publish(to, code)) {
+    from[TAKE_BACK]();
+    return CLOSED;
+  }
   from.publishRelease();
   counts.moved += done;
   counts.dropped += dropped;

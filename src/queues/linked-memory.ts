@@ -11,7 +11,7 @@
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type LayoutField } from '../layout.js';
 import type { LinkedOptions, LinkedQueue } from './handles.js';
-import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing } from './memory.js';
+import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing, sharedMemory } from './memory.js';
 import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
 
 /** The most chunks that one queue may have. */
@@ -30,7 +30,6 @@ export interface GrowableBuffer extends SharedArrayBuffer {
   readonly maxByteLength: number;
   grow(byteLength: number): void;
 }
-type GrowableConstructor = new (byteLength: number, options: { maxByteLength: number }) => GrowableBuffer;
 
 /** An opened linked queue. Its views reach as far as the buffer did when it was opened. */
 export interface LinkedMemory extends QueueMemory {
@@ -106,9 +105,7 @@ export function createLinked(options: LinkedOptions): LinkedQueue {
 
   const firstChunk = firstChunkOf(mostChunks);
   const maxByteLength = firstChunk + mostChunks * chunkBytes;
-  const buffer = new (SharedArrayBuffer as unknown as GrowableConstructor)(firstChunk + LEAST_CHUNKS * chunkBytes, {
-    maxByteLength,
-  });
+  const buffer = sharedMemory(firstChunk + LEAST_CHUNKS * chunkBytes, maxByteLength);
   // The sequence begins in a stretch that lies in chunk 0, which is what a table of zeros says.
   const words = new Int32Array(buffer, queueLayout.bytes, linkedLayout.bytes >> 2);
   words[fields.version.at >> 2] = LAYOUT_VERSION;

@@ -1,7 +1,7 @@
 /** A linked queue with both ends in one thread. */
 import { describe, expect, it } from 'vitest';
 import { ASK_FOR_ROOM, ON_ROOM } from './doors.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, close, inspect, pub } from './index.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, close, create, inspect, pub, sub } from './index.js';
 import { FRONT_BYTES, ends, eight, offerAll, fill, drained, upTo, chunksOf, errorOf } from './fixtures/linked-ends.js';
 
 describe('a linked queue', () => {
@@ -92,6 +92,18 @@ describe('a linked queue', () => {
     expect([consumer.poll(), consumer.peek(), consumer.drain(() => {})]).toEqual([CLOSED, CLOSED, CLOSED]);
     expect([producer.offer(eight(1)), producer.tryClaim(48)]).toEqual([CLOSED, CLOSED]);
     expect(errorOf(() => pub(queue)).code).toBe('ERR_PERCORE_CLOSED');
+  });
+
+  it('counts the record whose handler threw as read, also when nothing comes behind it', () => {
+    const queue = create({ kind: 'spsc', backend: 'linked', capacityBytes: 8192, chunkBytes: 64 });
+    const [producer, consumer] = [pub(queue), sub(queue)];
+    producer.offer(new Uint8Array(8));
+    producer.close();
+    expect(() => consumer.drain(() => {
+      throw new Error('no');
+    })).toThrow('no');
+    expect(consumer.drain(() => {})).toBe(CLOSED);
+    expect(inspect(queue)).toMatchObject({ published: 1, consumed: 1, depth: 0 });
   });
 
   it('tells a producer in the middle of a chunk, and one at its end, that the queue was closed', () => {

@@ -31,7 +31,7 @@
  * memory.
  */
 import { checkFunction } from '../errors.js';
-import { damaged, damagedCursor, limitOf } from './copy-bytes.js';
+import { damagedCursor, damagedWord, limitOf } from './copy-bytes.js';
 import { SHAPE } from './doors.js';
 import { HEADER_BYTES, framedBytes } from './record.js';
 import {
@@ -46,9 +46,8 @@ import { VariableProducer, typeError } from './variable-records.js';
 
 const PLACE = placeAt(0);
 /** The table is plain memory, so a chunk's number is checked before it is used as a position. */
-function checkChunk(chunk: number, chunks: number, position: number): void {
-  if (!(chunk >= 0 && chunk < chunks))
-    throw damaged(position, chunk, 0, `so that there is no such chunk: the queue has ${chunks}`);
+function checkChunk(chunk: number, chunks: number): void {
+  if (!(chunk >= 0 && chunk < chunks)) throw damagedWord('chunk number in the table', chunk, chunks - 1);
 }
 
 /** Stands for no chunk. */
@@ -155,7 +154,7 @@ export class LinkedProducer extends VariableProducer {
 
   /** Makes `chunk` the present one; `position` lies in its stretch. */
   private goTo(chunk: number, position: number): void {
-    checkChunk(chunk, this.allocated, position);
+    checkChunk(chunk, this.allocated);
     this.dataBytes = offsetOfChunk(this.memory, chunk);
     this.dataWords = this.dataBytes >> 2;
     // For room(): as if the ring ended where the last padding has to begin.
@@ -167,7 +166,7 @@ export class LinkedProducer extends VariableProducer {
     if (((this.next - end) | 0) < 0) throw damagedCursor('consumer', end, this.next, this.capacity);
     for (; ((end - this.oldest) | 0) > 0; this.oldest = (this.oldest + this.mask + 1) | 0) {
       const chunk = this.memory.table[slotOf(this.memory, this.oldest)]!;
-      checkChunk(chunk, this.allocated, this.oldest);
+      checkChunk(chunk, this.allocated);
       this.free[this.freeCount++] = chunk;
     }
   }
@@ -241,8 +240,10 @@ export class LinkedConsumer extends VariableConsumer {
       const chunk = this.dataBytes;
       const offset = this.peek();
       if (offset < 0) {
-        if (count === 0 && offset === CLOSED) return CLOSED;
-        break;
+        if (count > 0 || offset !== CLOSED) break;
+        // A handler that threw last time may have left its record unreleased.
+        this.publishRelease();
+        return CLOSED;
       }
       if (this.dataBytes !== chunk) this.publishRelease();
       this.advance();
@@ -260,7 +261,7 @@ export class LinkedConsumer extends VariableConsumer {
     const chunk = memory.table[slotOf(memory, this.next)]!;
     const begin = offsetOfChunk(memory, chunk);
     if (begin + memory.chunkBytes > this.bytes.length) reachAll(this, memory.buffer);
-    if (!(chunk >= 0 && begin + memory.chunkBytes <= this.bytes.length)) checkChunk(chunk, 0, this.next);
+    checkChunk(chunk, Math.floor((this.bytes.length - memory.firstChunk) / memory.chunkBytes));
     this.dataBytes = begin;
     this.dataWords = begin >> 2;
   }

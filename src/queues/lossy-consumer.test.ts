@@ -247,6 +247,30 @@ describe('a lossy consumer at the end', () => {
     expect([published, consumed, dropped.oldest + dropped.closed]).toEqual([7, 1, 6]);
   });
 
+  it('hands out nothing more once it has closed, whether in its handler or after one that threw', () => {
+    for (const isInside of [true, false]) {
+      const queue = spsc();
+      const producer = pub(queue);
+      const consumer = sub(queue, DROP_OLDEST);
+      [1, 2, 3].forEach((value) => producer.offer(eight(value)));
+      const seen: number[] = [];
+      const handler = (view: DataView, offset: number): void => {
+        seen.push(view.getUint8(offset));
+        if (isInside) consumer.close();
+        else throw new Error('no');
+      };
+      if (isInside) expect(consumer.drain(handler)).toBe(1);
+      else expect(() => consumer.drain(handler)).toThrow('no');
+      consumer.close();
+      expect([consumer.drain(handler), consumer.poll(), seen]).toEqual([CLOSED, CLOSED, [1]]);
+      expect(producer.offer(eight(4))).toBe(CLOSED);
+      const { published, consumed, dropped } = inspect(queue);
+      expect([published, consumed, dropped.closed], 'the record that was offered last is the only one lost').toEqual([
+        4, 3, 1,
+      ]);
+    }
+  });
+
   it('ends in all lanes and bands', () => {
     const lanes = create({ kind: 'mpsc', capacity: 4, recordBytes: 8 });
     const bands = create({ kind: 'banded', capacity: 4, recordBytes: 8 });

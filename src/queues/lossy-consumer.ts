@@ -136,6 +136,12 @@ export class LossyConsumer extends RingConsumer {
     super.leave();
   }
 
+  /** As `leave`, so a `drain` whose handler closes this end hands out nothing more. */
+  override close(): void {
+    while (this.from !== this.until) this.step();
+    super.close();
+  }
+
   /** Never called, because `link` refuses a source that may be lapped. */
   [MOVE_TO](): ResultCode {
     return EMPTY;

@@ -67,6 +67,25 @@ export const mostRecords = ({
   readonly recordBytes: number;
 }): number => (recordBytes === 0 ? capacity >> 3 : capacity);
 
+/**
+ * Shared memory of `bytes` bytes, all zero, which may grow to `maxByteLength`. Throws ERR_PERCORE_SYSTEM if the system
+ * has no such memory.
+ */
+export function sharedMemory(bytes: number, maxByteLength?: number): SharedArrayBuffer {
+  const Shared = SharedArrayBuffer as new (length: number, options?: { maxByteLength: number }) => SharedArrayBuffer;
+  try {
+    return maxByteLength === undefined ? new Shared(bytes) : new Shared(bytes, { maxByteLength });
+  } catch (cause) {
+    const most = maxByteLength ?? bytes;
+    throw new PercoreError(
+      'ERR_PERCORE_SYSTEM',
+      `cannot make a queue of ${most} bytes: ENOMEM, the system gives no such memory. Ask for a smaller capacity, or `
+        + 'for fewer producers',
+      { argument: 'capacity', value: most, errno: 'ENOMEM', cause },
+    );
+  }
+}
+
 /** Writes the header of a new ring into memory that is all zero. */
 export function makeRing(ring: RingHandle, start: number, declared: readonly DeclaredPlace[] = []): void {
   const places = ring.maxConsumers ?? 1;
@@ -106,8 +125,10 @@ export function makeRing(ring: RingHandle, start: number, declared: readonly Dec
 
 /** The longest record of a ring of fixed records, in bytes. */
 export const MAX_RECORD_BYTES: number = 2 ** 20;
+/** True for a whole number from `least` to `most`. */
 export const isWhole = (value: unknown, least: number, most: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+/** True for a power of two from `least` to MAX_CAPACITY. */
 export const isPowerOfTwo = (value: unknown, least: number): value is number =>
   isWhole(value, least, MAX_CAPACITY) && (value & (value - 1)) === 0;
 

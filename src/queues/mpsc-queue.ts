@@ -31,6 +31,7 @@ import type { VariableConsumer } from './variable-consumer.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
 import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
 
+/** The consumer of one lane: of fixed or of variable records, or one that may be lapped. */
 export type Lane = FixedConsumer | VariableConsumer | LossyConsumer;
 type Handler = (view: DataView, offset: number, length: number, type: number) => void;
 
@@ -146,12 +147,19 @@ export class MpscConsumer<L extends Lane = Lane> implements LinkFrom, LinkableFr
    * `signal` aborts, and with ERR_PERCORE_TIMEOUT after `timeoutMs`.
    */
   ready(options?: WaitOptions): Promise<ResultCode> {
+    this.publishRelease();
     return waitAsync(this[WISH](), options);
   }
 
   /** As `ready`, but freezes the thread; a reactor may not call it. Returns EMPTY after `timeoutMs`. */
   readySync(options?: SyncWaitOptions): ResultCode {
+    this.publishRelease();
     return waitBlocking(this[WISH](), options);
+  }
+
+  /** Gives back what was read in each lane, so that no producer waits for a consumer that waits for it. */
+  private publishRelease(): void {
+    for (const lane of this.owned) lane.publishRelease();
   }
 
   /** What `ready` waits for: a record in any lane. */

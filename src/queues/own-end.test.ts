@@ -304,6 +304,29 @@ describe('a link', () => {
     expect(inspect(same).dropped.newest).toBe(joined.dropped);
   });
 
+  it('takes no record out of its source that a closed target has not taken', () => {
+    const shapes = [
+      { kind: 'spsc', capacity: 8, recordBytes: 8 }, { kind: 'spsc', capacityBytes: 128 },
+      { kind: 'spsc', backend: 'linked', capacityBytes: 8192, chunkBytes: 64 },
+    ] as const;
+    for (const shape of shapes) {
+      const queue = create(shape as { kind: 'spsc'; capacityBytes: number });
+      const like = 'recordBytes' in shape ? shape : { kind: 'spsc', capacityBytes: 256 };
+      const target = create(like as { kind: 'spsc'; capacityBytes: number });
+      const [producer, from] = [pub(queue), sub(queue)];
+      for (let i = 1; i <= 6; i++) expect(producer.offer(new Uint8Array(8).fill(i))).toBe(OK);
+      expect(from.poll()).toEqual(new Uint8Array(8).fill(1));
+      const to = pub(target, { publishEvery: { records: 64 } });
+      sub(target).close();
+      const joined = link(from, to);
+      expect([joined.move(), joined.moved]).toEqual([CLOSED, 0]);
+      const rest: number[] = [];
+      from.drain((view, offset) => void rest.push(view.getUint8(offset)));
+      expect(rest, JSON.stringify(shape)).toEqual([2, 3, 4, 5, 6]);
+      expect(inspect(queue)).toMatchObject({ published: 6, consumed: 6, depth: 0 });
+    }
+  });
+
   it('is refused for anything but the end of a ring', () => {
     const queue = create({ kind: 'spsc', capacity: 4, recordBytes: 8 });
     for (const junk of [{}, null, undefined, 5, 'x']) {

@@ -286,4 +286,15 @@ describe('the ends of a pipe', () => {
     again.close();
     expect(propertiesOfPipe(fifo)).toMatchObject({ published: 1 });
   });
+
+  it('an end that cannot send what it has gathered throws in close(), and is closed nevertheless', async () => {
+    const fifo = createPipe({ path: join(scratch, 'taken-away') });
+    const producer = pubPipe(fifo, { publishEvery: { records: 10 } });
+    expect([producer.offer(bytes(1)), producer.offer(bytes(2))]).toEqual([OK, OK]);
+    rmSync(fifo.path);
+    expect(await errorOf(() => producer.close())).toMatchObject({ code: 'ERR_PERCORE_SYSTEM', errno: 'ENOENT' });
+    producer.close();
+    expect([producer.offer(bytes(3)), await producer.room()]).toEqual([CLOSED, CLOSED]);
+    expect(propertiesOfPipe(fifo)).toMatchObject({ published: 2, dropped: { closed: 2 }, isClosed: true });
+  });
 });

@@ -86,6 +86,7 @@ export interface PipeMemory {
   readonly bytes: Uint8Array;
 }
 
+/** The views of the shared words of a pipe. */
 export function viewsOf(shared: SharedArrayBuffer): PipeMemory {
   return { words: new Int32Array(shared), counts: new Float64Array(shared), bytes: new Uint8Array(shared) };
 }

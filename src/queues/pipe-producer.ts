@@ -134,7 +134,14 @@ export class PipeProducer<T extends PipeValue> implements QueueProducer<T>, Refu
    */
   close(): void {
     if (this.isOver) return;
-    const code = this.push();
+    let code: ResultCode;
+    try {
+      code = this.push();
+    } catch (error) {
+      // This end closes in any case: another close() would only throw again, and nobody else could have the end.
+      this.lose();
+      throw error;
+    }
     // A FIFO that nobody has ever read from may stay so for ever.
     if (code === CLOSED || (code === BACK_PRESSURED && !this.hasReader)) {
       this.lose();

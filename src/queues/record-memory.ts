@@ -54,6 +54,8 @@ function noRecord(what: string, cause: unknown): PercoreError {
   );
 }
 
+/** The error for a value that a codec cannot write at `at`. */
 export const notWritten = (at: number, cause: unknown): PercoreError =>
   noRecord(`this value cannot be written at ${at}`, cause);
+/** The error for bytes at `at` that a codec cannot read. */
 export const notRead = (at: number, cause: unknown): PercoreError => noRecord(`no value can be read at ${at}`, cause);

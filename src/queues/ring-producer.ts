@@ -123,8 +123,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     // ring.attention: pairs with closeRing() and close() of a consumer. A closing queue may not have taken all that we
     // published, and only we can count it.
     if (!this.isEnded && (Atomics.load(this.words, ATTENTION) & CLOSING) !== 0) this.obeyClosing(0);
-    this.isEnded = true;
-    this.gate = (this.next - this.capacity) | 0;
+    this.end();
     // Carries the cursor and the counters to the next producer, which takes the place by an exchange.
     Atomics.store(this.words, PRODUCER_THREAD, 0);
     // Ends our own waits for room.
@@ -295,8 +294,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
 
   /** Somebody else has closed the queue: seals the ring, unless a consumer has already decided where it ends. */
   private obeyClosing(count: number): ResultCode {
-    this.isEnded = true;
-    this.gate = (this.next - this.capacity) | 0;
+    this.end();
     // ring.phase: pairs with lookAtEnd(). The first exchange decides where the ring ends. If it is ours, what is
     // published now lies before the end.
     const phase = Atomics.compareExchange(this.words, PHASE, OPEN, SEALED);
@@ -313,6 +311,13 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     if (final === this.published) return OK;
     this.drop(count);
     return CLOSED;
+  }
+
+  /** From now on every claim is answered CLOSED, and so is a commit, even of one that would be published later. */
+  private end(): void {
+    this.isEnded = true;
+    this.gate = (this.next - this.capacity) | 0;
+    this.publishEvery = 1;
   }
 
   /** Takes back records that were committed behind the end, and counts them as dropped. */

@@ -1,7 +1,7 @@
 /** The consuming end of a ring of variable records. variable-records.ts has the other end. */
 import { PercoreError, checkFunction } from '../errors.js';
 import { damaged, limitOf } from './copy-bytes.js';
-import { MOVE_TO } from './doors.js';
+import { MOVE_TO, TAKE_BACK } from './doors.js';
 import { moveVariable, type LinkCounts, type LinkTo } from './link-ends.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { CLOSED, EMPTY, OK, type ResultCode } from '../result-codes.js';
@@ -23,6 +23,8 @@ export class VariableConsumer extends RingConsumer {
   length = 0;
   /** The type of the same record. */
   type = 0;
+  /** Where the record begins that `peek` has found; any other sequence once `advance` has passed it. */
+  private peeked: number;
   protected dataBytes: number;
   protected dataWords: number;
 
@@ -30,6 +32,7 @@ export class VariableConsumer extends RingConsumer {
     super(memory, place);
     this.dataBytes = memory.dataBytes;
     this.dataWords = memory.dataBytes >> 2;
+    this.peeked = (this.next - 1) | 0;
   }
 
   /**
@@ -52,6 +55,7 @@ export class VariableConsumer extends RingConsumer {
           throw damaged(this.next, length, type, 'which reaches beyond what is published');
         this.length = length;
         this.type = type;
+        this.peeked = this.next;
         return this.dataBytes + at + HEADER_BYTES;
       }
       // At most once a lap: padding reaches the ring's end, and the same publish always has a record behind it.
@@ -71,6 +75,7 @@ export class VariableConsumer extends RingConsumer {
    * store.
    */
   begin(): void {
+    if (this.peeked !== this.next || this.next === this.seen) throw notPeeked('begin');
     this.take((this.next + framedBytes(this.length)) | 0);
   }
 
@@ -84,8 +89,8 @@ export class VariableConsumer extends RingConsumer {
    * ERR_PERCORE_CLAIM if `peek` has found no record.
    */
   advance(): void {
-    // Nothing was found, or this end has left since.
-    if (this.next === this.seen) throw notPeeked();
+    // Nothing was found, this record was passed already, or this end has left since.
+    if (this.peeked !== this.next || this.next === this.seen) throw notPeeked('advance');
     this.next = (this.next + framedBytes(this.length)) | 0;
     this.unreleased++;
   }
@@ -129,14 +134,21 @@ export class VariableConsumer extends RingConsumer {
     return copy;
   }
 
+  /** See doors.ts: whatever was passed since the last release is read again. */
+  [TAKE_BACK](): void {
+    this.next = this.released;
+    this.unreleased = 0;
+    this.goOn();
+  }
+
   [MOVE_TO](to: LinkTo, limit: number, counts: LinkCounts): ResultCode {
     return moveVariable(this, to, limit, counts);
   }
 }
 
-const notPeeked = (): PercoreError =>
+const notPeeked = (verb: string): PercoreError =>
   new PercoreError(
     'ERR_PERCORE_CLAIM',
-    'advance() without a record that peek() has found. Call peek first and check that it is not negative',
-    { argument: 'advance' },
+    `${verb}() without a record that peek() has found. Call peek first and check that it is not negative`,
+    { argument: verb },
   );

@@ -105,6 +105,24 @@ describe('a variable queue', () => {
     expect([consumer.poll(), consumer.type]).toEqual([bytes(1), 2 ** 31 - 1]);
   });
 
+  it('refuses to pass a record twice, or one that was not peeked at', () => {
+    const { producer, consumer } = variable({ capacityBytes: 128 });
+    [bytes(1), bytes(2, 2, 2, 2, 2, 2, 2, 2, 2), bytes(3)].forEach((record) => producer.offer(record));
+    const refused = (verb: 'advance' | 'begin') => ({
+      code: 'ERR_PERCORE_CLAIM', argument: verb,
+      message: `${verb}() without a record that peek() has found. Call peek first and check that it is not negative`,
+    });
+    expect(errorOf(() => consumer.advance())).toEqual(refused('advance'));
+    expect(errorOf(() => consumer.begin())).toEqual(refused('begin'));
+    consumer.peek();
+    consumer.begin();
+    consumer.advance();
+    expect(errorOf(() => consumer.advance()), 'more records are there, of another length').toEqual(refused('advance'));
+    expect(errorOf(() => consumer.begin())).toEqual(refused('begin'));
+    consumer.publishRelease();
+    expect(drained(consumer)).toEqual([2, 3]);
+  });
+
   it('leaves nothing behind of an aborted claim, padding included', () => {
     const { producer, consumer } = variable({ capacityBytes: 32, startSequence: 24 });
     producer.tryClaim(8);

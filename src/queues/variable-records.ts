@@ -206,5 +206,6 @@ export class VariableProducer extends RingProducer {
   }
 }
 
+/** The error for a type that a record cannot have. */
 export const typeError = (type: unknown): PercoreError =>
   invalidArgument('type', type, 'a whole number from 0 to 2147483647');

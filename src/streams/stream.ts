@@ -50,7 +50,7 @@ export class Stream<T> implements AsyncIterable<T> {
   #isTaken = false;
   #splitter: Splitter<T> | undefined;
 
-  /** For `createStream` alone. */
+  /** `createStream` makes streams. */
   constructor(open: Open<T>) {
     this.#open = open;
   }
