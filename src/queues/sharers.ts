@@ -9,14 +9,15 @@
  *      dies                              --->   the kernel says so; under the lock, one of them recovers its places,
  *                                               as a supervisor does for a worker, and frees its Sharer
  *
- * That a thread is dead is proven by the kernel: the lock is free that it has held since it joined (one byte, by an open
- * file description of its own), which goes with the thread, its process and exec(2), in other containers too. Nobody is
- * told of that. Of a process's end one is, by its pidfd; so the lock is looked at when that is readable, when somebody
- * wants a place, and every 10 ms where there is no pidfd. Those in C and Python have no such lock: their process is dead
- * when its pidfd is readable, or nothing has its number, or what has it began at another time. A pause is no death.
+ * The kernel proves that a thread is dead: the lock is free that the thread has held since it joined. It is a lock on
+ * one byte, by an open file description of its own, which ends with the thread, with its process and by exec(2), in
+ * other containers too. Nobody is told when that lock becomes free, but the end of a process is told by its pidfd. So
+ * the lock is looked at when the pidfd is readable, when somebody wants a place, and every 10 ms where there is no
+ * pidfd. Threads in C and Python have no such lock: their process is dead if its pidfd is readable, if no process has
+ * its number, or if the process with that number began at another time. A pause proves nothing.
  *
- * The lock of the file is flock(2) on a descriptor that lives as long as it is held, so the dead hold none. A thread
- * that has no end of the file left is released when it opens others, and gives its Sharer back.
+ * The lock of the file is flock(2) on a descriptor that lives as long as the lock is held, so the dead hold none. A
+ * thread that has no end of a file any more is released from it when it opens other files, and gives its Sharer back.
  *
  * | pair          | write side                    | read side    | carries                         | needs   |
  * |---------------|-------------------------------|--------------|---------------------------------|---------|
