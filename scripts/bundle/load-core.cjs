@@ -40,8 +40,8 @@ function run() {
 }
 
 /**
- * What the thread that started this one has compiled, if it is of this very text; it may still be at it. V8 refuses what
- * does not fit it.
+ * What the thread that started this one has compiled, if it is of this very text; it may still be at it. V8 refuses
+ * what does not fit it.
  */
 function takeCode() {
   const given = isMainThread ? undefined : workerData?.code;

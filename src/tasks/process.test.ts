@@ -28,7 +28,9 @@ describe('a body', () => {
       () => ({ then() { throw new RangeError('thrown by then'); } }),
       () => new Proxy({}, { has() { throw new RangeError('of a trap'); } }),
       function* () { yield refusing; },
-      () => ({ next: () => ({ get done() { throw new RangeError('of done'); } }), return() {}, [Symbol.iterator]() {} }),
+      () => ({
+        next: () => ({ get done() { throw new RangeError('of done'); } }), return() {}, [Symbol.iterator]() {},
+      }),
     ];
     const messages = ['refused', 'thrown by then', 'of a trap', 'refused', 'of done'];
     for (const [i, body] of bodies.entries()) {
