@@ -61,6 +61,16 @@ describe('runtime.drain', () => {
     });
   });
 
+  it('rejects as closed when the runtime is closed meanwhile', async () => {
+    await live({}, async (runtime) => {
+      void runtime.call('hang', undefined, { reactor: 0 }).catch(() => undefined);
+      await sleep(20);
+      const drained = [0, 1].map((id) => errorOf(() => runtime.drain(id)));
+      await runtime.close({ drainMs: 0 });
+      for (const error of drained) expect(await error).toMatchObject({ code: 'ERR_PERCORE_CLOSED' });
+    });
+  });
+
   it('rejects when the reactor is dead for good', async () => {
     await live({}, async (runtime) => {
       runtime.on('reactorDied', () => undefined);

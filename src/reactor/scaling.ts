@@ -72,8 +72,12 @@ export function drain(controller: Controller, id: number, options: WaitOptions):
       reject(reason);
     }, undefined, id);
     // A thread that nobody can end may never be quiet: whoever closes the runtime ends the wait.
-    mover.empty(controller, id).then(() => untilReactorQuiet(controller, id, isEnded))
-      .then(() => checkOpen(controller, `drain(${id})`)).then(resolve, reject).finally(end);
+    // Whatever its end has made of a move: whoever closes is told that it is closed.
+    const stillOpen = (): void => checkOpen(controller, `drain(${id})`);
+    mover.empty(controller, id).then(() => untilReactorQuiet(controller, id, isEnded)).catch((error: unknown) => {
+      stillOpen();
+      throw error;
+    }).then(stillOpen).then(resolve, reject).finally(end);
   });
 }
 
