@@ -127,8 +127,12 @@ describe('bad options', () => {
   const fixedOptions = { kind: 'spsc', capacity: 4, recordBytes: 8 };
   const variableOptions = { kind: 'spsc', capacityBytes: 64 };
   const wrong: [message: string, options: unknown][] = [
-    ["kind must be 'spsc', 'mpsc', 'spmc', 'banded', not undefined", undefined],
-    ['kind must be \'spsc\', \'mpsc\', \'spmc\', \'banded\', not "ring"', { ...fixedOptions, kind: 'ring' }],
+    ["kind must be 'spsc', 'mpsc', 'spmc' or 'banded', not undefined", undefined],
+    ['kind must be \'spsc\', \'mpsc\', \'spmc\' or \'banded\', not "ring"', { ...fixedOptions, kind: 'ring' }],
+    [
+      'kind must be \'spsc\', \'mpsc\', \'spmc\' or \'banded\', not "spcs"; did you mean \'spsc\'?',
+      { ...fixedOptions, kind: 'spcs' },
+    ],
     ['capacity must be a power of two from 2 to 1073741824, not 1', { ...fixedOptions, capacity: 1 }],
     ['capacity must be a power of two from 2 to 1073741824, not 3', { ...fixedOptions, capacity: 3 }],
     ['capacity must be a power of two from 2 to 1073741824, not 2147483648', { ...fixedOptions, capacity: 2 ** 31 }],

@@ -181,7 +181,7 @@ describe('the other backends', () => {
 
   it('are refused if their name is wrong', () => {
     expect(() => create({ backend: 'turbine', capacity: 2 } as never)).toThrow(
-      "backend must be 'fixed', 'linked', 'deque', 'window', 'pipe', not \"turbine\"",
+      "backend must be 'fixed', 'linked', 'deque', 'window' or 'pipe', not \"turbine\"",
     );
   });
 });

@@ -68,6 +68,20 @@ describe('an entry', () => {
     expect(error.message).toMatch(/has no default export that is a function/);
   });
 
+  it('that cannot be parsed says what shows the line, which Node keeps for itself', async () => {
+    const path = write('syntax.mjs', 'export default (reactor) => { reactor.handle( ; };');
+    const error = await errorOf(() => createRuntime({ entry: path, reactors: 1, pin: false }));
+    expect(error.message).toContain(`syntax.mjs failed: Unexpected token ';' (\`node ${path}\` shows where)`);
+  });
+
+  it('a listener for an event that a runtime does not have is refused', async () => {
+    const runtime = await createRuntime({ entry, reactors: 1, pin: false });
+    const listen = (): unknown => runtime.on('reactorDead' as 'reactorDied', () => {});
+    expect(listen).toThrow(/^event must be 'reactorDied', .* or 'stalled', not "reactorDead"; did you mean /);
+    expect(runtime.once('stalled', () => {}).listenerCount('stalled')).toBe(1);
+    await runtime.close();
+  });
+
   it('may be a path, a URL, its text, or a URL of another realm; anything else is refused', async () => {
     const odd = write('with space # and ü?.mjs', "export default (reactor) => reactor.handle('one', () => 1);");
     const foreign = { href: pathToFileURL(odd).href };

@@ -220,8 +220,11 @@ function explained(error: NodeJS.ErrnoException, data: unknown): Error {
 }
 
 function entryFailed(id: number, entry: string, cause: Error): PercoreError {
+  const path = fileURLToPath(entry);
+  // Node keeps for itself in which line and file it is, and prints that for programs alone.
+  const hint = cause.name === 'SyntaxError' ? ` (\`node ${path}\` shows where)` : '';
   return new PercoreError(
-    'ERR_PERCORE_ENTRY', `reactor ${id}: ${fileURLToPath(entry)} failed: ${cause.message}`, { reactorId: id, cause },
+    'ERR_PERCORE_ENTRY', `reactor ${id}: ${path} failed: ${cause.message}${hint}`, { reactorId: id, cause },
   );
 }
 

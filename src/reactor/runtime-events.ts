@@ -1,4 +1,5 @@
 /** What a runtime reports to its listeners, and what closing it resolves with. */
+import { checkOneOf } from '../errors.js';
 import type { FlightEvent, SloViolation, StallReport } from '../observe/index.js';
 import type { Recovered } from '../queues/index.js';
 import type { Loss } from './lane-repair.js';
@@ -111,4 +112,15 @@ export interface RuntimeEvents {
   sloViolated: [SloViolation];
   /** A step holds its thread too long: see `stall` of the options, and `setStall`. At most five a minute. */
   stalled: [StallReport];
+}
+
+const NAMES: readonly string[] = Object.keys({
+  reactorDied: 0, reactorRestarted: 0, stepError: 0, messageDropped: 0, message: 0, sloViolated: 0, stalled: 0,
+} satisfies Record<keyof RuntimeEvents, 0>);
+/** What Node itself emits and listens to, `once` of node:events for example. */
+const OF_NODE: readonly unknown[] = ['error', 'newListener', 'removeListener'];
+
+/** Throws ERR_PERCORE_INVALID_ARGUMENT for a name that a runtime emits nothing by. */
+export function checkEventName(event: string | symbol): void {
+  if (!OF_NODE.includes(event)) checkOneOf('event', event, NAMES);
 }

@@ -10,7 +10,7 @@ import type {
 } from './protocol.js';
 import type { AddressOptions, SendOptions, SpawnOptions, Task } from './reactor-options.js';
 import { Reactor } from './reactor.js';
-import type { CloseOptions, CloseResult, RuntimeEvents } from './runtime-events.js';
+import { checkEventName, type CloseOptions, type CloseResult, type RuntimeEvents } from './runtime-events.js';
 import { checkRuntimeOptions, type OptionsFor, type RuntimeSettings } from './runtime-options.js';
 import { drain, resume, scale, type ScaleOptions, type ScaleResult } from './scaling.js';
 import { share } from './sharing.js';
@@ -40,7 +40,8 @@ export interface RuntimeOptions<P extends Protocol = Untyped> extends OptionsFor
  *     }
  *
  * Events: 'reactorDied' (ReactorDeath), 'stepError' (StepError), 'messageDropped' (MessageDrop), 'message'
- * (ForeignMessage), 'reactorRestarted' (ReactorRestart). The first three are warnings if nobody listens.
+ * (ForeignMessage), 'reactorRestarted' (ReactorRestart), 'sloViolated' (SloViolation), 'stalled' (StallReport). The
+ * first three are warnings if nobody listens. A listener for any other name throws ERR_PERCORE_INVALID_ARGUMENT.
  */
 export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeEvents> {
   readonly #controller: Controller;
@@ -59,6 +60,8 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
     super();
     this.#controller = controller;
     this.#main = new Reactor<P>(controller.main);
+    // Emitted before any listener is added: one for a name that is misspelt would never be called.
+    (this as EventEmitter).on('newListener', checkEventName);
   }
 
   /**

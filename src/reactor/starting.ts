@@ -51,7 +51,8 @@ export async function start(
     const { stillRunning } = await close(controller, 0);
     if (stillRunning.length > 0 && error instanceof PercoreError) {
       const threads = stillRunning.join(', ');
-      error.message += `. The thread of reactor ${threads} is in a system call that blocks, and still runs`;
+      error.message += `. The thread of reactor ${threads} still runs: it is in a system call that blocks, or the `
+        + 'machine is very busy';
     }
     throw error;
   } finally {

@@ -1,7 +1,7 @@
 /**
  * All kinds of queues, by the backend and the kind that a handle names. This is the only place that knows all of them.
  */
-import { invalidArgument } from '../../errors.js';
+import { checkOneOf, invalidArgument } from '../../errors.js';
 import type { Queue } from '../handles.js';
 import type { QueueBackend } from '../queue-ends.js';
 import { banded } from './banded.js';
@@ -30,10 +30,6 @@ const backends: Readonly<Record<QueueBackend, Kinds>> = {
   pipe: { spsc: pipe },
 };
 
-const listOf = (names: object): string =>
-  Object.keys(names)
-    .map((name) => `'${name}'`)
-    .join(', ');
 const kindsOf = (backend: unknown): Kinds | undefined =>
   typeof backend === 'string' && Object.hasOwn(backends, backend) ? backends[backend as QueueBackend] : undefined;
 const oneOf = (kinds: Kinds, kind: unknown): AnyKind | undefined =>
@@ -43,14 +39,14 @@ const oneOf = (kinds: Kinds, kind: unknown): AnyKind | undefined =>
 export function kindToMake(options: { readonly kind?: unknown; readonly backend?: unknown }): AnyKind {
   const { kind, backend = 'fixed' } = options ?? {};
   const kinds = kindsOf(backend);
-  if (kinds === undefined) throw invalidArgument('backend', backend, listOf(backends));
+  if (kinds === undefined) return checkOneOf('backend', backend, Object.keys(backends)) as never;
   const found = oneOf(kinds, kind);
   if (found !== undefined) return found;
   const [first, second] = Object.values(kinds);
   if (kind === undefined && second === undefined) return first!;
-  throw invalidArgument(
-    'kind', kind, `${listOf(kinds)}${backend === 'fixed' ? '' : ` for the backend '${String(backend)}'`}`,
-  );
+  if (backend === 'fixed') return checkOneOf('kind', kind, Object.keys(kinds)) as never;
+  const names = Object.keys(kinds).map((name) => `'${name}'`).join(' or ');
+  throw invalidArgument('kind', kind, `${names} for the backend '${String(backend)}'`);
 }
 
 /** The kind of a handle. Throws for anything but a handle; whoever opens it checks what its memory says. */
