@@ -230,18 +230,6 @@ describe('a queue in a file', () => {
     expect(stdout).toMatch(/^ERR_PERCORE_SYSTEM ENOSPC .*Free some, or ask for less\n0 files\n$/);
   });
 
-  it('is made while signals come all the time, such as those of a profiler', () => {
-    const path = newPath();
-    const script = `import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
-      create({ kind: 'spsc', capacity: 2 ** 17, recordBytes: 2 ** 10, memory: { path: '${path}' } });`;
-    const { status, stderr } = spawnSync(process.execPath, [
-      '--cpu-prof', '--cpu-prof-interval', '50', '--cpu-prof-dir', join(scratch, 'profiles'),
-      '--input-type=module', '-e', script,
-    ], { encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    rmSync(path);
-  });
-
   it('throws a named error at each end when its file is cut short under them, and for who waits', async () => {
     for (const kind of ['spsc', 'mpsc'] as const) {
       for (const size of [0, 4096]) {
