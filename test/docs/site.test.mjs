@@ -8,6 +8,7 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SUITES } from '../../scripts/figures.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const browserPath = process.env.PERCORE_CHROMIUM ?? '/usr/bin/chromium';
@@ -103,7 +104,7 @@ describe('the documentation site', () => {
 
   it('has plots in which every row has a label of its own', () => {
     const plots = texts.get(join(site, 'documents', 'Figures.html')).split('<div class="plot"').slice(1);
-    expect(plots.length).toBe(4);
+    expect(plots.length).toBe(SUITES.length);
     for (const plot of plots) {
       const labels = [...plot.matchAll(/<span class="plot-label">(.+?)<\/span>/g)].map(([, label]) => label);
       expect(labels.length).toBeGreaterThan(10);
