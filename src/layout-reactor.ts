@@ -187,8 +187,9 @@ export const partyLayout = {
       means: 'garbage collections of the thread; measured as stepNs is',
     },
     callsOfDead: {
-      at: 1416, type: 'f64', writes: 'runtime', reads: 'all',
-      means: 'calls that those who have died in its place have made: nobody waits for their answers',
+      at: 1416, type: 'f64', writes: 'owner', reads: 'all',
+      means: 'calls that those who have died in its place have made: nobody waits for their answers; written for it '
+        + 'while nobody has the place',
     },
     lost: {
       at: 1424, type: 'f64', writes: 'owner', reads: 'runtime', status: 'lost', unit: 'count',

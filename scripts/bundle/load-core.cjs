@@ -14,7 +14,7 @@ const { isMainThread, workerData } = process.getBuiltinModule('node:worker_threa
 const BUILD = 'THE_BUILD';
 /** A word of own-code.ts: the code can be read. */
 const THERE = 1;
-const LONGEST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 100;
 
 const path = typeof __dirname === 'string' ? join(__dirname, 'percore-core.cjs') : '';
 const core = path !== '' && existsSync(path) ? run() : require('./percore-core.cjs');
@@ -45,7 +45,7 @@ function run() {
  */
 function takeCode() {
   const given = isMainThread ? undefined : workerData?.code;
-  if (given?.build !== BUILD) return undefined;
+  if (given?.build !== BUILD || !(given.state instanceof SharedArrayBuffer)) return undefined;
   // Take it out of workerData: nobody else needs it.
   delete workerData.code;
   const state = new Int32Array(given.state);

@@ -212,7 +212,7 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
           receive(model, new Uint8Array(view.buffer, view.byteOffset + offset, length), type);
         }, limit);
         expect(count).toBe(expected);
-        if (count === CLOSED) return;
+        if (count === CLOSED) return model.release();
         if (count < limit) model.look();
         model.release();
       }),
@@ -238,7 +238,7 @@ function commandsFor(publishEvery: number, chunkBytes: number): fc.Arbitrary<Com
           return;
         }
         expect(drain()).toBe(code === CLOSED ? CLOSED : at);
-        if (code === CLOSED) return;
+        if (code === CLOSED) return model.release();
         model.look();
         model.release();
       }),

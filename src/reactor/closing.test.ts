@@ -3,7 +3,7 @@
  * startTimeoutMs.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -26,8 +26,15 @@ const BOUND_MS = 100 + 2000 + 6000;
 
 const stuck = (data: StuckData, options: Partial<RuntimeOptions> = {}): Promise<Runtime> =>
   createRuntime({ entry: fixture('stuck'), reactors: 2, pin: false, data: { ...data, fifo }, ...options });
-/** Writes what a blocked read waits for, so that its thread ends. */
-const unblock = (): void => writeFileSync(fifo, 'xx');
+/**
+ * Writes what a blocked read waits for, so that its thread ends. Opened for both ways: where nobody reads any more, to
+ * open it for writing alone would block this thread for ever.
+ */
+function unblock(): void {
+  const fd = openSync(fifo, 'r+');
+  writeSync(fd, 'xx');
+  closeSync(fd);
+}
 
 describe('close', () => {
   // Each waits for two seconds, so they do it side by side.
@@ -71,6 +78,7 @@ describe('close', () => {
     const before = threads();
     const runtime = await stuck({ how: 'read', reactor: 1, where: 'step' });
     runtime.send('stick', 0, { reactor: 1 });
+    await sleep(50);
     const drained = errorOf(() => runtime.drain(1));
     await within(BOUND_MS, runtime.close({ drainMs: 0 }), 'close');
     expect(await within(1000, drained, 'a rejection')).toMatchObject({

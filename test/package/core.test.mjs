@@ -60,15 +60,38 @@ it('takes no code of another build, and none that V8 refuses', async () => {
     'given.mjs': `${CODE}import { once } from 'node:events';
       import { Worker } from 'node:worker_threads';
       const data = new SharedArrayBuffer(4096);
+      const stateOf = (...words) => {
+        const state = new SharedArrayBuffer(8);
+        new Int32Array(state).set(words);
+        return state;
+      };
+      const { build } = percoreModule;
       const said = [];
       for (const workerData of [
-        undefined, null, 'text', { code: null }, { code: { build: 'another', data } },
-        { code: { build: percoreModule.build, data } },
+        undefined, null, 'text', { code: null }, { code: { build: 'another', state: stateOf(1, 4096), data } },
+        { code: { build, data } },
+        // Being made for ever, never made, and no code.
+        { code: { build, state: stateOf(0, 0), data } }, { code: { build, state: stateOf(2, 0), data } },
+        { code: { build, state: stateOf(1, 4096), data } },
       ]) {
         const worker = new Worker(new URL('./thread.mjs', import.meta.url), { workerData });
         said.push((await once(worker, 'message'))[0]);
       }
       console.log(said.join());\n`,
   });
-  expect(await node('given.mjs')).toEqual(printed('compiled,compiled,compiled,compiled,compiled,refused\n'));
+  expect(await node('given.mjs')).toEqual(printed(`${'compiled,'.repeat(8)}refused\n`));
+});
+
+it('is compiled anew where the thread that starts another one is busy with something else', async () => {
+  writeFiles(folder, {
+    'busy-entry.mjs': `${CODE}export default (reactor) => reactor.handle('code', () => percoreModule.code);\n`,
+    'busy.mjs': `import { createRuntime } from ${urlOf('index.js')};
+      const entry = new URL('./busy-entry.mjs', import.meta.url);
+      const starting = createRuntime({ entry, reactors: 1, pin: false });
+      for (const endMs = performance.now() + 3000; performance.now() < endMs;);
+      const runtime = await starting;
+      console.log(await runtime.call('code', null));
+      await runtime.close();\n`,
+  });
+  expect(await node('busy.mjs')).toEqual(printed('compiled\n'));
 });
