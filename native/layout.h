@@ -289,7 +289,7 @@ struct Party {
   double stepNs[8];  // time in the quanta of each band, 0 to 7; measured where classes are declared or shares are charged (writes: owner; reads: runtime)
   double collectedNs[8];  // the part of stepNs that was garbage collection, by band (writes: owner; reads: runtime)
   double collectorNs;  // garbage collections of the thread; measured as stepNs is (writes: owner; reads: runtime)
-  double callsOfDead;  // calls that those who have died in its place have made: nobody waits for their answers (writes: runtime; reads: all)
+  double callsOfDead;  // calls that those who have died in its place have made: nobody waits for their answers; written for it while nobody has the place (writes: owner; reads: all)
   double lost;  // messages that it had committed and not published when it died, or was sent and had not run when it was taken away (writes: owner; reads: runtime)
   double callsMade;  // calls made by it and by the threads that had its place before; the next call gets the number after (writes: owner; reads: owner)
   double lookedNs;  // when it last looked at its sources before the present turn; what this turn found came after that (writes: owner; reads: owner)
