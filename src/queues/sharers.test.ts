@@ -189,7 +189,8 @@ describe('who shares a queue in a file', () => {
     const exit = once(worker, 'exit');
     await worker.terminate();
     await exit;
-    if (isTold) expect(recover(queue, worker)).toMatchObject({ producers: 1 });
+    // None, if its lock was seen to be gone before.
+    if (isTold) expect([0, 1]).toContain(recover(queue, worker).producers);
     expect(pub(queue).offer(new Uint8Array(8).fill(6))).toBe(OK);
     const consumer = sub(queue);
     expect([consumer.poll(), consumer.poll(), consumer.poll()]).toEqual([
