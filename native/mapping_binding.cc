@@ -53,6 +53,14 @@ static napi_value lockFile(napi_env env, napi_callback_info info) {
   return args.integer(flock(args.int32(0), LOCK_EX | LOCK_NB) == 0 ? 0 : -errno);
 }
 
+// The mapped file whose words the first argument shows, or null.
+template <size_t N>
+static MappedFile* fileOf(const RawArgs<N>& args) {
+  int32_t* words = nullptr;
+  size_t length = 0;
+  return args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+}
+
 // The word of a mapped file that two arguments name, or null.
 template <size_t N>
 static int32_t* wordOf(const RawArgs<N>& args, MappedFile** file) {
@@ -67,9 +75,7 @@ static int32_t* wordOf(const RawArgs<N>& args, MappedFile** file) {
 // mappings.isWhole(words) -> boolean
 static napi_value isWholeFile(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  int32_t* words = nullptr;
-  size_t length = 0;
-  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  MappedFile* file = fileOf(args);
   return args.truth(file && file->isWhole());
 }
 
@@ -87,9 +93,7 @@ static struct flock lockOf(int64_t at) {
 // mappings.hold(words, at) -> its number for letGo, or -errno
 static napi_value holdByte(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  int32_t* words = nullptr;
-  size_t length = 0;
-  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  MappedFile* file = fileOf(args);
   if (!file || args.int64(1) < 0) return args.integer(-EINVAL);
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", file->fd);
@@ -112,9 +116,7 @@ static napi_value letGo(napi_env env, napi_callback_info info) {
 // mappings.isHeld(words, at) -> 1 while somebody holds that byte, 0, or -errno
 static napi_value isHeld(napi_env env, napi_callback_info info) {
   RawArgs<2> args(env, info);
-  int32_t* words = nullptr;
-  size_t length = 0;
-  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  MappedFile* file = fileOf(args);
   if (!file || args.int64(1) < 0) return args.integer(-EINVAL);
   struct flock lock = lockOf(args.int64(1));
   if (fcntl(file->fd, F_OFD_GETLK, &lock) != 0) return args.integer(-errno);
@@ -124,18 +126,14 @@ static napi_value isHeld(napi_env env, napi_callback_info info) {
 // mappings.descriptor(words) -> the mapping's own, or -EINVAL
 static napi_value descriptorOf(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  int32_t* words = nullptr;
-  size_t length = 0;
-  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  MappedFile* file = fileOf(args);
   return args.integer(file ? file->fd : -EINVAL);
 }
 
 // mappings.noteHeaders(words, first, bytes, stride, count): what a truncation spoils
 static napi_value noteHeaders(napi_env env, napi_callback_info info) {
   RawArgs<5> args(env, info);
-  int32_t* words = nullptr;
-  size_t length = 0;
-  MappedFile* file = args.words(0, &words, &length) ? MappedFile::of(words) : nullptr;
+  MappedFile* file = fileOf(args);
   if (!file) return nullptr;
   const auto number = [&](size_t i) { return size_t(std::max<int64_t>(0, args.int64(i, 0))); };
   file->headers.first = number(1);

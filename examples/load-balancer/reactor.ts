@@ -94,10 +94,8 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   // The kernel divides connections by a hash of their addresses, which is often three to one for four.
   const steering = createSteering(reactor, { name: 'inputs', loads: data.loads, ...reading }, (connection) => {
     // What is read after the stop would not be accepted.
-    if (whenStopped !== undefined) connection.close();
-    else {
-      const input = readConnection(connection, makeInput, () => isDone(input));
-    }
+    if (whenStopped !== undefined) return connection.close();
+    const input = readConnection(connection, makeInput, () => isDone(input));
   });
 
   reactor.handle('listen', ({ input, output }) => {

@@ -18,7 +18,7 @@ import {
 } from '../layout.js';
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
-import { recoverRing, type Recovered } from './place-recovery.js';
+import { noneRecovered, recoverRing, type Recovered } from './place-recovery.js';
 import { meIn } from './places.js';
 import { ATTENTION, CLOSING, ROOM_BELL, type QueueMemory } from './ring.js';
 import { ringBell } from './event-count.js';
@@ -165,7 +165,7 @@ export function closeRing(ring: QueueMemory): void {
  * `isOneParty` says that each end has all rings at once and therefore counts once.
  */
 export function recoverGroup(group: Group, dead: number, isOneParty: boolean): Recovered {
-  const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
+  const done = noneRecovered();
   for (let i = 0; i < group.rings; i++) {
     const ring = recoverRing(openRingOf(group, i, true), dead);
     done.producers = isOneParty ? Math.max(done.producers, ring.producers) : done.producers + ring.producers;

@@ -3,6 +3,7 @@ export { describe, makeCodec } from './codecs.js';
 export { copyBytes } from './copy-bytes.js';
 export { ASK_FOR_ROOM, ON_ROOM, SERVE_LANE } from './doors.js';
 export { setLazyHost, type LazyHost } from './lazy.js';
+export { addRecovered, noneRecovered } from './place-recovery.js';
 export { actAs } from './places.js';
 export { PADDING, framedBytes } from './record.js';
 export { ValueChain } from './value-chain.js';

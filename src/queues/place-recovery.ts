@@ -22,6 +22,16 @@ export interface Recovered {
   taken: number;
 }
 
+/** Nothing was done yet. */
+export const noneRecovered = (): Recovered => ({ producers: 0, consumers: 0, taken: 0 });
+
+/** Adds what was done besides to `done`. */
+export function addRecovered(done: Recovered, { producers, consumers, taken }: Recovered): void {
+  done.producers += producers;
+  done.consumers += consumers;
+  done.taken += taken;
+}
+
 /**
  * Frees what thread `dead` had in this ring. Call it only after the thread's `exit` event, which is proof of death; a
  * pause is not. The next `pub` may take the producer's place and goes on behind the last published record. The
@@ -30,7 +40,7 @@ export interface Recovered {
  */
 export function recoverRing(memory: QueueMemory, dead: number): Recovered {
   const { words } = memory;
-  const done: Recovered = { producers: 0, consumers: 0, taken: 0 };
+  const done = noneRecovered();
   // Lets joinAsProducer() have the place. It is an exchange so that, if two threads recover the same thread, one of
   // them counts it.
   if (Atomics.compareExchange(words, PRODUCER_THREAD, dead + 1, 0) === dead + 1) done.producers++;

@@ -36,7 +36,7 @@ import { native } from '../native.js';
 import { startTicksOf } from '../process-start.js';
 import { expect, expectNoMore } from './expected.js';
 import { setFarBells, type FarBells } from './far-bells.js';
-import type { Recovered } from './place-recovery.js';
+import { addRecovered, noneRecovered, type Recovered } from './place-recovery.js';
 import { cut, mappings, openMapped, type Mapped } from './queue-file.js';
 import { isSame, self, SharerTable, type Sharer } from './sharer-table.js';
 
@@ -211,7 +211,7 @@ export class SharedFile implements FarBells {
   look(isLocked: boolean, isThorough = isLocked): Recovered {
     // sharers.seen: before the look, so that what changes during it is looked at by the next.
     this.lookedAt = Atomics.load(this.words, VERSION);
-    const done = { producers: 0, consumers: 0, taken: 0 };
+    const done = noneRecovered();
     for (let index = 0; index < MAX_SHARERS; index++) {
       const known = this.watched.get(index);
       if (known === undefined && this.table.processAt(index) === 0) continue;
@@ -220,10 +220,7 @@ export class SharedFile implements FarBells {
       if (!isKnown) this.unwatch(index);
       if (sharer.processId === 0 || (isKnown && !isThorough)) continue;
       if (!this.isDead(index, sharer, isKnown)) continue;
-      const recovered = isLocked ? this.free(index, sharer) : this.freeSoon(index, sharer);
-      done.producers += recovered.producers;
-      done.consumers += recovered.consumers;
-      done.taken += recovered.taken;
+      addRecovered(done, isLocked ? this.free(index, sharer) : this.freeSoon(index, sharer));
     }
     return done;
   }
@@ -290,7 +287,7 @@ export class SharedFile implements FarBells {
       if (!(error instanceof PercoreError)) throw error;
       // Whoever holds the lock may be doing this very thing. The ends of the queue report any other error.
       if (error.code === 'ERR_PERCORE_TIMEOUT') setTimeout(() => this.freeSoon(index, sharer), 1).unref();
-      return { producers: 0, consumers: 0, taken: 0 };
+      return noneRecovered();
     }
   }
 
@@ -299,7 +296,7 @@ export class SharedFile implements FarBells {
    * the lock.
    */
   private free(index: number, sharer: Sharer): Recovered {
-    if (!isSame(this.table.at(index), sharer)) return { producers: 0, consumers: 0, taken: 0 };
+    if (!isSame(this.table.at(index), sharer)) return noneRecovered();
     const recovered = this.recover(index + 1);
     this.unwatch(index);
     this.table.clear(index);
@@ -309,14 +306,9 @@ export class SharedFile implements FarBells {
 
   /** Recovers what a thread of this process had; the thread has ended. */
   recoverThread(thread: number): Recovered {
-    const done = { producers: 0, consumers: 0, taken: 0 };
+    const done = noneRecovered();
     this.locked(() => {
-      for (const index of this.table.ofThread(thread)) {
-        const { producers, consumers, taken } = this.free(index, this.table.at(index));
-        done.producers += producers;
-        done.consumers += consumers;
-        done.taken += taken;
-      }
+      for (const index of this.table.ofThread(thread)) addRecovered(done, this.free(index, this.table.at(index)));
     });
     return done;
   }

@@ -107,7 +107,7 @@ export class ControllerFigures {
 
   /**
    * What changes when anything happens; undefined while something is under way. Reads counters alone: it is asked each
-   * second, and the whole status costs an idle program a millisecond.
+   * second or so, and the whole status costs an idle program a millisecond.
    */
   activity(): string | undefined {
     const { members, shared, main, closing } = this.of;

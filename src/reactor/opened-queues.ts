@@ -9,7 +9,7 @@
  * the thread ends.
  */
 import { recover, type Queue, type Recovered } from '../queues/index.js';
-import { hasPlace } from '../queues/internal.js';
+import { addRecovered, hasPlace, noneRecovered } from '../queues/internal.js';
 
 export type QueueReport = { kind: 'queueOpened'; number: number; queue: Queue } | {
   kind: 'queueUnreachable'; number: number,
@@ -90,13 +90,10 @@ export class QueuesOfThread {
    * throws.
    */
   recover(failed: (error: Error) => void): Recovered {
-    const done = { producers: 0, consumers: 0, taken: 0 };
+    const done = noneRecovered();
     for (const queue of this.queues.values()) {
       try {
-        const { producers, consumers, taken } = recover(queue, this.threadId);
-        done.producers += producers;
-        done.consumers += consumers;
-        done.taken += taken;
+        addRecovered(done, recover(queue, this.threadId));
       } catch (error) {
         failed(error as Error);
       }

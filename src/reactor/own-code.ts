@@ -42,11 +42,12 @@ export function ownCode(): OwnCode | undefined {
 function make(script: Script, { state, data }: OwnCode): void {
   const words = new Int32Array(state);
   const made = script.createCachedData();
-  if (made.length <= data.byteLength) {
+  const hasRoom = made.length <= data.byteLength;
+  if (hasRoom) {
     new Uint8Array(data).set(made);
     words[1] = made.length;
   }
   // Pairs with the wait in load-core.cjs: the code and its length come before it.
-  Atomics.store(words, 0, made.length <= data.byteLength ? THERE : NONE);
+  Atomics.store(words, 0, hasRoom ? THERE : NONE);
   Atomics.notify(words, 0);
 }
