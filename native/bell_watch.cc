@@ -25,10 +25,18 @@ static int64_t nowNs() {
   return int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-// Without FUTEX_PRIVATE_FLAG: the kernel then knows the word by its file, and not by its address here.
+// Without FUTEX_PRIVATE_FLAG: the kernel then knows the word by its file, and not by its address here. A signal does not
+// end the wait: the end of any child sends one (SIGCHLD), and its handler runs on the loop, later. The time-out is a
+// moment, so that a wait which begins again does not become longer.
 int waitForWord(int32_t* word, int32_t seen, int64_t timeoutNs) {
-  const timespec timeout = {time_t(timeoutNs / 1'000'000'000), long(timeoutNs % 1'000'000'000)};
-  return syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, nullptr, 0) == 0 ? 0 : -errno;
+  const int64_t untilNs = nowNs() + timeoutNs;
+  const timespec until = {time_t(untilNs / 1'000'000'000), long(untilNs % 1'000'000'000)};
+  for (;;) {
+    const long code =
+        syscall(SYS_futex, word, FUTEX_WAIT_BITSET, seen, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+    if (code == 0) return 0;
+    if (errno != EINTR) return -errno;
+  }
 }
 
 int wakeAtWord(int32_t* word) {
@@ -111,7 +119,7 @@ void BellWatch::sleepAtBells() {
       // Looked at each time: another process may have put back what stop() has changed.
       if (leftNs <= 0 || isStopping_ || !file || !file->isWhole()) break;
       const int code = waitForWord(wait.word, wait.seen, std::min(leftNs, kLookNs));
-      if (code != -ETIMEDOUT && code != -EINTR) break;
+      if (code != -ETIMEDOUT) break;
     }
     lock.lock();
     asleep_.erase(std::find(asleep_.begin(), asleep_.end(), wait.word));

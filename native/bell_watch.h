@@ -21,7 +21,8 @@
 
 namespace percore {
 
-// futex(2) on memory that processes share: 0, -EAGAIN when the word is not `seen`, -ETIMEDOUT, -EFAULT.
+// futex(2) on memory that processes share: 0, -EAGAIN when the word is not `seen`, -ETIMEDOUT, -EFAULT. Signals do not
+// end it.
 int waitForWord(int32_t* word, int32_t seen, int64_t timeoutNs);
 int wakeAtWord(int32_t* word);
 

@@ -2,7 +2,7 @@
 // machine may fail one of some thousand tests, and must not fail them all; but what fails twice is wrong. A file whose
 // process has crashed is not tried again, since a crash is a fault even if it is rare.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
@@ -73,6 +73,10 @@ export async function runTests({ root, args, env = process.env, say, output = 'i
   const most = (figure) => report.files.toSorted((a, b) => b[figure] - a[figure]).slice(0, 10)
     .map((file) => seconds(file, figure)).join(', ');
   const cpuMs = report.files.reduce((sum, file) => sum + file.cpuMs, 0);
+  // Of all files, for whoever looks where the time goes: CPU and duration in ms, tests, name.
+  if (env.PERCORE_TEST_COSTS !== undefined)
+    appendFileSync(env.PERCORE_TEST_COSTS, report.files.map(({ path, cpuMs: cpu, durationMs, tests }) =>
+      `${cpu.toFixed(0)}\t${durationMs.toFixed(0)}\t${tests.length}\t${nameOf(path)}\n`).join(''));
   say(`longest, in s: ${most('durationMs')}`);
   say(`dearest, in s of CPU, of ${(cpuMs / 1000).toFixed(0)} in all: ${most('cpuMs')}`);
   return { passed, failed };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { ECANCELED } from '../errno.js';
+import { ECANCELED, EINTR } from '../errno.js';
 import { MAX_SHARERS, sharerAt } from '../layout.js';
 import { native } from '../native.js';
 import { can, where } from '../realtime/fixtures/privileges.js';
@@ -110,20 +110,37 @@ describe('who shares a queue in a file', () => {
     await Promise.all([consumer.end(), once(killer, 'close')]);
   });
 
-  it('tells a thread that has frozen at once when a process ends that it watches', () => {
+  /** A word of a queue's file that means nothing, for waiting at it. */
+  const SPARE_WORD = 16;
+  const mappedWords = (): Int32Array => {
     const path = newPath();
     pub(create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } }));
-    const mappings = native().mappings!;
     const file = openSync(path, 'r+');
-    const words = new Int32Array(mappings.map(file, statSync(path).size) as SharedArrayBuffer);
+    const words = new Int32Array(native().mappings!.map(file, statSync(path).size) as SharedArrayBuffer);
     closeSync(file);
-    // A word of the header that means nothing. First what the tests before have left.
-    while (mappings.wait(words, 16, 0, 0) === -ECANCELED);
+    return words;
+  };
+
+  it('tells a thread that has frozen at once when a process ends that it watches', () => {
+    const mappings = native().mappings!;
+    const words = mappedWords();
+    // First what the tests before have left.
+    while (mappings.wait(words, SPARE_WORD, 0, 0) === -ECANCELED);
     const { pid } = spawn('sleep', ['0.3']);
     // No other token is this one: see expect() of sharers.ts.
     expect(mappings.watchProcess(pid!, 2 ** 31 - 1)).toBe(0);
-    expect(mappings.wait(words, 16, words[16]!, 30_000)).toBe(-ECANCELED);
+    expect(mappings.wait(words, SPARE_WORD, words[SPARE_WORD]!, 30_000)).toBe(-ECANCELED);
     expect(mappings.hasExited(pid!)).toBe(1);
+  });
+
+  it('does not wake a thread that has frozen for a signal, such as that of a child that ends', async () => {
+    const mappings = native().mappings!;
+    const words = mappedWords();
+    const child = spawn('sleep', ['0.1']);
+    // SIGCHLD comes during one of these.
+    while (mappings.hasExited(child.pid!) !== 1)
+      expect(mappings.wait(words, SPARE_WORD, words[SPARE_WORD]!, 200)).not.toBe(-EINTR);
+    await once(child, 'close');
   });
 
   it('finds the dead also when the file has been removed', async () => {
