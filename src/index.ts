@@ -1,6 +1,8 @@
 /**
  * `percore`: the runtime and everything that needs one. `percore/queues`, `percore/timers`, `percore/io` and the other
  * entries of the package can be used without it.
+ *
+ * @module
  */
 export {
   bucketOf, callStream, capacity, closeOnSignal, createLoads, createRuntime, createSteering, hashKey, priorityOf,

@@ -57,7 +57,11 @@ app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
   for (const page of project.documents) page.frontmatter.group = groupOf(project.files.getReflectionPath(page));
 });
 app.converter.on(Converter.EVENT_END, ({ project }) => {
-  for (const module of project.children) module.name = nameOf(module.name);
+  for (const module of project.children) {
+    module.name = nameOf(module.name);
+    // Members of a type stay as they were written; what a module exports is looked up by name.
+    for (const group of module.groups) group.children.sort((a, b) => a.name.localeCompare(b.name, 'en'));
+  }
   for (const page of project.documents) {
     const text = page.content.map((part) => part.text).join('');
     page.name = /^# (.*)$/m.exec(text)?.[1] ?? page.name;
@@ -71,5 +75,18 @@ const { Class, Function: AFunction, Variable } = ReflectionKind;
 for (const each of project.getReflectionsByKind(Class | AFunction | Variable))
   if (![each, ...(each.signatures ?? [])].some((part) => part.hasComment()))
     app.logger.warn(`${each.getFriendlyFullName()} is exported and has no docstring`);
+// The comment at the head of a file belongs to the first thing that the file exports, unless it has `@module`.
+const owners = new Map();
+for (const each of project.getReflectionsByKind(Class | AFunction | Variable)) {
+  for (const { comment } of [each, ...(each.signatures ?? [])]) {
+    const text = comment?.summary.map((part) => part.text).join('') ?? '';
+    const owner = owners.get(text) ?? each;
+    owners.set(text, owner);
+    if (text !== '' && owner.name !== each.name)
+      app.logger.warn(`${owner.getFriendlyFullName()} and ${each.getFriendlyFullName()} have the same docstring`);
+  }
+}
+for (const module of project.children)
+  if (!module.hasComment()) app.logger.warn(`${module.name} has no docstring: the head of its file needs @module`);
 await app.generateDocs(project, out);
 if (app.logger.hasErrors() || app.logger.hasWarnings()) process.exitCode = 1;

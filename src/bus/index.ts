@@ -1,4 +1,8 @@
-/** Topics between reactors and the main thread: what users see of this room. */
+/**
+ * Topics between reactors and the main thread: what users see of this room.
+ *
+ * @module
+ */
 export { createTopic, type Topic } from './topic.js';
 export { subscribe, subscribeBytes, type Subscription } from './subscribe.js';
 export { topicsOf, type BusStatus, type TopicStatus } from './status.js';

@@ -1,6 +1,8 @@
 /**
  * `percore/io`: sockets, files, pipes and readiness, on epoll or io_uring. `create` gives it to this thread,
  * `createPoller` is polled by hand, and a reactor has it as `reactor.io`.
+ *
+ * @module
  */
 export { create, type CreateOptions, type LocalIo, type LocalIoStatus } from './local-io.js';
 export type { IoCounters } from './io-memory.js';

@@ -1,6 +1,8 @@
 /**
  * `percore/realtime`: apps of levels that preempt each other, resources with ceilings, and the ways between real-time
  * code and ordinary code; policies, placement, and what the machine grants.
+ *
+ * @module
  */
 export * from '../realtime/index.js';
 export {

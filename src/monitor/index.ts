@@ -1,4 +1,8 @@
-/** What is measured in a running program, and how it is reported. */
+/**
+ * What is measured in a running program, and how it is reported.
+ *
+ * @module
+ */
 export { onMetrics, type RuntimeMetrics } from './runtime-metrics.js';
 export {
   metricsOf, relieved, type BoundedFigure, type ClassMetrics, type Figures, type FigureSummary, type LaneMetrics,

@@ -30,6 +30,8 @@
  * - No function blocks unless its comment says so, and none calls into JavaScript but `deliver` and `onExpire`.
  *
  * Source of the form: the module `sys` of mio, which lists the functions that each platform has to provide.
+ *
+ * @module
  */
 import type { NativeDescriptors, NativePipes, NativeWatches } from './descriptors.js';
 import type { NativeFiles } from './files.js';

@@ -1,4 +1,8 @@
-/** percore/nats: topics and keyed work across machines that share a broker, NATS with JetStream. */
+/**
+ * percore/nats: topics and keyed work across machines that share a broker, NATS with JetStream.
+ *
+ * @module
+ */
 export { openNats } from './nats.js';
 export type { Nats, NatsStatus } from './bridge.js';
 export type { NatsConsumerOptions, NatsOptions, NatsPublisherOptions } from './options.js';

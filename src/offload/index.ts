@@ -1,4 +1,8 @@
-/** Long work on a pool of threads: what users see of this room. */
+/**
+ * Long work on a pool of threads: what users see of this room.
+ *
+ * @module
+ */
 export {
   offload, offloadStatus, type OffloadModule, type OffloadOptions, type PayloadOf, type ResultOf,
 } from './offload.js';

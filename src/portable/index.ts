@@ -2,6 +2,8 @@
  * The portable backend: what the addon gives, in JavaScript, over what Node has everywhere. It stands in where no addon
  * fits, or where PERCORE_BACKEND=portable asks for it. The groups, and what may be missing in each, are those of
  * ../native/index.ts; docs/guide/portable.md says what differs for users.
+ *
+ * @module
  */
 import type { IoHandle, Native, NativeTurns, TurnHandle } from '../native/index.js';
 import { layoutHash } from '../layout-hash.js';

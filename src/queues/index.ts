@@ -24,6 +24,8 @@
  *
  * With a `codec` the ends carry values. Without one, the ends carry bytes, which are written and read in place. See
  * ring.ts for how a ring works.
+ *
+ * @module
  */
 import { checkOptions } from '../errors.js';
 import type { BandedConsumer, BandedProducer } from './banded-queue.js';

@@ -1,4 +1,8 @@
-/** Reactors and the runtime that starts them: what users see of this room, and other rooms may import. */
+/**
+ * Reactors and the runtime that starts them: what users see of this room, and other rooms may import.
+ *
+ * @module
+ */
 export { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 export type { Reactor } from './reactor.js';
 export type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, Task } from './reactor-options.js';

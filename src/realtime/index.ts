@@ -1,4 +1,8 @@
-/** What this process may use of the machine, and how the scheduler treats its threads. */
+/**
+ * What this process may use of the machine, and how the scheduler treats its threads.
+ *
+ * @module
+ */
 export { cpuBudget, type CpuBudget } from './cpus.js';
 export {
   deadline, fifo, other, roundRobin, type DeadlinePolicy, type FixedPriorityPolicy, type OtherPolicy, type Policy,

@@ -1,4 +1,8 @@
-/** What users see of scheduling: how a discipline is chosen and written, and what classes declare. */
+/**
+ * What users see of scheduling: how a discipline is chosen and written, and what classes declare.
+ *
+ * @module
+ */
 export type { CapacityPlan, ClassPlan, ClassUse } from './capacity.js';
 export type { ByBand, DisciplineChoice, DisciplineOptions } from './choose.js';
 export type { ClassOptions, DeclaredClass } from './classes.js';

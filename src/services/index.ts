@@ -1,4 +1,8 @@
-/** Services with a shard in every reactor: what users see of this room. */
+/**
+ * Services with a shard in every reactor: what users see of this room.
+ *
+ * @module
+ */
 export {
   createService, openService,
   type Service, type ServiceCaller, type ServiceCallOptions, type ServiceOptions, type ServiceStreamOptions, type Shard,

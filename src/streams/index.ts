@@ -1,4 +1,8 @@
-/** Composable streams with backpressure: what users see of this room, and what other rooms may import. */
+/**
+ * Composable streams with backpressure: what users see of this room, and what other rooms may import.
+ *
+ * @module
+ */
 export { createStream, Stream, type StreamReadOptions } from './stream.js';
 export type { SplitOptions } from './route.js';
 export type { QueueSource, Source } from './sources.js';

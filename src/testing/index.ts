@@ -1,6 +1,8 @@
 /**
  * `percore/testing`: `explore` tries every order in which threads can touch shared memory, on the code that ships, and
  * `simulate` runs whole runtimes in one thread, by seeds. Both have an example.
+ *
+ * @module
  */
 export {
   explore, type Exploration, type Report, type Verdict, type Violation, type ViolationKind, type VirtualThread,

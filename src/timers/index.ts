@@ -1,6 +1,8 @@
 /**
  * `percore/timers`: millions of cheap timers, in a reactor (`reactor.timers`) or in any other thread (`create`); rate
  * timers that do not drift; clocks, the measuring of jitter, and rate control.
+ *
+ * @module
  */
 export { create, LocalTimers, type LocalTimersOptions, type TimersClock } from './timer-wheel.js';
 export { Timers } from './timers.js';

@@ -1,4 +1,8 @@
-/** The InterCore protocol, topologies and identifiers: what users see of this room. */
+/**
+ * The InterCore protocol, topologies and identifiers: what users see of this room.
+ *
+ * @module
+ */
 export { createIds, formatId, ID_BYTES, Ids, parseId, partsOfId, readId, type IdOptions, type IdParts } from './ids.js';
 export { Control, openControl, type ControlOptions } from './control.js';
 export type {

@@ -3,7 +3,9 @@
  * PERCORE_STRESS=1. Without it the recipes of the guide are looked at.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, renameSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { pack } from '../../scripts/package/stage.mjs';
@@ -64,6 +66,15 @@ async function askServer(command, options) {
   }
 }
 
+/** Of two servers of Next, one takes the port 0 for its default. */
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  return port;
+}
+
 it('the guide has a recipe for each bundler, and each leaves percore out', () => {
   expect(recipe('esbuild')).toContain('--external:percore');
   expect(recipe('Vite')).toContain('ssr: true');
@@ -88,29 +99,32 @@ if (isStress) describe('with packages from the registry', () => {
 
   it('Next.js, by the recipe of the guide, as it is and as a folder of its own', async () => {
     const next = join(folder, 'with next');
-    makeProject(next, stagePackages(join(folder, 'staged for next')), {
+    const staged = stagePackages(join(folder, 'staged for next'));
+    const tarballs = [staged.main, staged.platform].map((path) => pack(path, folder).path);
+    writeFiles(next, {
+      'package.json': '{ "name": "with-next", "private": true, "type": "module" }\n',
       ...filesOf('Next.js'), 'reactor.mjs': REACTOR,
       'app/layout.js': 'export default ({ children }) => <html><body>{children}</body></html>;\n',
       'app/page.js': 'export default () => <p>a page</p>;\n',
     });
     const env = { NEXT_TELEMETRY_DISABLED: '1', CI: '1' };
-    const packages = ['next@15', 'react@19', 'react-dom@19'];
-    // Beside what stands there already: npm would remove what its own lock does not name.
-    const home = join(folder, 'next itself');
-    const said = await run('npm', ['install', '--prefix', home, '--no-audit', '--no-fund', ...packages], {
-      cwd: folder, timeoutMs: 300_000,
-    });
+    const packages = ['next@15', 'react@19', 'react-dom@19', ...tarballs];
+    const said = await run('npm', ['install', '--no-audit', '--no-fund', ...packages], { cwd: next, timeoutMs: 300_000 });
     expect(said.status, said.stderr).toBe(0);
-    for (const name of readdirSync(join(home, 'node_modules')).filter((each) => !each.startsWith('.')))
-      if (!existsSync(join(next, 'node_modules', name)))
-        renameSync(join(home, 'node_modules', name), join(next, 'node_modules', name));
     const built = await run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], {
       cwd: next, env, timeoutMs: 800_000,
     });
     expect(built.status, built.stdout + built.stderr).toBe(0);
+    const standalone = join(next, '.next', 'standalone');
     for (const [cwd, ...command] of [
-      [next, 'node_modules/next/dist/bin/next', 'start', '-p', '0'], [join(next, '.next', 'standalone'), 'server.js'],
-    ]) expect(await askServer(command, { cwd, env: { ...process.env, ...env, PORT: '0' } })).toEqual({ sum: 3 });
+      [next, 'node_modules/next/dist/bin/next', 'start'], [standalone, 'server.js'],
+    ]) {
+      const options = { cwd, env: { ...process.env, ...env, PORT: String(await freePort()), HOSTNAME: '127.0.0.1' } };
+      expect(await askServer(command, options)).toEqual({ sum: 3 });
+    }
+    // `offload` loads it by name, which Next does not see.
+    const loads = ['-e', "import('piscina').then(({ Piscina }) => console.log(typeof Piscina))"];
+    expect(await run(process.execPath, loads, { cwd: standalone })).toMatchObject({ status: 0, stdout: 'function\n' });
   }, 1_800_000);
 
   it('jest, with several files and several runtimes', async () => {
