@@ -34,6 +34,8 @@ struct V8 {
   Location (*location)(Local) = nullptr;
   void (*watch)(void*, OnCollection, void*, int) = nullptr;
   void (*unwatch)(void*, OnCollection, void*) = nullptr;
+  void (*watchEnd)(void*, OnCollection, void*, int) = nullptr;
+  void (*unwatchEnd)(void*, OnCollection, void*) = nullptr;
   bool isWhole = false;
 
   V8() {
@@ -47,7 +49,11 @@ struct V8 {
               find(location, "_ZNK2v810StackFrame11GetLocationEv") &&
               find(watch,
                   "_ZN2v87Isolate21AddGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_") &&
-              find(unwatch, "_ZN2v87Isolate24RemoveGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_");
+              find(unwatch, "_ZN2v87Isolate24RemoveGCPrologueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_") &&
+              find(watchEnd,
+                  "_ZN2v87Isolate21AddGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_S2_") &&
+              find(unwatchEnd,
+                  "_ZN2v87Isolate24RemoveGCEpilogueCallbackEPFvPS0_NS_6GCTypeENS_15GCCallbackFlagsEPvES4_");
   }
 
  private:
@@ -74,11 +80,15 @@ void* currentIsolate() { return v8().isWhole ? v8().current() : nullptr; }
 
 void interruptIsolate(void* isolate, void (*then)(void*, void*), void* data) { v8().interrupt(isolate, then, data); }
 
-void watchCollections(void* isolate, OnCollection then, void* data) {
-  v8().watch(isolate, then, data, kAllCollections);
+void watchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data) {
+  v8().watch(isolate, begins, data, kAllCollections);
+  v8().watchEnd(isolate, ends, data, kAllCollections);
 }
 
-void unwatchCollections(void* isolate, OnCollection then, void* data) { v8().unwatch(isolate, then, data); }
+void unwatchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data) {
+  v8().unwatch(isolate, begins, data);
+  v8().unwatchEnd(isolate, ends, data);
+}
 
 std::string currentStack(napi_env env, void* isolate, int mostFrames) {
   std::string text;

@@ -19,11 +19,11 @@ void* currentIsolate();
 // Any thread may call it while the isolate lives. The isolate's own thread calls `then` as soon as it runs JavaScript,
 // in the middle of it. `then` must not run JavaScript.
 void interruptIsolate(void* isolate, void (*then)(void* isolate, void* data), void* data);
-// Called in the isolate's own thread: `then` runs whenever a collection begins, until it is removed. V8 allows it to
-// allocate; it must not ask for the stack.
+// Called in the isolate's own thread: `begins` runs whenever a collection begins, `ends` when it has ended, until they
+// are removed. V8 allows them to allocate; they must not ask for the stack.
 using OnCollection = void (*)(void* isolate, int kind, int flags, void* data);
-void watchCollections(void* isolate, OnCollection then, void* data);
-void unwatchCollections(void* isolate, OnCollection then, void* data);
+void watchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data);
+void unwatchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data);
 // In `then` of an interrupt, or wherever its own thread runs JavaScript: the functions that are running, innermost
 // first, one on each line, as in the stack of an Error. Takes some hundred microseconds.
 std::string currentStack(napi_env env, void* isolate, int mostFrames);

@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "c367cc489097a7cb";
+constexpr char kHash[] = "bba092217d47c291";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -630,7 +630,8 @@ struct Figures {
   char reserved2[48];
   int32_t asked;  // grows whenever a bound is set: the owner then reads the bounds again (writes: whoever sets a bound adds; reads: owner)
   int32_t isTracing;  // 1: its runs are kept; whoever changes this adds to asked as well (writes: whoever asks for a trace; reads: owner)
-  char reserved3[120];
+  int32_t isOff;  // 1: no figures are taken; whoever changes this summons the owner (writes: whoever switches the figures; reads: owner)
+  char reserved3[116];
 };
 static_assert(offsetof(Figures, magic) == 0);
 static_assert(offsetof(Figures, version) == 4);
@@ -639,6 +640,7 @@ static_assert(offsetof(Figures, used) == 64);
 static_assert(offsetof(Figures, leftOut) == 72);
 static_assert(offsetof(Figures, asked) == 128);
 static_assert(offsetof(Figures, isTracing) == 132);
+static_assert(offsetof(Figures, isOff) == 136);
 static_assert(sizeof(Figures) == 256);
 
 struct TaskFigures {

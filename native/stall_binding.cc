@@ -60,21 +60,22 @@ void close(Owner* owner, bool isEnding) {
 
 void onEnvironmentEnd(void* data) { close(static_cast<Owner*>(data), true); }
 
-// On the main thread: (party, ns, atNs, hasAnswered, isContinued, task, stack).
+// On the main thread: (party, ns, atNs, collectedNs, hasAnswered, isContinued, task, stack).
 void tellJavaScript(napi_env env, napi_value function, void*, void* data) {
   const std::unique_ptr<Stall> stall(static_cast<Stall*>(data));
   if (!env || !function) return;
-  napi_value args[7] = {};
+  napi_value args[8] = {};
   napi_create_int32(env, stall->party, &args[0]);
   napi_create_double(env, double(stall->ns), &args[1]);
   napi_create_double(env, double(stall->atNs), &args[2]);
-  napi_get_boolean(env, stall->hasAnswered, &args[3]);
-  napi_get_boolean(env, stall->isContinued, &args[4]);
-  napi_create_string_utf8(env, stall->task.data(), stall->task.size(), &args[5]);
-  napi_create_string_utf8(env, stall->stack.data(), stall->stack.size(), &args[6]);
-  if (!args[6]) return;
+  napi_create_double(env, double(stall->collectedNs), &args[3]);
+  napi_get_boolean(env, stall->hasAnswered, &args[4]);
+  napi_get_boolean(env, stall->isContinued, &args[5]);
+  napi_create_string_utf8(env, stall->task.data(), stall->task.size(), &args[6]);
+  napi_create_string_utf8(env, stall->stack.data(), stall->stack.size(), &args[7]);
+  if (!args[7]) return;
   napi_value global = nullptr, result = nullptr;
-  if (napi_get_global(env, &global) == napi_ok) napi_call_function(env, global, function, 7, args, &result);
+  if (napi_get_global(env, &global) == napi_ok) napi_call_function(env, global, function, 8, args, &result);
 }
 
 void onStall(void* context, Stall&& stall) {

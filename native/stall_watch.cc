@@ -34,27 +34,52 @@ static int64_t glance(const double& word) {
 }
 static int32_t glance(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
 
-// Whether a thread of this process could run: then it waits for a CPU, or has one.
-static bool isRunnable(int tid) {
-  char path[64], text[256];
-  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+// The text of a file of /proc of one thread; false when the thread has gone.
+static bool readOfThread(int tid, const char* file, char* text, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, file);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
-  const ssize_t length = read(fd, text, sizeof text - 1);
+  const ssize_t length = read(fd, text, size - 1);
   close(fd);
   if (length <= 0) return false;
   text[length] = 0;
+  return true;
+}
+
+// Whether a thread of this process could run: then it waits for a CPU, or has one.
+static bool isRunnable(int tid) {
+  char text[256];
+  if (!readOfThread(tid, "stat", text, sizeof text)) return false;
   // "number (name) state": the name may contain brackets.
   const char* end = strrchr(text, ')');
   return end && end[1] == ' ' && end[2] == 'R';
 }
 
-// How much of the elapsed time belongs to the thread itself: it ran, or slept in a system call. While it waits for a
-// CPU, only the time for which it has run.
+// For how long it has waited for a CPU so far, without the present wait; 0 where the kernel does not say.
+static int64_t runDelayNs(int tid) {
+  char text[128];
+  long long ran = 0, waited = 0;
+  if (!readOfThread(tid, "schedstat", text, sizeof text) || sscanf(text, "%lld %lld", &ran, &waited) != 2) return 0;
+  return waited;
+}
+
+// How much of the elapsed time belongs to the thread itself: it ran, or slept in a system call.
 static int64_t ownNs(WatchedThread& thread, int64_t passedNs) {
-  const int64_t cpuNs = clockNs(thread.cpuClock), ranNs = std::min(cpuNs - thread.cpuNs, passedNs);
+  const int64_t cpuNs = clockNs(thread.cpuClock), delayNs = runDelayNs(thread.tid);
+  const int64_t ranNs = std::clamp<int64_t>(cpuNs - thread.cpuNs, 0, passedNs);
+  // A wait that goes on is counted by the kernel when it ends, and was left out here by then.
+  int64_t waitedNs = std::max<int64_t>(0, delayNs - thread.delayNs);
+  const int64_t knownNs = std::min(waitedNs, thread.pendingNs);
+  waitedNs -= knownNs;
+  thread.pendingNs -= knownNs;
   thread.cpuNs = cpuNs;
-  return ranNs >= passedNs / 2 || !isRunnable(thread.tid) ? passedNs : ranNs;
+  thread.delayNs = delayNs;
+  const int64_t leftNs = std::max(ranNs, passedNs - waitedNs);
+  if (leftNs == ranNs || !isRunnable(thread.tid)) return leftNs;
+  // It could run: what it did not run of this time it waits for a CPU, or its CPU itself was not running.
+  thread.pendingNs += leftNs - ranNs;
+  return ranNs;
 }
 
 // ---- In the thread that is watched ----------------------------------------------------------------------------------
@@ -103,14 +128,30 @@ static void onInterrupt(void*, void* data) {
   answer(**held, false);
 }
 
-static void onCollection(void*, int, int, void* data) { answer(*static_cast<WatchedThread*>(data), true); }
+static void onCollection(void*, int, int, void* data) {
+  WatchedThread& thread = *static_cast<WatchedThread*>(data);
+  // Some collections contain others.
+  if (thread.collectingSinceNs.load(std::memory_order_relaxed) == 0) thread.collectingSinceNs = monotonicNs();
+  answer(thread, true);
+}
 
-void WatchedThread::enter() { watchCollections(isolate, onCollection, this); }
+static void onCollectionEnd(void*, int, int, void* data) {
+  WatchedThread& thread = *static_cast<WatchedThread*>(data);
+  const int64_t sinceNs = thread.collectingSinceNs.exchange(0);
+  if (sinceNs != 0) thread.collectedNs += monotonicNs() - sinceNs;
+}
+
+int64_t WatchedThread::collectedSoFarNs() const {
+  const int64_t sinceNs = collectingSinceNs, ended = collectedNs;
+  return ended + (sinceNs == 0 ? 0 : monotonicNs() - sinceNs);
+}
+
+void WatchedThread::enter() { watchCollections(isolate, onCollection, onCollectionEnd, this); }
 
 void WatchedThread::leave() {
   const std::lock_guard lock(mutex);
   if (!isolate) return;
-  unwatchCollections(isolate, onCollection, this);
+  unwatchCollections(isolate, onCollection, onCollectionEnd, this);
   isolate = nullptr;
   if (steps) napi_delete_reference(env, steps);
   if (view) napi_delete_reference(env, view);
@@ -178,7 +219,8 @@ void StallWatch::look(const std::shared_ptr<WatchedThread>& held, int64_t passed
     const std::lock_guard lock(thread.mutex);
     if (!thread.isolate) return;
     if (isMoving(thread, passedNs)) {
-      thread.stuckNs = 0;
+      thread.stuckNs = thread.pendingNs = 0;
+      thread.collectedBeforeNs = thread.collectedSoFarNs();
       thread.isAsked = thread.isTold = thread.isToldBare = false;
       return;
     }
@@ -197,8 +239,10 @@ void StallWatch::look(const std::shared_ptr<WatchedThread>& held, int64_t passed
     }
     const bool hasAnswered = !thread.stack.empty();
     thread.isToldBare = thread.wantsStack = !hasAnswered;
-    stall = {thread.party->id, thread.stuckNs - thread.fromNs, monotonicNs(), hasAnswered, isContinued,
-        thread.knownTask, thread.stack};
+    const int64_t ns = thread.stuckNs - thread.fromNs;
+    const int64_t collectedNs = std::clamp<int64_t>(thread.collectedSoFarNs() - thread.collectedBeforeNs, 0, ns);
+    stall = {thread.party->id, ns, monotonicNs(), collectedNs, hasAnswered, isContinued, thread.knownTask,
+        thread.stack};
   }
   tell_(context_, std::move(stall));
 }
@@ -249,6 +293,7 @@ StallWatch::Finding StallWatch::judge(
     if (thread.isKnown && (thread.task != thread.knownTask || thread.stepsDone != thread.knownSteps)) {
       thread.isTold = thread.isToldBare = false;
       thread.fromNs = thread.stuckNs;
+      thread.collectedBeforeNs = thread.collectedSoFarNs();
       startOver(thread);
     }
     // Not what runs after the step: the question came in the middle of the step, and the answer at its end.

@@ -8,8 +8,11 @@
 // That the words do not change says that a quantum goes on, which may be of many short steps; the answer says whether
 // it is one step. In native code that allocates, the thread says which step it is in when its next collection begins;
 // its stack it can tell there amid JSON.parse alone (see json_parser.h). It does not answer in a system call, nor in
-// native code that does not allocate. Time in which the kernel had the thread wait for a CPU is not the step's and does
-// not count.
+// native code that does not allocate.
+//
+// Time in which the thread could run and did not is not the step's and does not count: it waited for a CPU, as the
+// kernel's run delay says, or the host of a virtual machine had taken the CPU away, which the kernel leaves out of the
+// thread's CPU time. What collections took does count, and is told apart.
 //
 // | word                          | write side     | read side | needs                                    |
 // |-------------------------------|----------------|-----------|------------------------------------------|
@@ -37,7 +40,7 @@ namespace percore {
 
 struct Stall {
   int32_t party = 0;
-  int64_t ns = 0, atNs = 0;
+  int64_t ns = 0, atNs = 0, collectedNs = 0;
   bool hasAnswered = false, isContinued = false;
   std::string task, stack;
 };
@@ -58,8 +61,13 @@ struct WatchedThread {
   bool wantsStack = false, hasNews = false, isCollecting = false;
   std::string task, stack;
   double stepsDone = 0;
+  // Nanoseconds in collections so far, and when the present one began, or 0. The thread writes, the watcher reads.
+  std::atomic<int64_t> collectedNs{0}, collectingSinceNs{0};
   // The watcher's own: the words as they were, and what is known about the step.
   int64_t turns = -1, lookedNs = -1, libuvTurns = -1, cpuNs = 0;
+  // Its run delay as it was, and what was taken for a wait that the kernel has not counted yet.
+  int64_t delayNs = 0, pendingNs = 0;
+  int64_t collectedBeforeNs = 0;
   // For how long the words have not moved, since when the step is known, since when an answer is awaited. `fromNs`: the
   // part of `stuckNs` that precedes the present step.
   int64_t stuckNs = 0, fromNs = 0, sinceNs = 0, awaitedNs = 0;
@@ -70,6 +78,8 @@ struct WatchedThread {
   std::string knownTask;
   double knownSteps = 0;
 
+  // In collections so far, the present one included.
+  int64_t collectedSoFarNs() const;
   // Called in the thread when everything is set, and when its environment ends.
   void enter();
   void leave();

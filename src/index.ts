@@ -42,8 +42,8 @@ export {
 } from './bus/index.js';
 export {
   chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, histogramsOf, metricsOf,
-  noteEvent, onMetrics, prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setSlo, setStall,
-  showQueue, traceTasks,
+  noteEvent, onMetrics, prometheusText, publishCounters, registerMetrics, relieved, serveInspection, setMetrics,
+  setSlo, setStall, showQueue, traceTasks,
   type ChromeTrace, type ChromeTraceEvent, type DumpOptions, type Flight, type FlightOptions, type Inspection,
   type InspectionOptions,
   type HistogramMetric, type HistogramPoint, type MeterInstrument, type MetricsProducer, type MetricTime,

@@ -33,6 +33,10 @@ export const figuresLayout = {
       at: 132, type: 'i32', writes: 'whoever asks for a trace', reads: 'owner',
       means: '1: its runs are kept; whoever changes this adds to asked as well',
     },
+    isOff: {
+      at: 136, type: 'i32', writes: 'whoever switches the figures', reads: 'owner',
+      means: '1: no figures are taken; whoever changes this summons the owner',
+    },
   },
 } as const satisfies Structure;
 

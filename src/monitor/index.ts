@@ -5,8 +5,8 @@
  */
 export { onMetrics, type RuntimeMetrics } from './runtime-metrics.js';
 export {
-  metricsOf, relieved, type BoundedFigure, type ClassMetrics, type Figures, type FigureSummary, type LaneMetrics,
-  type Metrics, type TaskMetrics,
+  metricsOf, relieved, setMetrics, type BoundedFigure, type ClassMetrics, type Figures, type FigureSummary,
+  type LaneMetrics, type Metrics, type TaskMetrics,
 } from './metrics.js';
 export { setStall } from './stall.js';
 export { setSlo, type SloBounds, type SloTarget } from './slo.js';

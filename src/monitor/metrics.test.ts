@@ -1,6 +1,6 @@
 /** Figures of tasks in a real runtime, against what was done and what a clock beside says. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { metricsOf, onMetrics, setSlo, type RuntimeMetrics, type Runtime, type SloViolation } from '../index.js';
+import { metricsOf, onMetrics, setMetrics, setSlo, type RuntimeMetrics, type Runtime, type SloViolation } from '../index.js';
 import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
 
 describe('figures of tasks', () => {
@@ -121,6 +121,67 @@ describe('figures of tasks', () => {
     expect(p99Ns).toBeGreaterThanOrEqual(averageNs);
   });
 
+  it('takes figures only while they are switched on, and nothing that waited before', async () => {
+    runtime = await remoteRuntime(2, { metrics: { isOn: false } });
+    await inside(runtime, 0, (reactor) => void reactor.spawn<number>({ name: 'busy' }, (ms) => {
+      const endNs = reactor.nowNs() + ms * 1e6;
+      while (reactor.nowNs() < endNs);
+    }));
+    const cases: SloViolation[] = [];
+    runtime.on('sloViolated', (violation) => void cases.push(violation));
+    // Bounds may be set before anything is measured.
+    expect(setSlo(runtime, { task: 'busy' }, { runNs: 4_000_000 })).toBe(1);
+    const send = async (ms: number): Promise<void> => {
+      runtime!.send('busy', ms, { reactor: 0 });
+      await inside(runtime!, 0, () => undefined);
+    };
+    await send(5);
+    expect([taskOf('busy')!.steps, cases.length]).toEqual([0, 0]);
+    setMetrics(runtime, true);
+    await inside(runtime, 0, () => undefined);
+    await send(5);
+    await until(() => taskOf('busy')!.figures.run.violations === 1 && cases.length === 1, 'the bound holds');
+    expect(taskOf('busy')!.steps).toBe(1);
+    // One that becomes ready while they are off, and runs when they are on, has waited since they are on.
+    setMetrics(runtime, false);
+    await inside(runtime, 0, () => undefined);
+    await inside(runtime, 0, async (reactor) => {
+      const late = reactor.spawn({ name: 'late', priority: 0 }, () => undefined);
+      reactor.spawn({ name: 'first', priority: 7 }, () => {
+        late.send(0);
+        const endNs = reactor.nowNs() + 30e6;
+        while (reactor.nowNs() < endNs);
+      }).send(0);
+    });
+    setMetrics(runtime, true);
+    await send(0);
+    await until(() => taskOf('busy')!.steps === 2, 'figures are taken again');
+    const late = taskOf('late')!;
+    expect(late.figures.scheduleIn.maxNs).toBeLessThan(30e6);
+    setMetrics(runtime, false);
+    await inside(runtime, 0, () => undefined);
+    await send(5);
+    expect([taskOf('busy')!.steps, cases.length]).toEqual([2, 1]);
+  });
+
+  it('a reactor switches its own figures alone', async () => {
+    runtime = await remoteRuntime(2, { metrics: true });
+    for (const id of [0, 1]) {
+      await inside(runtime, id, (reactor, own) => void reactor.spawn({ name: own }, () => undefined), `some ${id}`);
+    }
+    await inside(runtime, 1, async (reactor, path) => {
+      // Not by a plain import(), which the test's own loader would replace.
+      const load = new Function('path', 'return import(path)') as (path: string) => Promise<typeof import('../index.js')>;
+      (await load(path)).setMetrics(reactor, false);
+    }, new URL('../index.js', import.meta.url).href);
+    for (const id of [0, 1]) {
+      runtime.send(`some ${id}`, 0, { reactor: id });
+      await inside(runtime, id, () => undefined);
+    }
+    await until(() => taskOf('some 0')!.steps === 1, 'the other one takes figures');
+    expect(taskOf('some 1')!.steps).toBe(0);
+  });
+
   it('refuses what takes no figures, and bounds that mean nothing', async () => {
     runtime = await remoteRuntime(1);
     const code = 'ERR_PERCORE_INVALID_ARGUMENT';
@@ -131,5 +192,9 @@ describe('figures of tasks', () => {
     ]) expect(() => setSlo(runtime!, target as object, bounds as object)).toThrow(expect.objectContaining({ code }));
     const argument = 'metrics.tasks';
     await expect(remoteRuntime(1, { metrics: { tasks: 1 } })).rejects.toMatchObject({ code, argument });
+    await expect(remoteRuntime(1, { metrics: { isOn: 1 as never } })).rejects
+      .toMatchObject({ code, argument: 'metrics.isOn' });
+    expect(() => setMetrics(runtime!, true)).toThrow(expect.objectContaining({ code, argument: 'reactor' }));
+    expect(() => setMetrics(runtime!, 'yes' as never)).toThrow(expect.objectContaining({ code, argument: 'isOn' }));
   });
 });

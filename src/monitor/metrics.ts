@@ -7,7 +7,7 @@ import { invalidArgument } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS, type FigureName } from '../observe/index.js';
 import { FIGURES, FigureTable, type FigureSlot } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
-import { ownCost, partyOf, type OwnCost, type Party } from '../reactor/internal.js';
+import { ownCost, partyOf, summon, type OwnCost, type Party } from '../reactor/internal.js';
 
 /** Figures of one kind. Times in nanoseconds; percentiles to within 3.2 %, `minNs` and `maxNs` exact. */
 export interface FigureSummary {
@@ -126,6 +126,26 @@ export function laneMetrics(tables: readonly { readonly id: number; readonly tab
   return tables.flatMap(({ id, table }) => table.lanes.map((lane, number) => ({
     party: id, priority: number % RETURN_LANES, isReturn: number >= RETURN_LANES, figure: summaryOf(lane),
   }))).filter(({ figure }) => figure.count !== 0);
+}
+
+/**
+ * Switches figures of tasks and lanes off and on again while the program runs, with the recorder and the runs that
+ * `traceTasks` keeps: of all parties of a runtime, or of one reactor. While they are off a step costs what it costs
+ * without `metrics`, and what happens is in no figure; those so far stay. Bounds stay too, and hold again. Each party
+ * follows at the end of its next turn, which this asks for. Does not block. The runtime must have been made with
+ * `metrics`, at best `metrics: { isOn: false }`; otherwise throws ERR_PERCORE_INVALID_ARGUMENT. Does nothing once the
+ * runtime has closed.
+ *
+ *     const runtime = await createRuntime({ entry, metrics: { isOn: false } });
+ *     process.on('SIGUSR2', () => setMetrics(runtime, true));
+ */
+export function setMetrics(of: Reactor | Runtime, isOn: boolean): void {
+  const party = partyOf(of);
+  if (typeof isOn !== 'boolean') throw invalidArgument('isOn', isOn, 'true or false');
+  for (const { id, table } of tablesOf(party, of)) {
+    table.setOff(!isOn);
+    if (!party.peers.isClosed) summon(party.peers.words(id), party.peers.waker(id));
+  }
 }
 
 /**

@@ -7,11 +7,13 @@
 export interface NativeStalls {
   /**
    * A watch that belongs to the calling thread; no threshold yet. `tell` is called in this thread's loop, which it does
-   * not keep going, with: party, nanoseconds so far, the time of the clock, whether the thread has answered, whether
-   * it is the stall that was told before, its task ('' outside of steps), and its stack. Its number, or -errno.
+   * not keep going, with: party, nanoseconds so far, the time of the clock, how much of it collections took, whether
+   * the thread has answered, whether it is the stall that was told before, its task ('' outside of steps), and its
+   * stack. Its number, or -errno.
    */
   create(mainParty: number, tell: (
-    party: number, ns: number, atNs: number, hasAnswered: boolean, isContinued: boolean, task: string, stack: string,
+    party: number, ns: number, atNs: number, collectedNs: number, hasAnswered: boolean, isContinued: boolean,
+    task: string, stack: string,
   ) => void): number;
   /**
    * Any thread: it is watched until it ends. `inbox` begins with its Party block. The property `running` of `steps` is

@@ -31,7 +31,7 @@ const OTHERS = '(others)';
 const HISTOGRAM_BYTES = HISTOGRAM_WORDS * 4;
 const SLOTS_AT = Math.ceil((figuresLayout.bytes + LANES_PER_PEER * HISTOGRAM_BYTES) / 128) * 128;
 const SLOT_BYTES = Math.ceil((taskFiguresLayout.bytes + FIGURE_KINDS * HISTOGRAM_BYTES) / 128) * 128;
-const { used, leftOut, asked, isTracing, slots: slotsField, magic, version } = figuresLayout.fields;
+const { used, leftOut, asked, isTracing, isOff, slots: slotsField, magic, version } = figuresLayout.fields;
 const field = taskFiguresLayout.fields;
 const STEPS = field.steps.at >> 3;
 const VIOLATIONS = field.violations.at >> 3;
@@ -229,6 +229,17 @@ export class FigureTable {
     return Atomics.load(this.words, isTracing.at >> 2) === 1;
   }
 
+  /** For any thread: whether the owner takes no figures. It follows when it is summoned. */
+  setOff(isOffNow: boolean): void {
+    // figures.isOff: pairs with the owner's load, after a summons.
+    Atomics.store(this.words, isOff.at >> 2, isOffNow ? 1 : 0);
+  }
+
+  get isOff(): boolean {
+    // figures.isOff: pairs with setOff().
+    return Atomics.load(this.words, isOff.at >> 2) === 1;
+  }
+
   /** The last runs, which lie after the slots. Allocates. */
   trace(): TraceRing {
     return new TraceRing(this.memory, SLOTS_AT + this.room * SLOT_BYTES);
@@ -244,13 +255,17 @@ export class FigureTable {
   }
 }
 
-/** Memory for one party's figures, with room for `slots` tasks. What is not used costs only address space. */
-export function createFigures(slots: number): SharedArrayBuffer {
+/**
+ * Memory for one party's figures, with room for `slots` tasks. What is not used costs only address space. `isOn`:
+ * whether they are taken from the start.
+ */
+export function createFigures(slots: number, isOn = true): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(SLOTS_AT + slots * SLOT_BYTES + TRACE_BYTES);
   const words = new Int32Array(memory, 0, figuresLayout.bytes >> 2);
   // Nobody else has it yet; the magic number comes last.
   Atomics.store(words, version.at >> 2, LAYOUT_VERSION);
   Atomics.store(words, slotsField.at >> 2, slots);
+  Atomics.store(words, isOff.at >> 2, isOn ? 0 : 1);
   Atomics.store(words, magic.at >> 2, FIGURES_MAGIC);
   return memory;
 }

@@ -71,7 +71,7 @@ export class Dispatcher implements Receiver {
     this.checkFree(task.name);
     checkAdmission(this.turn.classes, task, this.byName.values());
     this.byName.set(task.name, task);
-    this.turn.watch?.add(task);
+    this.turn.madeWatch?.add(task);
     this.namesToCome.release();
   }
 

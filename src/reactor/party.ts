@@ -146,7 +146,7 @@ export class Party implements TurnSources, Stopping {
       id, party: this.words, counters, budget, publishEvery, discipline, classes, nowNs, watch, onError,
     }));
     this.peers = new Peers(shared, (eventFd, to) => {
-      if (watch !== undefined) watch.stampWake(partyWords(shared.inboxes[to]!), partyCounters(shared.inboxes[to]!));
+      turn.watch?.stampWake(partyWords(shared.inboxes[to]!), partyCounters(shared.inboxes[to]!));
       addon.wakers.wake(eventFd);
     }, options.coming);
     // As in noteDeaths().
@@ -351,7 +351,7 @@ export class Party implements TurnSources, Stopping {
     // Those who wait for room hear that nobody is there to wait for.
     this.turn.waits.look(true);
     this.turn.disciplines.close();
-    this.turn.watch?.leave();
+    this.turn.madeWatch?.leave();
     for (const leaver of this.leavers) leaver.leave();
     this.dispatcher.leave();
     try {

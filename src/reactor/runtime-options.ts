@@ -105,10 +105,11 @@ export interface OptionsFor<R> {
   restart?: RestartOptions;
   /**
    * Takes figures of each task: how long its messages wait, run and take, in histograms that `metricsOf` reads. An
-   * object says for how many tasks of each reactor there is room: `tasks`, 2 to 65,536, default 256. Default false.
-   * Costs some nanoseconds a step, see docs/guide/observation.md.
+   * object says for how many tasks of each reactor there is room, `tasks`, 2 to 65,536, default 256, and with `isOn:
+   * false` that none are taken until `setMetrics` switches them on. Default false. Costs some nanoseconds a step, see
+   * docs/guide/observation.md.
    */
-  metrics?: boolean | { tasks?: number };
+  metrics?: boolean | { tasks?: number; isOn?: boolean };
   /**
    * Watches for steps that hold their thread too long: each is counted in `status()`, and reported by the event
    * 'stalled' with the JavaScript stack of the thread, while it is blocked. An object sets the threshold: see
@@ -151,6 +152,7 @@ export interface RuntimeSettings extends Pins {
   readonly source: SourceChoice;
   /** For how many tasks of each party figures are taken; 0 for none. */
   readonly measuredTasks: number;
+  readonly isMeasuring: boolean;
   readonly stall: Required<StallOptions> | undefined;
   readonly resourceLimits: ResourceLimits | undefined;
   readonly restart: Required<RestartOptions> | undefined;
@@ -215,7 +217,7 @@ export function checkRuntimeOptions(options: OptionsFor<never>): RuntimeSettings
     data: options.data,
     laneBytes,
     parties: [...pins.map(() => idle), settingsOfMain(idle, cpus)],
-    budget, publishEvery, discipline, classes, source, startTimeoutMs, measuredTasks: checkMetrics(options.metrics),
+    budget, publishEvery, discipline, classes, source, startTimeoutMs, ...checkMetrics(options.metrics),
     clock: options.clock, resourceLimits: options.resourceLimits, restart: checkRestart(options.restart),
     stall: checkStall(options.stall),
   };
@@ -229,10 +231,13 @@ function settingsOfMain(idle: PartySettings, cpus: CpuBudget): PartySettings {
   };
 }
 
-function checkMetrics(metrics: boolean | { tasks?: number } = false): number {
-  if (metrics === false) return 0;
-  const { tasks = 256 } = metrics === true ? {} : checkOptions('metrics', metrics, ['tasks']);
-  return checkInteger('metrics.tasks', tasks, 2, 65_536);
+function checkMetrics(
+  metrics: boolean | { tasks?: number; isOn?: boolean } = false,
+): Pick<RuntimeSettings, 'measuredTasks' | 'isMeasuring'> {
+  if (metrics === false) return { measuredTasks: 0, isMeasuring: false };
+  const { tasks = 256, isOn = true } = metrics === true ? {} : checkOptions('metrics', metrics, ['tasks', 'isOn']);
+  if (typeof isOn !== 'boolean') throw invalidArgument('metrics.isOn', isOn, 'true or false');
+  return { measuredTasks: checkInteger('metrics.tasks', tasks, 2, 65_536), isMeasuring: isOn };
 }
 
 function checkLaneBytes(value: number): number {

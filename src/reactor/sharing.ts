@@ -13,7 +13,7 @@ const DESCRIPTORS_PER_THREAD = 6;
 
 /** Opens the eventfds and the memory of a runtime, and passes them to `use`. Closes all of it again if either fails. */
 export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime) => T): T {
-  const { reactors: present, places: reactors, laneBytes, parties, measuredTasks } = settings;
+  const { reactors: present, places: reactors, laneBytes, parties, measuredTasks, isMeasuring } = settings;
   const { clock, wakers } = native();
   // libuv's pool is made at its first use and inherits the affinity of its first user: that must not be a pinned
   // reactor.
@@ -28,7 +28,7 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
     const shared = createShared(reactors, laneBytes, eventFds, clock.nowNs(), (party) => parties[party]!, present);
     noteOwnLanes(shared.inboxes);
     if (measuredTasks === 0) return use(shared);
-    return use({ ...shared, figures: shared.inboxes.map(() => createFigures(measuredTasks)) });
+    return use({ ...shared, figures: shared.inboxes.map(() => createFigures(measuredTasks, isMeasuring)) });
   } catch (cause) {
     for (const fd of eventFds) wakers.close(fd);
     throw cannotOpen(settings, cause as Error);

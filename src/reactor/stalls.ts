@@ -55,8 +55,8 @@ export class Stalls {
     private asked: Required<StallOptions>, main: number, originNs: number, tell: (report: StallReport) => void,
   ) {
     const { stalls: group } = native();
-    const number = group?.create(main, (reactorId, ns, atNs, hasAnswered, isContinued, task, stack) => {
-      const report = { reactorId, task, ns, atNs: atNs - originNs, stack, hasAnswered, isContinued };
+    const number = group?.create(main, (reactorId, ns, atNs, collectedNs, hasAnswered, isContinued, task, stack) => {
+      const report = { reactorId, task, ns, atNs: atNs - originNs, collectedNs, stack, hasAnswered, isContinued };
       if (this.recent.push(report) > KEPT) this.recent.shift();
       if (stalls.hasSubscribers) stalls.publish(report);
       tell(report);

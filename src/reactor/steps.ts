@@ -43,8 +43,10 @@ export class Steps {
   /** The task whose step runs now. */
   private running: { readonly name: string } | undefined;
 
-  /** `watch` is given if figures of tasks are taken. */
-  constructor(private readonly turn: TurnRequests, private readonly watch?: TaskWatch | undefined) {}
+  /** Set while figures of tasks are taken. */
+  watch: TaskWatch | undefined = undefined;
+
+  constructor(private readonly turn: TurnRequests) {}
 
   /** OK if the message is taken; BACK_PRESSURED or AGAIN if it is to be kept. Never throws. */
   run<M>(task: Stepping<M>, message: M, from: number, band: number): number {

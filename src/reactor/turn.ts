@@ -46,7 +46,7 @@ export interface TurnSettings {
   readonly discipline: DisciplineOptions;
   readonly classes?: readonly DeclaredClass[] | undefined;
   readonly nowNs: () => number;
-  /** Undefined unless figures of tasks are taken. */
+  /** Undefined unless figures of tasks may be taken. */
   readonly watch?: TaskWatch | undefined;
   readonly onError: (error: unknown, where: string) => void;
 }
@@ -112,7 +112,10 @@ export class Turn implements SchedulerHost, TurnRequests {
   readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
   readonly steps: Steps;
   readonly waits: Waits;
-  readonly watch: TaskWatch | undefined;
+  /** What takes figures of tasks; undefined while nobody does. */
+  watch: TaskWatch | undefined;
+  /** The same, also while it is switched off. */
+  readonly madeWatch: TaskWatch | undefined;
   readonly scheduler: Scheduler;
   /** Changes the discipline of the scheduler. */
   readonly disciplines: DisciplineControl;
@@ -131,6 +134,8 @@ export class Turn implements SchedulerHost, TurnRequests {
   private yieldCalls = 0;
   private stopWord: number = words.stop.RUN;
   private hasSettled = false;
+  /** Somebody may have switched the figures on or off. */
+  private mayHaveSwitched = false;
 
   constructor(settings: TurnSettings) {
     const { id, party, counters, budget, publishEvery, discipline, classes = [], nowNs, watch, onError } = settings;
@@ -142,10 +147,11 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.onError = onError;
     this.budgetNs = budget.timeNs;
     this.classes = classes;
-    this.watch = watch;
-    this.steps = new Steps(this, watch);
+    this.madeWatch = watch;
+    this.steps = new Steps(this);
     this.waits = new Waits(this, this.steps);
-    this.scheduler = new Scheduler(new Bands(), this, budget.quanta, watch);
+    this.scheduler = new Scheduler(new Bands(), this, budget.quanta);
+    this.switchWatch();
     this.disciplines = new DisciplineControl(this.scheduler, {
       // What a turn makes ready counts from the beginning of the turn, so that no clock is read for it.
       clock: { nowNs, readyNs: () => (this.isRunning ? this.beganNs : nowNs()) },
@@ -185,6 +191,8 @@ export class Turn implements SchedulerHost, TurnRequests {
     if (this.waits.hasStale) this.waits.look(false);
     if (this.unpublished.count !== 0) this.unpublished.flush();
     if (this.stopWord !== words.stop.RUN) this.sources.windDown(this.stopWord);
+    // Here, since no quantum of which only a part would be seen is under way.
+    if (this.mayHaveSwitched) this.switchWatch();
   }
 
   /** Makes ready what the sources have: lanes, timers, readiness. Returns how many. Costs no system call. */
@@ -192,6 +200,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     const { delivery, sources } = this;
     if (delivery[IS_SUMMONED] !== 0) {
       delivery[IS_SUMMONED] = 0;
+      this.mayHaveSwitched = true;
       sources.noteDeaths();
       this.waits.look(true);
       if (this.unpublished.count !== 0) this.unpublished.flush();
@@ -328,6 +337,19 @@ export class Turn implements SchedulerHost, TurnRequests {
 
   noteThrown(error: unknown, ready: Ready): void {
     this.reportError(error, ready.where ?? `a step of band ${ready.band}`);
+  }
+
+  /** While figures are off nothing has them, so each place where they are taken is a branch that is not. */
+  private switchWatch(): void {
+    this.mayHaveSwitched = false;
+    const { madeWatch, watch } = this;
+    if (madeWatch === undefined) return;
+    const wanted = madeWatch.table.isOff ? undefined : madeWatch;
+    if (wanted === watch) return;
+    if (wanted === undefined) madeWatch.pause();
+    else wanted.resume();
+    this.watch = this.steps.watch = this.scheduler.watch = wanted;
+    this.delivery[TELL_LONG_NS] = wanted === undefined ? 0 : wanted.exactNs;
   }
 
   /**

@@ -103,6 +103,8 @@ export class TaskWatch {
   private knownNs = 0;
   private turnNs = 0;
   private busyNs = 0;
+  /** What became ready before figures were switched on counts from then. */
+  private resumedNs = 0;
   private untilSample = SAMPLE_EVERY;
   /** What takes so long is always recorded. */
   exactNs: number = EXACT_NS;
@@ -169,8 +171,9 @@ export class TaskWatch {
     this.isHeld = this.isFine = false;
     this.fromNs = this.knownNs;
     const { readyNs = this.fromNs, sinceNs = this.fromNs } = ready;
-    this.readyNs = readyNs;
-    this.sinceNs = sinceNs;
+    const { resumedNs } = this;
+    this.readyNs = readyNs < resumedNs ? resumedNs : readyNs;
+    this.sinceNs = sinceNs < resumedNs ? resumedNs : sinceNs;
     this.steps = 0;
   }
 
@@ -198,6 +201,25 @@ export class TaskWatch {
   /** The party has left. */
   leave(): void {
     this.recorder?.close();
+    this.recorder = undefined;
+  }
+
+  /** Between turns: from now on nothing of this is called, except `add`, until `resume`. */
+  pause(): void {
+    if (this.isOpen) this.close(this.nowNs());
+    this.isOpen = false;
+    // Without it nobody watches collections either.
+    this.leave();
+    this.trace = undefined;
+  }
+
+  /** Between turns: figures are taken from now on. */
+  resume(): void {
+    this.turnNs = this.knownNs = this.resumedNs = this.nowNs();
+    this.busyNs = this.counters[BUSY_NS]!;
+    // The next turn looks which bounds there are.
+    this.foldNs = 0;
+    this.seenAsked = -1;
   }
 
   /** What runs waits for whoever has refused it. */
@@ -255,9 +277,10 @@ export class TaskWatch {
     // lane.sample: pairs with the store in stamp().
     const sampledAt = Atomics.load(words, SAMPLED_AT);
     if (sampledAt === seen || ((sequence - sampledAt) | 0) < 0) return seen;
-    const ns = this.fromNs - view.getFloat64(SAMPLED_NS, true);
+    const sampledNs = view.getFloat64(SAMPLED_NS, true);
     // Its sender's clock is the same, but it may have read it after this quantum began.
-    this.table.lanes[lane % LANES_PER_PEER]!.record(Math.max(0, ns));
+    const ns = Math.max(0, this.fromNs - sampledNs);
+    if (sampledNs >= this.resumedNs) this.table.lanes[lane % LANES_PER_PEER]!.record(ns);
     return sampledAt;
   }
 

@@ -32,13 +32,14 @@ export class Scheduler {
   runningBand: number = DEFAULT_BAND;
   /** Times quanta, if the discipline or somebody else wants to know. */
   meter: Meter | undefined;
+  /** Is told about each quantum, if figures are taken. Changed between turns. */
+  watch: QuantumWatch | undefined = undefined;
   private isHeld = false;
   private current: Discipline<Ready>;
 
   /** `quanta` is the most that one turn runs. */
   constructor(
     discipline: Discipline<Ready>, private readonly host: SchedulerHost, private readonly quanta: number,
-    private readonly watch?: QuantumWatch | undefined,
   ) {
     this.current = discipline;
   }

@@ -1,81 +1,52 @@
 /**
  * Row `overhead`: the round trip and the load balancer of `spine` with figures of tasks, with a bound in addition, so
- * that causes are recorded, and with the counters page, each compared with everything off. It costs most in a reactor
- * that answers one message at a time, where each step has a turn of its own. The row also has what a step costs more by
+ * that causes are recorded, and with the counters page, each against everything off. It costs most in a reactor that
+ * answers one message at a time, where each step has a turn of its own. The row also has what a step costs more by
  * itself, as `metricsOf` measures it.
+ *
+ * Each comparison is one process that switches between slices, since two processes of the same program differ by more
+ * than the 1 to 3 % that are to be shown. The row `with: nothing` never switches: it shows what slices can resolve.
  */
-import { createRuntime, metricsOf, publishCounters, setSlo, type Runtime } from 'percore';
+import { createRuntime, metricsOf, type Runtime } from 'percore';
 import { compare, type Bench, type Finding } from '../../harness.js';
-import { percore } from '../spine/load-balancer.js';
-import { throughputOf } from '../spine/load-balancer-throughput.js';
-import { reactors, type Plan } from '../spine/round-trip.js';
+import { slicedLoadBalancer } from './sliced-load-balancer.js';
+import { slicedRoundTrip, type Switched } from './sliced-round-trip.js';
+import { slicedFinding } from './slices.js';
 
-const RUNS = 9;
-const LOAD_BALANCER_RUNS = 5;
-const plan: Plan = { warmupMs: 300, measureMs: 300 };
-const PAGE_EVERY_MS = 100;
+const RUNS = 5;
 const MOST_STEP_NS = 30;
-
-interface Watched {
-  readonly of: 'page' | 'figures' | 'recorder';
-  readonly metrics: boolean;
-  readonly most: number;
-  /** Options of the load balancer. */
-  readonly observe: string;
-  readonly onStart?: (runtime: Runtime) => void;
-}
-const WAYS: readonly Watched[] = [
-  {
-    of: 'page', metrics: false, most: 0.01, observe: 'page',
-    onStart: (runtime) => void publishCounters(runtime, { everyMs: PAGE_EVERY_MS }),
-  },
-  { of: 'figures', metrics: true, most: 0.02, observe: 'figures' },
-  // The bound is never exceeded, since what is measured is remembering and not reporting.
-  {
-    of: 'recorder', metrics: true, most: 0.03, observe: 'bounds',
-    onStart: (runtime) => void setSlo(runtime, { priority: 3 }, { responseNs: 1e9 }),
-  },
+const MOST: readonly (readonly [Switched, number | undefined])[] = [
+  ['nothing', undefined], ['page', 0.01], ['figures', 0.02], ['recorder', 0.03],
 ];
 
 export const overhead: Bench = {
   name: 'overhead',
   async run() {
     const findings: Finding[] = [];
-    for (const { of, metrics, most, onStart } of WAYS) {
-      findings.push(...(await compare({
-        runs: RUNS,
-        ours: reactors('spin', plan, { metrics }, onStart),
-        baselines: [{ ...reactors('spin', plan), name: 'off' }],
-        figures: [{
-          of: 'p50', metric: 'p50', unit: 'us', better: 'lower', params: { with: of, of: 'round trip' },
-          targets: { off: { of: 'ratio', atMost: 1 + most } },
-        }],
-        hasOursAmongBaselines: true,
-      })));
+    for (const [what, most] of MOST) {
+      findings.push(slicedFinding(await slicedRoundTrip(what), row('round trip', what, most)));
     }
     findings.push(...(await stepCost()));
-    for (const { of, most, observe } of WAYS) {
-      findings.push(...(await compare({
-        runs: LOAD_BALANCER_RUNS,
-        ours: throughputOf({ ...percore, options: ['--observe', observe] }),
-        baselines: [{ ...throughputOf(percore), name: 'off' }],
-        figures: [{
-          of: 'rate', metric: 'rate', unit: 'lines/s', better: 'higher', params: { with: of, of: 'load balancer' },
-          targets: { off: { of: 'ratio', atLeast: 1 - most } },
-        }],
-        hasOursAmongBaselines: true,
-      })));
+    for (const [what, most] of MOST) {
+      findings.push(slicedFinding(await slicedLoadBalancer(what), row('load balancer', what, most)));
     }
     return findings;
   },
 };
+
+function row(of: string, what: Switched, most: number | undefined): Parameters<typeof slicedFinding>[1] {
+  return {
+    unit: of === 'round trip' ? 'rounds/s' : 'lines/s', params: { with: what, of },
+    target: most === undefined ? undefined : { of: 'ratio', atLeast: 1 - most },
+  };
+}
 
 /**
  * What figures, and the recorder in addition, cost each step in nanoseconds, as the runtime itself measures it (JR-7).
  */
 function stepCost(): Promise<Finding[]> {
   return compare({
-    runs: LOAD_BALANCER_RUNS,
+    runs: RUNS,
     ours: {
       name: 'percore',
       async run() {

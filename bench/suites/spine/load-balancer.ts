@@ -48,9 +48,11 @@ export const postMessageChunk = baseline('postMessage a chunk', 'post-message-ch
 
 /**
  * Starts the program on the two CPUs, lets `use` load it, ends it by SIGTERM, and checks its exit code and its own
- * counts.
+ * counts, which `onReport` gets.
  */
-export async function withProgram<T>(program: Program, use: (ports: Ports) => Promise<T>): Promise<T> {
+export async function withProgram<T>(
+  program: Program, use: (ports: Ports) => Promise<T>, onReport: (report: Record<string, unknown>) => void = () => {},
+): Promise<T> {
   const { hasReport, options = [] } = program;
   const args = ['--port', '0', '--output-port', '0', ...(hasReport ? ['--json'] : []), ...options];
   const child = spawn(
@@ -67,7 +69,11 @@ export async function withProgram<T>(program: Program, use: (ports: Ports) => Pr
     const [code, signal] = await ended;
     clearTimeout(timer);
     check(code === 0, `${program.name} ended with ${signal ?? `exit code ${code}`}: ${text.stderr.trim()}`);
-    if (program.hasReport) checkReport(parseLast(text.stdout, program.name), program.name);
+    if (program.hasReport) {
+      const report = parseLast(text.stdout, program.name);
+      checkReport(report, program.name);
+      onReport(report);
+    }
     return result;
   } finally {
     if (child.exitCode === null && child.signalCode === null) {
