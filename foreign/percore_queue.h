@@ -12,17 +12,21 @@
  *       if (code == PERCORE_BACK_PRESSURED) code = percore_wait_room(&producer, sizeof order, 1000);
  *     }
  *
- * Producers of `spsc`, `spmc` and `mpsc`, and consumers of `spsc` and `spmc`. Not here: bands; the consumer of lanes;
- * consumers that may be lapped or read behind others, and pushing the former: one that JavaScript has joined with
- * `drop-oldest` or `evict` holds a producer in C back, as one that waits does. A program in C looks for no deaths: the
- * processes in JavaScript recover what it had when it dies.
+ * Producers and consumers of `spsc`, `spmc` and `mpsc`, with the policies of the consumers that JavaScript has joined;
+ * where one asks for `block`, percore_offer answers BACK_PRESSURED. Not here: bands; handing lanes to another consumer;
+ * consumers that may be lapped (`drop-oldest`, `evict`) or that read behind others.
  *
- * Every access to a shared word is an atomic one, of the order that the word needs; the ordering table of
- * src/queues/ring.ts names the pairs. Payloads are plain accesses between ring.free and ring.publish (producer), or
- * between ring.publish and ring.free (consumer).
+ * A process in C holds the lock of one byte of the file, which ends with it, so the others know when it has died, in
+ * other containers too. It looks for the dead itself, and recovers what they had, in percore_pub, percore_sub,
+ * percore_recover, and every 100 ms while it waits. A child that goes on after fork(2) must call percore_close, or its
+ * parent counts as alive as long as the child is.
+ *
+ * Every access to a shared word is an atomic one, sequentially consistent as in JavaScript; the ordering tables of
+ * src/queues/ring.ts and group.ts name the pairs. Payloads are plain accesses between ring.free and ring.publish
+ * (producer), or between ring.publish and ring.free (consumer).
  *
  * A queue handle belongs to the process, an end to one thread. Answers below 0 are codes: those of Percore, or
- * -errno less PERCORE_E_SYSTEM. A file that is cut short while it is mapped ends a process by SIGBUS, unless
+ * PERCORE_E_SYSTEM less errno. A file that is cut short while it is mapped ends a process by SIGBUS, unless
  * percore_is_whole() is asked before each batch, which leaves a moment; or the program handles the signal.
  */
 #ifndef PERCORE_QUEUE_H
@@ -34,6 +38,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,6 +68,8 @@ enum {
   PERCORE_PLACE_BYTES = 256,
   PERCORE_FIRST_PLACE = 512,
   PERCORE_PADDING = -1,
+  PERCORE_BANDS = 8,
+  PERCORE_LANE_BYTES = 128,
   PERCORE_QUEUE_FILE_MAGIC = 0,
   PERCORE_QUEUE_FILE_VERSION = 4,
   PERCORE_QUEUE_FILE_RING_VERSION = 8,
@@ -148,8 +155,11 @@ enum {
   PERCORE_ENTERING = 3,
   PERCORE_GATING = 4,
   PERCORE_LOSSY = 5,
+  PERCORE_EVICTED_PLACE = 6,
   PERCORE_DROP_NEWEST = 2,
   PERCORE_DROP_OLDEST = 3,
+  PERCORE_EVICT = 4,
+  PERCORE_PUSHED = 1,
   PERCORE_OPEN_PHASE = 0,
   PERCORE_CODE_EMPTY = -4,
   PERCORE_CODE_BACK_PRESSURED = -1,
@@ -181,7 +191,10 @@ typedef struct {
   char *base;
   size_t bytes;
   int fd;
-  int32_t kind, capacity, record_bytes, max_producers, max_consumers, queue_at, sharer;
+  int32_t kind, capacity, record_bytes, max_producers, max_consumers, queue_at;
+  /* This process's number among those who share the file, or 0; its pid then; and the lock that ends with it. */
+  int32_t sharer, sharer_pid;
+  int hold_fd;
   /* JSON, without a 0 behind it. */
   const char *text;
   int32_t text_bytes;
@@ -195,17 +208,25 @@ typedef struct {
   int32_t *bell;
   int32_t mask, capacity, record_bytes, places, next, published, gate, unpublished;
   int is_lane, is_ended, has_left;
+  /* Of each place that may be evicted: where it stands, and since when, or 0. */
+  int32_t stands_at[32];
+  int64_t stands_since_ms[32];
   /* Publish at the latest after so many records; 1 from the start. */
   int32_t publish_every;
 } percore_producer;
 
-typedef struct {
+typedef struct percore_consumer {
   percore_queue *queue;
   char *ring;
   char *data;
   char *place;
   int32_t mask, capacity, record_bytes, places, number, next, released, seen, unreleased;
   int has_left;
+  /* Of `mpsc` only: a consumer for each lane, whose `queue` is NULL while the lane is not ours; which is read next, and
+     how many records were read from it in its turn; and the version of the lanes as of the last look. */
+  struct percore_consumer *lanes;
+  int32_t turn, taken, lanes_version;
+  int has_ended;
 } percore_consumer;
 
 typedef struct {
@@ -253,7 +274,7 @@ static inline int percore_is_whole(const percore_queue *queue) {
   return fstat(queue->fd, &status) == 0 && (uint64_t)status.st_size >= queue->bytes;
 }
 
-static inline void percore_close(percore_queue *queue) {
+static inline void percore_unmap(percore_queue *queue) {
   if (queue->base) munmap(queue->base, queue->bytes);
   if (queue->fd >= 0) close(queue->fd);
   queue->base = NULL;
@@ -264,6 +285,7 @@ static inline void percore_close(percore_queue *queue) {
 static inline int percore_open(percore_queue *queue, const char *path) {
   struct stat status;
   memset(queue, 0, sizeof *queue);
+  queue->hold_fd = -1;
   queue->fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (queue->fd < 0) return PERCORE_E_SYSTEM - errno;
   int code = 0;
@@ -300,17 +322,22 @@ static inline int percore_open(percore_queue *queue, const char *path) {
              queue->text_bytes > queue->queue_at - PERCORE_TEXT_AT)
       code = PERCORE_E_DAMAGED;
   }
-  if (code != 0) percore_close(queue);
+  if (code != 0) percore_unmap(queue);
   return code;
 }
 
-/* The lock of the file, by a descriptor of its own: this thread holds it until it closes that. */
-static inline int percore_lock(const percore_queue *queue) {
+/* The file once more, by a descriptor that shares nothing with others. */
+static inline int percore_reopen(const percore_queue *queue) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/fd/%d", queue->fd);
   const int fd = open(path, O_RDWR | O_CLOEXEC);
-  if (fd < 0) return PERCORE_E_SYSTEM - errno;
-  while (flock(fd, LOCK_EX) != 0) {
+  return fd < 0 ? PERCORE_E_SYSTEM - errno : fd;
+}
+
+/* The lock of the file, by a descriptor of its own: this thread holds it until it closes that. `more`: LOCK_NB or 0. */
+static inline int percore_lock(const percore_queue *queue, int more) {
+  const int fd = percore_reopen(queue);
+  while (fd >= 0 && flock(fd, LOCK_EX | more) != 0) {
     if (errno == EINTR) continue;
     const int code = PERCORE_E_SYSTEM - errno;
     close(fd);
@@ -319,34 +346,63 @@ static inline int percore_lock(const percore_queue *queue) {
   return fd;
 }
 
-/* Field 22 of /proc/self/stat. The name before it, in parentheses, may contain anything. */
-static inline double percore_start_ticks(void) {
+static inline int32_t percore_sharer_at(int32_t index) { return PERCORE_SHARERS_AT + index * PERCORE_SHARER_BYTES; }
+
+/* The byte that says by its lock whether this sharer lives. */
+static inline struct flock percore_byte(int32_t at) {
+  struct flock lock;
+  memset(&lock, 0, sizeof lock);
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = at;
+  lock.l_len = 1;
+  return lock;
+}
+
+/* When a process began: field 22 of /proc/PID/stat, or -1. The name before it, in parentheses, may be anything. */
+static inline double percore_start_ticks(int32_t pid) {
   char text[1024];
-  FILE *file = fopen("/proc/self/stat", "re");
-  if (!file) return 0;
+  snprintf(text, sizeof text, "/proc/%d/stat", pid);
+  FILE *file = fopen(text, "re");
+  if (!file) return -1;
   const size_t length = fread(text, 1, sizeof text - 1, file);
   fclose(file);
   text[length] = 0;
   char *at = strrchr(text, ')');
   for (int field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-  return at ? (double)strtoull(at + 1, NULL, 10) : 0;
+  return at ? (double)strtoull(at + 1, NULL, 10) : -1;
+}
+
+static inline double percore_pid_namespace(void) {
+  struct stat status;
+  return stat("/proc/self/ns/pid", &status) == 0 ? (double)status.st_ino : 0;
+}
+
+static inline void percore_announce_sharers(percore_queue *queue) {
+  percore_ring_bell(percore_word(queue->base, PERCORE_QUEUE_FILE_SHARERS_VERSION));
 }
 
 /* Under the lock: this process's number among those who share the file, from 1 on. */
 static inline int percore_join_sharers(percore_queue *queue) {
-  if (queue->sharer != 0) return PERCORE_OK;
-  struct stat own_namespace;
+  if (queue->sharer != 0 && queue->sharer_pid == (int32_t)getpid()) return PERCORE_OK;
+  /* A child after fork(2): what its parent has is not its own. */
+  if (queue->hold_fd >= 0) close(queue->hold_fd);
+  queue->hold_fd = percore_reopen(queue);
+  if (queue->hold_fd < 0) return queue->hold_fd;
   for (int32_t i = 0; i < PERCORE_MAX_SHARERS; i++) {
-    const int32_t at = PERCORE_SHARERS_AT + i * PERCORE_SHARER_BYTES;
+    const int32_t at = percore_sharer_at(i);
     if (percore_load(queue->base, at + PERCORE_SHARER_PROCESS_ID) != 0) continue;
-    *percore_real(queue->base, at + PERCORE_SHARER_START_TICKS) = percore_start_ticks();
-    *percore_real(queue->base, at + PERCORE_SHARER_PID_NAMESPACE) =
-        stat("/proc/self/ns/pid", &own_namespace) == 0 ? (double)own_namespace.st_ino : 0;
+    struct flock lock = percore_byte(at);
+    const double ticks = percore_start_ticks((int32_t)getpid());
+    *percore_real(queue->base, at + PERCORE_SHARER_START_TICKS) = ticks < 0 ? 0 : ticks;
+    *percore_real(queue->base, at + PERCORE_SHARER_PID_NAMESPACE) = percore_pid_namespace();
     percore_store(queue->base, at + PERCORE_SHARER_THREAD, 0);
+    percore_store(queue->base, at + PERCORE_SHARER_IS_HELD, fcntl(queue->hold_fd, F_OFD_SETLK, &lock) == 0);
     /* sharers.seen: last, with what is above. */
     percore_store(queue->base, at + PERCORE_SHARER_PROCESS_ID, (int32_t)getpid());
-    percore_ring_bell(percore_word(queue->base, PERCORE_QUEUE_FILE_SHARERS_VERSION));
+    percore_announce_sharers(queue);
     queue->sharer = i + 1;
+    queue->sharer_pid = (int32_t)getpid();
     return PERCORE_OK;
   }
   return PERCORE_E_NO_PLACE;
@@ -373,12 +429,232 @@ static inline int percore_is_closing(char *ring) {
   return percore_load(ring, PERCORE_QUEUE_PHASE) != PERCORE_OPEN_PHASE ||
          (percore_load(ring, PERCORE_QUEUE_ATTENTION) & PERCORE_CLOSING) != 0;
 }
+static inline int percore_is_kept(char *ring, int32_t place) {
+  return (percore_load(ring, PERCORE_QUEUE_KEPT) >> place & 1) != 0;
+}
+static inline int32_t percore_places(const percore_queue *queue) {
+  return queue->kind == PERCORE_KIND_SPMC ? queue->max_consumers : 1;
+}
+static inline char *percore_data_of(char *ring, int32_t places) {
+  return ring + PERCORE_QUEUE_BYTES + (places - 1) * PERCORE_PLACE_BYTES;
+}
+
+/* The group of lanes of an `mpsc` queue, or NULL unless its header is that of the queue. */
+static inline char *percore_group_of(const percore_queue *queue) {
+  char *group = queue->base + queue->queue_at;
+  return (size_t)queue->queue_at + PERCORE_GROUP_BYTES <= queue->bytes &&
+                 percore_load(group, PERCORE_GROUP_MAGIC) == PERCORE_GROUP_MAGIC_VALUE &&
+                 percore_load(group, PERCORE_GROUP_VERSION) == PERCORE_LAYOUT_VERSION &&
+                 percore_load(group, PERCORE_GROUP_RINGS) == queue->max_producers &&
+                 percore_load(group, PERCORE_GROUP_PLACES) == queue->max_consumers
+             ? group
+             : NULL;
+}
+static inline char *percore_lane_at(const percore_queue *queue, int32_t lane) {
+  const size_t ring_bytes = PERCORE_QUEUE_BYTES + PERCORE_SLACK_BYTES +
+                            (size_t)queue->capacity * (size_t)(queue->record_bytes ? queue->record_bytes : 1);
+  const size_t stride = (ring_bytes + 2 * PERCORE_LINE_BYTES - 1) / PERCORE_LINE_BYTES * PERCORE_LINE_BYTES;
+  return percore_ring_at(queue, (size_t)queue->queue_at + PERCORE_GROUP_BYTES + (size_t)lane * stride, 1);
+}
+/* group.lanes: makes all consumers look at the owners of the lanes again, now. */
+static inline void percore_announce_lanes(char *group) {
+  __atomic_add_fetch(percore_word(group, PERCORE_GROUP_LANES_VERSION), 1, __ATOMIC_SEQ_CST);
+  percore_ring_bell(percore_word(group, PERCORE_GROUP_RECORDS_BELL));
+}
+
+/* Gives a place up, for its owner, which has released what it has read, or on behalf of one that has died. */
+static inline void percore_leave_place(const percore_queue *queue, char *ring, int32_t places, int32_t number) {
+  char *place = percore_place_at(ring, number);
+  const int is_kept = percore_is_kept(ring, number);
+  if (percore_load(place, PERCORE_PLACE_STATE) >= PERCORE_LOSSY) {
+    /* It was a consumer in JavaScript that may be lapped: from one cursor to the other, as places.ts does it. */
+    const int32_t bits = queue->record_bytes == 0 ? ~1 : ~0;
+    int32_t cursor = percore_load(place, PERCORE_PLACE_LOSSY_CURSOR);
+    percore_store(place, PERCORE_PLACE_CURSOR, cursor & bits);
+    percore_store(place, PERCORE_PLACE_TAKEN, cursor & bits);
+    percore_store(place, PERCORE_PLACE_STATE, PERCORE_GATING);
+    /* ring.lap: makes a push fail that has not ended. */
+    cursor = __atomic_exchange_n(percore_word(place, PERCORE_PLACE_LOSSY_CURSOR),
+        percore_minus(percore_minus(cursor, queue->capacity), queue->capacity), __ATOMIC_SEQ_CST);
+    percore_store(place, PERCORE_PLACE_CURSOR, cursor & bits);
+  }
+  if (!is_kept) {
+    percore_store(place, PERCORE_PLACE_AFTER, 0);
+    percore_store(place, PERCORE_PLACE_POLICY, 0);
+  }
+  /* ring.join: HELD first, then the look for others. */
+  percore_store(place, PERCORE_PLACE_STATE, PERCORE_HELD);
+  int reads = 0;
+  for (int32_t i = 0; i < places; i++) {
+    const int32_t state = percore_load(percore_place_at(ring, i), PERCORE_PLACE_STATE);
+    if (i == number) continue;
+    if (state > PERCORE_HELD || (state == PERCORE_HELD && percore_is_kept(ring, i))) reads = 1;
+  }
+  if (!is_kept && reads) percore_exchange(place, PERCORE_PLACE_STATE, PERCORE_HELD, PERCORE_FREE);
+  /* ring.follow: who reads behind this place reads on without it. */
+  for (int32_t i = 0; !is_kept && i < places; i++)
+    __atomic_fetch_and(percore_word(percore_place_at(ring, i), PERCORE_PLACE_AFTER), ~(int32_t)(1u << number),
+        __ATOMIC_SEQ_CST);
+  /* Last: until here the place has an owner, by whose death it is found. */
+  percore_store(place, PERCORE_PLACE_THREAD, 0);
+}
+
+/* ---- Deaths ---- */
+
+/* How many records a dead consumer in JavaScript had given to handlers and not released: they are not read again. */
+static inline void percore_skip_taken(const percore_queue *queue, char *ring, int32_t places, char *place) {
+  int32_t cursor = percore_load(place, PERCORE_PLACE_CURSOR);
+  const int32_t taken = percore_load(place, PERCORE_PLACE_TAKEN);
+  int32_t count = percore_minus(taken, cursor);
+  if (count <= 0) return;
+  if (queue->record_bytes == 0) {
+    const char *data = percore_data_of(ring, places);
+    for (count = 0; percore_minus(taken, cursor) > 0;) {
+      int32_t header[2];
+      memcpy(header, data + (cursor & (queue->capacity - 1) & ~7), sizeof header);
+      const int is_padding = header[1] == PERCORE_PADDING;
+      const int64_t bytes = is_padding ? header[0] : ((int64_t)header[0] + 15) & ~(int64_t)7;
+      /* What is damaged cannot be counted, and is passed over like the rest. */
+      if (bytes < 8 || bytes > percore_minus(taken, cursor)) break;
+      cursor = percore_plus(cursor, (int32_t)bytes);
+      if (!is_padding) count++;
+    }
+  }
+  *percore_real(place, PERCORE_PLACE_CONSUMED) += count;
+  /* ring.free: on behalf of the owner. */
+  percore_store(place, PERCORE_PLACE_CURSOR, taken);
+}
+
+/* Frees what sharer `dead` had in a ring: how many ends that were. */
+static inline int percore_recover_ring(
+    const percore_queue *queue, char *ring, int32_t places, int32_t *bell, int32_t dead) {
+  int freed = percore_exchange(ring, PERCORE_QUEUE_PRODUCER_THREAD, dead, 0);
+  for (int32_t i = 0; i < places; i++) {
+    char *place = percore_place_at(ring, i);
+    if (percore_load(place, PERCORE_PLACE_THREAD) != dead) continue;
+    const int32_t state = percore_load(place, PERCORE_PLACE_STATE);
+    if (state > PERCORE_HELD) freed++;
+    /* It had half joined, and it is not known whether where it would have begun was safe. */
+    if (state == PERCORE_JOINING) percore_store(place, PERCORE_PLACE_STATE, PERCORE_FREE);
+    if (state == PERCORE_ENTERING)
+      percore_store(place, PERCORE_PLACE_CURSOR, percore_load(ring, PERCORE_QUEUE_PRODUCER_CURSOR));
+    if (state == PERCORE_GATING) percore_skip_taken(queue, ring, places, place);
+    if (state >= PERCORE_HELD) percore_leave_place(queue, ring, places, i);
+    else percore_store(place, PERCORE_PLACE_THREAD, 0);
+  }
+  /* Who died between clearing a flag and ringing has left somebody asleep. */
+  percore_ring_bell(bell);
+  percore_ring_bell(percore_word(ring, PERCORE_QUEUE_RECORDS_BELL));
+  percore_ring_bell(percore_word(ring, PERCORE_QUEUE_ROOM_BELL));
+  return freed;
+}
+
+/* Frees what sharer `dead` had in the queue, and its entry: how many ends that were, or an error. Under the lock. */
+static inline int percore_free_sharer(percore_queue *queue, int32_t dead) {
+  int freed = 0;
+  if (queue->kind != PERCORE_KIND_MPSC) {
+    const int32_t places = percore_places(queue);
+    char *ring = percore_ring_at(queue, (size_t)queue->queue_at, places);
+    if (!ring) return PERCORE_E_DAMAGED;
+    freed = percore_recover_ring(queue, ring, places, percore_word(ring, PERCORE_QUEUE_RECORDS_BELL), dead);
+  } else {
+    char *group = percore_group_of(queue);
+    if (!group) return PERCORE_E_DAMAGED;
+    int32_t *bell = percore_word(group, PERCORE_GROUP_RECORDS_BELL);
+    for (int32_t lane = 0; lane < queue->max_producers; lane++) {
+      char *ring = percore_lane_at(queue, lane);
+      if (!ring) return PERCORE_E_DAMAGED;
+      /* The consumer of lanes is counted below, by its place in the group. */
+      const int had_lane = percore_load(ring, PERCORE_QUEUE_PRODUCER_THREAD) == dead;
+      percore_recover_ring(queue, ring, 1, bell, dead);
+      freed += had_lane;
+    }
+    for (int32_t i = 0; i < queue->max_consumers; i++) {
+      const int32_t at = PERCORE_GROUP_PLACE_THREAD + 4 * i;
+      if (percore_load(group, at) != dead) continue;
+      freed++;
+      /* group.owner: its lanes go to the consumer that looks for some next. */
+      for (int32_t lane = 0; lane < queue->max_producers; lane++)
+        percore_exchange(group, PERCORE_GROUP_LANE + lane * PERCORE_LANE_BYTES, i + 1, 0);
+      percore_store(group, at, 0);
+    }
+    percore_announce_lanes(group);
+  }
+  const int32_t at = percore_sharer_at(dead - 1);
+  percore_store(queue->base, at + PERCORE_SHARER_IS_HELD, 0);
+  /* sharers.seen: after its places are free. */
+  percore_store(queue->base, at + PERCORE_SHARER_PROCESS_ID, 0);
+  percore_announce_sharers(queue);
+  return freed;
+}
+
+/* True if the kernel says that the thread or the process of this entry has ended. */
+static inline int percore_is_dead(const percore_queue *queue, int32_t index) {
+  const int32_t at = percore_sharer_at(index);
+  const int32_t pid = percore_load(queue->base, at + PERCORE_SHARER_PROCESS_ID);
+  if (pid == 0) return 0;
+  const int is_held = percore_load(queue->base, at + PERCORE_SHARER_IS_HELD) == 1;
+  struct flock lock = percore_byte(at);
+  if (is_held && fcntl(queue->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK) return 1;
+  /* In another pid namespace the number means another process. */
+  if (*percore_real(queue->base, at + PERCORE_SHARER_PID_NAMESPACE) != percore_pid_namespace()) return 0;
+  if (kill(pid, 0) != 0 && errno == ESRCH) return 1;
+  const double ticks = is_held ? -1 : percore_start_ticks(pid);
+  return ticks >= 0 && ticks != *percore_real(queue->base, at + PERCORE_SHARER_START_TICKS);
+}
+
+static inline int percore_recover_all(percore_queue *queue) {
+  int freed = 0;
+  if (queue->kind == PERCORE_KIND_BANDED) return PERCORE_E_KIND;
+  if (!percore_is_whole(queue)) return PERCORE_E_TRUNCATED;
+  for (int32_t i = 0; i < PERCORE_MAX_SHARERS; i++) {
+    if (!percore_is_dead(queue, i)) continue;
+    const int code = percore_free_sharer(queue, i + 1);
+    if (code < 0) return code;
+    freed += code;
+  }
+  return freed;
+}
+
+/* Frees the places of all who have died: how many ends that were, or an error. What waits, and percore_pub and
+   percore_sub, do this by themselves. */
+static inline int percore_recover(percore_queue *queue) {
+  const int fd = percore_lock(queue, 0);
+  if (fd < 0) return fd;
+  const int code = percore_recover_all(queue);
+  close(fd);
+  return code;
+}
+
+/* The same while somebody waits, unless another has the lock: whoever has it may be doing this very thing. */
+static inline void percore_look_for_dead(percore_queue *queue) {
+  const int fd = percore_lock(queue, LOCK_NB);
+  if (fd < 0) return;
+  percore_recover_all(queue);
+  close(fd);
+}
+
+/* Frees what ends of the queue this process still has, as its death would, and unmaps the file. */
+static inline void percore_close(percore_queue *queue) {
+  const int is_own = queue->sharer != 0 && queue->sharer_pid == (int32_t)getpid();
+  const int fd = is_own && queue->base && percore_is_whole(queue) ? percore_lock(queue, 0) : -1;
+  if (fd >= 0) {
+    const int32_t at = percore_sharer_at(queue->sharer - 1);
+    if (percore_load(queue->base, at + PERCORE_SHARER_PROCESS_ID) == queue->sharer_pid)
+      percore_free_sharer(queue, queue->sharer);
+    close(fd);
+  }
+  if (queue->hold_fd >= 0) close(queue->hold_fd);
+  queue->hold_fd = -1;
+  queue->sharer = 0;
+  percore_unmap(queue);
+}
 
 /* ---- Producer ---- */
 
 static inline int percore_take_ring(percore_producer *producer, percore_queue *queue) {
   if (queue->kind == PERCORE_KIND_SPSC || queue->kind == PERCORE_KIND_SPMC) {
-    producer->places = queue->kind == PERCORE_KIND_SPMC ? queue->max_consumers : 1;
+    producer->places = percore_places(queue);
     producer->ring = percore_ring_at(queue, (size_t)queue->queue_at, producer->places);
     if (!producer->ring) return PERCORE_E_DAMAGED;
     if (percore_is_closing(producer->ring)) return PERCORE_CLOSED;
@@ -387,43 +663,40 @@ static inline int percore_take_ring(percore_producer *producer, percore_queue *q
                                                                                              : PERCORE_E_NO_PLACE;
   }
   if (queue->kind != PERCORE_KIND_MPSC) return PERCORE_E_KIND;
-  char *group = queue->base + queue->queue_at;
-  if ((size_t)queue->queue_at + PERCORE_GROUP_BYTES > queue->bytes ||
-      percore_load(group, PERCORE_GROUP_MAGIC) != PERCORE_GROUP_MAGIC_VALUE ||
-      percore_load(group, PERCORE_GROUP_VERSION) != PERCORE_LAYOUT_VERSION ||
-      percore_load(group, PERCORE_GROUP_RINGS) != queue->max_producers)
-    return PERCORE_E_DAMAGED;
+  char *group = percore_group_of(queue);
+  if (!group) return PERCORE_E_DAMAGED;
   if (percore_load(group, PERCORE_GROUP_IS_CLOSING) != 0) return PERCORE_CLOSED;
-  const size_t ring_bytes = PERCORE_QUEUE_BYTES + PERCORE_SLACK_BYTES +
-                            (size_t)queue->capacity * (size_t)(queue->record_bytes ? queue->record_bytes : 1);
-  const size_t stride = (ring_bytes + 2 * PERCORE_LINE_BYTES - 1) / PERCORE_LINE_BYTES * PERCORE_LINE_BYTES;
   producer->places = 1;
   producer->is_lane = 1;
   producer->bell = percore_word(group, PERCORE_GROUP_RECORDS_BELL);
   for (int32_t lane = 0; lane < queue->max_producers; lane++) {
-    producer->ring = percore_ring_at(
-        queue, (size_t)queue->queue_at + PERCORE_GROUP_BYTES + (size_t)lane * stride, 1);
+    producer->ring = percore_lane_at(queue, lane);
     if (!producer->ring) return PERCORE_E_DAMAGED;
     if (!percore_exchange(producer->ring, PERCORE_QUEUE_PRODUCER_THREAD, 0, queue->sharer)) continue;
     /* group.lanes: only ever raised, before the lane is announced. Others join under the lock as well. */
     if (percore_load(group, PERCORE_GROUP_USED) < lane + 1) percore_store(group, PERCORE_GROUP_USED, lane + 1);
-    __atomic_add_fetch(percore_word(group, PERCORE_GROUP_LANES_VERSION), 1, __ATOMIC_SEQ_CST);
-    percore_ring_bell(producer->bell);
+    percore_announce_lanes(group);
     /* group.close: looked at after the lane is announced. */
     if (percore_load(group, PERCORE_GROUP_IS_CLOSING) == 0) return PERCORE_OK;
     percore_store(producer->ring, PERCORE_QUEUE_PRODUCER_THREAD, 0);
-    percore_ring_bell(producer->bell);
+    percore_announce_lanes(group);
     return PERCORE_CLOSED;
   }
   return PERCORE_E_NO_PLACE;
 }
 
+/* Under the lock: first the dead, since the place that is wanted may be theirs. */
+static inline int percore_join(percore_queue *queue) {
+  const int code = percore_recover_all(queue);
+  return code < 0 ? code : percore_join_sharers(queue);
+}
+
 /* Takes the place of the producer, or a lane. */
 static inline int percore_pub(percore_producer *producer, percore_queue *queue) {
   memset(producer, 0, sizeof *producer);
-  const int fd = percore_lock(queue);
+  const int fd = percore_lock(queue, 0);
   if (fd < 0) return fd;
-  int code = percore_is_whole(queue) ? percore_join_sharers(queue) : PERCORE_E_TRUNCATED;
+  int code = percore_join(queue);
   if (code == PERCORE_OK) code = percore_take_ring(producer, queue);
   close(fd);
   if (code != PERCORE_OK) return code;
@@ -431,7 +704,7 @@ static inline int percore_pub(percore_producer *producer, percore_queue *queue) 
   producer->capacity = queue->capacity;
   producer->mask = queue->capacity - 1;
   producer->record_bytes = queue->record_bytes;
-  producer->data = producer->ring + PERCORE_QUEUE_BYTES + (producer->places - 1) * PERCORE_PLACE_BYTES;
+  producer->data = percore_data_of(producer->ring, producer->places);
   producer->next = producer->published = percore_load(producer->ring, PERCORE_QUEUE_PRODUCER_CURSOR);
   /* As if the ring were full, so that the first record looks. */
   producer->gate = percore_minus(producer->next, producer->capacity);
@@ -481,23 +754,110 @@ static inline int percore_flush(percore_producer *producer) {
   return (flags & PERCORE_CLOSING) == 0 ? PERCORE_OK : percore_obey_closing(producer, count);
 }
 
-/* Looks at the cursors of all consumers. */
+/* True if the consumer of a place in the way may be lapped now, by its own choice or because its time is up. */
+static inline int percore_may_push(percore_producer *producer, int32_t i, int32_t state, int32_t cursor) {
+  char *place = percore_place_at(producer->ring, i);
+  if (state == PERCORE_EVICTED_PLACE) return 1;
+  const int32_t policy = percore_load(place, PERCORE_PLACE_POLICY);
+  if (policy == PERCORE_DROP_OLDEST) return 1;
+  if (policy != PERCORE_EVICT) return 0;
+  const int64_t now = percore_now_ms();
+  if (producer->stands_since_ms[i] == 0 || producer->stands_at[i] != cursor) {
+    producer->stands_at[i] = cursor;
+    producer->stands_since_ms[i] = now;
+  }
+  if (now < producer->stands_since_ms[i] + percore_load(place, PERCORE_PLACE_EVICT_AFTER_MS)) return 0;
+  /* ring.lap: fails if the consumer has left at this moment. If not, the place's cursor is ours to push. */
+  return percore_exchange(place, PERCORE_PLACE_STATE, PERCORE_LOSSY, PERCORE_EVICTED_PLACE);
+}
+
+/* Moves from `cursor` over whole records to `least` or beyond: the new cursor, and how many records these were, or -1
+   where something else has written to their headers. */
+static inline int32_t percore_skip(const percore_producer *producer, int32_t cursor, int32_t least, int32_t *count) {
+  *count = percore_minus(least, cursor);
+  if (producer->record_bytes > 0) return least;
+  for (*count = 0; percore_minus(least, cursor) > 0;) {
+    int32_t header[2];
+    memcpy(header, producer->data + (cursor & producer->mask & ~7), sizeof header);
+    const int is_padding = header[1] == PERCORE_PADDING;
+    const int64_t bytes = is_padding ? header[0] : ((int64_t)header[0] + 15) & ~(int64_t)7;
+    if (bytes < 8 || bytes > producer->capacity) {
+      *count = -1;
+      return least;
+    }
+    cursor = percore_plus(cursor, (int32_t)bytes);
+    if (!is_padding) ++*count;
+  }
+  return cursor;
+}
+
+/* Laps the consumer of a place, and notes how many records it has lost; see push() of src/queues/producer-gate.ts. */
+static inline int percore_push(percore_producer *producer, int32_t i, int32_t state, int32_t least) {
+  char *place = percore_place_at(producer->ring, i);
+  const int32_t bit = producer->record_bytes == 0 ? PERCORE_PUSHED : 0;
+  for (;;) {
+    const int32_t found = percore_load(place, PERCORE_PLACE_LOSSY_CURSOR), cursor = found & ~bit;
+    if (percore_load(place, PERCORE_PLACE_STATE) < PERCORE_LOSSY || percore_minus(least, cursor) <= 0 ||
+        percore_minus(producer->published, cursor) > producer->capacity)
+      return PERCORE_OK;
+    int32_t count;
+    const int32_t target = percore_skip(producer, cursor, least, &count) | bit;
+    if (count < 0) return PERCORE_E_DAMAGED;
+    if (bit != 0) {
+      /* ring.lap: the slot of the present cursor stays as it is until this push has succeeded. */
+      const int last = !(found & bit) ? -1 : percore_load(place, PERCORE_PLACE_PUSH_CURSOR) == found ? 0 : 1;
+      const int32_t before = last < 0 ? 0 : percore_load(place, PERCORE_PLACE_PUSH_COUNT + 4 * last);
+      const int slot = last >= 0 ? last ^ 1 : percore_load(place, PERCORE_PLACE_PUSH_CURSOR + 4) == target ? 1 : 0;
+      percore_store(place, PERCORE_PLACE_PUSH_COUNT + 4 * slot, percore_plus(before, count));
+      percore_store(place, PERCORE_PLACE_PUSH_CURSOR + 4 * slot, target);
+    }
+    /* ring.lap: succeeds only if the consumer has read nothing since; then all before `target` is ours. */
+    if (!percore_exchange(place, PERCORE_PLACE_LOSSY_CURSOR, found, target)) continue;
+    *percore_real(place, state == PERCORE_LOSSY ? PERCORE_PLACE_DROPPED_OLDEST : PERCORE_PLACE_DROPPED_EVICTED) +=
+        count;
+    return PERCORE_OK;
+  }
+}
+
+/* The cursor of a place that holds the producer back, or 0 for one that does not. ring.join: a place that is not seen
+   here begins at what is published, or later. ring.free: what the consumer read is read before we overwrite it. */
+static inline int percore_holds_back(const percore_producer *producer, int32_t i, int32_t *state, int32_t *cursor) {
+  char *place = percore_place_at(producer->ring, i);
+  *state = percore_load(place, PERCORE_PLACE_STATE);
+  if (*state < PERCORE_HELD) return 0;
+  *cursor = percore_load(place, *state < PERCORE_LOSSY ? PERCORE_PLACE_CURSOR : PERCORE_PLACE_LOSSY_CURSOR);
+  if (producer->record_bytes == 0) *cursor &= ~PERCORE_PUSHED;
+  return 1;
+}
+
+/* Looks at the cursors of all consumers, and laps those that allow it. */
 static inline int percore_look(percore_producer *producer, int32_t needed) {
   const int32_t least = percore_minus(percore_plus(producer->next, needed), producer->capacity);
-  int32_t gate = producer->published;
-  int code = PERCORE_OK;
+  int32_t gate = producer->published, state, cursor;
+  int code = PERCORE_OK, slow = 0;
   for (int32_t i = 0; i < producer->places; i++) {
     char *place = percore_place_at(producer->ring, i);
-    /* ring.join: a place that is not seen here begins at what is published, or later. */
-    const int32_t state = percore_load(place, PERCORE_PLACE_STATE);
-    if (state < PERCORE_HELD) continue;
-    /* ring.free: what the consumer read is read before we overwrite it. */
-    int32_t cursor = percore_load(place, state < PERCORE_LOSSY ? PERCORE_PLACE_CURSOR : PERCORE_PLACE_LOSSY_CURSOR);
-    if (producer->record_bytes == 0) cursor &= ~1;
+    if (!percore_holds_back(producer, i, &state, &cursor)) continue;
     if (percore_minus(gate, cursor) > 0) gate = cursor;
     if (percore_minus(least, cursor) <= 0) continue;
+    if (state >= PERCORE_LOSSY && percore_may_push(producer, i, state, cursor)) {
+      slow = 1;
+      continue;
+    }
+    if (state < PERCORE_LOSSY) producer->stands_since_ms[i] = 0;
     if (percore_load(place, PERCORE_PLACE_POLICY) != PERCORE_DROP_NEWEST) code = PERCORE_BACK_PRESSURED;
     else if (code == PERCORE_OK) code = PERCORE_DROPPED;
+  }
+  /* Never beyond what is published: there a consumer that joins or reads on begins. */
+  if (code == PERCORE_OK && slow && percore_minus(least, producer->published) > 0) code = PERCORE_BACK_PRESSURED;
+  if (code == PERCORE_OK && slow) {
+    for (int32_t i = 0; i < producer->places; i++)
+      if (code == PERCORE_OK && percore_holds_back(producer, i, &state, &cursor) && state >= PERCORE_LOSSY)
+        code = percore_push(producer, i, state, least);
+    /* Once more: cursors have moved, and a place may wait by now. */
+    gate = producer->published;
+    for (int32_t i = 0; i < producer->places; i++)
+      if (percore_holds_back(producer, i, &state, &cursor) && percore_minus(gate, cursor) > 0) gate = cursor;
   }
   producer->gate = gate;
   if (code != PERCORE_OK) return code;
@@ -532,11 +892,12 @@ static inline int32_t percore_units(const percore_producer *producer, int32_t le
 }
 
 static inline int percore_is_too_large(const percore_producer *producer, size_t length) {
-  return producer->record_bytes > 0 ? length != (size_t)producer->record_bytes
+  return producer->record_bytes > 0 ? length > (size_t)producer->record_bytes
                                     : length > (size_t)(producer->capacity / 2 - 8);
 }
 
-/* Copies one record in. `type`, 0 or more, travels with records of any length. */
+/* Copies one record in: OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type`, 0 or more, travels with records of any
+   length. Where all have one length, a shorter one is filled up with zeros. */
 static inline int percore_offer(percore_producer *producer, const void *bytes, size_t length, int32_t type) {
   if (type < 0) return PERCORE_E_ARGUMENT;
   if (percore_is_too_large(producer, length)) return PERCORE_TOO_LARGE;
@@ -550,7 +911,9 @@ static inline int percore_offer(percore_producer *producer, const void *bytes, s
   }
   size_t at = (size_t)(producer->next & producer->mask);
   if (producer->record_bytes > 0) {
-    memcpy(producer->data + at * length, bytes, length);
+    const size_t record_bytes = (size_t)producer->record_bytes;
+    memcpy(producer->data + at * record_bytes, bytes, length);
+    memset(producer->data + at * record_bytes + length, 0, record_bytes - length);
   } else {
     if (skipped != 0) {
       const int32_t padding[2] = {skipped, PERCORE_PADDING};
@@ -568,6 +931,7 @@ static inline int percore_offer(percore_producer *producer, const void *bytes, s
 
 /* Sleeps until a record of `length` fits: OK, CLOSED, or BACK_PRESSURED after `timeout_ms`. Publishes first. */
 static inline int percore_wait_room(percore_producer *producer, size_t length, int64_t timeout_ms) {
+  if (percore_is_too_large(producer, length)) return PERCORE_TOO_LARGE;
   const int64_t until = percore_now_ms() + timeout_ms;
   int32_t *bell = percore_word(producer->ring, PERCORE_QUEUE_ROOM_BELL);
   for (;;) {
@@ -582,6 +946,7 @@ static inline int percore_wait_room(percore_producer *producer, size_t length, i
     if (left <= 0) return code;
     percore_sleep_at(bell, seen, left < 100 ? left : 100);
     if (!percore_is_whole(producer->queue)) return PERCORE_E_TRUNCATED;
+    percore_look_for_dead(producer->queue);
   }
 }
 
@@ -611,11 +976,7 @@ static inline void percore_end(percore_producer *producer) {
 
 /* ---- Consumer ---- */
 
-static inline int percore_is_kept(char *ring, int32_t place) {
-  return (percore_load(ring, PERCORE_QUEUE_KEPT) >> place & 1) != 0;
-}
-
-/* Under the lock. `number` -1: the place that is held and furthest behind, or one that is free. */
+/* `number` -1: the place that is held and furthest behind, or one that is free. */
 static inline int percore_take_place(percore_consumer *consumer, int32_t number) {
   char *ring = consumer->ring;
   if (number < 0) {
@@ -641,7 +1002,10 @@ static inline int percore_take_place(percore_consumer *consumer, int32_t number)
       !percore_exchange(place, PERCORE_PLACE_THREAD, 0, consumer->queue->sharer))
     return PERCORE_E_NO_PLACE;
   if (!percore_exchange(place, PERCORE_PLACE_STATE, PERCORE_HELD, PERCORE_GATING)) {
-    percore_store(place, PERCORE_PLACE_STATE, PERCORE_JOINING);
+    if (!percore_exchange(place, PERCORE_PLACE_STATE, PERCORE_FREE, PERCORE_JOINING)) {
+      percore_store(place, PERCORE_PLACE_THREAD, 0);
+      return PERCORE_E_NO_PLACE;
+    }
     percore_store(place, PERCORE_PLACE_CURSOR, percore_load(ring, PERCORE_QUEUE_PRODUCER_CURSOR));
     /* ring.join: I hold you back from now on, and begin at what is published now, not before. */
     percore_store(place, PERCORE_PLACE_STATE, PERCORE_ENTERING);
@@ -659,28 +1023,114 @@ static inline int percore_take_place(percore_consumer *consumer, int32_t number)
   return PERCORE_OK;
 }
 
-/* Takes a place for a consumer: that of a declared one by its number, or any for -1. */
-static inline int percore_sub(percore_consumer *consumer, percore_queue *queue, int32_t number) {
+/* The consumer of one ring. */
+static inline int percore_sub_ring(
+    percore_consumer *consumer, percore_queue *queue, char *ring, int32_t places, int32_t number) {
   memset(consumer, 0, sizeof *consumer);
-  if (queue->kind != PERCORE_KIND_SPSC && queue->kind != PERCORE_KIND_SPMC) return PERCORE_E_KIND;
+  if (!ring) return PERCORE_E_DAMAGED;
+  if (percore_load(ring, PERCORE_QUEUE_PHASE) == PERCORE_ABANDONED) return PERCORE_CLOSED;
   consumer->queue = queue;
-  consumer->places = queue->kind == PERCORE_KIND_SPMC ? queue->max_consumers : 1;
-  const int fd = percore_lock(queue);
-  if (fd < 0) return fd;
-  int code = percore_is_whole(queue) ? percore_join_sharers(queue) : PERCORE_E_TRUNCATED;
-  if (code == PERCORE_OK && !(consumer->ring = percore_ring_at(queue, (size_t)queue->queue_at, consumer->places)))
-    code = PERCORE_E_DAMAGED;
-  if (code == PERCORE_OK && percore_load(consumer->ring, PERCORE_QUEUE_PHASE) == PERCORE_ABANDONED)
-    code = PERCORE_CLOSED;
-  if (code == PERCORE_OK) code = percore_take_place(consumer, number);
-  close(fd);
-  if (code != PERCORE_OK) return code;
+  consumer->ring = ring;
+  consumer->places = places;
+  const int code = percore_take_place(consumer, number);
+  if (code != PERCORE_OK) {
+    consumer->queue = NULL;
+    return code;
+  }
   consumer->capacity = queue->capacity;
   consumer->mask = queue->capacity - 1;
   consumer->record_bytes = queue->record_bytes;
-  consumer->data = consumer->ring + PERCORE_QUEUE_BYTES + (consumer->places - 1) * PERCORE_PLACE_BYTES;
+  consumer->data = percore_data_of(ring, places);
   consumer->next = consumer->released = consumer->seen = percore_load(consumer->place, PERCORE_PLACE_CURSOR);
   return PERCORE_OK;
+}
+
+/* ---- Lanes of `mpsc`: a cursor in each, as in src/queues/mpsc-queue.ts. There `ring` is the group. ---- */
+
+static inline int percore_is_taken(const percore_consumer *consumer, int32_t place) {
+  return place >= 0 && place < consumer->queue->max_consumers &&
+         percore_load(consumer->ring, PERCORE_GROUP_PLACE_THREAD + 4 * place) != 0;
+}
+
+/* True if the lane is ours, already or from now on: one that nobody owns goes to the first consumer. */
+static inline int percore_own_lane(const percore_consumer *consumer, int32_t lane, int is_first) {
+  const int32_t at = PERCORE_GROUP_LANE + lane * PERCORE_LANE_BYTES;
+  /* group.owner: carries the lane's cursor. */
+  const int32_t owner = percore_load(consumer->ring, at);
+  if (owner == consumer->number + 1) return 1;
+  if (!is_first || (owner != 0 && percore_is_taken(consumer, owner - 1))) return 0;
+  return percore_exchange(consumer->ring, at, owner, consumer->number + 1);
+}
+
+/* How many lanes have ever had a producer, or E_DAMAGED. */
+static inline int32_t percore_used_lanes(const percore_consumer *consumer) {
+  const int32_t used = percore_load(consumer->ring, PERCORE_GROUP_USED);
+  return used >= 0 && used <= consumer->queue->max_producers ? used : PERCORE_E_DAMAGED;
+}
+
+/* Takes lanes that were handed to us or that nobody owns. Costs one load while nothing has changed. */
+static inline int percore_refresh(percore_consumer *consumer) {
+  /* group.lanes: loaded before the owners, so that a later change is seen next time. */
+  const int32_t version = percore_load(consumer->ring, PERCORE_GROUP_LANES_VERSION);
+  if (version == consumer->lanes_version) return PERCORE_OK;
+  int is_first = 1, is_complete = 1;
+  for (int32_t place = 0; place < consumer->number; place++)
+    if (percore_is_taken(consumer, place)) is_first = 0;
+  const int32_t used = percore_used_lanes(consumer);
+  if (used < 0) return used;
+  for (int32_t i = 0; i < used; i++) {
+    percore_consumer *lane = &consumer->lanes[i];
+    if (!percore_own_lane(consumer, i, is_first) || lane->queue) continue;
+    const int code = percore_sub_ring(lane, consumer->queue, percore_lane_at(consumer->queue, i), 1, 0);
+    /* The previous owner may still be about to leave. */
+    if (code == PERCORE_E_NO_PLACE) is_complete = 0;
+    else if (code != PERCORE_OK) return code;
+    else consumer->has_ended = 0;
+  }
+  if (is_complete) consumer->lanes_version = version;
+  return PERCORE_OK;
+}
+
+static inline int percore_sub_lanes(percore_consumer *consumer, percore_queue *queue) {
+  memset(consumer, 0, sizeof *consumer);
+  consumer->queue = queue;
+  consumer->ring = percore_group_of(queue);
+  if (!consumer->ring) return PERCORE_E_DAMAGED;
+  int32_t number = 0;
+  while (number < queue->max_consumers &&
+         !percore_exchange(consumer->ring, PERCORE_GROUP_PLACE_THREAD + 4 * number, 0, queue->sharer))
+    number++;
+  if (number == queue->max_consumers) return PERCORE_E_NO_PLACE;
+  consumer->number = number;
+  consumer->lanes = (percore_consumer *)calloc((size_t)queue->max_producers, sizeof *consumer);
+  if (!consumer->lanes) {
+    percore_store(consumer->ring, PERCORE_GROUP_PLACE_THREAD + 4 * number, 0);
+    return PERCORE_E_SYSTEM - ENOMEM;
+  }
+  consumer->lanes_version = percore_plus(percore_load(consumer->ring, PERCORE_GROUP_LANES_VERSION), -1);
+  return percore_refresh(consumer);
+}
+
+/* Takes a place for a consumer: that of a declared one by its number, or any for -1. Of `mpsc` it is -1. */
+static inline int percore_sub(percore_consumer *consumer, percore_queue *queue, int32_t number) {
+  memset(consumer, 0, sizeof *consumer);
+  if (queue->kind == PERCORE_KIND_BANDED) return PERCORE_E_KIND;
+  if (queue->kind == PERCORE_KIND_MPSC && number >= 0) return PERCORE_E_ARGUMENT;
+  const int fd = percore_lock(queue, 0);
+  if (fd < 0) return fd;
+  const int32_t places = percore_places(queue);
+  int code = percore_join(queue);
+  if (code == PERCORE_OK)
+    code = queue->kind == PERCORE_KIND_MPSC
+               ? percore_sub_lanes(consumer, queue)
+               : percore_sub_ring(consumer, queue, percore_ring_at(queue, (size_t)queue->queue_at, places), places,
+                     number);
+  close(fd);
+  if (code != PERCORE_OK) {
+    free(consumer->lanes);
+    memset(consumer, 0, sizeof *consumer);
+  }
+  return code;
 }
 
 /* The queue is closing or closed: what is left up to its end. */
@@ -720,8 +1170,7 @@ static inline int percore_look_ahead(percore_consumer *consumer) {
                                                                                 : percore_look_at_end(consumer);
 }
 
-/* The next record, in place: it stays until percore_release. OK, EMPTY, CLOSED or an error. */
-static inline int percore_poll(percore_consumer *consumer, percore_record *record) {
+static inline int percore_poll_ring(percore_consumer *consumer, percore_record *record) {
   for (;;) {
     const int code = percore_look_ahead(consumer);
     if (code != PERCORE_OK) return code;
@@ -753,8 +1202,74 @@ static inline int percore_poll(percore_consumer *consumer, percore_record *recor
   }
 }
 
-/* What was polled may be overwritten; a process that dies before has it read again by the next. */
-static inline void percore_release(percore_consumer *consumer) {
+/* True if a lane of a closing queue has nothing left to be read, now and later. */
+static inline int percore_is_at_end(char *ring) {
+  /* The producer before its cursor: one that has gone has stored all that it will, and no other may come. */
+  const int32_t producer = percore_load(ring, PERCORE_QUEUE_PRODUCER_THREAD);
+  const int32_t phase = percore_load(ring, PERCORE_QUEUE_PHASE);
+  if (phase == PERCORE_OPEN_PHASE && producer != 0) return 0;
+  char *place = percore_place_at(ring, 0);
+  const int32_t end = phase == PERCORE_ENDED_BY ? percore_load(place, PERCORE_PLACE_FINAL)
+                                                : percore_load(ring, PERCORE_QUEUE_PRODUCER_CURSOR);
+  const int is_lossy = percore_load(place, PERCORE_PLACE_STATE) >= PERCORE_LOSSY;
+  return percore_minus(end, percore_load(place, is_lossy ? PERCORE_PLACE_LOSSY_CURSOR : PERCORE_PLACE_CURSOR)) <= 0;
+}
+
+/* Nothing was found: EMPTY, CLOSED when nothing will follow, or an error. */
+static inline int percore_lanes_at_empty(percore_consumer *consumer) {
+  /* group.close: before the lanes are looked at. Producers that join after it give up. */
+  const int is_closing = percore_load(consumer->ring, PERCORE_GROUP_IS_CLOSING) == 1;
+  int code = is_closing ? percore_refresh(consumer) : PERCORE_OK;
+  int32_t open = 0;
+  for (int32_t i = 0; code == PERCORE_OK && i < consumer->queue->max_producers; i++) {
+    if (!consumer->lanes[i].queue) continue;
+    const int found = percore_look_ahead(&consumer->lanes[i]);
+    if (found == PERCORE_OK || found == PERCORE_EMPTY) open++;
+    else if (found != PERCORE_CLOSED) code = found;
+  }
+  if (code != PERCORE_OK) return code;
+  if (!is_closing || open > 0) return PERCORE_EMPTY;
+  /* Other consumers wait until our lanes are at their end too. */
+  if (!consumer->has_ended && consumer->queue->max_consumers > 1)
+    percore_ring_bell(percore_word(consumer->ring, PERCORE_GROUP_RECORDS_BELL));
+  consumer->has_ended = 1;
+  const int32_t used = percore_used_lanes(consumer);
+  if (used < 0) return used;
+  for (int32_t i = 0; i < used; i++) {
+    char *ring = percore_lane_at(consumer->queue, i);
+    if (!ring) return PERCORE_E_DAMAGED;
+    if (!consumer->lanes[i].queue && !percore_is_at_end(ring)) return PERCORE_EMPTY;
+  }
+  return PERCORE_CLOSED;
+}
+
+static inline int percore_poll_lanes(percore_consumer *consumer, percore_record *record) {
+  /* From one lane before the next has its turn. */
+  const int32_t quantum = 256;
+  int code = percore_refresh(consumer);
+  if (code != PERCORE_OK) return code;
+  /* Once more than there are lanes: the first may have had its turn. */
+  for (int32_t visited = 0; visited <= consumer->queue->max_producers; visited++) {
+    percore_consumer *lane = &consumer->lanes[consumer->turn];
+    if (lane->queue && consumer->taken < quantum) {
+      code = percore_poll_ring(lane, record);
+      if (code == PERCORE_OK) consumer->taken++;
+      if (code != PERCORE_EMPTY && code != PERCORE_CLOSED) return code;
+    }
+    consumer->turn = (consumer->turn + 1) % consumer->queue->max_producers;
+    consumer->taken = 0;
+  }
+  return percore_lanes_at_empty(consumer);
+}
+
+/* The next record, in place: it stays until percore_release. OK, EMPTY, CLOSED or an error. */
+static inline int percore_poll(percore_consumer *consumer, percore_record *record) {
+  record->bytes = NULL;
+  record->length = record->type = 0;
+  return consumer->lanes ? percore_poll_lanes(consumer, record) : percore_poll_ring(consumer, record);
+}
+
+static inline void percore_release_ring(percore_consumer *consumer) {
   if (consumer->released == consumer->next) return;
   consumer->released = consumer->next;
   *percore_real(consumer->place, PERCORE_PLACE_CONSUMED) += consumer->unreleased;
@@ -771,48 +1286,78 @@ static inline void percore_release(percore_consumer *consumer) {
   if ((flags & PERCORE_PRODUCER_WAITS) != 0) percore_ring_bell(percore_word(consumer->ring, PERCORE_QUEUE_ROOM_BELL));
 }
 
+/* What was polled may be overwritten; a process that dies before has it read again by the next. */
+static inline void percore_release(percore_consumer *consumer) {
+  if (!consumer->lanes) percore_release_ring(consumer);
+  for (int32_t i = 0; consumer->lanes && i < consumer->queue->max_producers; i++)
+    if (consumer->lanes[i].queue) percore_release_ring(&consumer->lanes[i]);
+}
+
+/* ring.attention: sets the wish; the caller looks again. */
+static inline void percore_arm(percore_consumer *consumer) {
+  __atomic_fetch_or(
+      percore_word(consumer->ring, PERCORE_QUEUE_ATTENTION), PERCORE_CONSUMER_WAITS, __ATOMIC_SEQ_CST);
+}
+static inline int percore_look_lanes(percore_consumer *consumer) {
+  for (int32_t i = 0; i < consumer->queue->max_producers; i++)
+    if (consumer->lanes[i].queue && percore_look_ahead(&consumer->lanes[i]) == PERCORE_OK) return PERCORE_OK;
+  return percore_lanes_at_empty(consumer);
+}
+
 /* Sleeps until there is a record: OK, CLOSED, or EMPTY after `timeout_ms`. Releases first. */
 static inline int percore_wait_records(percore_consumer *consumer, int64_t timeout_ms) {
   const int64_t until = percore_now_ms() + timeout_ms;
-  int32_t *bell = percore_word(consumer->ring, PERCORE_QUEUE_RECORDS_BELL);
+  int32_t *bell =
+      percore_word(consumer->ring, consumer->lanes ? PERCORE_GROUP_RECORDS_BELL : PERCORE_QUEUE_RECORDS_BELL);
   percore_release(consumer);
   for (;;) {
     const int32_t seen = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
-    /* ring.attention: set the wish, then look again. */
-    __atomic_fetch_or(percore_word(consumer->ring, PERCORE_QUEUE_ATTENTION), PERCORE_CONSUMER_WAITS, __ATOMIC_SEQ_CST);
-    const int code = percore_look_ahead(consumer);
+    int code = PERCORE_OK;
+    if (consumer->lanes) {
+      code = percore_refresh(consumer);
+      for (int32_t i = 0; i < consumer->queue->max_producers; i++)
+        if (consumer->lanes[i].queue) percore_arm(&consumer->lanes[i]);
+      if (code == PERCORE_OK) code = percore_look_lanes(consumer);
+    } else {
+      percore_arm(consumer);
+      code = percore_look_ahead(consumer);
+    }
     if (code != PERCORE_EMPTY) return code;
     const int64_t left = until - percore_now_ms();
     if (left <= 0) return code;
     percore_sleep_at(bell, seen, left < 100 ? left : 100);
     if (!percore_is_whole(consumer->queue)) return PERCORE_E_TRUNCATED;
+    percore_look_for_dead(consumer->queue);
   }
 }
 
-/* Gives the place up: what is not read stays for the next consumer, if it is kept or nobody else reads. */
+static inline void percore_unsub_ring(percore_consumer *consumer) {
+  percore_release_ring(consumer);
+  percore_leave_place(consumer->queue, consumer->ring, consumer->places, consumer->number);
+  percore_ring_bell(percore_word(consumer->ring, PERCORE_QUEUE_RECORDS_BELL));
+  percore_ring_bell(percore_word(consumer->ring, PERCORE_QUEUE_ROOM_BELL));
+}
+
+/* Gives the place up: what is not read stays for the next consumer, if it is kept or nobody else reads. Lanes go to
+   other consumers, or to the next one. */
 static inline void percore_unsub(percore_consumer *consumer) {
-  if (consumer->has_left) return;
+  if (consumer->has_left || !consumer->queue) return;
   consumer->has_left = 1;
-  percore_release(consumer);
-  char *ring = consumer->ring;
-  const int is_kept = percore_is_kept(ring, consumer->number);
-  /* ring.join: HELD first, then the look for others. */
-  percore_store(consumer->place, PERCORE_PLACE_STATE, PERCORE_HELD);
-  int reads = 0;
-  for (int32_t i = 0; i < consumer->places; i++) {
-    const int32_t state = percore_load(percore_place_at(ring, i), PERCORE_PLACE_STATE);
-    if (i == consumer->number) continue;
-    if (state > PERCORE_HELD || (state == PERCORE_HELD && percore_is_kept(ring, i))) reads = 1;
+  if (!consumer->lanes) {
+    percore_unsub_ring(consumer);
+    return;
   }
-  if (!is_kept && reads) percore_exchange(consumer->place, PERCORE_PLACE_STATE, PERCORE_HELD, PERCORE_FREE);
-  /* ring.follow: who reads behind this place reads on without it. */
-  for (int32_t i = 0; !is_kept && i < consumer->places; i++)
-    __atomic_fetch_and(percore_word(percore_place_at(ring, i), PERCORE_PLACE_AFTER),
-        ~(int32_t)(1u << consumer->number), __ATOMIC_SEQ_CST);
-  /* Last: until here the place has an owner, by whose death it is found. */
-  percore_store(consumer->place, PERCORE_PLACE_THREAD, 0);
-  percore_ring_bell(percore_word(ring, PERCORE_QUEUE_RECORDS_BELL));
-  percore_ring_bell(percore_word(ring, PERCORE_QUEUE_ROOM_BELL));
+  for (int32_t i = 0; i < consumer->queue->max_producers; i++) {
+    if (!consumer->lanes[i].queue) continue;
+    percore_unsub_ring(&consumer->lanes[i]);
+    /* group.owner: the lane's cursor was stored before. */
+    percore_store(consumer->ring, PERCORE_GROUP_LANE + i * PERCORE_LANE_BYTES, 0);
+  }
+  percore_store(consumer->ring, PERCORE_GROUP_PLACE_THREAD + 4 * consumer->number, 0);
+  percore_announce_lanes(consumer->ring);
+  free(consumer->lanes);
+  consumer->lanes = NULL;
+  consumer->queue = NULL;
 }
 
 #endif

@@ -20,6 +20,7 @@ export function foreignNumbers() {
     MAX_SHARERS: layout.MAX_SHARERS, SHARERS_AT: layout.sharerAt(0), SHARER_BYTES: layout.sharerLayout.bytes,
     TEXT_AT: layout.QUEUE_FILE_TEXT, QUEUE_BYTES: layout.queueLayout.bytes, GROUP_BYTES: layout.groupLayout.bytes,
     PLACE_BYTES: layout.placeLayout.bytes, FIRST_PLACE: layout.FIRST_PLACE_BYTES, PADDING: -1,
+    BANDS: layout.BANDS, LANE_BYTES: layout.LANE_WORDS * 4,
   };
   for (const [name, { fields }] of Object.entries({
     QUEUE_FILE: layout.queueFileLayout, SHARER: layout.sharerLayout, QUEUE: layout.queueLayout,
@@ -28,7 +29,7 @@ export function foreignNumbers() {
   for (const [name, value] of Object.entries(layout.words.queueFileKind)) numbers[`KIND_${name}`] = value;
   for (const name of [
     'CONSUMER_WAITS', 'PRODUCER_WAITS', 'FOLLOWER_WAITS', 'CLOSING', 'SEALED', 'ABANDONED', 'ENDED_BY', 'FREE',
-    'JOINING', 'HELD', 'ENTERING', 'GATING', 'LOSSY', 'DROP_NEWEST', 'DROP_OLDEST',
+    'JOINING', 'HELD', 'ENTERING', 'GATING', 'LOSSY', 'EVICTED_PLACE', 'DROP_NEWEST', 'DROP_OLDEST', 'EVICT', 'PUSHED',
   ]) numbers[name] = ring[name];
   numbers.OPEN_PHASE = ring.OPEN;
   for (const name of ['EMPTY', 'BACK_PRESSURED', 'CLOSED', 'TOO_LARGE', 'DROPPED'])

@@ -1,13 +1,19 @@
 /** C and Python at the other end of a queue in a file: tests of what docs/guide/processes.md says about them. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { queueFileLayout, queueLayout } from '../layout.js';
-import { Sharer } from './fixtures/sharers.js';
-import { BACK_PRESSURED, CLOSED, OK, create, pub, struct, sub, type ValueOf, type VariableQueue } from './index.js';
+import { can, where } from '../realtime/fixtures/privileges.js';
+import { RECORD as SHARED, type Work } from './fixtures/sharer-program.js';
+import { PROGRAM, Sharer } from './fixtures/sharers.js';
+import {
+  BACK_PRESSURED, CLOSED, EVICTED, OK, close, create, inspect, pub, struct, sub, type ValueOf, type VariableQueue,
+} from './index.js';
+import type { LossyConsumer } from './lossy-consumer.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const sources = join(root, 'src', 'queues', 'fixtures');
@@ -41,10 +47,28 @@ const plain = (value: ValueOf<typeof RECORD>): unknown =>
 const bytesOf = (k: number): Uint8Array => new Uint8Array(k % 50).fill(k);
 
 const environment = { ...process.env, PYTHONPATH: join(root, 'foreign'), PYTHONDONTWRITEBYTECODE: '1' };
-const start = (language: string, ...args: string[]): Sharer =>
-  language === 'C'
-    ? Sharer.command(program, args)
-    : Sharer.command('python3', [join(sources, 'foreign.py'), ...args], environment);
+const commandOf = (language: string, ...args: string[]): [string, ...string[]] =>
+  language === 'C' ? [program, ...args] : ['python3', join(sources, 'foreign.py'), ...args];
+const sharers = new Set<Sharer>();
+function startAs(...[command, ...args]: [string, ...string[]]): Sharer {
+  const sharer = Sharer.command(command, args, environment);
+  sharers.add(sharer);
+  return sharer;
+}
+const start = (language: string, ...args: string[]): Sharer => startAs(...commandOf(language, ...args));
+afterEach(() => {
+  for (const { child } of sharers) child.kill('SIGKILL');
+  sharers.clear();
+});
+/** Takes an end, and sleeps. */
+async function holding(language: string, path: string, end: 'producer' | 'consumer' | 'fork'): Promise<Sharer> {
+  const sharer = start(language, path, 'hold', end, '0');
+  await sharer.says('ready');
+  return sharer;
+}
+/** A pid namespace of its own, whose processes end with the command. */
+const UNSHARE = ['--pid', '--fork', '--kill-child', '--mount-proc'] as const;
+const canUnshare = can('unshare', ...UNSHARE, 'true');
 
 it('has the numbers of the layout table in the header and in the module', async () => {
   const { foreignFiles } = (await import(join(root, 'scripts', 'foreign-layout.mjs'))) as {
@@ -118,6 +142,175 @@ describe.each(['C', 'Python'])('%s', (language) => {
     expect(await reader.end()).toBe('ready\ndone 0\n');
   });
 
+  it('reads the lanes of all producers, each in its order, those that come and go too, to the end', async () => {
+    const path = newPath();
+    const queue = create({
+      kind: 'mpsc', capacity: 16, codec: RECORD, maxProducers: 4, startSequence: 2 ** 31 - 100, memory: { path },
+    });
+    const producers = [pub(queue)];
+    const reader = start(language, path, 'consumer', 'lanes', String(3 * COUNT));
+    await reader.says('ready');
+    const other = start(language, path, 'producer', 'struct', String(COUNT));
+    producers.push(pub(queue));
+    await Promise.all(producers.map(async (producer, i) => {
+      for (let k = 0; k < COUNT;) {
+        if (producer.offer(made(COUNT * (i + 1) + k)) === OK) k++;
+        else expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
+      }
+      producer.leave();
+    }));
+    expect(await other.end()).toBe('done 0\n');
+    close(queue);
+    expect(await reader.end()).toBe('ready\ndone 0\n');
+  });
+
+  it('reads the lanes that another consumer gives up, JavaScript or not, and gives up its own', async () => {
+    const path = newPath();
+    const queue = create({
+      kind: 'mpsc', capacity: 1024, codec: RECORD, maxProducers: 2, maxConsumers: 2, memory: { path },
+    });
+    const producer = pub(queue);
+    const first = sub(queue);
+    producer.offer(made(0));
+    expect(first.poll()).toMatchObject({ b: 0 });
+    const reader = start(language, path, 'consumer', 'struct', '9');
+    await reader.says('ready');
+    for (let k = 0; k < 9; k++) producer.offer(made(k));
+    first.leave();
+    producer.close();
+    close(queue);
+    expect(await reader.end()).toBe('ready\ndone 0\n');
+    expect(await sub(queue).ready({ timeoutMs: 20_000 })).toBe(CLOSED);
+  });
+
+  it('frees the places of the dead, when it wants one itself and nobody else is there', async () => {
+    for (const kind of ['spsc', 'mpsc', 'spmc'] as const) {
+      const path = newPath();
+      const queue = create({
+        kind, capacity: 16, codec: RECORD, memory: { path },
+        ...(kind === 'mpsc' ? { maxProducers: 1 } : {}), ...(kind === 'spsc' ? {} : { maxConsumers: 1 }),
+      });
+      for (const end of ['producer', 'consumer'] as const) {
+        const holder = await holding(language, path, end);
+        expect(await start(language, path, 'hold', end, '0').end()).toMatch(/done -104|ERR_PERCORE_NO_PLACE/);
+        await holder.kill();
+      }
+      const reader = start(language, path, 'consumer', 'struct', '100');
+      await reader.says('ready');
+      expect(await start(language, path, 'producer', 'struct', '100').end()).toBe('done 0\n');
+      if (kind === 'mpsc') close(queue);
+      expect(await reader.end()).toBe('ready\ndone 0\n');
+    }
+  });
+
+  it('frees what JavaScript had that has died, whatever its policy, and says how much', async () => {
+    for (const whenSlow of ['wait', 'drop-oldest'] as const) {
+      const path = newPath();
+      const queue = create({ kind: 'spmc', capacity: 16, codec: SHARED, maxConsumers: 2, memory: { path } });
+      const work: Work = { path, kind: 'spmc', role: 'consumer', options: { whenSlow } };
+      const consumer = Sharer.start(work);
+      sharers.add(consumer);
+      await consumer.says('ready');
+      const producer = Sharer.start({ path, kind: 'spmc', role: 'producer', messages: 5 });
+      sharers.add(producer);
+      await producer.end();
+      await consumer.kill();
+      expect(inspect(queue).consumers).toMatchObject([{ processId: consumer.pid }]);
+      expect(await start(language, path, 'recover', '-', '0').end()).toMatch(/^freed [12]\n/);
+      expect(inspect(queue).consumers.filter(({ threadId }) => threadId !== undefined)).toEqual([]);
+      // The place is held, and the next consumer goes on where the dead one had stopped.
+      const next = pub(queue);
+      expect(next.offer({ from: 1, number: 77, check: 0, text: '' })).toBe(OK);
+      const found: number[] = [];
+      sub(queue).drain(({ number }) => void found.push(number));
+      expect(found.at(-1)).toBe(77);
+    }
+  });
+
+  it.each(['struct', 'bytes'])('laps consumers that allow it, which know how much they lost (%s)', async (form) => {
+    const shape = form === 'struct' ? { capacity: 16, codec: RECORD } : { capacityBytes: 256 };
+    for (const kind of ['spmc', 'mpsc'] as const) {
+      const memory = { path: newPath() };
+      const options = { kind, maxConsumers: 1, startSequence: 2 ** 31 - 800, memory, ...shape };
+      const queue = create(options as never) as unknown as VariableQueue;
+      const consumer = sub(queue, { whenSlow: 'drop-oldest' }) as LossyConsumer;
+      const writer = start(language, memory.path, 'producer', form, String(COUNT));
+      // What is read meanwhile, and at the end, is as it should be.
+      let [next, read] = [0, 0];
+      for (let isOver = false; !isOver;) {
+        isOver = writer.hasSaid('done');
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        consumer.drain((view, offset, length, type) => {
+          const value = view as unknown as ValueOf<typeof RECORD>;
+          const k = form === 'struct' ? -value.e / 1000 : type - 1;
+          expect(k).toBeGreaterThanOrEqual(next);
+          if (form === 'struct') expect(plain(value)).toEqual(plain(made(k)));
+          else expect(new Uint8Array(view.buffer, view.byteOffset + offset, length)).toEqual(bytesOf(k));
+          next = k + 1;
+          read++;
+        });
+      }
+      expect(await writer.end()).toBe('done 0\n');
+      expect([next, read + consumer.lost, inspect(queue).dropped.oldest]).toEqual([COUNT, COUNT, consumer.lost]);
+    }
+    const memory = { path: newPath() };
+    const queue = create({ kind: 'spmc', maxConsumers: 1, memory, ...shape } as never) as unknown as VariableQueue;
+    const consumer = sub(queue, { whenSlow: 'evict', evictAfterMs: 1 });
+    expect(await start(language, memory.path, 'producer', form, String(COUNT)).end()).toBe('done 0\n');
+    expect(consumer.drain(() => {})).toBe(EVICTED);
+    expect(inspect(queue).dropped.evicted).toBeGreaterThan(COUNT / 2);
+  });
+
+  it('goes on when it waits for a consumer that is killed, with nobody there but C and Python', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spmc', capacity: 16, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const reader = start(language, path, 'consumer', 'struct', String(COUNT));
+    await reader.says('ready');
+    const stuck = await holding(language, path, 'consumer');
+    const writer = start(language, path, 'producer', 'struct', String(COUNT));
+    while (inspect(queue).published < 16) await new Promise((resolve) => setTimeout(resolve, 2));
+    await stuck.kill();
+    expect(await writer.end()).toBe('done 0\n');
+    expect(await reader.end()).toBe('ready\ndone 0\n');
+  });
+
+  it('is dead though a child of it lives that it has forked', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spsc', capacity: 16, codec: RECORD, memory: { path } });
+    const parent = await holding(language, path, 'fork');
+    const [, child] = /child (\d+)/.exec(parent.output)!;
+    try {
+      expect(() => pub(queue)).toThrow(/taken/);
+      parent.child.kill('SIGKILL');
+      // Its output stays open as long as the child has it.
+      await once(parent.child, 'exit');
+      expect(pub(queue).offer(made(1))).toBe(OK);
+    } finally {
+      process.kill(Number(child), 'SIGKILL');
+    }
+  });
+
+  where(canUnshare)('is known to be dead in another pid namespace, and knows of deaths there', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spsc', capacity: 16, codec: RECORD, memory: { path } });
+    const inside = (...command: string[]): Sharer => startAs('unshare', ...UNSHARE, ...command);
+    const foreign = inside(...commandOf(language, path, 'hold', 'producer', '0'));
+    await foreign.says('ready');
+    expect(() => pub(queue)).toThrow(/taken/);
+    foreign.child.kill('SIGKILL');
+    await foreign.end();
+    pub(queue).leave();
+    const other = newPath();
+    create({ kind: 'spsc', capacity: 16, codec: SHARED, memory: { path: other } });
+    const work: Work = { path: other, kind: 'spsc', role: 'producer' };
+    const ours = inside(process.execPath, PROGRAM, JSON.stringify(work));
+    await ours.says('ready');
+    expect(await start(language, other, 'recover', '-', '0').end()).toMatch(/^freed 0\n/);
+    ours.child.kill('SIGKILL');
+    await ours.end();
+    expect(await start(language, other, 'recover', '-', '0').end()).toMatch(/^freed 1\n/);
+  });
+
   it('is recovered by JavaScript after its death', async () => {
     const path = newPath();
     const queue = create({ kind: 'spsc', capacity: 16, codec: RECORD, memory: { path } });
@@ -128,7 +321,7 @@ describe.each(['C', 'Python'])('%s', (language) => {
     await writer.kill();
     const producer = pub(queue);
     expect(consumer.poll()).toMatchObject({ b: 0 });
-    consumer.drain(() => {});
+    while (consumer.drain(() => {}) > 0);
     expect(producer.offer(made(3))).toBe(OK);
     expect(consumer.poll()).toMatchObject({ b: 3 });
   });

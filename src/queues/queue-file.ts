@@ -1,11 +1,11 @@
 /**
- * Files in which queues lie, so that other processes can open them: how they are made, opened and checked. A file
- * begins with `queueFileLayout`. Then follow the threads that share it, a text that describes the queue, and the ring
- * or the group of rings, as it would lie in a SharedArrayBuffer.
+ * Queues in files, which other processes can open: how such a file is made, opened and checked. It begins with
+ * `queueFileLayout`. Then come the threads that share it, a text that describes the queue, and the ring or the group of
+ * rings, laid out as in any SharedArrayBuffer.
  *
  *     | QueueFile 0 | Sharer 256 … | {"codec":…,"consumers":…} 8448 … | Queue or Group, at `queueAt` … |
  *
- * The addon shows the mapped file as a SharedArrayBuffer, so that all code of the rings runs on it unchanged.
+ * The addon presents the mapped file as a SharedArrayBuffer, so the code of the rings runs on it unchanged.
  * docs/decisions/2026-11-29-rings-between-processes.md says why, and what else was measured. A file appears under its
  * name only when it is complete: it is made under another name and then linked.
  */
@@ -28,16 +28,16 @@ import type { Kind, MemoryGiven, Queue, QueueFile } from './handles.js';
 
 const { fields } = queueFileLayout;
 const PAGE = 4096;
-/** The most bytes of the text. A struct of 1,024 fields takes only a part of that. */
+/** The most bytes of the text. A struct of 1,024 fields needs only a part of that. */
 const MOST_TEXT = 2 ** 20;
-/** Most bytes of a file: an Int32Array over all of it has fewer than 2^32 words. */
+/** The most bytes of a file, so that an Int32Array over all of it has fewer than 2^32 words. */
 const MOST_BYTES = 2 ** 34 - PAGE;
 const KINDS: Readonly<Record<Kind, number>> = {
   spsc: words.queueFileKind.SPSC, mpsc: words.queueFileKind.MPSC, spmc: words.queueFileKind.SPMC,
   banded: words.queueFileKind.BANDED,
 };
 
-/** What a file says of its queue, after it was checked: numbers, and the text. */
+/** What a file says about its queue, once it has been checked: numbers, and what the text holds. */
 export interface Described {
   readonly kind: Kind;
   readonly capacity: number;
@@ -119,16 +119,16 @@ export function makeQueueFile(
   const length = pages(queueAt + bytes);
   if (length > MOST_BYTES)
     throw invalidArgument('capacity', `${length} bytes`, `such that the queue takes at most ${MOST_BYTES} in a file`);
-  // By chance: a process of another container, or of a life before, may have our number, and have left such a file.
+  // Named at random: a process in another container, or an earlier one with our number, may have left a draft behind.
   const draft = join(dirname(path), `.percore-${randomBytes(8).toString('hex')}.new`);
   const fd = systemCall(`make ${path}`, () =>
     openSync(draft, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode));
   try {
-    // Sets the mode whatever the umask says.
+    // open(2) has applied the umask; this sets the mode that was asked for.
     systemCall(`make ${path}`, () => fchmodSync(fd, mode));
     const code = mappings().allocate(fd, length);
-    // This allocates memory, and not only a length: if memory were missing when a page is first written, the process
-    // would get a signal.
+    // This reserves memory, and not just a length. Otherwise the process would get a signal if memory ran out when a
+    // page is first written.
     if (code < 0) throw failed(`give ${path} ${length} bytes`, code, 'posix_fallocate', '. Free some, or ask for less');
     const { dev: device, ino: inode } = fstatSync(fd);
     const mapped = { file: { path, device, inode }, buffer: map(fd, length, path), queueAt };
@@ -189,7 +189,7 @@ export function openFile(path: string): { fd: number; stats: Stats } {
   }
 }
 
-/** The same of a file that is mapped, by its descriptor: others may have moved or removed it. */
+/** The same for a file that is mapped, by the descriptor of the mapping: its path may name something else by now. */
 export function openMapped(words: Int32Array, path: string): { fd: number; stats: Stats } {
   const fd = systemCall(`open the queue in ${path}`, () =>
     openSync(`/proc/self/fd/${mappings().descriptor(words)}`, constants.O_RDWR));
@@ -236,13 +236,13 @@ export function openQueueFile(memory: MemoryGiven): { mapped: Mapped; described:
 }
 
 /**
- * Maps a file whose numbers make sense, as far as it says that it goes: it may have been made longer. Or takes `known`,
- * its mapping, if that goes as far.
+ * Maps a file, if the numbers in its header make sense, over the length that its header gives; the file itself may have
+ * been made longer. Takes `known`, an existing mapping of it, if that is long enough.
  */
 export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: SharedArrayBuffer): Mapped {
   if (stats.size < pages(QUEUE_FILE_TEXT)) throw cut(file.path, stats.size, pages(QUEUE_FILE_TEXT));
   const header = Buffer.alloc(queueFileLayout.bytes);
-  // Its numbers are read once: what is mapped may change at any time.
+  // A copy, whose numbers stay as they were checked: what is mapped may change at any time.
   const read = systemCall(`read ${file.path}`, () => readSync(fd, header, 0, header.length, 0));
   if (read < header.length) throw cut(file.path, read, pages(QUEUE_FILE_TEXT));
   const view = new DataView(header.buffer, header.byteOffset, header.length);
@@ -269,7 +269,7 @@ export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: 
 export function cut(path: string, size: number, bytes: number): PercoreError {
   return new PercoreError(
     'ERR_PERCORE_FILE_TRUNCATED',
-    `the queue's file ${path} has ${size} bytes and should have ${bytes}: somebody has cut it. Create a new queue`,
+    `the queue's file ${path} has ${size} bytes and should have ${bytes}: it was cut short. Create a new queue`,
     { argument: 'memory', value: path },
   );
 }
@@ -279,7 +279,7 @@ interface DescribedText {
   readonly consumers?: Readonly<Record<string, number>>;
 }
 
-/** What the codec and the names mean is checked where they are used; here, that they are such things at all. */
+/** Checks the form of the description. What codec and names mean is checked where they are used. */
 function checkDescription(text: unknown): DescribedText {
   if (!isRecord(text)) throw new TypeError('it is no object');
   const { codec, consumers = {} } = text;
@@ -310,8 +310,8 @@ function describedBy({ buffer, queueAt }: Mapped): Described {
   } catch (cause) {
     throw new PercoreError(
       'ERR_PERCORE_DAMAGED',
-      `the queue's file is damaged: its description is none (${messageOf(cause)}). Something else writes to it. Create `
-        + `a new queue`,
+      `the queue's file is damaged: its description makes no sense (${messageOf(cause)}). Something else writes to it. `
+        + 'Create a new queue',
       { argument: 'memory', cause },
     );
   }

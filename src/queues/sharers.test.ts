@@ -143,6 +143,35 @@ describe('who shares a queue in a file', () => {
     await once(child, 'close');
   });
 
+  it('finds the dead later where no descriptor is left when they die', async () => {
+    const path = newPath();
+    create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    await other.says('ready');
+    other.child.kill('SIGSTOP');
+    const program = `
+      import { closeSync, openSync } from 'node:fs';
+      import { open, pub, sub, OK } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      import { RECORD } from ${JSON.stringify(new URL('./fixtures/sharer-program.js', import.meta.url).href)};
+      const queue = open({ kind: 'spmc', codec: RECORD, memory: { path: ${JSON.stringify(path)} } });
+      const [producer, own] = [pub(queue), sub(queue)];
+      while (producer.offer({ from: 1, number: 1, check: 1, text: '' }) === OK) own.poll();
+      const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      await sleep(20);
+      const files = [];
+      try { for (;;) files.push(openSync('/dev/null')); } catch (error) { console.log(error.code); }
+      process.kill(${other.pid}, 'SIGKILL');
+      // Longer than it takes to be told of the death.
+      await sleep(100);
+      for (const file of files) closeSync(file);
+      console.log(await producer.room({ timeoutMs: 20_000 }) === OK ? 'room' : 'none');
+      process.exit();`;
+    const script = 'ulimit -n 100; exec "$@"';
+    const reader = Sharer.command('sh', ['-c', script, 'sh', process.execPath, '--input-type=module', '-e', program]);
+    sharers.add(reader);
+    expect(await reader.end()).toBe('EMFILE\nroom\n');
+  });
+
   it('finds the dead also when the file has been removed', async () => {
     const path = newPath();
     const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });

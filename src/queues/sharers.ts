@@ -1,5 +1,6 @@
 /**
- * Who shares a queue's file, and what happens when one of them dies. Each thread has one `SharedFile` for each file.
+ * The threads that share a queue's file, and what happens when one of them dies. Each thread has one `SharedFile` for
+ * each file.
  *
  *   a thread that joins                         the others
  *   1. takes the file's lock                    sleep at `sharersVersion`, see who is new,
@@ -9,15 +10,16 @@
  *      dies                              --->   the kernel says so; under the lock, one of them recovers its places,
  *                                               as a supervisor does for a worker, and frees its Sharer
  *
- * The kernel proves that a thread is dead: the lock is free that the thread has held since it joined. It is a lock on
- * one byte, by an open file description of its own, which ends with the thread, with its process and by exec(2), in
- * other containers too. Nobody is told when that lock becomes free, but the end of a process is told by its pidfd. So
- * the lock is looked at when the pidfd is readable, when somebody wants a place, and every 10 ms where there is no
- * pidfd. Threads in C and Python have no such lock: their process is dead if its pidfd is readable, if no process has
- * its number, or if the process with that number began at another time. A pause proves nothing.
+ * The kernel proves that a thread is dead: the lock that it has held since it joined is free. That is a lock on one
+ * byte by an open file description of its own, so it ends with the thread, with its process, and by exec(2), in other
+ * containers too. Nobody is told when it becomes free, but a pidfd tells when a process ends. So the lock is looked at
+ * when somebody wants a place, while a thread is blocked, and every 10 ms where there is no pidfd. A child that was
+ * forked keeps the lock of its parent; so a process of this namespace is also dead when its pidfd is readable or no
+ * process has its number. Where the kernel has refused the lock, it is a proof too if the process with that number
+ * began at another time. A pause proves nothing.
  *
- * The lock of the file is flock(2) on a descriptor that lives as long as the lock is held, so the dead hold none. A
- * thread that has no end of a file any more is released from it when it opens other files, and gives its Sharer back.
+ * The lock of the whole file is flock(2), on a descriptor that is closed with it, so the dead hold none. A thread that
+ * has no end of a file any more gives its Sharer back when it opens other files.
  *
  * | pair          | write side                    | read side    | carries                         | needs   |
  * |---------------|-------------------------------|--------------|---------------------------------|---------|
@@ -42,30 +44,28 @@ import { isSame, self, SharerTable, type Sharer } from './sharer-table.js';
 
 const VERSION = queueFileLayout.fields.sharersVersion.at >> 2;
 /**
- * How often a blocked thread looks whether it is to end, since a worker's end waits for it; and for deaths that no
- * pidfd tells of. Of all others it is told at once.
+ * How long a blocked thread sleeps at a time: `terminate()` of a worker waits for that. Deaths that no pidfd tells of
+ * are looked for as often; of all others the thread is told at once.
  */
 const SLICE_MS = 10;
-/** How long a thread that joins waits for the lock, which others hold for some microseconds. */
+/** How long a thread that joins waits for the lock of the file, which others hold for some microseconds. */
 const LOCK_MS = 5000;
 
 const files = new WeakMap<ArrayBufferLike, SharedFile>();
 
-/**
- * One file of a queue in one thread: this thread's entry among those who share the file, the lock, deaths and bells.
- */
+/** A queue's file as one thread sees it: the thread's entry in the table, the lock, deaths, and bells. */
 export class SharedFile implements FarBells {
   readonly words: Int32Array;
   readonly table: SharerTable;
   private readonly native = mappings();
   /** The index of this thread's Sharer plus 1, or 0 before it has one. */
   private own = 0;
-  /** The lock that it holds, or negative. */
+  /** The number of the lock that its entry holds, or a negative one. */
   private lockOfOwn = -1;
-  /** Those whose process is watched, by their index, and the token by which that is told. */
+  /** Sharers whose process is watched, by their index, and the token under which its end is told. */
   private readonly watched = new Map<number, { readonly sharer: Sharer; readonly token: number }>();
   private isPolling = false;
-  /** What sharersVersion was before the last look. */
+  /** sharersVersion as of before the last look. */
   private lookedAt = 0;
   private isReleased = false;
 
@@ -100,7 +100,7 @@ export class SharedFile implements FarBells {
    * `then`.
    */
   locked<T>(then: () => T, waitMs = LOCK_MS): T {
-    // Anew, since threads that share a descriptor share its lock.
+    // A descriptor of its own, since threads that share one share its lock.
     const { fd } = openMapped(this.words, this.mapped.file.path);
     try {
       this.checkWhole();
@@ -160,8 +160,8 @@ export class SharedFile implements FarBells {
   }
 
   /**
-   * Ends what this thread has to do with the file, if it has no end of it any more: true then. A file that is damaged
-   * is kept, and one of which another has the lock until next time.
+   * Gives this thread's Sharer back, and stops watching the file, if the thread has no end of the queue any more.
+   * Returns whether it did. A damaged file is kept; so is one whose lock another thread has, until next time.
    */
   release(): boolean {
     const index = this.own - 1;
@@ -188,7 +188,8 @@ export class SharedFile implements FarBells {
   // ---- Deaths
 
   /**
-   * Looks at the others whenever somebody has joined or gone, until the file is cut or damaged; its ends report that.
+   * Looks at the others whenever somebody has joined or gone. Ends when the file is cut short or damaged, which the
+   * ends of the queue report.
    */
   private async watch(): Promise<void> {
     try {
@@ -204,9 +205,9 @@ export class SharedFile implements FarBells {
   }
 
   /**
-   * Finds sharers that have died and recovers what they had. `isLocked` says that the caller holds the lock, so that
-   * this happens at once. `isThorough` asks the kernel about watched processes too. Sharers that are new are watched
-   * from now on. Returns what was recovered.
+   * Finds sharers that have died, recovers what they had, and watches those that are new. `isLocked` says that the
+   * caller holds the lock, so that nothing has to be put off. `isThorough` asks the kernel about those too that are
+   * watched already. Returns what was recovered.
    */
   look(isLocked: boolean, isThorough = isLocked): Recovered {
     // sharers.seen: before the look, so that what changes during it is looked at by the next.
@@ -225,27 +226,27 @@ export class SharedFile implements FarBells {
     return done;
   }
 
-  /** True if the kernel says that this process has gone. Otherwise watches it. */
+  /** True if the kernel says that this thread or process has ended. Otherwise watches it. */
   private isDead(index: number, sharer: Sharer, isKnown: boolean): boolean {
     const { processId, startTicks, pidNamespace } = sharer;
     const own = self();
-    // The lock is proof both ways, wherever the process is: it has ended, or runs another program now, or lives.
+    // A free lock is proof wherever the process is: the thread has ended, or its process runs another program now.
     const lock = sharer.isHeld ? this.native.isHeld(this.words, sharerAt(index)) : -1;
     if (lock === 0) return true;
-    // Of another namespace (a container) nothing else can be known here, and nobody tells.
+    // Nothing else can be known here about another namespace (a container), and nobody tells.
     if (pidNamespace !== own.namespace) {
       if (lock === 1) this.pollSoon();
       return false;
     }
     if (processId === process.pid) return lock !== 1 && startTicks !== own.ticks;
-    if (isKnown) return lock !== 1 && this.native.hasExited(processId) === 1;
+    if (isKnown) return this.native.hasExited(processId) === 1;
     const token = expect(() => this.freeSoon(index, sharer));
     const code = this.native.watchProcess(processId, token);
     if (code < 0) expectNoMore(token);
+    if (code === -ESRCH) return true;
     if (lock !== 1) {
-      if (code === -ESRCH) return true;
-      // Looked at after its pidfd was opened: the two mean one process, or it is another that has the number now. Where
-      // /proc hides other users' processes, the number alone must do.
+      // Read after its pidfd was opened, so that both mean the process which has the number now. Where /proc hides the
+      // processes of other users, the number alone must do.
       const ticks = startTicksOf(processId);
       if (ticks !== undefined && ticks !== startTicks) {
         if (code === 0) this.forget(token);
@@ -254,7 +255,7 @@ export class SharedFile implements FarBells {
     }
     if (code === 0) this.watched.set(index, { sharer, token });
     else this.pollSoon();
-    return lock !== 1 && this.native.hasExited(processId) === 1;
+    return this.native.hasExited(processId) === 1;
   }
 
   private unwatch(index: number): void {
@@ -269,7 +270,7 @@ export class SharedFile implements FarBells {
     expectNoMore(token);
   }
 
-  /** Looks again soon, where the kernel gives no pidfd to wait for because it is too old or a filter forbids it. */
+  /** Looks again soon, where there is no pidfd to wait for: in another namespace, or where a filter forbids it. */
   private pollSoon(): void {
     if (this.isPolling) return;
     this.isPolling = true;
@@ -285,8 +286,10 @@ export class SharedFile implements FarBells {
       return this.locked(() => this.free(index, sharer), 0);
     } catch (error) {
       if (!(error instanceof PercoreError)) throw error;
-      // Whoever holds the lock may be doing this very thing. The ends of the queue report any other error.
-      if (error.code === 'ERR_PERCORE_TIMEOUT') setTimeout(() => this.freeSoon(index, sharer), 1).unref();
+      // Whoever holds the lock may be doing just this; or there was no descriptor left. A file that is damaged or cut
+      // short is reported by the ends of the queue.
+      const againMs = { ERR_PERCORE_TIMEOUT: 1, ERR_PERCORE_SYSTEM: SLICE_MS }[error.code as string];
+      if (againMs !== undefined) setTimeout(() => this.freeSoon(index, sharer), againMs).unref();
       return noneRecovered();
     }
   }
@@ -328,7 +331,7 @@ export class SharedFile implements FarBells {
     if (code !== 0 && code !== -EAGAIN) {
       this.checkWhole();
       this.look(false, true);
-      // sharers.seen: where it is rung all the time its loop never sees who is new.
+      // sharers.seen: a thread that is woken all the time would otherwise never see who is new.
     } else if (Atomics.load(this.words, VERSION) !== this.lookedAt) this.look(false);
   }
 
@@ -356,7 +359,7 @@ export class SharedFile implements FarBells {
     try {
       size = statSync(this.mapped.file.path).size;
     } catch {
-      // The file was removed since, which changes nothing about what is missing.
+      // The file has been removed as well; its pages are missing all the same.
     }
     return cut(this.mapped.file.path, size, this.mapped.buffer.byteLength);
   }

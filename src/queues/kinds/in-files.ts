@@ -1,6 +1,7 @@
 /**
- * Kinds of rings whose queue lies in a file, if the options of `create` or the handle say so. First the file is made or
- * mapped, and this thread joins those who share it; then the kind itself does what it does with any memory.
+ * Queues in files, for every kind that is made of rings. Where the options of `create` or the handle have `memory`, the
+ * file is made or mapped first, and this thread joins those who share it. Then the kind does what it does with any
+ * memory.
  */
 import { invalidArgument } from '../../errors.js';
 import { BANDS, MAX_SHARERS, groupLayout, queueLayout } from '../../layout.js';
@@ -32,7 +33,10 @@ interface Given {
 
 /** The files that this thread has opened, by device and inode. */
 const open = new Map<string, SharedFile>();
-/** With so many, those in which this thread has no end any more are let go: never more than twice what is used. */
+/**
+ * When so many are open, those of which this thread has no end any more are let go. So it never has more than 16 open,
+ * or twice as many as it uses.
+ */
 let mostOpen = 16;
 
 function letGo(): void {
@@ -44,7 +48,7 @@ function letGo(): void {
 /** `kind`, with its queues in memory of this process or in a file. */
 export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry, Given> {
   /**
-   * The handle as the kind takes it: with the memory of this thread's mapping, and with this thread's number in the
+   * The handle that the kind works with: it has the memory of this thread's mapping, and this thread's number in the
    * file.
    */
   const joined = (queue: MayCarry, file: SharedFile): MayCarry =>
@@ -68,8 +72,7 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
         );
       checkMemoryGiven(memory);
       mappings();
-      // Finds out how much memory the queue takes, and whether its options are right. The memory made here is not
-      // touched.
+      // Checks the options, and tells how much memory the queue takes. The memory that is made here is not used.
       const shape = kind.create(rest);
       const described = describedBy(shape);
       const mapped = makeQueueFile(memory, shape.buffer.byteLength, described, (made) => {
@@ -82,7 +85,7 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
       const file = fileOf(queue);
       const handle = joined(queue, file);
       return file.locked(() => {
-        // The place that is wanted may belong to a thread that has just died.
+        // A thread that has died may still have the place that is wanted.
         file.look(true);
         return kind.pub(handle, options);
       });
@@ -130,8 +133,8 @@ function openedFile(
   mappings();
   letGo();
   const { buffer } = queue;
-  // Of a handle that has come from another thread of this process, or that was let go: mapped already, wherever the
-  // file is now.
+  // A handle from another thread of this process, or one that was let go, brings its mapping along; the path may name
+  // something else by now.
   const isMapped = isOfFile(buffer);
   const { fd, stats } = isMapped ? openMapped(new Int32Array(buffer), memory.path) : openFile(memory.path);
   try {
@@ -153,7 +156,7 @@ function openedFile(
   }
 }
 
-/** True where this is a mapping, of a file that is whole, and not just any memory that somebody has put there. */
+/** True for a mapping of a file that is whole; a handle may hold any memory. */
 const isOfFile = (buffer: unknown): buffer is SharedArrayBuffer =>
   buffer instanceof SharedArrayBuffer && buffer.byteLength % 4 === 0 && mappings().isWhole(new Int32Array(buffer));
 
@@ -162,7 +165,7 @@ function checkFile({ memory }: MayCarry): QueueFile {
   throw invalidArgument('queue.memory', memory, 'what create() or open() returned, or its structured clone');
 }
 
-/** Where the headers of the queue's rings lie, counted from the beginning of the queue. */
+/** Where the headers of the queue's rings lie, from its beginning: they are spoilt when the file is cut short. */
 function headersOf({ kind, capacity, recordBytes, maxProducers, maxConsumers }: Queue): {
   first: number; bytes: number; stride: number; count: number;
 } {
@@ -178,7 +181,7 @@ function headersOf({ kind, capacity, recordBytes, maxProducers, maxConsumers }: 
   };
 }
 
-/** What a file has to say of this queue. */
+/** What the file has to say about this queue. */
 function describedBy(queue: MayCarry): Described {
   const { kind, capacity, recordBytes, maxProducers, maxConsumers, codec, consumers } = queue;
   return {
@@ -201,7 +204,7 @@ function withProcesses(file: SharedFile, figures: RingsProperties): RingsPropert
   };
 }
 
-/** What a program that opens a queue expects, so that two programs which do not mean the same find out. */
+/** What a program that opens a queue expects. Two programs that do not agree find out at once. */
 export interface AskedQueue {
   readonly kind: Kind;
   readonly memory: MemoryGiven;
@@ -224,7 +227,7 @@ export function openInFile(asked: AskedQueue): Queue {
   return handleOf(mapped, described);
 }
 
-/** What two descriptions of a codec must have in common: the name, and the fields of a struct in their order. */
+/** What two descriptions of a codec must share: the name, and the fields of a struct in their order. */
 function shapeOf(codec: CodecFor<unknown> | undefined): string | undefined {
   if (codec === undefined) return undefined;
   const { name, fields } = codec as { name: string; fields?: object };
