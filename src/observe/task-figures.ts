@@ -34,6 +34,8 @@ const SLOT_BYTES = Math.ceil((taskFiguresLayout.bytes + FIGURE_KINDS * HISTOGRAM
 const { used, leftOut, asked, isTracing, isOff, slots: slotsField, magic, version } = figuresLayout.fields;
 const field = taskFiguresLayout.fields;
 const STEPS = field.steps.at >> 3;
+const MESSAGES = field.messages.at >> 3;
+const DEPTH = field.depth.at >> 3;
 const VIOLATIONS = field.violations.at >> 3;
 const BOUND_NS = field.boundNs.at >> 3;
 const CAUSE_CHANGES = field.causeChanges.at >> 2;
@@ -56,6 +58,8 @@ export class FigureSlot {
   readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
   private readonly numbers: Float64Array;
   private readonly integers: Int32Array;
+  /** Those of `note`, so far. */
+  private troubles = -1;
 
   constructor(memory: SharedArrayBuffer, readonly index: number) {
     const at = SLOTS_AT + index * SLOT_BYTES;
@@ -77,23 +81,27 @@ export class FigureSlot {
     return true;
   }
 
-  addSteps(count: number): void {
-    this.numbers[STEPS]! += count;
-  }
-
-  /** Copies what the task itself counts. */
-  note(counts: TaskCounts): void {
+  /**
+   * Adds `steps`, and copies what the task itself counts: with each of its quanta, so what seldom changes is only
+   * looked at.
+   */
+  note(counts: TaskCounts, steps: number): void {
     const { numbers } = this;
-    numbers[field.messages.at >> 3] = counts.steps;
+    numbers[STEPS]! += steps;
+    numbers[MESSAGES] = counts.steps;
+    numbers[DEPTH] = counts.depth;
+    const troubles = counts.refused + counts.errors + counts.again;
+    if (troubles === this.troubles) return;
+    this.troubles = troubles;
     numbers[field.refused.at >> 3] = counts.refused;
     numbers[field.errors.at >> 3] = counts.errors;
     numbers[field.again.at >> 3] = counts.again;
-    numbers[field.depth.at >> 3] = counts.depth;
   }
 
   /** A task of this name was made. */
   begin(): void {
     this.numbers[field.begun.at >> 3]!++;
+    this.troubles = -1;
   }
 
   /** One count of the slot, by its name in the table. */

@@ -55,7 +55,7 @@ const LONG_STEP_NS = 4000;
 /** If a look at the sources came this late, something kept the thread from it. */
 const LATE_NS = 20_000;
 const FOLD_EVERY_NS = 1_000_000;
-/** In one of this many flushes of a lane, the way of one record is measured. */
+/** In one of this many flushes of a lane, the way of one record is measured; a power of two. */
 const LANE_SAMPLE_EVERY = 64;
 /** A handler that ran this long is named in full. */
 const NAMED_NS = 100_000;
@@ -229,7 +229,8 @@ export class TaskWatch {
 
   /** A step of `task` begins. */
   step(task: Watched): void {
-    if (task === this.task && !this.isFine) this.steps++;
+    if (this.task === undefined) this.enter(task);
+    else if (task === this.task && !this.isFine) this.steps++;
     else this.change(task);
   }
 
@@ -264,16 +265,19 @@ export class TaskWatch {
   stamp(view: DataView, words: Int32Array, sequence: number, flushes: number): number {
     const nowNs = this.timeNs();
     view.setFloat64(PUBLISHED_NS, nowNs, true);
-    if (flushes % LANE_SAMPLE_EVERY === 0) {
+    if (flushes === 0) {
       view.setFloat64(SAMPLED_NS, nowNs, true);
       // lane.sample: pairs with the load in take(); the time above is stored.
       Atomics.store(words, SAMPLED_AT, sequence);
     }
-    return flushes + 1;
+    return (flushes + 1) & (LANE_SAMPLE_EVERY - 1);
   }
 
   /** For the receiver: it has taken what lies before `sequence`. Returns the sample that it has seen. */
   take(lane: number, view: DataView, words: Int32Array, sequence: number, seen: number): number {
+    // A plain load, since V8 makes a call of an atomic one, which costs as much as all else here. It sees the sample now
+    // or with a later record, and whoever sees it loads it again.
+    if (words[SAMPLED_AT]! === seen) return seen;
     // lane.sample: pairs with the store in stamp().
     const sampledAt = Atomics.load(words, SAMPLED_AT);
     if (sampledAt === seen || ((sequence - sampledAt) | 0) < 0) return seen;
@@ -315,14 +319,16 @@ export class TaskWatch {
 
   /** Another task than before, or one whose steps are timed one by one. */
   private change(task: Watched): void {
-    if (this.task !== undefined) {
-      const nowNs = this.nowNs();
-      // In a lane each message has waited, and is done with its step; with a mailbox the quantum goes on.
-      this.isDone = this.isFirst = this.ready !== this.task;
-      this.count();
-      this.close(nowNs);
-      this.fromNs = this.knownNs = nowNs;
-    }
+    const nowNs = this.nowNs();
+    // In a lane each message has waited, and is done with its step; with a mailbox the quantum goes on.
+    this.isDone = this.isFirst = this.ready !== this.task;
+    this.count();
+    this.close(nowNs);
+    this.fromNs = this.knownNs = nowNs;
+    this.enter(task);
+  }
+
+  private enter(task: Watched): void {
     this.task = task;
     this.steps = 1;
     if (task.figures === undefined) task.figures = this.table.slotFor(task.name, task.band);
@@ -332,9 +338,7 @@ export class TaskWatch {
   private count(): void {
     const { task } = this;
     if (task === undefined) return;
-    const figures = task.figures!;
-    figures.addSteps(this.steps);
-    figures.note(task);
+    task.figures!.note(task, this.steps);
   }
 
   /** What has run since `fromNs` has ended. */
@@ -344,7 +348,8 @@ export class TaskWatch {
     if (recorder !== undefined && ns > 0) recorder.note(this.whatRan(ns), this.fromNs, toNs);
     if (this.trace !== undefined && ns > 0) this.keep(this.trace, toNs);
     if (task === undefined) return;
-    const isExact = toNs - this.readyNs >= this.exactNs || toNs - this.sinceNs >= this.exactNs;
+    // It has been ready since then or later.
+    const isExact = toNs - this.sinceNs >= this.exactNs;
     if (!isExact && --this.untilSample > 0) return;
     if (!isExact) this.untilSample = SAMPLE_EVERY;
     this.recordRun(task, toNs, isExact ? 1 : SAMPLE_EVERY);

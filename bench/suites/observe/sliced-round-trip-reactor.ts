@@ -1,5 +1,6 @@
 /** The reactors of a round trip that is measured in slices: 0 asks, counts and switches, and 1 answers. */
 import { setMetrics, type Reactor } from 'percore';
+import { fifo, setPolicy } from 'percore/realtime';
 import { furnish, say, wordOf } from '../spine/furnished-reactor.js';
 
 /** Each slice lasts `sliceMs`, after `settleMs` in which nothing counts. */
@@ -23,7 +24,10 @@ export interface SlicedTown {
 
 const BAND = 3;
 
-export default function start(reactor: Reactor<SlicedTown>): void {
+/** `priority` is that of its thread, 0 for the usual policy. */
+export default function start(reactor: Reactor<SlicedTown>, priority: number): void {
+  // What an entry asks for is granted once it has run.
+  if (priority > 0) setImmediate(() => setPolicy(reactor as unknown as Reactor, fifo(priority)));
   const peer = 1 - reactor.id;
   const furniture = furnish(reactor as unknown as Reactor, peer);
   const { usePromise } = furniture;

@@ -1,7 +1,6 @@
 /** The round trip of `spine`, spinning, in slices with and without figures, or with and without a counters page. */
 import { readFileSync } from 'node:fs';
 import { createRuntime, publishCounters, setSlo, type Runtime } from 'percore';
-import { fifo, type Policy } from 'percore/realtime';
 import { twoCpus } from '../../cpus.js';
 import { check, progress, sleep } from '../../harness.js';
 import type { SlicedTown, SlicePlan, Slices } from './sliced-round-trip-reactor.js';
@@ -27,7 +26,7 @@ export async function slicedRoundTrip(what: Switched): Promise<Sliced> {
   progress(`round trip with ${what}`);
   await using runtime = await createRuntime<SlicedTown>({
     entry: new URL('./sliced-round-trip-reactor.js', import.meta.url), reactors: 2, pin: twoCpus(),
-    idle: { strategy: 'spin' }, metrics: { isOn: false }, ...belowMain(),
+    idle: { strategy: 'spin' }, metrics: { isOn: false }, data: belowMain(),
   });
   if (what === 'recorder') {
     for (let priority = 0; priority < 8; priority++) setSlo(runtime as Runtime, { priority }, { responseNs: BOUND_NS });
@@ -49,13 +48,12 @@ export async function slicedRoundTrip(what: Switched): Promise<Sliced> {
 }
 
 /**
- * Under `chrt -f` two reactors that spin would keep the main thread from both CPUs for ever. So they run one priority
- * below it.
+ * Under `chrt -f` two reactors that spin would keep the main thread from both CPUs for ever, so they take the priority
+ * below it; 0 where there is none. They do so themselves: a runtime that was asked for it would not let both spin.
  */
-function belowMain(): { readonly policy?: Policy } {
+function belowMain(): number {
   const fields = readFileSync('/proc/self/stat', 'latin1').split(') ')[1].split(' ');
-  const priority = Number(fields[37]);
-  return priority > 1 ? { policy: fifo(priority - 1) } : {};
+  return Math.max(0, Number(fields[37]) - 1);
 }
 
 async function withFigures(what: Switched, measure: (plan: SlicePlan) => Promise<Slices>): Promise<Sliced> {
