@@ -240,7 +240,9 @@ export class Publisher {
   /** False if the topic or the party is closed. Otherwise makes sure that the publisher knows who subscribes. */
   private isOpen(): boolean {
     if (this.isClosed || this.party.isClosed) return false;
-    if (this.members.changes() !== this.seenChanges) this.look();
+    const { members, settings } = this;
+    const changes = settings.retain ? members.changes() : members.recentChanges();
+    if (changes !== this.seenChanges) this.look();
     return true;
   }
 

@@ -140,6 +140,9 @@ export function isMisplaced({ alignment, recordBytes }: StructLayout, at: number
   return at >>> 0 !== at || (at & (alignment - 1)) !== 0 || at + recordBytes > size;
 }
 
+/** What is longer than this is copied by `set`. */
+const MOST_STORED_BYTES = 64;
+
 /** The methods as generated code. */
 function generatedMethods(layout: StructLayout, isKept: boolean): Methods {
   const { places, recordBytes } = layout;
@@ -158,11 +161,17 @@ function generatedMethods(layout: StructLayout, isKept: boolean): Methods {
     measured = value;`;
   const storing = `const { words, bytes, view } = memory;
     ${stored}`;
+  // A few words are stored one by one: `set` costs as much as thirty of them.
+  const copied = layout.alignment >= 4 && recordBytes <= MOST_STORED_BYTES
+    ? `const { words } = memory, to = at >> 2;
+    ${Array.from({ length: recordBytes >> 2 }, (_, i) => `words[to + ${i}] = keptWords[${i}];`).join('\n    ')}`
+    : 'memory.bytes.set(kept, at);';
   // Memory that was checked once is remembered: an end of a queue has only one.
   const source = `
 const nothing = {};
 let known = nothing;
 let measured = nothing;
+const keptWords = own.words;
 function measure(value) {
     ${taken}
     ${isKept ? keeping : ''}
@@ -175,7 +184,7 @@ return {
     if (${misplacedCode(layout, 'at', 'memory.bytes.length')}) misplaced(memory, at);
     ${isKept ? `if (value !== measured) measure(value);
     measured = nothing;
-    memory.bytes.set(kept, at);` : `${taken}
+    ${copied}` : `${taken}
     ${storing}`}
     return ${recordBytes};
   },

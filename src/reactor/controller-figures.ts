@@ -4,8 +4,8 @@
  */
 import { capabilities } from '../capabilities.js';
 import { BANDS, bucketsLayout, partyLayout, words } from '../layout.js';
-import type { DisciplineOptions } from '../scheduling/internal.js';
 import type { Deaths } from './deaths.js';
+import type { DisciplineChoices } from './discipline-choices.js';
 import { nameOf } from './disciplines.js';
 import { interruptsOfThread, machineStatus } from './machine-status.js';
 import type { Member } from './member.js';
@@ -34,7 +34,7 @@ export interface Told {
   readonly deaths: Deaths;
   readonly roster: Roster;
   readonly stalls: Stalls | undefined;
-  readonly discipline: DisciplineOptions;
+  readonly disciplines: DisciplineChoices;
   readonly closing: Promise<unknown> | undefined;
 }
 
@@ -43,14 +43,14 @@ export class ControllerFigures {
   constructor(private readonly of: Told, private readonly memoryRefusals: readonly string[]) {}
 
   status(): RuntimeStatus {
-    const { settings, shared, members, discipline, stalls } = this.of;
+    const { settings, shared, members, disciplines, stalls } = this.of;
     const { cpus, asked, decisions, memory } = settings;
     return {
       capabilities: capabilities(),
       cpus,
       machine: machineStatus(),
       memory: memoryStatus(memory, this.memoryRefusals),
-      discipline: nameOf(discipline),
+      discipline: nameOf(disciplines.all),
       reactorsAsked: asked,
       decisions: [...decisions],
       reactors: members.map((member) => {

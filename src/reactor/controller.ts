@@ -14,9 +14,9 @@ import { partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { SloViolation } from '../observe/index.js';
 import type { Policy } from '../realtime/index.js';
-import type { DisciplineOptions } from '../scheduling/internal.js';
 import { ControllerFigures } from './controller-figures.js';
 import { Deaths, type DeathHost } from './deaths.js';
+import { DisciplineChoices } from './discipline-choices.js';
 import { errorOf } from './failure.js';
 import { ForgottenWatch } from './forgotten.js';
 import { setIdleStrategy, type IdleOptions } from './idle-strategy.js';
@@ -61,10 +61,8 @@ export class Controller implements MemberHost, DeathHost {
   readonly mourners: ((threadId: number) => void)[] = [];
   /** Threads of rooms above this one that were told to end, and have not. */
   threadsLeft = 0;
-  /** What was last chosen for all parties. */
-  discipline: DisciplineOptions;
-  /** What was chosen since for one reactor alone. It also holds for the thread that is started in its place. */
-  readonly disciplineOf: Map<number, DisciplineOptions> = new Map();
+  /** What was chosen for all parties, and for one reactor alone. */
+  readonly disciplines: DisciplineChoices;
   /** The policy of each reactor's thread, as it is started; setPolicy changes it. */
   readonly policyOf: Map<number, Policy> = new Map();
   /** A member has come closer to being ready. */
@@ -87,7 +85,7 @@ export class Controller implements MemberHost, DeathHost {
     this.shared = shared = this.stalls === undefined ? shared : { ...shared, stallWatch: this.stalls.number };
     this.spares = new Spares(threads, restart?.spare === true, settings.resourceLimits);
     this.deaths = new Deaths(this, restart, startTimeoutMs);
-    this.discipline = discipline;
+    this.disciplines = new DisciplineChoices(discipline);
     this.figures = new ControllerFigures(this, prepareMemory(settings.memory, shared));
     const { reactors: id } = shared;
     this.roster = new Roster(settings, shared, () => {
@@ -125,7 +123,7 @@ export class Controller implements MemberHost, DeathHost {
     const {
       entry, data, pins, policies, memory, budget, publishEvery, classes, clock, source, resourceLimits, restart,
     } = this.settings;
-    const discipline = this.disciplineOf.get(id) ?? this.discipline;
+    const discipline = this.disciplines.of(id);
     const options = { budget, publishEvery, discipline, classes, clock, io: source, coming };
     const names = restart === undefined ? undefined : (this.names[id] ??= new KeptNames()).lanes;
     const generation = this.roster.generation(id);
@@ -201,7 +199,7 @@ export class Controller implements MemberHost, DeathHost {
   /** The last one's thread has ended. */
   forgetMember(): void {
     const { id } = this.members.pop()!;
-    this.disciplineOf.delete(id);
+    this.disciplines.forget(id);
     this.policyOf.delete(id);
     this.roster.forget(id);
   }

@@ -54,13 +54,15 @@ export function nameOf(options: DisciplineOptions): DisciplineInForce {
   return { kind: 'own', name: module, module };
 }
 
-/** A reactor's side: answers requests, and reports each change. */
+/**
+ * A reactor's side: answers requests, and reports each change. `first` resolves when it has what it was started with.
+ */
 export function followDiscipline(
-  control: DisciplineControl, report: (message: DisciplineReport) => void,
+  control: DisciplineControl, report: (message: DisciplineReport) => void, first: Promise<void>,
 ): (request: DisciplineRequest) => void {
   control.onChange = () => report({ kind: 'discipline', inForce: control.inForce });
   // One after the other: the one that was asked for last is what selects in the end.
-  let before = Promise.resolve();
+  let before = first;
   return ({ number, options }) => {
     before = before.then(async () => {
       try {

@@ -125,7 +125,10 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
     void importing.catch(() => undefined).then(() => thread.exit());
   };
   const { disciplines } = party.turn;
-  const changeDiscipline = followDiscipline(disciplines, report);
+  const { discipline } = start.options;
+  let hasFirst = (): void => undefined;
+  const first = discipline.kind === 'own' ? new Promise<void>((resolve) => (hasFirst = resolve)) : Promise.resolve();
+  const changeDiscipline = followDiscipline(disciplines, report, first);
   party.tellPolicy = (grant) => report({ kind: 'policy', grant });
   party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
   // What the main thread asks for: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
@@ -144,7 +147,8 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   try {
     const module = await importing;
     // Afterwards the thread has the loader of modules that the entry may need, and so may this one.
-    if (start.options.discipline.kind === 'own') await takeUp(disciplines, start.options.discipline);
+    if (discipline.kind === 'own') await takeUp(disciplines, discipline);
+    hasFirst();
     await entryOf(module, start.entry)(new Reactor(party), start.data, { generation: start.generation });
   } catch (error) {
     report({ kind: 'startFailed', error: packError(error), grants: grants() });

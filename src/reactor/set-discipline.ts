@@ -1,6 +1,10 @@
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { checkDiscipline, type Discipline, type DisciplineChoice } from '../scheduling/internal.js';
+import {
+  checkDiscipline, type Discipline, type DisciplineChoice, type DisciplineControl, type DisciplineOptions,
+} from '../scheduling/internal.js';
+import type { Controller } from './controller.js';
 import { takeUp } from './disciplines.js';
+import type { Member } from './member.js';
 import { partyIn, type Reactor } from './reactor.js';
 import { controllerIn, type Runtime } from './runtime.js';
 
@@ -36,19 +40,13 @@ export function setDiscipline(
   if (controller !== undefined) {
     const { reactor } = checkOptions('options', options, ['reactor']);
     const checked = checkDiscipline(discipline as DisciplineChoice, controller.settings.classes);
-    if (reactor !== undefined && reactor !== 'main') {
-      checkInteger('reactor', reactor, 0, controller.members.length - 1);
-      // Kept for the thread that may be started in its place, once it is known to be a discipline.
-      return controller.members[reactor]!.discipline.change(checked)
-        .then(() => void controller.disciplineOf.set(reactor, checked));
-    }
-    const main = takeUp(controller.main.turn.disciplines, checked);
-    if (reactor === 'main') return main;
-    const changes = controller.members.map((member) => member.discipline.change(checked).catch(unlessDead));
-    return Promise.all([main, ...changes]).then(() => {
-      controller.discipline = checked;
-      controller.disciplineOf.clear();
-    });
+    if (reactor === 'main') return takeUpLast(controller.main.turn.disciplines, checked);
+    if (reactor === undefined) return changeAll(controller, checked);
+    checkInteger('reactor', reactor, 0, controller.members.length - 1);
+    const { disciplines, members } = controller;
+    const number = disciplines.ask();
+    // Kept for the thread that may be started in its place, once it is known to be a discipline.
+    return members[reactor]!.discipline.change(checked).then(() => disciplines.note(checked, number, reactor));
   }
   const turn = partyIn(of)?.turn;
   if (turn === undefined) throw invalidArgument('reactor', of, 'a reactor, or a runtime');
@@ -58,6 +56,42 @@ export function setDiscipline(
     throw invalidArgument('discipline', discipline, 'the discipline itself, where it is set from within the reactor');
   }
   turn.disciplines.choose(checked);
+}
+
+/** Changes it in the main thread and in all reactors, those included that begin meanwhile. */
+async function changeAll(controller: Controller, options: DisciplineOptions): Promise<void> {
+  const { disciplines, main } = controller;
+  const number = disciplines.ask();
+  // One that comes with the package cannot fail: whoever is started from now on begins with it. What a module gives may
+  // be no discipline, so whoever is started before that is known has to be told.
+  if (options.kind !== 'own') disciplines.note(options, number);
+  const changes: Promise<void>[] = [takeUpLast(main.turn.disciplines, options)];
+  const told = new Set<Member>();
+  for (;;) {
+    const others = controller.members
+      .filter((member) => !told.has(member) && !disciplines.isOutdone(member.id, number));
+    if (others.length === 0 && changes.length === 0) break;
+    for (const member of others) {
+      told.add(member);
+      changes.push(member.discipline.change(options).catch(unlessDead));
+    }
+    await Promise.all(changes.splice(0));
+  }
+  disciplines.note(options, number);
+}
+
+/** What the main thread takes up now, if that takes a while. */
+const underWay = new WeakMap<DisciplineControl, Promise<void>>();
+
+/** Takes it up after what was asked for before, so that what was asked for last is what selects in the end. */
+function takeUpLast(control: DisciplineControl, options: DisciplineOptions): Promise<void> {
+  const before = underWay.get(control);
+  const change = before === undefined ? takeUp(control, options) : before.then(() => takeUp(control, options));
+  const settled = change.catch(() => undefined).then(() => {
+    if (underWay.get(control) === settled) underWay.delete(control);
+  });
+  underWay.set(control, settled);
+  return change;
 }
 
 /** If all are meant, one that has ended does not count; when it is started again, it begins with what holds for all. */

@@ -65,7 +65,9 @@ export type ByteTask = LocalTask<ByteRecord, true>;
 
 /** `M` is what the step gets. */
 export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M>, Timed {
+  // Beside one another, since these two are all that a discipline touches of each of many tasks.
   isReady = false;
+  readonly band: number;
   readyNs = 0;
   sinceNs = 0;
   figures: FigureSlot | undefined = undefined;
@@ -75,7 +77,6 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   /** It takes nothing any more, and its name is free. */
   hasEnded = false;
   readonly name: string;
-  readonly band: number;
   /** How many messages may wait; 0 once it has ended. */
   capacity: number;
   readonly concurrency: number;

@@ -253,6 +253,17 @@ describe('the earliest deadline', () => {
     expect([discipline.select(), discipline.hasAbove(0)]).toEqual([own, false]);
   });
 
+  it('keeps no line for a number that nothing has any more, however often deadlines change', () => {
+    const discipline = new EarliestDeadline(new Array<number>(BANDS).fill(1000), () => 0);
+    discipline.push(ready(2));
+    for (let ns = 0; ns < 1000; ns++) {
+      discipline.setDeadlines(Array.from({ length: BANDS }, (_, band) => ns * BANDS + band));
+    }
+    // Those of the bands, and that of what still waits.
+    expect(discipline.lineCount).toBe(BANDS + 1);
+    expect(discipline.select()!.band).toBe(2);
+  });
+
   it('meets every deadline while the load is below one', () => {
     // Three periodic tasks that use 0.95 of the thread: rate-monotonic order would miss some of them.
     const tasks = [{ periodNs: 4, costNs: 1 }, { periodNs: 6, costNs: 2 }, { periodNs: 11, costNs: 4 }];

@@ -94,6 +94,15 @@ export class EarliestDeadline implements Discipline<Ready> {
   /** New deadlines for what becomes ready from now on. What already waits keeps its own. */
   setDeadlines(deadlinesNs: ArrayLike<number>): void {
     this.bands = Array.from(deadlinesNs, (relativeNs) => this.lineOf(relativeNs));
+    // Whoever tunes deadlines for days would otherwise leave a line behind for each number that ever was.
+    for (const line of this.lines.values()) {
+      if (line.items.count === 0 && !this.bands.includes(line)) this.lines.delete(line.relativeNs);
+    }
+  }
+
+  /** How many relative deadlines it keeps a line for. */
+  get lineCount(): number {
+    return this.lines.size;
   }
 
   private lineOf(relativeNs: number): Line {

@@ -8,9 +8,11 @@ import { ReadyQueue } from './ready-queue.js';
 
 export class RoundRobin implements Discipline<Ready> {
   private readonly queue = new ReadyQueue();
+  /** What is ready, while it is one thing alone, as in `Bands`: then the queue is empty. */
+  private only: Ready | undefined;
 
   get isEmpty(): boolean {
-    return this.queue.count === 0;
+    return this.only === undefined && this.queue.count === 0;
   }
 
   /** Nothing is above anything: each quantum is run to its end. */
@@ -19,10 +21,23 @@ export class RoundRobin implements Discipline<Ready> {
   }
 
   push(ready: Ready): void {
-    this.queue.push(ready);
+    const { only, queue } = this;
+    if (only !== undefined) {
+      this.only = undefined;
+      queue.push(only);
+    } else if (queue.count === 0) {
+      this.only = ready;
+      return;
+    }
+    queue.push(ready);
   }
 
   select(): Ready | undefined {
+    const { only } = this;
+    if (only !== undefined) {
+      this.only = undefined;
+      return only;
+    }
     return this.queue.count === 0 ? undefined : this.queue.shift();
   }
 }
