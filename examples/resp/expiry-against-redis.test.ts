@@ -18,7 +18,7 @@ import { startOwn, startRedis, type RunningServer } from './fixtures/processes.j
 import { KEYS, Random, Talk, difference, randomCommand, type Lives } from './fixtures/random-commands.js';
 import { ask } from './fixtures/traffic.js';
 
-const COMMANDS = process.env['PERCORE_STRESS'] === '1' ? 200_000 : 6000;
+const COMMANDS = process.env['PERCORE_STRESS'] === '1' ? 200_000 : 3000;
 const BATCH = 60;
 /** Batches of a round: then the servers are emptied, and the windows with them. */
 const BATCHES = 20;

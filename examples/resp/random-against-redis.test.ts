@@ -1,6 +1,6 @@
 /**
  * Random commands, the same to this server and to the real redis-server, pipelined and cut at random places: each reply
- * must be the same to the byte. Tens of thousands in CI, millions with PERCORE_STRESS=1; a failure names its seed
+ * must be the same to the byte. Thousands in CI, millions with PERCORE_STRESS=1; a failure names its seed
  * (PERCORE_SEED=n runs that one). No key's life ends here while the commands run: `expiry-against-redis.test.ts` has
  * those that do.
  */
@@ -9,7 +9,7 @@ import { startOwn, startRedis, type RunningServer } from './fixtures/processes.j
 import { NUMBERS, Random, Talk, cut, difference, randomCommand, type Lives } from './fixtures/random-commands.js';
 import { ask } from './fixtures/traffic.js';
 
-const ROUNDS = process.env['PERCORE_STRESS'] === '1' ? 400 : 6;
+const ROUNDS = process.env['PERCORE_STRESS'] === '1' ? 400 : 3;
 const COMMANDS = 1500;
 const FIRST_SEED = Number(process.env['PERCORE_SEED'] ?? (Math.random() * 2 ** 31) | 0);
 /** A hundred seconds and more, whatever the unit, or no life at all. */

@@ -77,7 +77,7 @@ describe('a topic that retains its last value', () => {
         go.send(0);
       });
       let count = 0;
-      const rounds = process.env['PERCORE_STRESS'] === undefined ? 200 : 20_000;
+      const rounds = process.env['PERCORE_STRESS'] === undefined ? 100 : 20_000;
       for (let round = 0; round < rounds; round++) {
         const heard: number[] = [];
         const retained: number[] = [];

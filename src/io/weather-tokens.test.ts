@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { inside, withRuntime } from '../reactor/fixtures/inside.js';
 import { sources } from './fixtures/sources.js';
 
-const STEPS = process.env['PERCORE_STRESS'] === '1' ? 10_000_000 : 300_000;
+const STEPS = process.env['PERCORE_STRESS'] === '1' ? 10_000_000 : 100_000;
 
 /**
  * Takes random steps on eventfds: they are opened, registered, made readable and closed, and their numbers are used

@@ -2,7 +2,7 @@
  * Threads that are killed at any moment: in the middle of a claim, a drain, a push, a sleep, a join. `recover` is
  * called after each exit and a successor is started, and mortal-worker.ts checks every message: order is kept, nothing
  * is read again except what at-least-once allows, the loss is bounded, and the other ends go on. In CI each of six
- * queues loses three threads by `terminate()` and one in each other way; with `PERCORE_STRESS=1` there are 1,000 deaths
+ * queues loses two threads by `terminate()` and one in each other way; with `PERCORE_STRESS=1` there are 1,000 deaths
  * of each kind. Seeds are random and printed with a failure. They decide who dies and when, but not how the threads
  * run.
  */
@@ -225,7 +225,7 @@ class Town {
 }
 
 const kinds: { how: Death; kills: number }[] = [
-  { how: 'terminate', kills: isLong ? 1000 : 18 },
+  { how: 'terminate', kills: isLong ? 1000 : 12 },
   { how: 'throw', kills: isLong ? 1000 : 6 },
   { how: 'exit', kills: isLong ? 1000 : 6 },
   { how: 'heap limit', kills: isLong ? 1000 : 6 },

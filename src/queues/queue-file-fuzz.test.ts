@@ -1,6 +1,6 @@
 /**
  * A queue's file with random words in random places, while its ends go on: each call answers a code or throws a
- * PercoreError, in the end; none hangs, and no process dies. 20,000 mutations in CI, 10^7 with `PERCORE_STRESS=1`, by
+ * PercoreError, in the end; none hangs, and no process dies. 8,000 mutations in CI, 10^7 with `PERCORE_STRESS=1`, by
  * processes of 40,000 each (fixtures/queue-file-fuzzer.ts), as many at once as there are CPUs.
  */
 import { spawn } from 'node:child_process';
@@ -15,7 +15,7 @@ import { isLong } from './fixtures/stress.js';
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'percore-fuzz-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-const MUTATIONS = isLong ? 10_000_000 : 20_000;
+const MUTATIONS = isLong ? 10_000_000 : 8_000;
 const A_PROCESS = Math.min(MUTATIONS, 40_000);
 /** Without a file done for so long it hangs: one takes some milliseconds. */
 const HANGS_MS = 60_000;

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { fixture } from './fixtures/inside.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
-const CYCLES = isStress ? 500 : 15;
+const CYCLES = isStress ? 500 : 10;
 const BATCHES = isStress ? 4 : 1;
 
 describe('a worker that is ended at a random moment, under traffic', () => {
