@@ -93,7 +93,7 @@ export class Balancer {
    */
   async move(bucket: number, to: number): Promise<boolean> {
     this.#check(bucket, to);
-    const pinned = this.#moves.pinned.get(bucket);
+    const pinned = this.#moves.pins.of(bucket);
     if (pinned !== undefined && pinned !== to) {
       throw invalidArgument('to', to, `${pinned}, where bucket ${bucket} is pinned, until unpin(${bucket})`);
     }
@@ -102,17 +102,25 @@ export class Balancer {
 
   /**
    * Moves a bucket as `move` does, and keeps it there: it does not move again until `unpin`, unless that reactor dies.
+   * If the move fails, the bucket is pinned as it was before, or not at all.
    */
   async pin(bucket: number, reactor: number): Promise<boolean> {
     this.#check(bucket, reactor);
-    this.#moves.pinned.set(bucket, reactor);
-    return this.#move(bucket, reactor);
+    const { kept, failed } = this.#moves.pins.set(bucket, reactor);
+    try {
+      const hasMoved = await this.#move(bucket, reactor);
+      kept();
+      return hasMoved;
+    } catch (error) {
+      failed();
+      throw error;
+    }
   }
 
   /** Lets the bucket move again. False if it was not pinned. */
   unpin(bucket: number): boolean {
     checkInteger('bucket', bucket, 0, BUCKETS - 1);
-    return this.#moves.pinned.delete(bucket);
+    return this.#moves.pins.delete(bucket);
   }
 
   /** A fresh object. Reads shared memory; allocates. */
@@ -126,7 +134,7 @@ export class Balancer {
       pauseMs: { p50: pauses.percentile(0.5) / 1e6, max: pauses.max() / 1e6 },
       held: figures.reduce((sum, { held }) => sum + held, 0),
       lost: figures.reduce((sum, { lost }) => sum + lost, 0),
-      busy: [...this.#busy], buckets, pinned: new Map(this.#moves.pinned),
+      busy: [...this.#busy], buckets, pinned: this.#moves.pins.all(),
     };
   }
 
@@ -157,7 +165,7 @@ export class Balancer {
     const owners = Array.from({ length: BUCKETS }, (_, bucket) => this.#moves.ownerOf(bucket));
     const plan = planMoves({
       busy: this.#busy, buckets: this.#loads, owners, reactors: living,
-      stays: (bucket) => this.#moves.pinned.has(bucket) || this.#restsUntilMs[bucket]! > now,
+      stays: (bucket) => this.#moves.pins.of(bucket) !== undefined || this.#restsUntilMs[bucket]! > now,
     }, this.#options);
     for (const { bucket, to } of plan) this.#tryToMove(bucket, to);
   }
@@ -167,7 +175,7 @@ export class Balancer {
     if (living.length === 0) return;
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       if (!this.#moves.isOrphan(bucket) || this.#moves.isUnderWay(bucket)) continue;
-      this.#moves.pinned.delete(bucket);
+      this.#moves.pins.delete(bucket);
       this.#tryToMove(bucket, living[bucket % living.length]!);
     }
   }

@@ -136,6 +136,31 @@ describe('buckets that move between threads under load', () => {
     expect(await balancer.move(bucket, owner)).toBe(false);
   });
 
+  it('are pinned as before when the move of a pin fails, and to where the last one went that did not', async () => {
+    await start(2);
+    const bucket = bucketOfKey(3);
+    const owner = runtime.ownerOf(keyOf(3));
+    const pinned = (): number | undefined => balancer.status().pinned.get(bucket);
+    await runtime.call('keep', null, { reactor: owner });
+    await expect(balancer.pin(bucket, 1 - owner)).rejects.toThrow('they stay');
+    expect(pinned(), 'it was not pinned').toBe(undefined);
+    // Both are asked for before either ends.
+    const both = [balancer.pin(bucket, owner), balancer.pin(bucket, 1 - owner)];
+    expect(pinned(), 'the last one that was asked for').toBe(1 - owner);
+    expect(await both[0]).toBe(false);
+    await expect(both[1]).rejects.toThrow('they stay');
+    expect(pinned()).toBe(owner);
+    // One that was taken back on its way does not come back.
+    const late = balancer.pin(bucket, 1 - owner);
+    expect(balancer.unpin(bucket)).toBe(true);
+    await expect(late).rejects.toThrow('they stay');
+    expect(pinned()).toBe(undefined);
+    const first = balancer.pin(bucket, 1 - owner);
+    const second = balancer.pin(bucket, owner);
+    await expect(first).rejects.toThrow('they stay');
+    expect([await second, pinned()]).toEqual([false, owner]);
+  });
+
   it('are moved from a busy reactor to an idle one, and the busy shares become equal', async () => {
     await start(2);
     balancer.close();

@@ -11,6 +11,7 @@ import { PercoreError } from '../errors.js';
 import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { setBucketMover, type Controller, type Party } from '../reactor/internal.js';
+import { Pins } from './pins.js';
 import { roomIn, type KeyRoom } from './room.js';
 import { Together } from './together.js';
 
@@ -29,8 +30,7 @@ export class BucketMoves {
   readonly room: KeyRoom;
   /** Whether each party is between two steps: for all slots together. */
   private readonly rests: Together;
-  /** Pinned buckets, and the reactor of each. */
-  readonly pinned: Map<number, number> = new Map();
+  readonly pins: Pins = new Pins();
   /** The reactor from which a bucket was taken when that reactor was last emptied. */
   private readonly takenFrom = new Map<number, number>();
   /** The last move of each bucket that is under way. */
@@ -106,9 +106,9 @@ export class BucketMoves {
     const coming: number[] = [];
     for (let bucket = 0; bucket < BUCKETS; bucket++) {
       const owner = this.ownerOf(bucket);
-      const home = this.pinned.get(bucket) ?? this.takenFrom.get(bucket);
+      const home = this.pins.of(bucket) ?? this.takenFrom.get(bucket);
       if (home === to && owner !== to) coming.push(bucket);
-      else if (!this.pinned.has(bucket)) of.get(owner)?.push(bucket);
+      else if (this.pins.of(bucket) === undefined) of.get(owner)?.push(bucket);
     }
     let missing = Math.floor(BUCKETS / takers.length) - coming.length - of.get(to)!.length;
     of.delete(to);

@@ -58,6 +58,8 @@ export class SendingHalf implements Refuser {
    * what a cork holds back must not stay behind.
    */
   private isPushed = false;
+  /** Somebody waits for bytes that the kernel was not given, though it should have been: see `emptyOutbox`. */
+  private isOutboxAwaited = false;
   /** The largest offer that was refused since nothing was pending. */
   private refusedBytes = 0;
   /** Bytes that were put into the outbox. They have all been sent unless `outboxDrains` is the present drain. */
@@ -88,7 +90,8 @@ export class SendingHalf implements Refuser {
 
   /** There are bytes to send, or an end to tell, and there is room. */
   get canSend(): boolean {
-    return this.isWritable && ((this.backlog.bytes !== 0 && !this.isHeldBack) || (this.isEnding && !this.hasEnded));
+    const hasMore = (this.backlog.bytes !== 0 && !this.isHeldBack) || (this.isEnding && !this.hasEnded);
+    return (this.isWritable && hasMore) || this.isOutboxAwaited;
   }
 
   private get isHeldBack(): boolean {
@@ -137,7 +140,10 @@ export class SendingHalf implements Refuser {
     // What was offered before goes first, and there may be no room even for that.
     this.emptyOutbox();
     const sent = this.isWritable && this.pendingBytes === 0 ? this.sendDirectly(bytes, offset, length) : 0;
-    if (sent !== length) this.ownBacklog().push(bytes, offset + sent, length - sent);
+    if (sent === length) return;
+    this.ownBacklog().push(bytes, offset + sent, length - sent);
+    // The outbox could not be emptied: nothing will be heard of it, so the next step looks again.
+    if (this.isWritable) this.core.schedule(this.connection);
   }
 
   private ownBacklog(): Backlog {
@@ -177,11 +183,10 @@ export class SendingHalf implements Refuser {
 
   /** One step: the backlog, then the end. Only when `canSend`. */
   send(): void {
+    if (this.backlog.bytes !== 0) this.isPushed = true;
+    if (this.backlog.bytes !== 0 || this.isOutboxAwaited) this.emptyOutbox();
+    this.isOutboxAwaited &&= this.inOutbox !== 0;
     const { backlog } = this;
-    if (backlog.bytes !== 0) {
-      this.isPushed = true;
-      this.emptyOutbox();
-    }
     // The kernel was not given the outbox after all, which is very rare. The next step tries again.
     if (backlog.bytes !== 0 && this.inOutbox !== 0) return;
     for (let budget = SEND_BYTES; this.isWritable && backlog.bytes !== 0 && budget > 0;) {
@@ -216,7 +221,8 @@ export class SendingHalf implements Refuser {
 
   /**
    * Gives the kernel what lies in the outbox. When this returns, the backlog has what the kernel did not take, and what
-   * had come back before.
+   * had come back before. While io_uring_enter keeps failing for want of memory, the outbox stays as it is; nothing
+   * tells when it has been sent after all.
    */
   emptyOutbox(): void {
     if (this.inOutbox !== 0) this.core.flush();
@@ -255,6 +261,10 @@ export class SendingHalf implements Refuser {
     if (this.connection.isClosed) return 0;
     if (this.pendingBytes > most) this.emptyOutbox();
     if (this.pendingBytes > most) this.push();
+    if (this.inOutbox !== 0 && this.pendingBytes > most) {
+      this.isOutboxAwaited = true;
+      this.core.schedule(this.connection);
+    }
     return this.pendingBytes;
   }
 
@@ -270,6 +280,7 @@ export class SendingHalf implements Refuser {
     this.core.losses.note(this.backlog.bytes, this.connection.error);
     this.backlog.clear();
     this.returnedBytes = 0;
+    this.isOutboxAwaited = false;
     this.waiters?.settle(0);
   }
 }

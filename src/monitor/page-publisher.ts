@@ -22,6 +22,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { programPath } from '../native.js';
 import type { Queue } from '../queues/index.js';
+import { checkDescriptors } from '../thread-descriptors.js';
 import { PageWriter, type PageSource } from './page-writer.js';
 
 export const WRITER = 0;
@@ -77,6 +78,7 @@ export class PagePublisher {
     // Part of an application's bundle, without the file beside it: the main thread writes.
     if (!existsSync(program)) return this.writeHere();
     try {
+      checkDescriptors('the thread of the counters page');
       const start: PageThreadStart = { path, source, control, queues };
       // Takes over neither the program's flags nor its environment, which may load what the user wants into each
       // thread.
@@ -87,7 +89,7 @@ export class PagePublisher {
       thread.unref();
       thread.on('error', (error) => this.lost(error)).on('exit', () => this.lost());
     } catch {
-      // No thread may be started here, or there is no memory for one.
+      // No thread may be started here, or there is no memory or descriptor for one.
       this.writeHere();
     }
   }

@@ -35,6 +35,7 @@ export class AskedCall {
   /** The source of its values, if it is answered by a stream. */
   outgoing: { grant(values: number): void; end(): void } | undefined = undefined;
   private life: Life | undefined = undefined;
+  private isAnswered = false;
 
   constructor(
     readonly host: AskedHost,
@@ -65,13 +66,15 @@ export class AskedCall {
     return Math.max(0, (this.deadlineNs - this.host.nowNs()) / 1e6);
   }
 
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when nobody waits for the answer any more; not after the answer. */
   get signal(): AbortSignal {
     const life = this.needLife();
     if (life.controller === undefined) {
       life.controller = new AbortController();
       if (life.isOver) life.controller.abort(life.reason);
-      else if (this.deadlineNs !== 0) life.stopTimer = this.host.at(this.deadlineNs, () => this.end(this.late()));
+      else if (this.deadlineNs !== 0 && !this.isAnswered) {
+        life.stopTimer = this.host.at(this.deadlineNs, () => this.end(this.late()));
+      }
     }
     return life.controller.signal;
   }
@@ -109,6 +112,7 @@ export class AskedCall {
 
   /** It has been answered. */
   finish(): void {
+    this.isAnswered = true;
     this.life?.stopTimer?.();
   }
 

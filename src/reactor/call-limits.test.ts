@@ -15,6 +15,11 @@ beforeAll(async () => {
       reactor.handle('look', (isThrown: number, context) => {
         if (context.signal.aborted || isThrown === 1) throw new Error('thrown');
       });
+      // Looks at its signal only after it has answered.
+      reactor.handle('look later', (isAsync: number, context) => {
+        setTimeout(() => void (state['later'] = context.signal), 0);
+        return (isAsync === 1 ? Promise.resolve() : undefined) as never;
+      });
       reactor.handle('busy', (ms: number) => {
         for (const endMs = performance.now() + ms; performance.now() < endMs;) continue;
       });
@@ -78,6 +83,22 @@ describe('a deadline', () => {
       });
     }
     await until(() => live() === before, 'no timer of a call that is over');
+  });
+
+  it('does not abort a signal that is read for the first time after the answer, and leaves no timer', async () => {
+    const live = () => runtime.status().reactors[0]!.timers.live;
+    const before = live();
+    for (const isAsync of [0, 1]) {
+      await runtime.call('look later', isAsync, { reactor: 0, timeoutMs: 60_000 });
+      const isAborted = (): Promise<boolean | undefined> => inside(runtime, 0, (_reactor, _argument, { state }) => {
+        const signal = state['later'] as AbortSignal | undefined;
+        if (signal !== undefined) delete state['later'];
+        return signal?.aborted;
+      });
+      let seen: boolean | undefined;
+      await until(async () => (seen = await isAborted()) !== undefined, 'the look');
+      expect([seen, live()]).toEqual([false, before]);
+    }
   });
 
   it('that is over when the turn of its call comes: it is not begun, and counted', async () => {

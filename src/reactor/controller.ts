@@ -57,6 +57,8 @@ export class Controller implements MemberHost, DeathHost {
   closing: Promise<CloseResult> | undefined;
   /** What rooms above this one have to end, once all reactors have left or were told to end. */
   readonly closers: (() => Promise<void>)[] = [];
+  /** What rooms above this one do when a reactor was added: its entry has run, and all can name it. */
+  readonly welcomers: ((id: number) => void)[] = [];
   /** What rooms above this one do when a reactor's thread has ended, which Node knew by this number. */
   readonly mourners: ((threadId: number) => void)[] = [];
   /** Threads of rooms above this one that were told to end, and have not. */
@@ -190,7 +192,14 @@ export class Controller implements MemberHost, DeathHost {
     const id = this.members.length;
     clearParty(this.shared.inboxes[id]!);
     this.roster.begin(id);
-    const member = this.startMember(id, undefined, count);
+    let member: Member;
+    try {
+      member = this.startMember(id, undefined, count);
+    } catch (error) {
+      this.roster.leave(id);
+      this.roster.forget(id);
+      throw error;
+    }
     this.members.push(member);
     if (!this.isHeld) member.unref();
     return member;
@@ -201,6 +210,7 @@ export class Controller implements MemberHost, DeathHost {
     const { id } = this.members.pop()!;
     this.disciplines.forget(id);
     this.policyOf.delete(id);
+    this.deaths.forget(id);
     this.roster.forget(id);
   }
 

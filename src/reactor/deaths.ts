@@ -84,6 +84,12 @@ export class Deaths implements RestartHost {
     this.tellAll();
   }
 
+  /** The reactor has been taken away: one that is added in its place begins anew. */
+  forget(id: number): void {
+    this.restartCounts[id] = 0;
+    this.restarts.forget(id);
+  }
+
   /** How often the reactor was ready again after a death. */
   restartsOf(id: number): number {
     return this.restartCounts[id] ?? 0;

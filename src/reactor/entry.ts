@@ -83,7 +83,10 @@ function usesTsx(): boolean {
 
 /** What an entry gets as its third argument, besides its reactor and the runtime's `data`. */
 export interface EntryContext {
-  /** How many threads have died in this reactor's place: 0 the first time, above 0 when it is started again. */
+  /**
+   * How many threads of this reactor have died: 0 the first time, also where another reactor was taken away from its
+   * place before; above 0 when it is started again.
+   */
   readonly generation: number;
 }
 

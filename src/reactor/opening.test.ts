@@ -16,6 +16,7 @@ import type { ForeignMessage } from './runtime-events.js';
 import { createRuntime, type RuntimeOptions } from './runtime.js';
 
 const eventFds = (): number => descriptors().filter((name) => name.includes('eventfd')).length;
+const insideModule = JSON.stringify(new URL('./fixtures/inside.js', import.meta.url).href);
 const library = JSON.stringify(new URL('./runtime.js', import.meta.url).href);
 
 describe('a start that fails', () => {
@@ -101,6 +102,59 @@ describe('a start that fails', () => {
     expect(leaked).toEqual([]);
     expect(seen).toContain('ERR_PERCORE_SYSTEM');
     expect(seen).toContain('started');
+  });
+});
+
+describe('a thread that is started later, where descriptors have run out', () => {
+  it('leaves nothing behind: restarts, a spare thread and added reactors', { timeout: 60_000 }, () => {
+    const { status, stdout, stderr } = spawnSync('sh', [
+      '-c', 'ulimit -n 160; exec "$0" "$@"', process.execPath, '--input-type=module', '-e', `
+      import { closeSync, openSync } from 'node:fs';
+      import { descriptors, until } from ${insideModule};
+      import { createRuntime } from ${JSON.stringify(new URL('../../percore/index.js', import.meta.url).href)};
+      const entry = ${JSON.stringify(fixture('dying').href)};
+      const epolls = () => descriptors().filter((name) => name.includes('eventpoll')).length;
+      const before = epolls();
+      const seen = new Set();
+      let refused = 0;
+      process.on('warning', ({ message }) => void (/spare thread/.test(message) && refused++));
+      /** Takes all descriptors but so many; returns what gives them back. */
+      const fill = (free) => {
+        const held = [];
+        try { for (;;) held.push(openSync('/dev/null')); }
+        catch { for (let i = 0; i < free; i++) closeSync(held.pop()); }
+        return () => { for (const fd of held) closeSync(fd); };
+      };
+      // libuv leaves its epoll open with one, two and three.
+      for (const [spare, frees] of [[false, [1, 2, 3, 5, 30]], [true, [1]]]) {
+        const restart = { most: 1000, withinMs: 1, backoffMs: 1, spare };
+        const runtime = await createRuntime({ entry, reactors: 1, maxReactors: 2, pin: false, restart });
+        let deaths = 0;
+        let restarts = 0;
+        runtime.on('reactorDied', () => deaths++).on('reactorRestarted', () => restarts++);
+        await runtime.scale(2);
+        await runtime.scale(1);
+        for (const free of frees) {
+          let release = fill(free);
+          await runtime.scale(2).then(() => seen.add('added'), ({ code, errno }) => seen.add(code + ' ' + errno));
+          release();
+          await runtime.scale(1);
+          const [died, back] = [deaths, restarts];
+          release = fill(free);
+          // The descriptors of its thread come back, and may be enough for the next.
+          runtime.send('die', 0, { reactor: 0 });
+          await until(() => spare ? refused > 0 : restarts > back || deaths > died + 1, 'an outcome');
+          release();
+          await until(() => restarts > back, 'the restart');
+        }
+        await runtime.close();
+      }
+      await until(() => epolls() <= before, '').catch(() => undefined);
+      console.log(JSON.stringify({ seen: [...seen].sort(), leaked: epolls() - before }));`], {
+      encoding: 'utf8', timeout: 55_000,
+    });
+    expect({ status, stderr: stderr.slice(-1500) }).toMatchObject({ status: 0 });
+    expect(JSON.parse(stdout)).toEqual({ leaked: 0, seen: ['ERR_PERCORE_SYSTEM EMFILE', 'added'] });
   });
 });
 

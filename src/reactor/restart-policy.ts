@@ -59,4 +59,9 @@ export class RestartPolicy {
     recent.push(nowMs);
     return recent.length === 1 ? 0 : Math.min(MOST_WAIT_MS, backoffMs * 2 ** (recent.length - 2));
   }
+
+  /** The reactor has been taken away. */
+  forget(id: number): void {
+    this.deathsMs.delete(id);
+  }
 }

@@ -61,6 +61,11 @@ export class Restarts {
     return this.waiting.delete(id);
   }
 
+  /** Another reactor may come in its place, whose deaths are counted from the first. */
+  forget(id: number): void {
+    this.policy.forget(id);
+  }
+
   private start(id: number): void {
     clearTimeout(this.waiting.get(id));
     this.waiting.delete(id);

@@ -25,6 +25,8 @@ export class Roster {
   /** Of these, those to which sends answer CLOSED, though their thread may still run. */
   private readonly leaving = new Set<number>();
   private spins: readonly (string | undefined)[] = [];
+  /** Threads that had ended in each place before its present reactor was added. */
+  private readonly earlier: number[] = [];
 
   /** `tellAll` summons every party after a change. */
   constructor(
@@ -35,9 +37,9 @@ export class Roster {
     this.showSpins(settings.reactors);
   }
 
-  /** Threads that have died in the place of the reactor. */
+  /** Threads of the reactor that have died. One that was added does not count those of whoever had its place before. */
   generation(id: number): number {
-    return this.block.generation(id);
+    return this.block.generation(id) - (this.earlier[id] ?? 0);
   }
 
   isDrained(id: number): boolean {
@@ -84,6 +86,7 @@ export class Roster {
    * and what reactors that are added with it send to it waits.
    */
   begin(id: number): void {
+    this.earlier[id] = this.block.generation(id);
     this.inTransit.add(id);
     this.setPresence(id, AWAY);
   }

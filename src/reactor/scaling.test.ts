@@ -138,6 +138,41 @@ describe('runtime.scale', () => {
     });
   });
 
+  it('counts generations and restarts of a reactor from the moment in which it was added', async () => {
+    await live({ restart: { most: 5, withinMs: 60_000 } }, async (runtime) => {
+      const seen = async (): Promise<unknown[]> => {
+        const { generation, restarts } = runtime.status().reactors[1]!;
+        return [await runtime.call('generation', undefined, { reactor: 1 }), generation, restarts];
+      };
+      const dies = async (): Promise<void> => {
+        const back = new Promise((resolve) => runtime.once('reactorRestarted', resolve));
+        runtime.once('reactorDied', () => undefined).send('kill', 'exit', { reactor: 1 });
+        await within(10_000, back, 'back');
+      };
+      await dies();
+      expect(await seen()).toEqual([1, 1, 1]);
+      await runtime.scale(1);
+      await runtime.scale(2);
+      expect(await seen(), 'another reactor in the same place').toEqual([0, 0, 0]);
+      await dies();
+      expect(await seen()).toEqual([1, 1, 1]);
+    });
+  });
+
+  it('lets an added reactor die as often as any, whatever died in its place before', async () => {
+    await live({ restart: { most: 1, withinMs: 60_000 } }, async (runtime) => {
+      const dies = async (): Promise<void> => {
+        const back = new Promise((resolve) => runtime.once('reactorRestarted', resolve));
+        runtime.once('reactorDied', () => undefined).send('kill', 'exit', { reactor: 1 });
+        await within(10_000, back, 'back');
+      };
+      await dies();
+      await runtime.scale(1);
+      await runtime.scale(2);
+      await dies();
+    });
+  });
+
   it('lets the entries of those that are added ask, and send to themselves and to each other', async () => {
     const words = new Int32Array(new SharedArrayBuffer(1024));
     const runtime = await createRuntime({

@@ -143,6 +143,7 @@ async function grow(controller: Controller, from: number, to: number): Promise<v
   }
   checkOpen(controller, `scale(${to})`);
   controller.roster.setCount(to);
+  for (const { id } of added) for (const welcome of controller.welcomers) welcome(id);
   for (const { id } of added) await fill(controller, id);
 }
 

@@ -3,13 +3,13 @@ import { stat } from 'node:fs';
 import { PercoreError } from '../errors.js';
 import { native } from '../native.js';
 import { createFigures } from '../observe/internal.js';
+import { DESCRIPTORS_PER_THREAD } from '../thread-descriptors.js';
 import { noteOwnLanes } from './opened-queues.js';
 import type { RuntimeSettings } from './runtime-options.js';
 import { createShared, type SharedRuntime } from './shared.js';
 
-/** Descriptors of the main thread's turn; of each thread's loop and turn; and of the module that it reads. */
+/** Descriptors of the main thread's turn. */
 const OWN_DESCRIPTORS = 2;
-const DESCRIPTORS_PER_THREAD = 6;
 
 /** Opens the eventfds and the memory of a runtime, and passes them to `use`. Closes all of it again if either fails. */
 export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime) => T): T {
@@ -20,8 +20,7 @@ export function share<T>(settings: RuntimeSettings, use: (shared: SharedRuntime)
   stat('/', () => undefined);
   const eventFds: number[] = [];
   try {
-    // Including everything that the threads will open. libuv leaves its epoll open if it runs out while a thread
-    // starts.
+    // Including everything that the threads will open: see `checkDescriptors`.
     const most = reactors + 1 + OWN_DESCRIPTORS + reactors * DESCRIPTORS_PER_THREAD;
     while (eventFds.length < most) eventFds.push(wakers.create());
     for (const fd of eventFds.splice(reactors + 1)) wakers.close(fd);

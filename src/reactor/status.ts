@@ -76,7 +76,7 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
    * started again; 'drained': it runs, and takes no new work until `runtime.resume`.
    */
   readonly state: 'starting' | 'ready' | 'draining' | 'quiet' | 'left' | 'dead' | 'restarting' | 'drained';
-  /** How many threads have died in its place: 0 if none ever died. */
+  /** How many of its threads have died: 0 if none ever died, also where another reactor had its place before. */
   readonly generation: number;
   /** How often it was ready again after a death. */
   readonly restarts: number;

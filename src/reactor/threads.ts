@@ -7,6 +7,7 @@ import {
 } from 'node:worker_threads';
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
+import { checkDescriptors } from '../thread-descriptors.js';
 import { ownCode } from './own-code.js';
 import type { ReportPort, WorkerStart } from './reactor-thread.js';
 
@@ -71,6 +72,7 @@ function spareWorker(resourceLimits: ResourceLimits | undefined): SpareThread {
 function startWorker(
   name: string, workerData: WorkerStart | SpareStart, port: MessagePort, resourceLimits: ResourceLimits | undefined,
 ): Worker {
+  checkDescriptors(`thread ${name}`);
   const path = workerPath();
   const code = ownCode();
   const options = {

@@ -1,7 +1,7 @@
 /** A topology that runs: it was started by messages of the protocol, and can be listed, dumped and sent to. */
 import { PercoreError, checkOptions, checkText, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
-import { reactorOf } from '../reactor/internal.js';
+import { controllerOf, reactorOf } from '../reactor/internal.js';
 import type { BootStep, BootTopology } from './boot.js';
 import { openControl, topicsOfControl, type Control, type ControlOptions } from './control.js';
 import { formatDump, type TopologyDump } from './dump.js';
@@ -137,8 +137,8 @@ export class RunningTopology<T extends TopologyDeclaration = TopologyDeclaration
  *     await running.sync();
  *     console.log(await running.dumpText());
  *
- * What lives on a reactor that has died and was started again is made there anew, with fresh state. If that fails, the
- * process gets a warning with the code ERR_PERCORE_TOPOLOGY.
+ * What lives on a reactor that has died and was started again, or that was taken away and added again, is made there
+ * anew, with fresh state. If that fails, the process gets a warning with the code ERR_PERCORE_TOPOLOGY.
  *
  * Rejects with ERR_PERCORE_TOPOLOGY: the message says which thing failed and why, and `argument` is its path. What was
  * made before stays, so close the runtime.
@@ -156,5 +156,6 @@ export async function startTopology<const T extends TopologyDeclaration>(
   const running = new RunningTopology<T>(control, declaration, parties, runtime);
   await running.run((topology as Partial<BootTopology>).steps ?? [], options);
   runtime.on('reactorRestarted', ({ reactorId }) => void maker.remake(reactorId));
+  controllerOf(runtime).welcomers.push((id) => void maker.remake(id));
   return running;
 }

@@ -55,7 +55,7 @@ export class TopologyMaker {
     for (const each of others) await this.#makeSection(each, options, isMeant);
   }
 
-  /** A reactor was started again: what was on it is made there anew. Never rejects. */
+  /** A reactor was started or added again: what was on it is made there anew. Never rejects. */
   async remake(reactor: number): Promise<void> {
     try {
       await this.make({}, (on) => this.parties.get(on) === reactor);

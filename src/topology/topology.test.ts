@@ -167,7 +167,16 @@ describe('a topology', () => {
     });
   });
 
-  it('is made anew on a reactor that was started again', async () => {
+  it.each([
+    ['started again', async (runtime: Runtime) => {
+      const died = await errorOf(() => runtime.call('died', undefined, { reactor: 1 }));
+      expect(died).toMatchObject({ reactorId: 1 });
+    }],
+    ['taken away and added again', async (runtime: Runtime) => {
+      await runtime.scale(1);
+      await runtime.scale(2);
+    }],
+  ])('is made anew on a reactor that was %s', async (_, again) => {
     const restart = { most: 3, withinMs: 60_000 };
     const runtime = await createRuntime({ entry: module, reactors: 2, restart });
     runtime.on('reactorDied', () => undefined);
@@ -178,7 +187,7 @@ describe('a topology', () => {
         sends: { main: ['a', 'b'] },
         timers: { tick: { on: 'two', everyNs: 1e9, task: 'b' } },
       }));
-      expect(await errorOf(() => runtime.call('died', undefined, { reactor: 1 }))).toMatchObject({ reactorId: 1 });
+      await again(runtime);
       const isBack = async (): Promise<boolean> => {
         const names = (await running.list()).map(({ on, name }) => `${on} ${name}`);
         return names.includes('two tick') && names.includes('one a');

@@ -2,12 +2,29 @@
  * The entry of the reactors of a fuzzed runtime: handlers and tasks for the other threads, and a fuzzer of its own for
  * what a reactor gives.
  */
-import { OK, type Reactor } from 'percore';
+import { createKeyed, createService, OK, openControl, type Reactor } from 'percore';
 import { aFunction, anything, bytes, Fuzzer, int, options, type World } from './fuzzer.js';
 import { Chance } from './hostile.js';
 import { boundParty, hintsOf, partyMakers, unchecked } from './worlds/party.js';
 import { observingHints, observingMakers } from './worlds/observing.js';
 import { hints } from './worlds/runtime.js';
+
+/** Has what the fuzzers of all parties ask for by name. */
+function beAsked(reactor: Reactor): void {
+  openControl(reactor);
+  createKeyed(reactor, { name: 'keyed' }, () => OK);
+  createService(reactor, { name: 'counts' }, () => ({
+    add: (by: unknown) => by,
+    get: async () => [1, 'a'],
+    fails: () => {
+      throw Object.assign(new TypeError('thrown by a method'), { code: 'E_HANDLER' });
+    },
+    *values(count: unknown) {
+      for (let i = 0; i < Math.min(Number(count), 9); i++) yield i;
+    },
+    stop: () => undefined,
+  }));
+}
 
 export default function start(reactor: Reactor, data?: { seed: number; parties?: boolean; observes?: boolean }): void {
   reactor.handle('echo', (value) => value);
@@ -19,6 +36,7 @@ export default function start(reactor: Reactor, data?: { seed: number; parties?:
     yield value;
   });
   reactor.spawn({ name: 'values' }, () => OK);
+  if (data?.parties === true) beAsked(reactor);
   reactor.spawnBytes({ name: 'bytes' }, () => OK);
   const world: World = {
     hints: {

@@ -4,6 +4,7 @@
  */
 import * as percore from 'percore';
 import * as realtime from 'percore/realtime';
+import { askingHints, callShard, readStream } from './asking.js';
 import { HostileError } from '../hostile.js';
 import {
   aFunction, aText, anything, bytes, int, oneOf, options, type Fuzzer, type Hints, type Make,
@@ -45,7 +46,6 @@ const declared: Make = options({}, {
   topics: oneOf({ prices: {} }, { prices: { priority: 99 } }), sends: oneOf({ parse: ['prices'] }, []),
   classes: oneOf({ bulk: { priority: 1 } }, 5), rings: oneOf({ orders: { kind: 'spsc', capacity: 4 } }, {}),
 });
-const streamed: Make = (fuzzer) => fuzzer.ofClass(/^_?Stream\d*$/, () => percore.createStream([1, 2, 3]));
 
 export function hintsOf(of: Parties): Hints {
   const asked: Make = options({}, { ...limits, reactor: oneOf(0, 1, 'main') });
@@ -63,7 +63,6 @@ export function hintsOf(of: Parties): Hints {
     }), aFunction],
     subscribeBytes: [of, oneOf('prices', '*'), options({}, { capacity: int(1, 9) }), aFunction],
     createService: [of, options({ name: aName }), () => () => ({ get: (key: unknown) => key, stop: () => undefined })],
-    openService: [of, oneOf('counts', 'nobody')],
     on: [aKey, asked],
     at: [int(0, 1), asked],
     map: [oneOf('get', 'nothing'), oneOf([], [1]), asked],
@@ -82,17 +81,7 @@ export function hintsOf(of: Parties): Hints {
     })],
     moveAllBuckets: [of, int(0, 1), options({}, { to: oneOf([0], [1], []) })],
     openControl: [of],
-    ask: [oneOf(0, 1, 'main'), oneOf('list', 'show', 'dump', 'sync', 'spawn', 'send', 'stop', 'nothing'), options({}, {
-      name: aName, module: modules, task: aText, message: anything, priority: int(0, 7),
-    }), options({}, { timeoutMs: int(1, 20) })],
     defineTopology: [declared],
-    startTopology: [of, ({ chance }) => {
-      try {
-        return percore.defineTopology(chance.one([{}, { tasks: {} }]) as never);
-      } catch {
-        return {};
-      }
-    }, options({}, { timeoutMs: int(1, 20) })],
     readTopology: [oneOf('/nowhere/at/all.json', moduleOf('program'), '/dev/null')],
     callStream: [of, oneOf('streams', 'echo', 'nobody'), anything, options({}, { ...limits, credits: int(1, 9) })],
     capacity: [of, oneOf(undefined, {})],
@@ -101,15 +90,12 @@ export function hintsOf(of: Parties): Hints {
     createSteering: [
       of, options({ name: aName }, { loads: () => percore.createLoads(2), timeoutMs: int(1, 50) }), aFunction,
     ],
-    createStream: [(fuzzer) => fuzzer.chance.one([[1, 2, 3], new Set([1]), (async function* () { yield 1; })()])],
-    filter: [aFunction],
     take: [int(0, 3)],
-    merge: [streamed],
     window: [options({}, { count: int(1, 3), ms: int(1, 5) })],
-    split: [options({}, { branches: int(1, 3), by: aFunction })],
     run: [of, options({ name: aName }, { concurrency: int(1, 3), signal: limits.signal }), aFunction],
     setPolicy: [of, () => realtime.other(), oneOf(undefined, { reactor: 0 })],
     ...plainHints,
+    ...askingHints(of),
   };
 }
 
@@ -148,6 +134,7 @@ export const partyMakers: readonly Named[] = [
     'createSteering', 'createStream',
   ),
   ...named(realtime, 'setPolicy'),
+  ['readStream', readStream], ['callShard', callShard], ['openControl', percore.openControl as never],
 ];
 
 export const plainMakers: readonly Named[] = [
