@@ -2,8 +2,10 @@
 import * as percore from 'percore';
 import { OK } from 'percore/queues';
 import * as queues from 'percore/queues';
-import { aFunction, anything, int, oneOf, options, type Hints, type Make } from '../fuzzer.js';
-import type { Parties } from './party.js';
+import { aFunction, anything, int, oneOf, options, type Fuzzer, type Hints, type Make } from '../fuzzer.js';
+
+/** Who asks, most of the time. */
+export type Parties = (fuzzer: Fuzzer) => object;
 
 export const programs = new URL('../program.js', import.meta.url).href;
 /** So few that a thing is often asked about that is there, and a name is often taken. */

@@ -6,7 +6,7 @@ import * as percore from 'percore';
 import { create } from 'percore/queues';
 import { collectWhenIdle } from 'percore/realtime';
 import { aText, int, oneOf, options, type Hints, type Make } from '../fuzzer.js';
-import type { Parties } from './party.js';
+import type { Parties } from './asking.js';
 
 const tasks = oneOf('values', 'bytes', 'nobody');
 const bounds: Make = options({}, {

@@ -4,14 +4,11 @@
  */
 import * as percore from 'percore';
 import * as realtime from 'percore/realtime';
-import { askingHints, callShard, readStream } from './asking.js';
+import { askingHints, callShard, readStream, type Parties } from './asking.js';
 import { HostileError } from '../hostile.js';
 import {
-  aFunction, aText, anything, bytes, int, oneOf, options, type Fuzzer, type Hints, type Make,
+  aFunction, aText, anything, bytes, int, oneOf, options, type Hints, type Make,
 } from '../fuzzer.js';
-
-/** Who asks, most of the time. */
-export type Parties = (fuzzer: Fuzzer) => object;
 
 const limits = {
   timeoutMs: int(1, 20), signal: oneOf(AbortSignal.abort(), new AbortController().signal), priority: int(0, 7),
