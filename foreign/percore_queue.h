@@ -896,8 +896,8 @@ static inline int percore_is_too_large(const percore_producer *producer, size_t 
                                     : length > (size_t)(producer->capacity / 2 - 8);
 }
 
-/* Copies one record in: OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type`, 0 or more, travels with records of any
-   length. Where all have one length, a shorter one is filled up with zeros. */
+/* Copies one record in: OK, BACK_PRESSURED, TOO_LARGE, CLOSED or DROPPED. `type`, 0 or more, travels with records of
+   any length. Where all have one length, a shorter one is filled up with zeros. */
 static inline int percore_offer(percore_producer *producer, const void *bytes, size_t length, int32_t type) {
   if (type < 0) return PERCORE_E_ARGUMENT;
   if (percore_is_too_large(producer, length)) return PERCORE_TOO_LARGE;

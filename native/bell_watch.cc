@@ -25,9 +25,9 @@ static int64_t nowNs() {
   return int64_t(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-// Without FUTEX_PRIVATE_FLAG: the kernel then knows the word by its file, and not by its address here. A signal does not
-// end the wait: the end of any child sends one (SIGCHLD), and its handler runs on the loop, later. The time-out is a
-// moment, so that a wait which begins again does not become longer.
+// Without FUTEX_PRIVATE_FLAG: the kernel then knows the word by its file, and not by its address here. A signal does
+// not end the wait: the end of any child sends one (SIGCHLD), and its handler runs on the loop, later. The time-out is
+// a moment, so that a wait which begins again does not become longer.
 int waitForWord(int32_t* word, int32_t seen, int64_t timeoutNs) {
   const int64_t untilNs = nowNs() + timeoutNs;
   const timespec until = {time_t(untilNs / 1'000'000'000), long(untilNs % 1'000'000'000)};

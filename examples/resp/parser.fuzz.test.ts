@@ -1,5 +1,6 @@
 /**
- * Damaged streams in random pieces, against a slow reference: 200,000 with a new seed each time; with `PERCORE_STRESS=1` ten seeds of ten million. A failure names its seed.
+ * Damaged streams in random pieces, against a slow reference: 200,000 with a new seed each time; with
+ * `PERCORE_STRESS=1` ten seeds of ten million. A failure names its seed.
  */
 import { describe, expect, it } from 'vitest';
 import { fuzzParser } from './fixtures/parser-fuzz.js';

@@ -1,6 +1,8 @@
 /** Figures of tasks in a real runtime, against what was done and what a clock beside says. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { metricsOf, onMetrics, setMetrics, setSlo, type RuntimeMetrics, type Runtime, type SloViolation } from '../index.js';
+import {
+  metricsOf, onMetrics, setMetrics, setSlo, type RuntimeMetrics, type Runtime, type SloViolation,
+} from '../index.js';
 import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
 
 describe('figures of tasks', () => {
@@ -171,7 +173,8 @@ describe('figures of tasks', () => {
     }
     await inside(runtime, 1, async (reactor, path) => {
       // Not by a plain import(), which the test's own loader would replace.
-      const load = new Function('path', 'return import(path)') as (path: string) => Promise<typeof import('../index.js')>;
+      const load = new Function('path', 'return import(path)') as
+        (path: string) => Promise<typeof import('../index.js')>;
       (await load(path)).setMetrics(reactor, false);
     }, new URL('../index.js', import.meta.url).href);
     for (const id of [0, 1]) {

@@ -25,7 +25,7 @@ async function restsNow(): Promise<void> {
 }
 
 describe('a step that is refused', () => {
-  it('within another one, by select(), leaves that one its own refusals: it is tried again once, with room', async () => {
+  it('within another one, by select(), leaves that its own refusals: it is tried again once, with room', async () => {
     const outcome = await inside(runtime, 0, async (reactor, _argument, { codes, sleep: pause }) => {
       let [tries, others] = [0, 0];
       let free = (): void => undefined;

@@ -275,8 +275,8 @@ export class TaskWatch {
 
   /** For the receiver: it has taken what lies before `sequence`. Returns the sample that it has seen. */
   take(lane: number, view: DataView, words: Int32Array, sequence: number, seen: number): number {
-    // A plain load, since V8 makes a call of an atomic one, which costs as much as all else here. It sees the sample now
-    // or with a later record, and whoever sees it loads it again.
+    // A plain load, since V8 makes a call of an atomic one, which costs as much as all else here. It sees the sample
+    // now or with a later record, and whoever sees it loads it again.
     if (words[SAMPLED_AT]! === seen) return seen;
     // lane.sample: pairs with the store in stamp().
     const sampledAt = Atomics.load(words, SAMPLED_AT);

@@ -1,6 +1,6 @@
 /**
- * The files of the suite that run on arm64 in an emulator of one processor's instructions (`qemu-user-static`), in their
- * short form. What is not in the list:
+ * The files of the suite that run on arm64 in an emulator of one processor's instructions (`qemu-user-static`), in
+ * their short form. What is not in the list:
  */
 export const emulatedTests = [
   'queues/banded-queue', 'queues/chains', 'queues/closing', 'queues/codec', 'queues/create', 'queues/deque',

@@ -109,7 +109,8 @@ if (isStress) describe('with packages from the registry', () => {
     });
     const env = { NEXT_TELEMETRY_DISABLED: '1', CI: '1' };
     const packages = ['next@15', 'react@19', 'react-dom@19', ...tarballs];
-    const said = await run('npm', ['install', '--no-audit', '--no-fund', ...packages], { cwd: next, timeoutMs: 300_000 });
+    const install = ['install', '--no-audit', '--no-fund', ...packages];
+    const said = await run('npm', install, { cwd: next, timeoutMs: 300_000 });
     expect(said.status, said.stderr).toBe(0);
     const built = await run(process.execPath, ['node_modules/next/dist/bin/next', 'build'], {
       cwd: next, env, timeoutMs: 800_000,
