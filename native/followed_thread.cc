@@ -46,7 +46,7 @@ void FollowedThread::onWaking(
 }
 
 void FollowedThread::onSwitchIn(const Switch& change) {
-  name = change.next.name;
+  name = ThreadName::at(change.nextName);
   if (state_ == State::kAsleep && isEarly_) wake(earlyNs_, earlyCpu_, earlyWakeCpu_, kNobody, earlyIsTimer_);
   isEarly_ = false;
   const State before = state_;
@@ -118,8 +118,8 @@ void FollowedThread::wake(
 
 void FollowedThread::addSwitch(const Switch& change) {
   TraceEvent& event = episode_.add(TraceEventKind::kSwitch, change.timeNs, change.cpu);
-  event.prev = change.prev;
-  event.next = change.next;
+  event.prev = {change.prevPid, change.prevPriority, ThreadName::at(change.prevName)};
+  event.next = {change.nextPid, change.nextPriority, ThreadName::at(change.nextName)};
   event.isPreemption = change.isPreemption;
   event.isVoluntary = change.isVoluntary;
 }

@@ -40,11 +40,12 @@ struct SwitchSide {
   ThreadName name;
 };
 
-// A change of who runs on a CPU.
+// A change of who runs on a CPU. The names lie in the event, and are copied once, to where they are kept.
 struct Switch {
   int64_t timeNs;
   int32_t cpu;
-  SwitchSide prev, next;
+  int32_t prevPid, prevPriority, nextPid, nextPriority;
+  const void *prevName, *nextName;
   // `prev` could have gone on, or sleeps: so that a signal would wake it, as a timer's sleeper does, or not.
   bool isPreemption, isVoluntary, isInterruptible;
 };

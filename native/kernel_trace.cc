@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 
 namespace percore {
 
@@ -123,6 +124,20 @@ bool CpuEvents::open() {
   return true;
 }
 
+KernelTrace::Least::Least(const TracePlaces& at) {
+  const auto upTo = [](std::initializer_list<int32_t> words, std::initializer_list<int32_t> names = {}) {
+    int32_t most = std::max(words);
+    for (const int32_t name : names) most = std::max(most, name + int32_t(sizeof(ThreadName) / 4) - 1);
+    return uint32_t(most) + 1;
+  };
+  exit = upTo({at.exitPid});
+  fork = upTo({at.forkParent, at.forkChild});
+  switches = upTo(
+      {at.prevPid, at.prevPriority, at.prevState, at.nextPid, at.nextPriority}, {at.prevName, at.nextName});
+  waking = upTo({at.wakingPid, at.wakingCpu});
+  irq = upTo({at.entryIrq, at.exitIrq});
+}
+
 int32_t KernelTrace::follow(int32_t tid, ThreadName name) {
   const auto free = std::find(threads_.begin(), threads_.end(), nullptr);
   const auto slot = free - threads_.begin();
@@ -205,28 +220,24 @@ void KernelTrace::take(const CpuEvents& stream, Round& round, int32_t* notes) {
   const TracePlaces& at = places_;
   const int32_t* event = stream.event;
   const int32_t id = *event & 0xffff;
-  // Whether all fields up to this word are there.
-  const auto has = [&stream](int32_t word, uint32_t words = 1) { return uint32_t(word) + words <= stream.eventWords; };
-  if (id == at.exitId) {
-    if (!has(at.exitPid)) return;
+  const uint32_t words = stream.eventWords;
+  // The most frequent first.
+  if (id == at.switchId) {
+    if (words >= least_.switches && stream.timeNs >= blindUntilNs_) takeSwitch(stream);
+  } else if (id == at.wakingId) {
+    if (words >= least_.waking && stream.timeNs >= blindUntilNs_) takeWaking(stream);
+  } else if (id == at.irqEntryId || id == at.irqExitId) {
+    if (words >= least_.irq && stream.timeNs >= blindUntilNs_) takeInterrupt(stream, id == at.irqEntryId);
+  } else if (id == at.exitId) {
+    // Amid a hole only that holds which needs no neighbours: these.
+    if (words < least_.exit) return;
     FollowedThread* const thread = threadOf(event[at.exitPid]);
     if (!thread) return;
     thread->hasEnded = true;
     index();
     note(round, notes, Note::kExit, thread->tid, 0);
   } else if (id == at.forkId) {
-    if (has(std::max(at.forkParent, at.forkChild)))
-      note(round, notes, Note::kFork, event[at.forkParent], event[at.forkChild]);
-  } else if (stream.timeNs < blindUntilNs_) {
-    // Amid a hole only that holds which needs no neighbours.
-  } else if (id == at.switchId) {
-    if (has(std::max({at.prevPid, at.prevPriority, at.prevState, at.nextPid, at.nextPriority})) &&
-        has(std::max(at.prevName, at.nextName), 4))
-      takeSwitch(stream);
-  } else if (id == at.wakingId) {
-    if (has(std::max(at.wakingPid, at.wakingCpu))) takeWaking(stream);
-  } else if (id == at.irqEntryId || id == at.irqExitId) {
-    if (has(std::max(at.entryIrq, at.exitIrq))) takeInterrupt(stream, id == at.irqEntryId);
+    if (words >= least_.fork) note(round, notes, Note::kFork, event[at.forkParent], event[at.forkChild]);
   }
 }
 
@@ -248,15 +259,17 @@ void KernelTrace::takeSwitch(const CpuEvents& stream) {
   Switch change;
   change.timeNs = stream.timeNs;
   change.cpu = stream.cpu;
-  change.prev = {event[at.prevPid], event[at.prevPriority], ThreadName::at(event + at.prevName)};
-  change.next = {event[at.nextPid], event[at.nextPriority], ThreadName::at(event + at.nextName)};
-  if (change.prev.pid == 0) change.prev.name = kIdle;
-  if (change.next.pid == 0) change.next.name = kIdle;
+  change.prevPid = event[at.prevPid];
+  change.prevPriority = event[at.prevPriority];
+  change.nextPid = event[at.nextPid];
+  change.nextPriority = event[at.nextPriority];
+  change.prevName = change.prevPid == 0 ? static_cast<const void*>(kIdle.words) : event + at.prevName;
+  change.nextName = change.nextPid == 0 ? static_cast<const void*>(kIdle.words) : event + at.nextName;
   change.isPreemption = (state & at.preempted) != 0;
   change.isVoluntary = !change.isPreemption && state != 0;
   change.isInterruptible = (state & kInterruptible) != 0;
-  learn(change.prev);
-  learn(change.next);
+  learn(change.prevPid, change.prevName);
+  learn(change.nextPid, change.nextName);
   if (leaves) leaves->onSwitchOut(change);
   if (comes) comes->onSwitchIn(change);
 }

@@ -90,7 +90,8 @@ class KernelTrace {
   KernelTrace** handle = nullptr;
   void whenCollected() { delete this; }
 
-  KernelTrace(const TracePlaces& places, int64_t zeroNs) : places_(places), zeroNs_(zeroNs), names_(kNames) {}
+  KernelTrace(const TracePlaces& places, int64_t zeroNs)
+      : places_(places), zeroNs_(zeroNs), least_(places), names_(kNames) {}
   ~KernelTrace() {
     if (handle) *handle = nullptr;
   }
@@ -137,15 +138,22 @@ class KernelTrace {
   void note(Round& round, int32_t* notes, Note kind, int32_t first, int32_t second);
   FollowedThread* threadOf(int32_t tid) const;
   void index();
-  void learn(const SwitchSide& side) {
-    Named& known = names_[size_t(uint32_t(side.pid)) % kNames];
-    if (known.pid == side.pid && known.name == side.name) return;
-    known.pid = side.pid;
-    known.name = side.name;
+  void learn(int32_t pid, const void* name) {
+    Named& known = names_[size_t(uint32_t(pid)) % kNames];
+    if (known.pid == pid && memcmp(known.name.words, name, sizeof known.name.words) == 0) return;
+    known.pid = pid;
+    known.name = ThreadName::at(name);
   }
+
+  // How many words an event of each kind has at least, so that all fields that are read lie in it.
+  struct Least {
+    explicit Least(const TracePlaces& places);
+    uint32_t exit, fork, switches, waking, irq;
+  };
 
   const TracePlaces places_;
   const int64_t zeroNs_;
+  const Least least_;
   std::vector<std::unique_ptr<CpuEvents>> streams_;
   std::vector<std::unique_ptr<FollowedThread>> threads_;
   // By number of the thread, with open places; four times as many as there are threads.
