@@ -3,7 +3,7 @@
  * where io_uring is refused, and puts the kernel's refusals into words.
  */
 import { PercoreError } from '../errors.js';
-import type { IoHandle, Native } from '../native.js';
+import { backendInForce, type IoHandle, type Native } from '../native.js';
 import { IoMemory } from './io-memory.js';
 import type { IoSource, SourceChoice } from './source-choice.js';
 
@@ -48,7 +48,9 @@ export function openSource(
   let handle = open(wanted === 'io_uring', memory);
   if (typeof handle === 'number' && wanted === 'io_uring') {
     const errno = native.system.errorName(-handle);
-    refusal = `io_uring: ${errno}${URING_HINTS[errno] ?? ''}; epoll stands in`;
+    const isPortable = backendInForce().backend === 'portable';
+    const hint = isPortable ? ' (the portable backend has Node\'s own loop alone)' : URING_HINTS[errno] ?? '';
+    refusal = `io_uring: ${errno}${hint}; epoll stands in`;
     handle = open(false, memory);
   }
   if (typeof handle === 'number') throw notOpened(native.system.errorName(-handle));

@@ -30,15 +30,16 @@ function run(library: string, env: Record<string, string> = {}, flags: readonly 
     const warnings = [];
     process.on('warning', ({ code }) => warnings.push(code));
     try {
-      const runtime = await createRuntime({ entry: new URL('./entry.mjs', import.meta.url), reactors: 2 });
+      const entry = new URL('./entry.mjs', import.meta.url);
+      const runtime = await createRuntime({ entry, reactors: 2, io: { source: process.env.IO_SOURCE ?? 'auto' } });
       const answers = [await runtime.call('relay', [3, 4], { reactor: 0 }), await runtime.call('later', 0)];
       const socket = connect(await runtime.call('port', 0, { reactor: 1 }), '127.0.0.1').end('echo');
       let echoed = '';
       for await (const chunk of socket) echoed += chunk;
-      const { capabilities: { backend, reason, of } } = runtime.status();
+      const { capabilities: { backend, reason, of }, reactors: [{ refusals }] } = runtime.status();
       const closed = await runtime.close();
       console.log(JSON.stringify({
-        answers, echoed, backend, reason, pinning: of.pinning.state, warnings, drained: closed.drained,
+        answers, echoed, backend, reason, pinning: of.pinning.state, warnings, drained: closed.drained, refusals,
       }));
     } catch ({ code, message, argument }) {
       console.log(JSON.stringify({ code, message, argument }));
@@ -59,10 +60,18 @@ const works = { answers: [7, 'later'], echoed: 'echo', drained: true };
 
 describe('the backend', () => {
   it('is the addon where it fits, and the portable one where PERCORE_BACKEND asks for it, without a warning', () => {
-    expect(run(library)).toEqual({ ...works, backend: 'native', reason: '', pinning: 'native', warnings: [] });
-    expect(run(library, { PERCORE_BACKEND: 'portable' })).toEqual({
+    expect(run(library)).toMatchObject({ ...works, backend: 'native', reason: '', pinning: 'native', warnings: [] });
+    expect(run(library, { PERCORE_BACKEND: 'portable' })).toMatchObject({
       ...works, backend: 'portable', reason: 'PERCORE_BACKEND=portable', pinning: 'missing', warnings: [],
     });
+  });
+
+  it('says of what the portable one lacks that this is why, and blames neither the kernel nor a container', () => {
+    expect(run(library, { PERCORE_BACKEND: 'portable', IO_SOURCE: 'io_uring' })['refusals']).toEqual([
+      expect.stringMatching(/^pin to CPU \d+: ENOSYS: the portable backend does not have it, sched_setaffinity$/),
+      'timer slack of 1 ns: the portable backend leaves it at 1000000 ns',
+      "io_uring: ENOSYS (the portable backend has Node's own loop alone); epoll stands in",
+    ]);
   });
 
   it('is the portable one where Node may load no addons, with one warning in the process', () => {

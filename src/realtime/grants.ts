@@ -2,7 +2,7 @@
  * What a reactor's thread asks of the system. Each wish is tried, its outcome is read back, and a refusal is reported
  * and the reactor works without it. Source: sched(7), prctl(2) (PR_SET_TIMERSLACK).
  */
-import { native } from '../native.js';
+import { backendInForce, native } from '../native.js';
 import { prefaultStack } from './memory.js';
 import { placeOfThread, startChildrenAt } from './thread-defaults.js';
 
@@ -29,6 +29,7 @@ export interface Grants {
  */
 export function requestGrants(cpu: number | undefined, name: string, stackBytes = 0): Grants {
   const addon = native();
+  const isPortable = backendInForce().backend === 'portable';
   const refusals: string[] = [];
   const usual = placeOfThread();
   addon.threads.setName(name);
@@ -42,13 +43,17 @@ export function requestGrants(cpu: number | undefined, name: string, stackBytes 
     } catch (error) {
       const { message, code } = error as NodeJS.ErrnoException;
       const why = code === 'EINVAL' ? '' : ' (forbidden by a seccomp filter, as containers may have it)';
-      refusals.push(`pin to CPU ${cpu}: ${message}${why}; the cpuset allows ${cpuGranted.join(', ')}`);
+      const ofSystem = isPortable ? '' : `${why}; the cpuset allows ${cpuGranted.join(', ')}`;
+      refusals.push(`pin to CPU ${cpu}: ${message}${ofSystem}`);
     }
   }
   // Without it every sleep of the thread, including libuv's time-outs, may end 50 µs late.
   // A thread of a real-time policy has no slack, whatever it asks for: Linux 6.13 and later report 0.
   const timerSlackNs = addon.threads.setTimerSlack(1);
-  if (timerSlackNs > 1) refusals.push(`timer slack of 1 ns: the kernel granted ${timerSlackNs} ns`);
+  if (timerSlackNs > 1) {
+    const granted = isPortable ? 'the portable backend leaves it at' : 'the kernel granted';
+    refusals.push(`timer slack of 1 ns: ${granted} ${timerSlackNs} ns`);
+  }
   const sleep = addon.threads.exactSleep();
   if (sleep < 0) {
     refusals.push(`timerfd_create: ${addon.system.errorName(-sleep)} (forbidden by a seccomp filter, as containers may `

@@ -16,7 +16,7 @@ import { makeProject, run, scratchFolder, stagePackages, writeFiles } from './pa
 const isStress = process.env.PERCORE_STRESS === '1';
 const guide = readFileSync(join(root, 'docs', 'guide', 'installing.md'), 'utf8');
 const { folder, remove } = scratchFolder();
-afterAll(remove);
+afterAll(remove, 600_000);
 
 const MAIN = `import { createRuntime } from 'percore';
 const runtime = await createRuntime({ entry: new URL('./reactor.mjs', import.meta.url), reactors: 1 });
@@ -86,7 +86,7 @@ it('the guide has a recipe for each bundler, and each leaves percore out', () =>
 if (isStress) describe('with packages from the registry', () => {
   const project = join(folder, 'a project');
   const npx = (packages, args, options) => run('npx', ['--yes', ...packages.flatMap((name) => ['-p', name]), ...args], {
-    cwd: project, timeoutMs: 300_000, ...options,
+    cwd: project, timeoutMs: 550_000, ...options,
   });
 
   it('webpack, by the recipe of the guide', async () => {
