@@ -1,7 +1,7 @@
 /** The simulator itself: it is a whole runtime, its time is virtual, and a seed says how to have a failure again. */
 import { describe, expect, it } from 'vitest';
 import { createProcess } from '../tasks/index.js';
-import type { Reactor } from '../reactor/index.js';
+import { setDiscipline, type Reactor } from '../reactor/index.js';
 import { OK, VariableConsumer } from '../queues/index.js';
 import { ON_ROOM } from '../queues/internal.js';
 import { simulate, type Simulation } from './index.js';
@@ -87,6 +87,20 @@ describe('a simulated runtime', () => {
     }
     expect(refused).toBeGreaterThan(10);
     expect(told).toBeLessThanOrEqual(refused);
+  });
+
+  it('delivers what the main thread asks of a thread that does not listen yet', async () => {
+    const restart = { most: 100, withinMs: 1000, backoffMs: 0 };
+    await run({ reactors: 3, restart, seeds: 5 }, async ({ runtime, kill, rest }) => {
+      for (const choice of ['roundRobin', 'weighted', 'strict'] as const) {
+        const again = new Promise((resolve) => void runtime.once('reactorDied', resolve));
+        kill(1);
+        await again;
+        await setDiscipline(runtime, choice);
+        await rest();
+        expect(runtime.status().reactors.map(({ discipline }) => discipline.kind)).toEqual([choice, choice, choice]);
+      }
+    });
   });
 
   it('starts reactors again, and its processes run', async () => {

@@ -27,6 +27,12 @@ class Port extends EventEmitter {
 
   constructor(private readonly world: World, public thread: SimulatedThread | undefined) {
     super();
+    // What came before anybody listened comes now, as it does to a port of Node.
+    this.on('newListener', (name) => {
+      const { thread: to } = this;
+      if (name !== 'message' || to === undefined) return;
+      for (let left = this.waiting.length; left > 0; left--) world.laterIn(to, PORT_NS, () => this.deliver(), true);
+    });
   }
 
   postMessage(message: unknown): void {
