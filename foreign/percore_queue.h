@@ -183,7 +183,7 @@ enum {
   PERCORE_E_DAMAGED = -103,   /* something else has written to it */
   PERCORE_E_NO_PLACE = -104,  /* all places are taken */
   PERCORE_E_KIND = -105,      /* this end is for JavaScript alone */
-  PERCORE_E_ARGUMENT = -106,
+  PERCORE_E_ARGUMENT = -106,  /* see percore_text_of */
   PERCORE_E_SYSTEM = -1000    /* this less errno */
 };
 
@@ -234,6 +234,26 @@ typedef struct {
   int32_t length, type;
 } percore_record;
 
+/* What a code means, for people. */
+static inline const char *percore_text_of(int code) {
+  switch (code) {
+    case PERCORE_OK: return "OK";
+    case PERCORE_EMPTY: return "EMPTY: there is no record";
+    case PERCORE_BACK_PRESSURED: return "BACK_PRESSURED: there is no room";
+    case PERCORE_CLOSED: return "CLOSED: no record will follow";
+    case PERCORE_TOO_LARGE: return "TOO_LARGE: the queue takes no record of this length";
+    case PERCORE_DROPPED: return "DROPPED: a consumer that is slow has asked for that";
+    case PERCORE_E_LAYOUT: return "this is the file of no queue, or of another version of percore";
+    case PERCORE_E_TRUNCATED: return "the file is shorter than it says: it was cut short";
+    case PERCORE_E_DAMAGED: return "the file is damaged: something else has written to it";
+    case PERCORE_E_NO_PLACE: return "all places are taken";
+    case PERCORE_E_KIND: return "this end is for JavaScript alone";
+    case PERCORE_E_ARGUMENT:
+      return "an argument is out of range; or the path is no regular file, of another user, or open to more people";
+    default: return code <= PERCORE_E_SYSTEM ? strerror(PERCORE_E_SYSTEM - code) : "unknown code";
+  }
+}
+
 /* ---- Words ---- */
 
 static inline int32_t *percore_word(char *base, int32_t at) { return (int32_t *)(void *)(base + at); }
@@ -281,8 +301,9 @@ static inline void percore_unmap(percore_queue *queue) {
   queue->fd = -1;
 }
 
-/* Opens and checks the file. Nobody else than its user, who is that of this process, may be able to write to it. */
-static inline int percore_open(percore_queue *queue, const char *path) {
+/* Opens and checks the file, which must belong to `owner`, and be open to no more than `mode`: whoever may write to it
+   can damage the queue. */
+static inline int percore_open_shared(percore_queue *queue, const char *path, uid_t owner, mode_t mode) {
   struct stat status;
   memset(queue, 0, sizeof *queue);
   queue->hold_fd = -1;
@@ -290,7 +311,8 @@ static inline int percore_open(percore_queue *queue, const char *path) {
   if (queue->fd < 0) return PERCORE_E_SYSTEM - errno;
   int code = 0;
   if (fstat(queue->fd, &status) != 0) code = PERCORE_E_SYSTEM - errno;
-  else if (!S_ISREG(status.st_mode) || status.st_uid != geteuid()) code = PERCORE_E_ARGUMENT;
+  else if (!S_ISREG(status.st_mode) || status.st_uid != owner || (status.st_mode & 0777 & ~mode) != 0)
+    code = PERCORE_E_ARGUMENT;
   else if (status.st_size < PERCORE_TEXT_AT) code = PERCORE_E_TRUNCATED;
   if (code == 0) {
     queue->bytes = (size_t)status.st_size;
@@ -324,6 +346,11 @@ static inline int percore_open(percore_queue *queue, const char *path) {
   }
   if (code != 0) percore_unmap(queue);
   return code;
+}
+
+/* The same for a file that only the user of this process may use, as `create` makes it unless it is told a mode. */
+static inline int percore_open(percore_queue *queue, const char *path) {
+  return percore_open_shared(queue, path, geteuid(), 0600);
 }
 
 /* The file once more, by a descriptor that shares nothing with others. */

@@ -346,13 +346,14 @@ class Struct:
 
 # ---- The file ------------------------------------------------------------------------------------------------------
 
-def open(path):  # noqa: A001: as in JavaScript
-    """The queue in this file, which must be this user's own and a queue of this version."""
-    return Queue(path)
+def open(path, owner=None, mode=0o600):  # noqa: A001: as in JavaScript
+    """The queue in this file, which must belong to `owner` (a number; this user, if left out), and be open to no more
+    people than `mode` says: whoever may write to it can damage the queue."""
+    return Queue(path, os.geteuid() if owner is None else owner, mode)
 
 
 class Queue:
-    def __init__(self, path):
+    def __init__(self, path, owner, mode):
         global _atomics
         if _SYS_FUTEX is None:
             raise QueueError("ERR_PERCORE_NATIVE_UNAVAILABLE", "percore_queue runs on x86-64 and arm64 alone")
@@ -361,8 +362,13 @@ class Queue:
         self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             status = os.fstat(self._fd)
-            if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-                raise QueueError("ERR_PERCORE_INVALID_ARGUMENT", f"{path} is no file of this user")
+            if not stat.S_ISREG(status.st_mode) or status.st_uid != owner:
+                raise QueueError("ERR_PERCORE_INVALID_ARGUMENT",
+                                 f"{path} is no file of user {owner}; give `owner` if another user is meant")
+            if status.st_mode & 0o777 & ~mode:
+                raise QueueError("ERR_PERCORE_INVALID_ARGUMENT",
+                                 f"{path} has the mode {status.st_mode & 0o777:#o}, so others may use it too; give it "
+                                 "as `mode` if that is meant")
             if status.st_size < TEXT_AT:
                 raise self._cut()
             self.bytes = status.st_size

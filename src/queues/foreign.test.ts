@@ -1,7 +1,9 @@
 /** C and Python at the other end of a queue in a file: tests of what docs/guide/processes.md says about them. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -357,11 +359,35 @@ describe.each(['C', 'Python'])('%s', (language) => {
     expect(broken((file) => truncateSync(file, 100))).toContain(names.cut);
     expect(broken((file) => truncateSync(file, at + 4))).toContain(names.cut);
     expect(broken(withWord(fields.magic.at, 1))).toContain(names.layout);
+    // Others may use it too.
+    expect(broken((file) => chmodSync(file, 0o660))).toMatch(/done -106|ERR_PERCORE_INVALID_ARGUMENT.*0o660/);
     expect(broken(withWord(fields.capacity.at, 3))).toContain(names.damaged);
     expect(broken(withWord(fields.queueAt.at, -4096))).toContain(names.damaged);
     expect(broken(withWord(at + queueLayout.fields.magic.at, 1))).toContain(names.damaged);
     expect(broken(withWord(at + queueLayout.fields.producerCursor.at, 1 << 20))).toContain(names.damaged);
   });
+});
+
+it('says in C what a code means, and opens the file of a group where that is meant', () => {
+  const path = newPath();
+  create({ kind: 'spsc', capacity: 16, codec: RECORD, memory: { path, mode: 0o660 } });
+  const source = join(scratch, 'texts.c');
+  writeFileSync(source, `#include "percore_queue.h"
+    int main(int argc, char **argv) {
+      percore_queue queue;
+      puts(percore_text_of(percore_open(&queue, argv[argc - 1])));
+      puts(percore_text_of(percore_open(&queue, "/nowhere")));
+      puts(percore_text_of(percore_open_shared(&queue, argv[argc - 1], geteuid(), 0660)));
+      percore_close(&queue);
+      return 0;
+    }`);
+  execFileSync('gcc', [
+    '-Wall', '-Wextra', '-Werror', '-Wno-unused-function', '-I', join(root, 'foreign'), '-o', `${source}.out`, source,
+  ]);
+  expect(execFileSync(`${source}.out`, [path], { encoding: 'utf8' })).toMatch(
+    /^an argument is out of range; .*open to more people\nNo such file or directory\nOK\n$/);
+  const script = 'import sys, percore_queue as p; print(p.open(sys.argv[1], mode=0o660).capacity)';
+  expect(execFileSync('python3', ['-c', script, path], { encoding: 'utf8', env: environment })).toBe('16\n');
 });
 
 it('gives Python runs of records in place, and room for many, over the wrap', async () => {

@@ -2,7 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, statSync,
-  truncateSync, writeFileSync, writeSync,
+  symlinkSync, truncateSync, writeFileSync, writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,6 +139,12 @@ describe('a queue in a file', () => {
     for (const memory of [null, 7, {}, { path: 7 }])
       expect(codeOf(() => pub({ ...open({ ...asked, codec: RECORD }), memory } as never))).toBe(
         'ERR_PERCORE_INVALID_ARGUMENT');
+    const link = newPath();
+    symlinkSync(path, link);
+    expect(() => open({ ...asked, memory: { path: link } })).toThrow(/is a symbolic link, which is not followed/);
+    for (const taken of [link, folder, fifo])
+      expect(codeOf(() => create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path: taken } }))).toBe(
+        'ERR_PERCORE_NAME_TAKEN');
     const nowhere = { path: '/nowhere/at/all' };
     expect(codeOf(() => create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: nowhere }))).toBe(
       'ERR_PERCORE_SYSTEM');
@@ -164,6 +170,8 @@ describe('a queue in a file', () => {
       return bytes;
     };
     expect(opened(whole)).toBe(OK);
+    // Something else that is short was not cut short.
+    expect(opened(Buffer.alloc(9000, 'x'))).toBe('ERR_PERCORE_LAYOUT_MISMATCH');
     for (const size of [0, 1, 8192, whole.length - 4096, whole.length - 1])
       expect(opened(whole.subarray(0, size)), `${size}`).toBe('ERR_PERCORE_FILE_TRUNCATED');
     for (const field of [fields.magic, fields.version, fields.ringVersion])
@@ -214,6 +222,27 @@ describe('a queue in a file', () => {
     create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } });
     rmSync(`${path}.${process.pid}.${threadId}.new`);
     expect(readdirSync(scratch).filter((name) => name.endsWith('.new'))).toEqual([]);
+  });
+
+  it('is made by one of two processes that make it at the same time', async () => {
+    const path = newPath();
+    const program = `
+      const { create } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)});
+      // The two wait for the same moment.
+      while (Date.now() < Number(process.argv[1]));
+      for (let i = 0; i < 50; i++) {
+        try {
+          create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path: '${path}-' + i } });
+          console.log(i);
+        } catch (error) {
+          if (error.code !== 'ERR_PERCORE_NAME_TAKEN') console.log(error);
+        }
+      }`;
+    const moment = String(Date.now() + 500);
+    const outputs = await Promise.all([1, 2].map(() =>
+      Sharer.command(process.execPath, ['--input-type=module', '-e', program, moment]).end()));
+    expect(outputs.join('').trim().split('\n').map(Number).toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, i) => i));
   });
 
   where(canMount)('says so where there is no room for it, and leaves nothing behind', () => {

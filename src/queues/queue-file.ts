@@ -200,12 +200,15 @@ function openMade(path: string): { fd: number; stats: Stats } {
   try {
     return openFile(path);
   } catch (cause) {
-    if (!(cause instanceof PercoreError) || cause.errno !== 'ENOENT') throw cause;
+    if (!(cause instanceof PercoreError)) throw cause;
+    const why = {
+      ENOENT: 'there is no such file. Its maker calls create({ memory }) first; until then, try again',
+      ELOOP: 'it is a symbolic link, which is not followed. Give the path of the file itself',
+    }[cause.errno as string];
+    if (why === undefined) throw cause;
     throw new PercoreError(
-      'ERR_PERCORE_SYSTEM',
-      `cannot open the queue in ${path}: there is no such file. Its maker calls create({ memory }) first; until then, `
-        + 'try again',
-      { cause, errno: cause.errno, syscall: 'open' },
+      'ERR_PERCORE_SYSTEM', `cannot open the queue in ${path}: ${why}`,
+      { cause, errno: cause.errno!, syscall: 'open' },
     );
   }
 }
@@ -240,7 +243,6 @@ export function openQueueFile(memory: MemoryGiven): { mapped: Mapped; described:
  * been made longer. Takes `known`, an existing mapping of it, if that is long enough.
  */
 export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: SharedArrayBuffer): Mapped {
-  if (stats.size < pages(QUEUE_FILE_TEXT)) throw cut(file.path, stats.size, pages(QUEUE_FILE_TEXT));
   const header = Buffer.alloc(queueFileLayout.bytes);
   // A copy, whose numbers stay as they were checked: what is mapped may change at any time.
   const read = systemCall(`read ${file.path}`, () => readSync(fd, header, 0, header.length, 0));
@@ -255,6 +257,8 @@ export function mapQueueFile(file: QueueFile, fd: number, stats: Stats, known?: 
         + `${QUEUE_FILE_VERSION} and ${LAYOUT_VERSION}. It is the file of no queue, or of another version of percore`,
       { argument: 'memory', value: file.path },
     );
+  // After the magic: a short file of something else was not cut short.
+  if (stats.size < pages(QUEUE_FILE_TEXT)) throw cut(file.path, stats.size, pages(QUEUE_FILE_TEXT));
   const bytes = view.getFloat64(fields.bytes.at, true);
   if (!(bytes <= stats.size)) throw cut(file.path, stats.size, bytes);
   if (!(bytes <= MOST_BYTES && bytes % PAGE === 0)) throw damagedWord('length', bytes, MOST_BYTES);
