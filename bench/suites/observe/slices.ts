@@ -32,7 +32,9 @@ export function slicedFinding({ rates, isOn }: Sliced, { unit, params, target }:
   const ours: number[] = [];
   const baseline: number[] = [];
   for (const [at, rate] of rates.entries()) (isOn[at] ? ours : baseline).push(Math.round(rate));
-  const order = ours.map((rate, pair) => ({ pair, ratio: rate / baseline[pair] })).sort((a, b) => a.ratio - b.ratio);
+  // Where nothing ran in either slice, there is no ratio.
+  const order = ours.map((rate, pair) => ({ pair, ratio: rate / baseline[pair] }))
+    .filter(({ ratio }) => !Number.isNaN(ratio)).sort((a, b) => a.ratio - b.ratio);
   const count = order.length;
   const middle = order[count >> 1];
   const reach = 0.98 * Math.sqrt(count);
