@@ -220,9 +220,13 @@ export class DueTimers implements DueBandHost {
 
   // ---- Changing ---------------------------------------------------------------------------------------------------
 
-  add(deadlineNs: number, band: number, callback: TickCallback, walk: Walk | undefined): TimerId {
-    if (typeof callback !== 'function') checkFunction('callback', callback);
-    if (this.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'these timers are closed');
+  /**
+   * Makes a timer that has `entry` in the place of its callback, and the bits of its band and of its kind. V8 takes this
+   * into the methods that make timers as long as all of it together is short, and then nothing is allocated, not even the
+   * options: so what happens seldom is in functions of its own.
+   */
+  add(deadlineNs: number, bits: number, callback: TickCallback, entry: TickCallback | Walk): TimerId {
+    if (typeof callback !== 'function' || this.isClosed) this.refuse(callback);
     const { table } = this;
     const slot = table.take();
     const chunk = table.chunkOf(slot);
@@ -231,11 +235,20 @@ export class DueTimers implements DueBandHost {
     // once.
     const wholeNs = Math.ceil(deadlineNs);
     chunk.records[deadlineAt(slot)] = wholeNs;
-    chunk.words[metaAt(slot)] = meta | band | (walk === undefined ? ARMED : ARMED | WALKS);
-    chunk.callbacks[indexOf(slot)] = walk ?? callback;
+    chunk.words[metaAt(slot)] = meta | bits | ARMED;
+    chunk.callbacks[indexOf(slot)] = entry;
     this.request(slot, wholeNs);
-    if (table.count === 1) this.host.keepAlive?.(true);
+    if (table.count === 1) this.keepAlive(true);
     return timerId(slot, meta >>> GENERATION_SHIFT);
+  }
+
+  private refuse(callback: unknown): never {
+    checkFunction('callback', callback);
+    throw new PercoreError('ERR_PERCORE_CLOSED', 'these timers are closed');
+  }
+
+  private keepAlive(isNeeded: boolean): void {
+    this.host.keepAlive?.(isNeeded);
   }
 
   arm(slot: number, deadlineNs: number): void {
@@ -249,7 +262,7 @@ export class DueTimers implements DueBandHost {
 
   private release(slot: number): void {
     this.table.release(slot);
-    if (this.table.count === 0) this.host.keepAlive?.(false);
+    if (this.table.count === 0) this.keepAlive(false);
   }
 
   /** The slot of a timer that is not over yet; otherwise -1. */
@@ -262,16 +275,19 @@ export class DueTimers implements DueBandHost {
   }
 
   request(slot: number, deadlineNs: number): void {
-    const delivery = this.delivery;
+    const { delivery, requests } = this;
     let at = delivery[REQUESTS]!;
-    if (at === MOST_REQUESTS) {
-      this.host.drainTimerRequests();
-      at = 0;
-    }
-    this.requests[at * 2] = slot;
-    this.requests[at * 2 + 1] = deadlineNs;
+    if (at === 0 || at === MOST_REQUESTS) at = this.beginRequests(at);
+    requests[at * 2] = slot;
+    requests[at * 2 + 1] = deadlineNs;
     delivery[REQUESTS] = at + 1;
-    if (at === 0) this.host.knock?.();
+  }
+
+  /** The next request is the first since the last drain, or finds the array full. Returns its place. */
+  private beginRequests(at: number): number {
+    if (at !== 0) this.host.drainTimerRequests();
+    this.host.knock?.();
+    return 0;
   }
 
   /** Ends a timer; false if it was already over. */
@@ -285,7 +301,7 @@ export class DueTimers implements DueBandHost {
     if (meta >>> GENERATION_SHIFT !== generationOf(id) || meta >>> GENERATION_SHIFT === 0) return false;
     if ((meta & ARMED) !== 0) this.request(slot, -1);
     table.releaseFrom(chunk, slot, meta);
-    if (table.count === 0) this.host.keepAlive?.(false);
+    if (table.count === 0) this.keepAlive(false);
     return true;
   }
 

@@ -9,12 +9,12 @@
  * This file has what users see; `due-timers.ts` runs what is due. Source of the idea: the timing wheels of Varghese and
  * Lauck, 1987 (native/timer_wheel.h).
  */
-import { checkOptions, invalidArgument } from '../errors.js';
+import { invalidArgument } from '../errors.js';
 import { DueTimers, LAST_NS, type TimersHost } from './due-timers.js';
 import type { TimerId } from './timer-id.js';
 import {
-  AFTER_OPTIONS, AT_OPTIONS, checkBand, checkEvery, checkMove, checkWalk, hasMoreThanDeadline,
-  hasMoreThanDelay, invalidTime, isWithin,
+  AFTER_OPTIONS, AT_OPTIONS, checkBand, checkEvery, checkMove, checkTime, checkWalk, hasMoreThanDeadline,
+  hasMoreThanDelay, isTime,
   type AfterOptions, type AtOptions, type EveryOptions, type TimerOptions, type WalkOptions,
 } from './timer-options.js';
 import { WALKS, indexOf, metaAt } from './timer-table.js';
@@ -71,9 +71,8 @@ export class Timers {
   /** Runs `callback` once, `delayNs` from now and never early. */
   after(options: AfterOptions, callback: TickCallback): TimerId {
     const delayNs = options?.delayNs;
-    if (!isWithin(delayNs)) throw invalidTime('delayNs', options, AFTER_OPTIONS);
-    if (hasMoreThanDelay(options)) checkOptions('options', options, AFTER_OPTIONS);
-    return this.due.add(laterNs(this.due.nowNs(), delayNs), checkBand(options.priority), callback, undefined);
+    if (!isTime(delayNs) || hasMoreThanDelay(options)) checkTime('delayNs', delayNs, options, AFTER_OPTIONS);
+    return this.due.add(laterNs(this.due.nowNs(), delayNs), checkBand(options.priority), callback, callback);
   }
 
   /**
@@ -81,9 +80,8 @@ export class Timers {
    */
   at(options: AtOptions, callback: TickCallback): TimerId {
     const deadlineNs = options?.deadlineNs;
-    if (!isWithin(deadlineNs)) throw invalidTime('deadlineNs', options, AT_OPTIONS);
-    if (hasMoreThanDeadline(options)) checkOptions('options', options, AT_OPTIONS);
-    return this.due.add(deadlineNs, checkBand(options.priority), callback, undefined);
+    if (!isTime(deadlineNs) || hasMoreThanDeadline(options)) checkTime('deadlineNs', deadlineNs, options, AT_OPTIONS);
+    return this.due.add(deadlineNs, checkBand(options.priority), callback, callback);
   }
 
   /**
@@ -94,7 +92,7 @@ export class Timers {
     const { intervalNs, firstNs } = checkEvery(options);
     const deadlineNs = laterNs(this.due.nowNs(), firstNs);
     return this.due.add(
-      deadlineNs, checkBand(options.priority), callback, new Walk([intervalNs], true, deadlineNs, callback),
+      deadlineNs, checkBand(options.priority) | WALKS, callback, new Walk([intervalNs], true, deadlineNs, callback),
     );
   }
 
@@ -103,7 +101,7 @@ export class Timers {
     const { intervals, isCyclic } = checkWalk(options);
     const deadlineNs = laterNs(this.due.nowNs(), intervals[0]!);
     return this.due.add(
-      deadlineNs, checkBand(options.priority), callback, new Walk(intervals, isCyclic, deadlineNs, callback),
+      deadlineNs, checkBand(options.priority) | WALKS, callback, new Walk(intervals, isCyclic, deadlineNs, callback),
     );
   }
 
@@ -173,5 +171,7 @@ export class Timers {
 /** The sum of both, which is never too early, even beyond the range in which numbers count single nanoseconds. */
 function laterNs(nowNs: number, delayNs: number): number {
   const sumNs = nowNs + delayNs;
-  return sumNs <= EXACT_NS ? sumNs : Math.min(sumNs + ROUNDING_NS, LAST_NS);
+  return sumNs <= EXACT_NS ? sumNs : roundedUp(sumNs);
 }
+
+const roundedUp = (ns: number): number => Math.min(ns + ROUNDING_NS, LAST_NS);

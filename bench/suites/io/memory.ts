@@ -1,8 +1,8 @@
 /**
  * Row `memory`: by how many resident bytes the process of a server grows for each of 10,000 idle connections. Each run
- * is a process of its own that has echoed on a few connections before. Each of the 10,000 connections exchanges a
- * message, waits while the memory is measured, and exchanges another message after that. Neither figure includes what
- * the kernel keeps for a socket.
+ * is a process of its own that has had as many connections before. Each connection exchanges a message, waits while the
+ * memory is measured, and exchanges another message after that. Neither figure includes what the kernel keeps for a
+ * socket.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -33,6 +33,9 @@ function weigh(program: ServerProgram): Contender<'resident'> {
           `${program.name} was not granted: ${server.why}`,
         );
         await runClient('tcp_client', server, WARM_UP);
+        // Once without looking: what the server compiles while connections are opened, and the memory in which it
+        // compiles, would be taken for that of the connections.
+        await withIdleConnections(server.port, () => 0);
         await sleep(SETTLE_MS);
         const before = residentBytes(server.pid);
         const resident = await withIdleConnections(
