@@ -221,9 +221,9 @@ export class DueTimers implements DueBandHost {
   // ---- Changing ---------------------------------------------------------------------------------------------------
 
   /**
-   * Makes a timer that has `entry` in the place of its callback, and the bits of its band and of its kind. V8 takes this
-   * into the methods that make timers as long as all of it together is short, and then nothing is allocated, not even the
-   * options: so what happens seldom is in functions of its own.
+   * Makes a timer that has `entry` in the place of its callback, and the bits of its band and of its kind. V8 takes
+   * this into the methods that make timers as long as all of it together is short, and then nothing is allocated, not
+   * even the options: so what happens seldom is in functions of its own.
    */
   add(deadlineNs: number, bits: number, callback: TickCallback, entry: TickCallback | Walk): TimerId {
     if (typeof callback !== 'function' || this.isClosed) this.refuse(callback);

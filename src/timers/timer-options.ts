@@ -127,8 +127,9 @@ export function checkMove(options: { delayNs: number } | { deadlineNs: number })
 
 /**
  * Throws unless `value`, which was read from the options, is a time, and the options have known names alone. Often the
- * options are not an object, or the name is misspelt (delayMs). It is more helpful to say that than to say that the time
- * is missing. It is called where a quick look has found something, and stays out of the code that V8 compiles for that.
+ * options are not an object, or the name is misspelt (delayMs). It is more helpful to say that than to say that the
+ * time is missing. It is called where a quick look has found something, and stays out of the code that V8 compiles for
+ * that.
  */
 export function checkTime(
   argument: 'delayNs' | 'deadlineNs', value: unknown, options: unknown, known: readonly string[],
