@@ -25,6 +25,7 @@ export function observingHints(of: Parties): Hints {
     noteEvent: [of, aText, aText],
     flightEvents: [of],
     relieved: [of],
+    setMetrics: [of, oneOf(true, false)],
     setSlo: [of, options({}, {
       task: tasks, priority: int(0, 7), class: oneOf('bulk', 'nobody'), reactor: oneOf(0, 1, 'main'),
     }), bounds],
@@ -36,7 +37,7 @@ export function observingHints(of: Parties): Hints {
 }
 
 export const observingMakers = [
-  ...['metricsOf', 'noteEvent', 'flightEvents', 'relieved', 'setSlo', 'showQueue'].map((name) =>
+  ...['metricsOf', 'noteEvent', 'flightEvents', 'relieved', 'setMetrics', 'setSlo', 'showQueue'].map((name) =>
     [name, (percore as unknown as Record<string, (...args: any[]) => unknown>)[name]!] as const),
   ['collectWhenIdle', collectWhenIdle as (...args: any[]) => unknown] as const,
 ];
