@@ -11,7 +11,7 @@ import { PercoreError } from '../errors.js';
 import { BUCKETS, STAGES, words } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { setBucketMover, type Controller, type Party } from '../reactor/internal.js';
-import { Pins } from './pins.js';
+import { BucketPins } from './pins.js';
 import { roomIn, type KeyRoom } from './room.js';
 import { Together } from './together.js';
 
@@ -30,7 +30,7 @@ export class BucketMoves {
   readonly room: KeyRoom;
   /** Whether each party is between two steps: for all slots together. */
   private readonly rests: Together;
-  readonly pins: Pins = new Pins();
+  readonly pins: BucketPins = new BucketPins();
   /** The reactor from which a bucket was taken when that reactor was last emptied. */
   private readonly takenFrom = new Map<number, number>();
   /** The last move of each bucket that is under way. */

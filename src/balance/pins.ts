@@ -18,7 +18,7 @@ export interface PinnedSoFar {
   failed(): void;
 }
 
-export class Pins {
+export class BucketPins {
   private readonly pins = new Map<number, Pin>();
 
   /** The reactor that the bucket is pinned to; undefined if it is not pinned. */
