@@ -156,6 +156,8 @@ describe('figures of tasks', () => {
       }).send(0);
     });
     setMetrics(runtime, true);
+    // They are on from the end of the next turn.
+    await inside(runtime, 0, () => undefined);
     await send(0);
     await until(() => taskOf('busy')!.steps === 2, 'figures are taken again');
     const late = taskOf('late')!;

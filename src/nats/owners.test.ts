@@ -114,5 +114,5 @@ describe.each(FORMS)('three machines, with addresses of their own: %s', (isApart
     await load.end();
     expect(load.faults()).toEqual({ notOnce: [], notInOrder: [] });
     expect(load.next).toBeGreaterThan(300);
-  });
+  }, 120_000);
 });

@@ -111,9 +111,14 @@ describe('the ends of a pipe', () => {
     const room = full.producer.room();
     // One byte of a record wakes the consumer, but is no record.
     writeSync(queue.writeDescriptor, new Uint8Array(1));
-    const before = performance.nodeTiming.uvMetricsInfo.loopCount;
-    await sleep(200);
-    expect(performance.nodeTiming.uvMetricsInfo.loopCount - before).toBeLessThan(20);
+    // The least of five: what else is in this process may turn the loop for a while, and polling would do so always.
+    const passes: number[] = [];
+    for (let i = 0; i < 5; i++) {
+      const before = performance.nodeTiming.uvMetricsInfo.loopCount;
+      await sleep(100);
+      passes.push(performance.nodeTiming.uvMetricsInfo.loopCount - before);
+    }
+    expect(Math.min(...passes)).toBeLessThan(20);
     consumer.close();
     full.consumer.close();
     expect([await ready, await within(5000, room, 'the end')]).toEqual([CLOSED, CLOSED]);
