@@ -1,7 +1,7 @@
 /** The reactors of a round trip that is measured in slices: 0 asks, counts and switches, and 1 answers. */
 import { setMetrics, type Reactor } from 'percore';
 import { fifo, setPolicy } from 'percore/realtime';
-import { furnish, say, wordOf } from '../spine/furnished-reactor.js';
+import { answerQuestions, BAND, furnish, say, wordOf } from '../spine/furnished-reactor.js';
 
 /** Each slice lasts `sliceMs`, after `settleMs` in which nothing counts. */
 export interface SlicePlan {
@@ -22,8 +22,6 @@ export interface SlicedTown {
   calls: { measure(plan: SlicePlan): Promise<Slices> };
 }
 
-const BAND = 3;
-
 /** `priority` is that of its thread, 0 for the usual policy. */
 export default function start(reactor: Reactor<SlicedTown>, priority: number): void {
   // What an entry asks for is granted once it has run.
@@ -35,11 +33,7 @@ export default function start(reactor: Reactor<SlicedTown>, priority: number): v
 
   if (reactor.id === 1) {
     reactor.spawn({ name: 'switch' }, switchTo);
-    const asker = reactor.address('answer', { reactor: peer, priority: BAND });
-    reactor.spawnBytes({ name: 'question', priority: BAND }, (record) => {
-      usePromise();
-      say(asker, ~wordOf(record));
-    });
+    answerQuestions(reactor as unknown as Reactor, peer, furniture);
     return;
   }
   const answerer = reactor.address('question', { reactor: peer, priority: BAND });

@@ -4,6 +4,8 @@ import type { Address, ByteRecord, Reactor } from 'percore';
 const BANDS = 8;
 const TICK_NS = 1_000_000;
 const MESSAGE_BYTES = 8;
+/** The band of both sides of a round trip. */
+export const BAND = 3;
 
 /** What has happened beside the round trips. */
 export interface Furniture {
@@ -27,6 +29,15 @@ export function furnish(reactor: Reactor, peer: number): Furniture {
   function usePromise(): void {
     void Promise.resolve().then(() => { furniture.promises++; });
   }
+}
+
+/** Makes this the reactor that answers each question of `peer`, and makes a promise for it. */
+export function answerQuestions(reactor: Reactor, peer: number, { usePromise }: Furniture): void {
+  const asker = reactor.address('answer', { reactor: peer, priority: BAND });
+  reactor.spawnBytes({ name: 'question', priority: BAND }, (record) => {
+    usePromise();
+    say(asker, ~wordOf(record));
+  });
 }
 
 export const wordOf = (record: ByteRecord): number => record.words[record.offset >> 2];

@@ -4,13 +4,11 @@
  * socket that listens, and makes a promise in each round.
  */
 import type { Reactor } from 'percore';
-import { furnish, say, wordOf } from './furnished-reactor.js';
+import { answerQuestions, BAND, furnish, say, wordOf } from './furnished-reactor.js';
 import { RoundTripClock } from './round-trip-clock.js';
 import type { Plan, RoundTrips } from './round-trip.js';
 
 export type RoundTripServices = { measure(plan: Plan): Promise<RoundTrips & { ticks: number }> };
-
-const BAND = 3;
 
 export default function start(reactor: Reactor<{ calls: RoundTripServices }>): void {
   const peer = 1 - reactor.id;
@@ -18,11 +16,7 @@ export default function start(reactor: Reactor<{ calls: RoundTripServices }>): v
   const { usePromise } = furniture;
 
   if (reactor.id === 1) {
-    const asker = reactor.address('answer', { reactor: peer, priority: BAND });
-    reactor.spawnBytes({ name: 'question', priority: BAND }, (record) => {
-      usePromise();
-      say(asker, ~wordOf(record));
-    });
+    answerQuestions(reactor, peer, furniture);
     return;
   }
   const answerer = reactor.address('question', { reactor: peer, priority: BAND });
