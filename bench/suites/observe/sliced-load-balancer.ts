@@ -25,7 +25,7 @@ export async function slicedLoadBalancer(what: Switched): Promise<Sliced> {
   const hasLoad = (rate: number): boolean => rate >= LEAST_SHARE * median;
   // The load may end before the program does, since it is as much as the warm-up foretold. The pair in which it ends
   // does not count.
-  const loaded = Math.max(0, (rates.findLastIndex(hasLoad) & ~1));
+  const loaded = Math.max(0, rates.findLastIndex(hasLoad) & ~1);
   const idle = rates.slice(0, loaded).filter((rate) => !hasLoad(rate)).length;
   check(loaded >= rates.length / 2 && idle < loaded / 50, `${idle} of ${loaded} slices had no load`);
   return { rates: rates.slice(0, loaded), isOn: isOn.slice(0, loaded) };
