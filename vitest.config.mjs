@@ -17,7 +17,7 @@ const plain = [
   'dist/src/{errno,errors}.test.js', 'dist/src/**/types.test.js',
   'dist/src/{balance,levels,queues,reactor,scheduling,tasks,timers}/*.{model,property}.test.js',
   'dist/src/balance/{hooks,plan}.test.js', 'dist/src/io/{line-reader,line-reader.stress,token}.test.js',
-  'dist/src/observe/histogram.test.js', 'dist/src/offload/band-queue.test.js',
+  'dist/src/cli/cells.test.js', 'dist/src/observe/{histogram,task-figures}.test.js', 'dist/src/offload/band-queue.test.js',
   'dist/src/portable/timer-heap.test.js',
   'dist/src/queues/{banded-queue,chains,closing,create,deque,fixed-records,hostile-memory,is-data-view}.test.js',
   'dist/src/queues/{linked-chunks,linked-ends,linked-queue,lossy-consumer,mpsc-queue,places,policies}.test.js',

@@ -24,6 +24,8 @@ SECTIONS = (
 TYPES = {"i32": ctypes.c_int32, "f64": ctypes.c_double}
 # The beginning of the page, up to where its text lies: all else is named there.
 SEQUENCE_AT, TEXT_AT, TEXT_BYTES_AT = 8, 64, 68
+# Writing takes microseconds. A process that was killed meanwhile never comes to an end.
+WRITING_S = 2
 
 
 class Page:
@@ -51,11 +53,14 @@ class Page:
 
     def read(self):
         """The page as it is at one moment: it is read again while its writer is at it."""
+        end = time.monotonic() + WRITING_S
         while True:
             before = self._int(SEQUENCE_AT)
             copy = bytes(self.memory)
             if before % 2 == 0 and self._int(SEQUENCE_AT) == before:
                 return self._parse(copy)
+            if time.monotonic() > end:
+                raise TimeoutError("the page is being written all the time: its process may have been killed")
             time.sleep(0.0001)
 
     def _parse(self, copy):
@@ -85,7 +90,13 @@ class RateTimer:
 
     def state(self):
         """rateHz, lastEmissionNs, nextEmissionNs, p99JitterNs and maxJitterNs."""
-        return next(rate for rate in self.page.read()["rates"] if rate["name"] == self.name)
+        page = self.page.read()
+        if page["isClosed"]:
+            raise EOFError("the process has closed its page")
+        for rate in page["rates"]:
+            if rate["name"] == self.name:
+                return rate
+        raise KeyError(f"the page shows no rate {self.name}")
 
     def wait_for_tick(self):
         """Sleeps until the next tick; returns its time. Other Python threads run meanwhile."""

@@ -1,5 +1,5 @@
 /** Which counters page a command is about. */
-import { findPages } from '../monitor/internal.js';
+import { closedPages, findPages } from '../monitor/internal.js';
 import { UsageError } from './command.js';
 
 /** The path of the page of `pid`, or of the only program that has one. Undefined if there is none; it has said why. */
@@ -9,6 +9,11 @@ export function pathOf(command: string, pid: string | undefined): string | undef
   const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
   if (meant.length === 1) return meant[0]!.path;
   if (meant.length === 0) {
+    const closed = closedPages().filter((path) => pid === undefined || /-(\d+)/.exec(path)?.[1] === pid);
+    if (closed.length !== 0) {
+      process.stderr.write(`percore ${command}: you may not read ${closed.join(', ')}: be its user, or root\n`);
+      return undefined;
+    }
     const who = pid === undefined ? 'no program shows its counters' : `process ${pid} does not show its counters`;
     process.stderr.write(`percore ${command}: ${who}. A program does by publishCounters(runtime)\n`);
     return undefined;

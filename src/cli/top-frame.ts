@@ -1,8 +1,9 @@
 /** What `percore top` draws: a page and what the user has chosen, as lines of a screen of a given size. */
 import { styleText } from 'node:util';
 import type { PageSnapshot } from '../monitor/internal.js';
+import { cut, plain } from './cells.js';
 import {
-  TABLES, linesOf, partyName, plain, rateOf, row, short, sum, widthsOf, type Seen, type Table, type TableName,
+  TABLES, linesOf, partyName, rateOf, row, short, sum, widthsOf, type Seen, type Table, type TableName,
 } from './top-tables.js';
 
 export interface View {
@@ -28,7 +29,7 @@ export function frameOf(
 ): string {
   const paint = (style: Style, text: string): string =>
     (view.hasColour ? styleText(style, text) : text);
-  const fit = (text: string): string => plain(text).slice(0, columns);
+  const fit = (text: string): string => cut(plain(text), columns);
   const seen: Seen = { now, before, seconds: before === undefined ? 0 : (now.publishedNs - before.publishedNs) / 1e9 };
   const state = ended ? 'ended' : view.isPaused ? 'paused' : 'running';
   const lines = [

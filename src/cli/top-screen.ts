@@ -4,7 +4,7 @@
  */
 import { emitKeypressEvents, type Key } from 'node:readline';
 import ansiEscapes from 'ansi-escapes';
-import { readPage, type PageSnapshot } from '../monitor/internal.js';
+import { isBusy, readPage, type PageSnapshot } from '../monitor/internal.js';
 import { DONE } from './command.js';
 import { frameOf, type View } from './top-frame.js';
 import { TABLES, TABLE_NAMES } from './top-tables.js';
@@ -39,9 +39,9 @@ export function follow(
       const next = readPage(path);
       if (next.publishedNs > now.publishedNs) [before, now] = [now, next];
       hasEnded = next.isClosed;
-    } catch {
-      // Its process has ended; what it last showed stays on the screen.
-      hasEnded = true;
+    } catch (error) {
+      // Its process has ended, unless it only writes; what it last showed stays on the screen.
+      hasEnded = !isBusy(error);
     }
     draw();
   };

@@ -1,5 +1,6 @@
 /** The tables of `percore top`: the content of a page as rows that are sorted, filtered and cut to a width. */
 import type { PageSnapshot } from '../monitor/internal.js';
+import { padded, plain } from './cells.js';
 
 /** A row of a table. */
 export interface Line {
@@ -209,16 +210,12 @@ export function linesOf(name: TableName, sort: string, filter: string, seen: See
     || nameOf(a).localeCompare(nameOf(b)));
 }
 
-/** A name may contain control characters that a terminal would obey. */
-// eslint-disable-next-line no-control-regex
-export const plain = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '?');
-
 /** Cells in columns: the first one to the left, the others to the right. */
 export function row(cells: readonly (string | number)[], widths: readonly number[]): string {
   return cells.map((cell, i) => {
     const text = plain(String(cell));
     const width = widths[i]!;
-    return i === 0 ? text.slice(0, width).padEnd(width) : text.padStart(width);
+    return i === 0 ? padded(text, width) : text.padStart(width);
   }).join(' ');
 }
 

@@ -3,7 +3,8 @@ import { parseArgs } from 'node:util';
 import { readPage, type PageSnapshot } from '../monitor/internal.js';
 import { DONE, FAILED, UsageError } from './command.js';
 import { pathOf } from './choose-page.js';
-import { TABLES, TABLE_NAMES, linesOf, partyName, plain, row, widthsOf, type TableName } from './top-tables.js';
+import { plain } from './cells.js';
+import { TABLES, TABLE_NAMES, linesOf, partyName, row, widthsOf, type TableName } from './top-tables.js';
 
 export const summary = 'tasks and reactors of a running program, worst first';
 

@@ -1,4 +1,5 @@
 /** What `percore trace` prints about a thread: its figures, and what happened in the worst case of each. */
+import { plain } from './cells.js';
 import {
   FIGURES, type FigureReport, type ThreadReport, type TraceEvent, type TracerSummary,
 } from '../trace/internal.js';
@@ -21,7 +22,7 @@ export function formatReport(report: ThreadReport): string {
     return worst === undefined ? [] : ['', `  worst ${figure}, ${us(maxNs)} us:`, ...formatWorst(worst)];
   });
   return [
-    `thread ${tid} ${name} of process ${pid}, ${WHY[why]}, after ${(followedNs / 1e9).toFixed(1)} s`,
+    `thread ${tid} ${plain(name)} of process ${pid}, ${WHY[why]}, after ${(followedNs / 1e9).toFixed(1)} s`,
     row(['us', 'count', 'min', 'p50', 'p99', 'max', 'bound', 'violations']), ...rows, ...traces, '', '',
   ].join('\n');
 }
@@ -52,12 +53,12 @@ function formatEvent(event: TraceEvent): string {
   return `${at}preemption: ${flag(event.isPreemption)}, voluntary: ${flag(event.isVoluntary)}, `
     + `prev_pid: ${event.prevPid} (priority: ${event.prevPriority}), `
     + `next_pid: ${event.nextPid} (priority: ${event.nextPriority}), on_cpu: ${event.cpu}`
-    + `  ${event.prevName} -> ${event.nextName}`;
+    + `  ${plain(event.prevName)} -> ${plain(event.nextName)}`;
 }
 
 function by({ prevPid, prevName, cpu }: TraceEvent): string {
   if (prevPid < 0 && prevName === '') return '';
-  return `  by ${[...(prevPid < 0 ? [] : [prevPid]), prevName].join(' ').trimEnd()} on CPU ${cpu}`;
+  return `  by ${[...(prevPid < 0 ? [] : [prevPid]), plain(prevName)].join(' ').trimEnd()} on CPU ${cpu}`;
 }
 
 function us(ns: number): string {

@@ -2,11 +2,12 @@
  * All counters and figures of a runtime as exporters see them: families of samples with labels, in the units of the
  * tables. Each exporter names them in its own way.
  */
-import type { Unit } from '../layout.js';
+import { RETURN_LANES, type Unit } from '../layout.js';
+import type { Histogram } from '../observe/index.js';
 import { FIGURES } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf, partyCounters, partyFigures } from '../reactor/internal.js';
-import { metricsOf, type FigureSummary } from './metrics.js';
+import { summaryOf, tablesOf } from './metrics.js';
 import { queuesShown } from './shown.js';
 import { readLanes, readQueues, readTopics, type TopicFigures } from './sources.js';
 
@@ -79,30 +80,32 @@ export function readFamilies(runtime: Runtime): Family[] {
       byReason(labels, dropped))),
   );
   if (shared.figures === undefined) return families;
-  const { tasks, lanes: ways } = metricsOf(runtime);
-  const labelled = tasks.map((task) => ({
-    task, labels: { reactor: reactorOf(task.party), task: task.name, band: String(task.priority) },
-  }));
+  const tables = tablesOf(main, runtime);
+  const labelled = tables.flatMap(({ id, table }) => table.slots().map((slot) => ({
+    slot, labels: { reactor: reactorOf(id), task: slot.name, band: String(slot.band) },
+  })));
   for (const count of ['steps', 'messages', 'refused', 'errors'] as const) {
     families.push({
       name: `task.${count}`, unit: 'count', kind: 'counter', means: `${count} of the task`,
-      samples: labelled.map(({ task, labels }) => ({ labels, value: task[count] })),
+      samples: labelled.map(({ slot, labels }) => ({ labels, value: slot.count(count) })),
     });
   }
-  for (const figure of FIGURES) {
+  for (const [kind, figure] of FIGURES.entries()) {
     families.push({
       name: `task.${figure}`, unit: 'ns', kind: 'summary', means: `${figure} of the task; short ones by samples`,
-      samples: labelled.flatMap(({ task, labels }) => summarySamples(labels, task.figures[figure])),
+      samples: labelled.flatMap(({ slot, labels }) => summarySamples(labels, slot.histograms[kind]!)),
     }, {
       name: `task.${figure}.violations`, unit: 'count', kind: 'counter', means: `values of ${figure} above their bound`,
-      samples: labelled.map(({ task, labels }) => ({ labels, value: task.figures[figure].violations })),
+      samples: labelled.map(({ slot, labels }) => ({ labels, value: slot.violations(kind) })),
     });
   }
   families.push({
     name: 'lane.latency', unit: 'ns', kind: 'summary', means: 'from publishing to being taken, by samples',
-    samples: ways.flatMap(({ party, priority, isReturn, figure }) => summarySamples({
-      reactor: reactorOf(party), band: String(priority), direction: isReturn ? 'answers' : 'messages',
-    }, figure)),
+    samples: tables.flatMap(({ id, table }) => table.lanes.flatMap((lane, number) => (lane.count() === 0 ? [] :
+      summarySamples({
+        reactor: reactorOf(id), band: String(number % RETURN_LANES),
+        direction: number >= RETURN_LANES ? 'answers' : 'messages',
+      }, lane)))),
   });
   return families;
 }
@@ -152,11 +155,11 @@ export function snake(name: string, separator = '_'): string {
     .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function summarySamples(labels: Sample['labels'], figure: FigureSummary): Sample[] {
-  const { count, meanNs, p50Ns, p99Ns, p999Ns, maxNs } = figure;
+function summarySamples(labels: Sample['labels'], histogram: Histogram): Sample[] {
+  const { count, p50Ns, p99Ns, p999Ns, maxNs } = summaryOf(histogram);
   const quantiles = [['0.5', p50Ns], ['0.99', p99Ns], ['0.999', p999Ns], ['1', maxNs]] as const;
   return [
     ...quantiles.map(([quantile, value]) => ({ labels: { ...labels, quantile }, value })),
-    { labels, value: meanNs * count, part: 'sum' }, { labels, value: count, part: 'count' },
+    { labels, value: histogram.sum(), part: 'sum' }, { labels, value: count, part: 'count' },
   ];
 }

@@ -3,6 +3,7 @@ import { checkFunction, checkInteger, checkOneOf, checkOptions } from '../errors
 import type { FlightEvent } from '../observe/index.js';
 import type { Runtime } from '../reactor/index.js';
 import { addRoom, controllerOf, type Controller, type Party } from '../reactor/internal.js';
+import { checkOpen, untilClosed } from './until-closed.js';
 
 /** What happened last in one thread. */
 export interface Flight {
@@ -72,26 +73,26 @@ export async function flightsOf(runtime: Runtime, options: FlightOptions = {}): 
 
 /**
  * Writes the last events of all threads when the process gets a signal, until the runtime closes or the returned
- * function is called. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * function is called. Throws ERR_PERCORE_CLOSED or ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     dumpFlightOnSignal(runtime);                              // $ kill -USR2 <pid>
  */
 export function dumpFlightOnSignal(runtime: Runtime, options: DumpOptions = {}): () => void {
-  const { closers, main } = controllerOf(runtime);
+  const controller = controllerOf(runtime);
+  const { main } = controller;
   const {
     signal = 'SIGUSR2', timeoutMs = 500, write = (text: string) => void process.stderr.write(text),
   } = checkOptions('options', options, ['signal', 'timeoutMs', 'write']);
   checkOneOf('options.signal', signal, ['SIGUSR2', 'SIGUSR1', 'SIGHUP']);
   checkInteger('options.timeoutMs', timeoutMs, 1, 60_000);
   checkFunction('options.write', write);
+  checkOpen(controller, 'dumpFlightOnSignal');
   const onSignal = (): void => {
     void flightsOf(runtime, { timeoutMs }).then(
       (flights) => write(flights.map((flight) => textOf(flight, main.id)).join('')));
   };
-  const end = (): void => void process.off(signal, onSignal);
   process.on(signal, onSignal);
-  closers.push(async () => end());
-  return end;
+  return untilClosed(controller, () => void process.off(signal, onSignal));
 }
 
 function textOf({ party, events }: Flight, main: number): string {

@@ -166,6 +166,12 @@ describe('figures of tasks', () => {
     await inside(runtime, 0, () => undefined);
     await send(5);
     expect([taskOf('busy')!.steps, cases.length]).toEqual([2, 1]);
+    // The message that came while they were off is in no count either.
+    setMetrics(runtime, true);
+    await inside(runtime, 0, () => undefined);
+    await send(0);
+    await until(() => taskOf('busy')!.steps === 3, 'figures are taken again');
+    await until(() => taskOf('busy')!.messages === 3, 'and its messages');
   });
 
   it('a reactor switches its own figures alone', async () => {

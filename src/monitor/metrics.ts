@@ -43,11 +43,11 @@ export interface TaskMetrics {
   readonly priority: number;
   /** Steps begun, including those that had to be run again. */
   readonly steps: number;
-  /** Messages that were taken, those that wait in its mailbox, and those that were refused there. */
+  /** Messages that its steps have taken, as of a moment ago. */
   readonly messages: number;
   /** Messages that wait in its mailbox. */
   readonly depth: number;
-  /** Steps that answered BACK_PRESSURED. */
+  /** Messages of its own thread that its mailbox refused. */
   readonly refused: number;
   /** Steps that threw. */
   readonly errors: number;

@@ -98,7 +98,7 @@ function read(runtime: Runtime, startTime: MetricTime): HistogramMetric[] {
       startTime, endTime, attributes,
       value: {
         buckets: { boundaries: BOUNDS.map((ns) => ns / 1e9), counts }, count,
-        sum: histogram.mean() * count / 1e9, min: histogram.min() / 1e9, max: histogram.max() / 1e9,
+        sum: histogram.sum() / 1e9, min: histogram.min() / 1e9, max: histogram.max() / 1e9,
       },
     };
   };

@@ -12,6 +12,7 @@ import { checkFunction, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf } from '../reactor/internal.js';
 import { sharedReading, snake, type Family, type Sample } from './families.js';
+import { checkOpen, untilClosed } from './until-closed.js';
 
 /** The part of a `Meter` of @opentelemetry/api that is used. */
 export interface MetricsMeter {
@@ -42,15 +43,16 @@ const UNITS = { count: ['1', 1], bytes: ['By', 1], ns: ['s', 1e-9] } as const;
 /**
  * Gives every figure of `runtime.status()`, and those of tasks and lanes if the runtime was made with `metrics`, to a
  * meter of OpenTelemetry, which reads them with each collection. The returned function ends that; so does the end of
- * the runtime. Reading blocks nobody; allocates. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * the runtime. Reading blocks nobody; allocates. Throws ERR_PERCORE_CLOSED or ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     exportMetrics(runtime, metrics.getMeter('percore'));      // import { metrics } from '@opentelemetry/api'
  */
 export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void {
-  const { closers } = controllerOf(runtime);
+  const controller = controllerOf(runtime);
   if (typeof meter !== 'object' || meter === null) throw invalidArgument('meter', meter, 'a Meter');
   checkFunction('meter.createObservableCounter', meter.createObservableCounter);
   checkFunction('meter.createObservableGauge', meter.createObservableGauge);
+  checkOpen(controller, 'exportMetrics');
   const read = sharedReading(runtime);
   const endings: (() => void)[] = [];
   const observe = (
@@ -77,7 +79,5 @@ export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void
     observe(family, '', ({ part }) => part === undefined);
     if (family.kind === 'summary') observe(family, '.count', ({ part }) => part === 'count');
   }
-  const end = (): void => endings.splice(0).forEach((each) => each());
-  closers.push(async () => end());
-  return end;
+  return untilClosed(controller, () => endings.forEach((each) => each()));
 }

@@ -1,5 +1,5 @@
 /** Reads counters pages: finds them, reads one of them, and removes those that dead processes have left. */
-import { closeSync, fstatSync, readSync, readdirSync, unlinkSync } from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, readSync, readdirSync, unlinkSync } from 'node:fs';
 import { PercoreError } from '../errors.js';
 import { readFigures, type FiguresOf } from '../figures.js';
 import {
@@ -22,6 +22,7 @@ export interface PageSnapshot {
   /** Nanoseconds of CLOCK_MONOTONIC. */
   readonly publishedNs: number;
   readonly everyMs: number;
+  /** The runtime has closed, or its process has ended, even if it was killed. */
   readonly isClosed: boolean;
   /** Rows of any kind for which there was no room. */
   readonly leftOut: number;
@@ -90,8 +91,9 @@ export type PagePartyFigures =
 export const PAGE_FOLDER = '/dev/shm';
 const NAME = /^percore-\d+(?:-\d+)?$/;
 const header = pageLayout.fields;
-/** Writing a page takes microseconds. */
-const MOST_TRIES = 1000;
+/** Writing a page takes microseconds, unless its thread has no CPU. */
+const WRITING_MS = 250;
+const TRIES_WITHOUT_SLEEP = 10;
 
 /** The pages of living processes in a folder. */
 export function findPages(folder: string = PAGE_FOLDER): { readonly path: string; readonly pid: number }[] {
@@ -99,6 +101,18 @@ export function findPages(folder: string = PAGE_FOLDER): { readonly path: string
     const path = `${folder}/${name}`;
     const found = headOf(path);
     return found !== undefined && isAlive(found) ? [{ path, pid: found.pid }] : [];
+  });
+}
+
+/** The pages in a folder that this user may not read. */
+export function closedPages(folder: string = PAGE_FOLDER): string[] {
+  return readdirSync(folder).filter((name) => NAME.test(name)).map((name) => `${folder}/${name}`).filter((path) => {
+    try {
+      accessSync(path, constants.R_OK);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EACCES';
+    }
+    return false;
   });
 }
 
@@ -123,13 +137,17 @@ export function removeStalePages(folder: string = PAGE_FOLDER): void {
 }
 
 /**
- * Reads one page. Throws ERR_PERCORE_SYSTEM if it is not a page, has another version, or is being written all the time.
+ * Reads one page. Throws ERR_PERCORE_SYSTEM if it is not a page, has another version, or is being written all the time:
+ * with the errno EBUSY if its process lives, so that the page can be read later. Sleeps for at most a quarter of a
+ * second.
  */
 export function readPage(path: string): PageSnapshot {
   const fd = openPageFile(path, 'read');
   try {
     const again = Buffer.alloc(pageLayout.bytes);
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const endMs = performance.now() + WRITING_MS;
+    for (let tries = 0; performance.now() < endMs; tries++) {
+      if (tries >= TRIES_WITHOUT_SLEEP) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
       const bytes = readFileAgain(path, fd);
       const sequence = bytes.readInt32LE(header.sequence.at);
       // It must not have changed between before and after the bytes were read.
@@ -139,7 +157,9 @@ export function readPage(path: string): PageSnapshot {
   } finally {
     closeSync(fd);
   }
-  throw wrongPage(path, 'it is being written all the time');
+  const head = headOf(path);
+  if (head === undefined || !isAlive(head)) throw wrongPage(path, 'its process has ended while it wrote it');
+  throw wrongPage(path, 'it is being written all the time', 'EBUSY');
 }
 
 /** All bytes of a page of this version. */
@@ -174,7 +194,7 @@ function parse(path: string, bytes: Buffer): PageSnapshot {
   const cursors = rows<CursorFigures>(pageCursorLayout, 'cursors');
   return {
     path, pid: head['pid']!, publishedNs: head['publishedNs']!, everyMs: head['everyMs']!,
-    isClosed: head['isClosed'] !== 0, leftOut: head['leftOut']!, parties,
+    isClosed: head['isClosed'] !== 0 || startTicksOf(head['pid']!) !== head['startTicks'], leftOut: head['leftOut']!, parties,
     reactors: rows<ReactorRow>(pageReactorLayout, 'reactors').map(({ party, cpu, ...reactor }) => (
       { id: party, cpu: cpu < 0 ? undefined : cpu, ...reactor })),
     classes: rows<ClassRow>(pageClassLayout, 'classes').map(({ name, band, tasks, steps, stepNs, ...row }) => ({
@@ -260,6 +280,10 @@ function headOf(path: string): PageHead | undefined {
 
 const isAlive = ({ pid, startTicks }: PageHead): boolean => startTicksOf(pid) === startTicks;
 
-function wrongPage(path: string, why: string): PercoreError {
-  return new PercoreError('ERR_PERCORE_SYSTEM', `the counters page ${path} cannot be read: ${why}`, { value: path });
+function wrongPage(path: string, why: string, errno?: string): PercoreError {
+  const message = `the counters page ${path} cannot be read: ${why}`;
+  return new PercoreError('ERR_PERCORE_SYSTEM', message, { value: path, ...(errno === undefined ? {} : { errno }) });
 }
+
+/** Whether there will be more to read where `readPage` has thrown this. */
+export const isBusy = (error: unknown): boolean => (error as { errno?: unknown }).errno === 'EBUSY';

@@ -104,8 +104,6 @@ export class PageWriter {
   /** `sequence` is that of the page as it is now. Returns what it is afterwards. */
   write(sequence: number, isClosed: boolean): number {
     this.takeAsk();
-    const odd = sequence | 1;
-    this.writeSequence(odd);
     const { memory, sections, source: { shared, reactors, rates } } = this;
     this.leftOut = 0;
     for (const [id, inbox] of shared.inboxes.entries()) {
@@ -135,6 +133,9 @@ export class PageWriter {
       rates: Object.keys(rates).length,
     };
     memory.pack(pageLayout, 0, { ...counts, leftOut: this.leftOut, isClosed, publishedNs: nowNs() });
+    // Only now, since readers wait meanwhile: what is above takes most of the time.
+    const odd = sequence | 1;
+    this.writeSequence(odd);
     for (const [name, { at, structure }] of Object.entries(sections)) {
       this.put(at, counts[name as SectionName] * structure.bytes);
     }

@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { publishCounters, setSlo, type Runtime } from '../index.js';
+import {
+  dumpFlightOnSignal, exportMetrics, onMetrics, publishCounters, serveInspection, setSlo, type Runtime,
+} from '../index.js';
 import { pageLayout } from '../layout.js';
 import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
 import { RateController, RateSurface, createRateState } from '../timers/index.js';
@@ -169,6 +171,63 @@ describe('the counters page', () => {
     expect(spawnSync(program, [page.path, 'nothing']).status).toBe(1);
   });
 
+  it('whose writer was killed in the middle holds no reader', async () => {
+    const page = publishCounters(runtime, { path: join(folder, 'page'), everyMs: 60_000 });
+    page.publish();
+    const bytes = readFileSync(page.path);
+    const { at } = pageLayout.fields.sequence;
+    bytes.writeInt32LE(bytes.readInt32LE(at) | 1, at);
+    const torn = join(folder, 'torn');
+    writeFileSync(torn, bytes);
+    const busy = expect.objectContaining({ errno: 'EBUSY' }) as Error;
+    expect(() => readPage(torn)).toThrow(busy);
+    bytes.writeDoubleLE(1, pageLayout.fields.startTicks.at);
+    writeFileSync(torn, bytes);
+    expect(() => readPage(torn)).toThrow(/its process has ended while it wrote it$/);
+    const program = join(folder, 'percore_page_torn');
+    execFileSync('gcc', ['-O1', '-o', program, join(root, 'examples/observe/percore_page.c')]);
+    const readers = [['python3', python, torn], [program, torn]] as const;
+    const ends = await Promise.all(readers.map(async ([command, ...rest]) => {
+      const child = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
+      children.push(child);
+      let said = '';
+      child.stderr!.on('data', (text: Buffer) => void (said += text.toString()));
+      const [code] = (await within(30_000, once(child, 'close'), `${command} ends`)) as [number];
+      return [code, /is being written all the time/.test(said)];
+    }));
+    expect(ends).toEqual([[1, true], [1, true]]);
+  }, 60_000);
+
+  it('is refused once the runtime has closed, like all that would end with it', async () => {
+    const closed = await remoteRuntime(1, { metrics: true });
+    for (let i = 0; i < 3; i++) publishCounters(closed, { path: join(folder, 'page') }).close();
+    await closed.close();
+    const error = expect.objectContaining({ code: 'ERR_PERCORE_CLOSED' }) as Error;
+    const meter = { createObservableCounter: () => undefined, createObservableGauge: () => undefined };
+    expect(() => publishCounters(closed)).toThrow(error);
+    expect(() => dumpFlightOnSignal(closed)).toThrow(error);
+    expect(() => onMetrics(closed, {}, () => undefined)).toThrow(error);
+    expect(() => exportMetrics(closed, meter as never)).toThrow(error);
+    await expect(serveInspection(closed)).rejects.toThrow(error);
+    expect(process.listenerCount('SIGUSR2')).toBe(0);
+  });
+
+  it('of another user is named, with what would help', () => {
+    const path = '/dev/shm/percore-4194304';
+    writeFileSync(path, '', { mode: 0o000 });
+    try {
+      const module = new URL('../cli/choose-page.js', import.meta.url).href;
+      // Root may read everything, so it becomes another user once the modules are loaded.
+      const text = `const { pathOf } = await import(${JSON.stringify(module)});
+        if (process.getuid() === 0) process.setuid(65_534);
+        process.exit(pathOf('top', '4194304') === undefined ? 1 : 0);`;
+      const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', text], { encoding: 'utf8' });
+      expect([status, stderr]).toEqual([1, `percore top: you may not read ${path}: be its user, or root\n`]);
+    } finally {
+      rmSync(path);
+    }
+  });
+
   it('of a process that was killed is not found, and is removed by the next one', async () => {
     const entry = new URL('../reactor/fixtures/remote.js', import.meta.url).href;
     const index = new URL('../index.js', import.meta.url).href;
@@ -184,6 +243,8 @@ describe('the counters page', () => {
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(existsSync(path)).toBe(true);
+    // Whoever follows it sees that it has ended.
+    expect(readPage(path).isClosed).toBe(true);
     expect(findPages().map((page) => page.path)).not.toContain(path);
     const page = publishCounters(runtime);
     expect(existsSync(path)).toBe(false);
@@ -238,6 +299,9 @@ describe('the counters page', () => {
     expect(() => publishCounters(runtime, { path })).toThrow(expect.objectContaining({ errno: 'EEXIST' }));
     expect(() => publishCounters(runtime, { everyMs: 1 })).toThrow(/^everyMs must be/);
     expect(() => publishCounters(runtime, { rates: { a: new Float64Array(4) } })).toThrow(/^rates\.a must be/);
+    for (const rates of [5, null, ['a']]) {
+      expect(() => publishCounters(runtime, { rates: rates as never })).toThrow(/^rates must be/);
+    }
     page.close();
     expect(() => readPage(python)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM' }));
     removeStalePages(folder);

@@ -23,6 +23,7 @@ import { PagePublisher } from './page-publisher.js';
 import { ReactorRows } from './page-reactors.js';
 import { removeStalePages } from './page-reader.js';
 import { shownOf } from './shown.js';
+import { checkOpen, untilClosed } from './until-closed.js';
 
 export interface PageOptions {
   /** Where the file is made; it must not exist yet. Default /dev/shm/percore-<pid>, with -2 for a second one. */
@@ -51,8 +52,8 @@ const MOST_PAGES = 64;
  * Shows the counters of a runtime to other processes of the same user (mode 0600). First removes pages of processes
  * that have died. The page has figures of tasks if the runtime was made with `metrics`, and the queues that `showQueue`
  * names. A thread of its own writes it, so it goes on while the main thread is blocked; if none can be started, the
- * main thread writes it. Does not keep the program running. Throws ERR_PERCORE_SYSTEM if the file cannot be made, or
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * main thread writes it. Does not keep the program running. Throws ERR_PERCORE_SYSTEM if the file cannot be made,
+ * ERR_PERCORE_CLOSED, or ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     const page = publishCounters(runtime, { everyMs: 100 });     // $ percore top --once --json
  */
@@ -61,7 +62,11 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
   const { path, everyMs = 250, rates = {} } = checkOptions('options', options, ['path', 'everyMs', 'rates']);
   checkInteger('everyMs', everyMs, 10, 60_000);
   if (path !== undefined && (typeof path !== 'string' || path === '')) throw invalidArgument('path', path, 'a path');
+  if (typeof rates !== 'object' || rates === null || Array.isArray(rates)) {
+    throw invalidArgument('rates', rates, 'an object with states of rate controllers by name');
+  }
   for (const [name, state] of Object.entries(rates)) checkRateState(`rates.${name}`, state);
+  checkOpen(controller, 'publishCounters');
   removeStalePages(FOLDER);
   const opened = path === undefined ? openFree() : { path, fd: openPage(path) };
   const { pages, queues } = shownOf(controller);
@@ -75,8 +80,7 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
   publisher.start();
   pages.add(publisher);
   let isClosed = false;
-  const close = (): void => {
-    if (isClosed) return;
+  const close = untilClosed(controller, () => {
     isClosed = true;
     pages.delete(publisher);
     rows.close();
@@ -89,9 +93,8 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
       // Somebody has already removed it, or the file system is gone: there is nothing left to remove.
     }
     closeSync(opened.fd);
-  };
+  });
   process.on('exit', close);
-  controller.closers.push(async () => close());
   const publish = (): void => {
     if (isClosed) return;
     rows.look();

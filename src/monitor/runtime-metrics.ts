@@ -5,6 +5,7 @@ import { RESPONSE } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
+import { checkOpen, untilClosed } from './until-closed.js';
 
 /** Since the runtime's start, over all parties. */
 export interface RuntimeMetrics {
@@ -33,6 +34,7 @@ export function onMetrics(
   const { everyMs = 1000 } = checkOptions('options', options, ['everyMs']);
   checkInteger('everyMs', everyMs, 10, 2 ** 31 - 1);
   checkFunction('callback', callback);
+  checkOpen(controller, 'onMetrics');
   const tables = tablesOf(controller.main, runtime);
   const timer = setInterval(() => {
     const all = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
@@ -44,7 +46,5 @@ export function onMetrics(
       averageNs: all.mean(), p99Ns: all.percentile(0.99),
     });
   }, everyMs).unref();
-  const stop = (): void => clearInterval(timer);
-  controller.closers.push(async () => stop());
-  return stop;
+  return untilClosed(controller, () => clearInterval(timer));
 }

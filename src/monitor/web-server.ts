@@ -13,7 +13,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { checkInteger, checkOptions, checkText, PercoreError } from '../errors.js';
 import { programPath } from '../native.js';
-import type { PageSnapshot } from './page-reader.js';
+import { isBusy, type PageSnapshot } from './page-reader.js';
 
 export interface InspectionOptions {
   /** 0 to 65,535; 0, the default, takes a free port. */
@@ -119,7 +119,9 @@ function eventOf(read: () => PageSnapshot): string {
   try {
     const snapshot = read();
     return `event: ${snapshot.isClosed ? 'ended' : 'figures'}\ndata: ${JSON.stringify(snapshot)}\n\n`;
-  } catch {
+  } catch (error) {
+    // It is being written: the next event comes soon. This one is a comment.
+    if (isBusy(error)) return ': busy\n\n';
     // The process has ended, and its page with it.
     return 'event: ended\ndata: {}\n\n';
   }

@@ -81,6 +81,19 @@ export class Histogram {
   }
 
   /**
+   * The sum of all values, each taken as the middle of its step: within 1.6 %. It never falls, as long as its thread
+   * only records, so that whoever takes differences may. Reads each of 1,152 counts.
+   */
+  sum(): number {
+    let sum = 0;
+    for (let i = 0; i < COUNTS; i++) {
+      const times = this.counts[i]!;
+      if (times !== 0) sum += times * (lowerEnd(i) + upperEnd(i)) / 2;
+    }
+    return sum;
+  }
+
+  /**
    * Adds the counts of another histogram, which may be recording. To get percentiles over several reactors, add all of
    * theirs to a histogram of your own. Throws ERR_PERCORE_INVALID_ARGUMENT.
    */

@@ -36,17 +36,43 @@ const field = taskFiguresLayout.fields;
 const STEPS = field.steps.at >> 3;
 const MESSAGES = field.messages.at >> 3;
 const DEPTH = field.depth.at >> 3;
+const REFUSED = field.refused.at >> 3;
+const ERRORS = field.errors.at >> 3;
+const AGAIN = field.again.at >> 3;
 const VIOLATIONS = field.violations.at >> 3;
 const BOUND_NS = field.boundNs.at >> 3;
 const CAUSE_CHANGES = field.causeChanges.at >> 2;
 
-/** Counts of a task that its owner copies into its slot now and then. */
+/** What a task counts itself. Its owner adds what is new to its slot now and then. */
 export interface TaskCounts {
   readonly steps: number;
   readonly refused: number;
   readonly errors: number;
   readonly again: number;
   readonly depth: number;
+}
+
+/**
+ * What of a task's counts is in its slot already. A slot outlives its tasks, and `(others)` has many at once, so what
+ * is new is added: a copy would fall when a task is made again.
+ */
+export class ToldCounts {
+  steps = 0;
+  depth = 0;
+  refused = 0;
+  errors = 0;
+  again = 0;
+
+  /** `period`: which time with figures the counts belong to; see TaskWatch. */
+  constructor(public period: number) {}
+
+  /** What has happened so far is in no figure. Messages that wait are, since they still do. */
+  skip({ steps, refused, errors, again }: TaskCounts): void {
+    this.steps = steps;
+    this.refused = refused;
+    this.errors = errors;
+    this.again = again;
+  }
 }
 
 /** The slot of one task. Its owner writes; any thread that has the memory may read, and may set bounds. */
@@ -58,8 +84,8 @@ export class FigureSlot {
   readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
   private readonly numbers: Float64Array;
   private readonly integers: Int32Array;
-  /** Those of `note`, so far. */
-  private troubles = -1;
+  /** A task of this thread has it. */
+  private isTaken = false;
 
   constructor(memory: SharedArrayBuffer, readonly index: number) {
     const at = SLOTS_AT + index * SLOT_BYTES;
@@ -82,26 +108,39 @@ export class FigureSlot {
   }
 
   /**
-   * Adds `steps`, and copies what the task itself counts: with each of its quanta, so what seldom changes is only
+   * Adds `steps`, and what the task itself has counted since: with each of its quanta, so what seldom changes is only
    * looked at.
    */
-  note(counts: TaskCounts, steps: number): void {
+  note(counts: TaskCounts, told: ToldCounts, steps: number): void {
     const { numbers } = this;
     numbers[STEPS]! += steps;
-    numbers[MESSAGES] = counts.steps;
-    numbers[DEPTH] = counts.depth;
-    const troubles = counts.refused + counts.errors + counts.again;
-    if (troubles === this.troubles) return;
-    this.troubles = troubles;
-    numbers[field.refused.at >> 3] = counts.refused;
-    numbers[field.errors.at >> 3] = counts.errors;
-    numbers[field.again.at >> 3] = counts.again;
+    const taken = counts.steps;
+    numbers[MESSAGES]! += taken - told.steps;
+    told.steps = taken;
+    const { depth, refused, errors, again } = counts;
+    if (depth !== told.depth) this.noteDepth(depth, told);
+    if (refused === told.refused && errors === told.errors && again === told.again) return;
+    numbers[REFUSED]! += refused - told.refused;
+    numbers[ERRORS]! += errors - told.errors;
+    numbers[AGAIN]! += again - told.again;
+    told.refused = refused;
+    told.errors = errors;
+    told.again = again;
   }
 
   /** A task of this name was made. */
   begin(): void {
-    this.numbers[field.begun.at >> 3]!++;
-    this.troubles = -1;
+    const { numbers } = this;
+    numbers[field.begun.at >> 3]!++;
+    // What waited for tasks of the thread before has gone with it.
+    if (!this.isTaken) numbers[DEPTH] = 0;
+    this.isTaken = true;
+  }
+
+  /** So many messages wait for a task of this slot. */
+  noteDepth(depth: number, told: ToldCounts): void {
+    this.numbers[DEPTH]! += depth - told.depth;
+    told.depth = depth;
   }
 
   /** One count of the slot, by its name in the table. */

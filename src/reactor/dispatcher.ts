@@ -80,6 +80,7 @@ export class Dispatcher implements Receiver {
     if (task.hasEnded) return;
     if (this.byName.get(task.name) === task) this.byName.delete(task.name);
     const lost = task.end();
+    this.turn.madeWatch?.remove(task);
     if (lost === 0) return;
     const { counters } = this.turn;
     counters[DROPPED]! += lost;

@@ -11,7 +11,7 @@
  */
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
-import type { FigureSlot } from '../observe/internal.js';
+import type { FigureSlot, ToldCounts } from '../observe/internal.js';
 import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
 import type { Timed } from './watch.js';
@@ -71,6 +71,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   readyNs = 0;
   sinceNs = 0;
   figures: FigureSlot | undefined = undefined;
+  told: ToldCounts | undefined = undefined;
   meanNs = 0;
   /** It waits for whoever has refused its step. */
   isHeld = false;

@@ -14,7 +14,7 @@
 import { BANDS, LANES_PER_PEER, partyLayout, queueLayout } from '../layout.js';
 import {
   OUTSIDE, OUTSIDE_TURNS, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureTable, type FigureSlot,
-  type TaskCounts, type TraceRing, type Wake,
+  ToldCounts, type TaskCounts, type TraceRing, type Wake,
 } from '../observe/internal.js';
 import type { Ready } from '../scheduling/internal.js';
 
@@ -23,6 +23,8 @@ export interface Watched extends Ready, TaskCounts {
   readonly name: string;
   /** Its slot; set with its first step. */
   figures: FigureSlot | undefined;
+  /** What of its counts is in the slot; set with it. */
+  told: ToldCounts | undefined;
   /** What a step takes on average, roughly; 0 until that is known. */
   meanNs: number;
 }
@@ -105,6 +107,8 @@ export class TaskWatch {
   private busyNs = 0;
   /** What became ready before figures were switched on counts from then. */
   private resumedNs = 0;
+  /** Grows when figures are switched on. */
+  private period = 0;
   private untilSample = SAMPLE_EVERY;
   /** What takes so long is always recorded. */
   exactNs: number = EXACT_NS;
@@ -196,6 +200,12 @@ export class TaskWatch {
   /** A task was made: its slot exists from now on. */
   add(task: Watched): void {
     task.figures = this.table.slotFor(task.name, task.band);
+    task.told = new ToldCounts(this.period);
+  }
+
+  /** A task takes nothing any more, so nothing waits for it. */
+  remove(task: Watched): void {
+    if (task.figures !== undefined) task.figures.noteDepth(0, task.told!);
   }
 
   /** The party has left. */
@@ -216,6 +226,7 @@ export class TaskWatch {
   /** Between turns: figures are taken from now on. */
   resume(): void {
     this.turnNs = this.knownNs = this.resumedNs = this.nowNs();
+    this.period++;
     this.busyNs = this.counters[BUSY_NS]!;
     // The next turn looks which bounds there are.
     this.foldNs = 0;
@@ -331,14 +342,20 @@ export class TaskWatch {
   private enter(task: Watched): void {
     this.task = task;
     this.steps = 1;
-    if (task.figures === undefined) task.figures = this.table.slotFor(task.name, task.band);
+    if (task.figures === undefined) this.add(task);
+    const told = task.told!;
+    if (told.period !== this.period) {
+      // The first step of this task since figures are on: what it has counted in between is left out.
+      told.period = this.period;
+      told.skip(task);
+    }
     this.isFine = task.meanNs >= LONG_STEP_NS;
   }
 
   private count(): void {
     const { task } = this;
     if (task === undefined) return;
-    task.figures!.note(task, this.steps);
+    task.figures!.note(task, task.told!, this.steps);
   }
 
   /** What has run since `fromNs` has ended. */

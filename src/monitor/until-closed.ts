@@ -1,0 +1,24 @@
+/** What goes on until a runtime closes: counters pages, servers, handlers of signals, callbacks of exporters. */
+import { PercoreError } from '../errors.js';
+import type { Controller } from '../reactor/internal.js';
+
+/** For the beginning of `what`. Throws ERR_PERCORE_CLOSED if the runtime closes or has closed: nothing would end it. */
+export function checkOpen({ closing }: Controller, what: string): void {
+  if (closing !== undefined) throw new PercoreError('ERR_PERCORE_CLOSED', `${what}: the runtime is closed`);
+}
+
+/** Runs `end` when the runtime closes, unless the returned function has run it before; a second call does nothing. */
+export function untilClosed<R>({ closers }: Controller, end: () => R): () => R | undefined {
+  let isOver = false;
+  const once = (): R | undefined => {
+    if (isOver) return undefined;
+    isOver = true;
+    // A program that begins and ends this many times must not grow by it.
+    const at = closers.indexOf(closer);
+    if (at >= 0) closers.splice(at, 1);
+    return end();
+  };
+  const closer = async (): Promise<void> => void await once();
+  closers.push(closer);
+  return once;
+}
