@@ -29,7 +29,7 @@ const plain = [
   'dist/src/testing/virtual-memory.test.js',
   'dist/src/timers/{jitter,manual-clock,rate,rate-controller,tick-grid,timer-table,timer-wheel}.test.js',
   'dist/src/timers/{timers,timers-arguments,timers-cancel}.test.js', 'dist/src/topology/dealer.test.js',
-  'dist/test/explorer/*.test.js', 'dist/test/docs/pages.test.js',
+  'dist/test/explorer/*.test.js', 'dist/test/docs/pages.test.js', 'dist/test/docs/first-hour.test.js',
   'test/house/{codes,fuzzed,imports,lines,references,surface,words}.test.mjs',
   'dist/examples/load-balancer/{line-splitter,line-splitter-pushes,options,result-format}.test.js',
   'dist/examples/resp/{keyspace,parser,parser.fuzz,reply-parser,session,slab}.test.js',

@@ -1,7 +1,8 @@
 /** Messages to tasks: as values and as bytes, refused, dropped and counted, and steps that throw. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, OK, TOO_LARGE } from '../queues/index.js';
-import { errorOf, inside, remoteRuntime, sleep, until, within } from './fixtures/inside.js';
+import { errorOf, inside, remoteRuntime, until, within } from './fixtures/inside.js';
+import type { PercoreError } from '../errors.js';
 import type { StepError } from './runtime-events.js';
 import type { Runtime } from './runtime.js';
 
@@ -21,12 +22,17 @@ describe('a message', () => {
         throw new Error('again');
       });
     });
+    const from = performance.now();
     for (let i = 0; i < 50; i++) runtime.send('loop', i, { reactor: 2 });
-    await until(() => errors.length === 21, 'twenty reports and one more');
-    expect(errors.filter(({ error }) => error.message === 'again').length).toBe(20);
-    expect(errors[20]).toMatchObject({
-      reactorId: 2, where: 'reports', error: { code: 'ERR_PERCORE_NOT_REPORTED', value: 30 },
-    });
+    const again = (): number => errors.filter(({ error }) => error.message === 'again').length;
+    const others = (): StepError[] => errors.filter(({ error }) => error.message !== 'again');
+    const leftOut = (): number => others().reduce((sum, { error }) => sum + Number((error as PercoreError).value), 0);
+    await until(() => again() + leftOut() === 50, 'all reported or counted');
+    // A machine so slow that the fifty take longer than a second may have twenty in each.
+    expect(again()).toBeLessThanOrEqual(20 * Math.ceil((performance.now() - from) / 1000));
+    expect(others().map(({ reactorId, where, error }) => [reactorId, where, (error as PercoreError).code])).toEqual(
+      others().map(() => [2, 'reports', 'ERR_PERCORE_NOT_REPORTED']),
+    );
   });
 
   it('is a value, or bytes as they lie, for a task of values; for a task of bytes it lies in the lane', async () => {
@@ -68,13 +74,13 @@ describe('a message', () => {
 
   it('within a reactor is handed over as it is; above the capacity it is BACK_PRESSURED', async () => {
     expect(
-      await inside(runtime, 0, async (reactor, _argument, { codes, sleep: pause }) => {
+      await inside(runtime, 0, async (reactor, _argument, { codes, until: wait }) => {
         const seen: unknown[] = [];
         const task = reactor.spawn<{ n: number }>({ name: 'here', capacity: 3 }, (message) => void seen.push(message));
         const messages = [{ n: 0 }, { n: 1 }, { n: 2 }, { n: 3 }];
         const answers = messages.map((message) => task.send(message));
         const depth = task.depth;
-        await pause(5);
+        await wait(() => seen.length >= 3);
         return [
           answers, depth, task.depth, seen.length === 3 && seen.every((message, i) => message === messages[i]),
           codes.OK,
@@ -142,8 +148,8 @@ describe('a message', () => {
       throw Object.assign(new Error('odd'), { name: Symbol('n'), code: () => 1 });
     }));
     runtime.send('odd', 1, { reactor: 1 });
-    await sleep(50);
-    expect(await within(2000, inside(runtime, 1, () => 'alive'), 'an answer')).toBe('alive');
+    await until(() => errors.length === 1, 'the report');
+    expect(await within(10_000, inside(runtime, 1, () => 'alive'), 'an answer')).toBe('alive');
     expect(errors.length).toBe(1);
   });
 

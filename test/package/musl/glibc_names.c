@@ -2,7 +2,7 @@
  * What Node and libstdc++, as they are compiled for glibc, ask of it that musl does not have: a dozen names. With a
  * library of them a Node of the registry runs on musl's loader and C library, so that tests load the addon that was
  * compiled for musl. Found by comparing the names with `nm -D`. For tests alone: what Node does not need here
- * (contexts, traces of native stacks) answers that it has failed.
+ * (contexts) answers that it has failed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -24,7 +24,6 @@ unsigned int __cpu_model[4];
 int __cpu_indicator_init(void) { return 0; }
 
 const char *gnu_get_libc_version(void) { return "2.28"; }
-int backtrace(void **buffer, int size) { (void)buffer; (void)size; return 0; }
 char **backtrace_symbols(void *const *buffer, int size) { (void)buffer; (void)size; return NULL; }
 int getcontext(void *context) { (void)context; errno = ENOSYS; return -1; }
 int setcontext(const void *context) { (void)context; errno = ENOSYS; return -1; }
@@ -52,6 +51,22 @@ uint32_t arc4random(void) {
 size_t strftime_l(char *, size_t, const char *, const struct tm *, locale_t);
 size_t __strftime_l(char *to, size_t most, const char *format, const struct tm *time, locale_t locale) {
   return strftime_l(to, most, format, time, locale);
+}
+
+/* Without it V8 would say that it has failed, and not where. libgcc_s, which Node needs anyway, walks the stack. */
+struct walk { void **buffer; int size, count; };
+extern int _Unwind_Backtrace(int (*step)(void *, void *), void *walk);
+extern uintptr_t _Unwind_GetIP(void *frame);
+static int step(void *frame, void *data) {
+  struct walk *walk = data;
+  if (walk->count == walk->size) return 5; /* _URC_END_OF_STACK */
+  walk->buffer[walk->count++] = (void *)_Unwind_GetIP(frame);
+  return 0;
+}
+int backtrace(void **buffer, int size) {
+  struct walk walk = {buffer, size, 0};
+  _Unwind_Backtrace(step, &walk);
+  return walk.count;
 }
 
 /* Destructors of what C++ calls thread_local. */
