@@ -65,7 +65,9 @@ describe(`a reactor that dies ${TIMES} times under load and is started again`, (
         expect(seen.offered - seen.accepted).toBeLessThanOrEqual(deaths);
         // Each death is told to each once.
         expect(seen['rejected']).toBe(deaths);
-        expect(seen['peerRejected']).toBe(deaths);
+        // A peer that does not run between two deaths in a row hears of both at once, and had one call under way.
+        expect(seen['peerRejected']).toBeLessThanOrEqual(deaths);
+        expect(seen['peerRejected']).toBeGreaterThanOrEqual(TIMES);
         expect(seen.answered).toBeGreaterThan(0);
         expect(seen.lateAnswers, 'answers to calls of a dead one').toBeGreaterThan(0);
       },
