@@ -240,6 +240,9 @@ describe('a message of the protocol that is wrong', () => {
     ['cursor', { name: 'a', ring: 'r', task: 'nobody' }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'cursor.task' }],
     ['cursor', { name: 'a', ring: 'r', of: 7 }, { argument: 'reactor' }],
     ['split', { name: 'a', from: 'r', to: [] }, { argument: 'split.to' }],
+    ['split', { name: 'a', from: 'r', to: [{ task: 'nobody' }], percent: [100] }, {
+      code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'split.to[0].task',
+    }],
     ['split', { name: 'a', from: 'r', to: [{ task: 't' }], percent: [99] }, { argument: 'split.percent' }],
     ['split', { name: 'a', from: 'r', to: [{ task: 't' }], percent: [50, 50] }, { argument: 'split.percent' }],
     ['split', { name: 'a', from: 'r', to: [{ task: 't' }], overlapped: 1 }, { argument: 'split.overlapped' }],
@@ -268,6 +271,9 @@ describe('a message of the protocol that is wrong', () => {
     ['seq', { count: 0 }, { argument: 'seq.count' }],
     ['timer', { name: 'a', task: 't' }, { argument: 'timer.afterNs' }],
     ['timer', { name: 'a', task: 't', everyNs: 5 }, { code: 'ERR_PERCORE_TIMER_INVALID_INTERVAL' }],
+    ['timer', { name: 'a', task: 'nobody', afterNs: 1 }, {
+      code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'timer.task',
+    }],
     ['timer', { name: 'a', cancel: true }, { code: 'ERR_PERCORE_UNKNOWN_NAME', argument: 'timer.name' }],
     ['io', { name: 'a', module, export: 'echo' }, { argument: 'io.listen' }],
     ['io', { name: 'a', module, export: 'echo', listen: { port: -1 } }, { argument: 'port' }],
@@ -281,13 +287,14 @@ describe('a message of the protocol that is wrong', () => {
   it('is refused to its sender, by name, and leaves nothing behind', async () => {
     await withTown(async ({ control }) => {
       await control.ask(1, 'ring', { name: 'r', capacity: 8, recordBytes: 8 });
+      await spawn(control, 1, 't', 'note');
       for (const [verb, fields, expected] of cases) {
         const error = await errorOf(() => control.ask(1, verb as 'dump', fields as ControlMessages['dump']));
         expect(error, `${verb} ${JSON.stringify(fields)}`).toMatchObject(
           'code' in expected || 'name' in expected ? expected : { code: 'ERR_PERCORE_INVALID_ARGUMENT', ...expected },
         );
       }
-      expect((await control.ask(1, 'list', {})).map(({ name }) => name)).toEqual(['reactor 1', 'r']);
+      expect((await control.ask(1, 'list', {})).map(({ name }) => name)).toEqual(['reactor 1', 'r', 't']);
       // And what was refused can be made under its name afterwards.
       await control.ask(1, 'ring', { name: 'a', capacity: 8, recordBytes: 8 });
     });

@@ -5,7 +5,7 @@ import { OK } from '../queues/index.js';
 import type { Reactor } from '../reactor/index.js';
 import type { Tick, TimerId } from '../timers/index.js';
 import type { ControlMessages } from './messages.js';
-import { selfOf } from './made-tasks.js';
+import { selfOf, taskHere } from './made-tasks.js';
 import type { Loaded } from './programs.js';
 import type { Thing } from './things.js';
 
@@ -41,6 +41,7 @@ export class MadeTimer implements Thing {
     this.#reactor = reactor;
     this.#message = message;
     checkText('timer.task', task);
+    taskHere(reactor, 'timer.task', task);
     const band = priority === undefined ? {} : { priority };
     if ((afterNs === undefined) === (everyNs === undefined)) {
       throw invalidArgument('timer.afterNs', afterNs, 'given where everyNs is not, and left out where it is');

@@ -1,12 +1,12 @@
 /** Tasks that were made by a message: `spawn` and `join`. */
 import { PercoreError, invalidArgument } from '../errors.js';
 import type { Address, ByteRecord, Reactor, Task } from '../reactor/index.js';
-import { partyOf } from '../reactor/internal.js';
+import { partyOf, type ByteTask, type ValueTask } from '../reactor/internal.js';
 import { createProcess, type ProcessBody, type ProcessEnd, type TaskFigures } from '../tasks/index.js';
 import type { ControlMessages, Shown } from './messages.js';
 import type { MadeTopics } from './made-topics.js';
 import { checkMade, type Loaded, type ProgramContext } from './programs.js';
-import type { Thing } from './things.js';
+import { unknownName, type Thing } from './things.js';
 
 type Sends = NonNullable<ControlMessages['spawn']['sends']>;
 
@@ -138,6 +138,14 @@ export function sender(reactor: Reactor, from: string, sends: Sends): ProgramCon
     }
     return address.send(message);
   };
+}
+
+/** A task of this party, or ERR_PERCORE_UNKNOWN_NAME for what `argument` names. */
+export function taskHere(reactor: Reactor, argument: string, name: string): ByteTask | ValueTask {
+  const { tasks } = partyOf(reactor).dispatcher;
+  const found = tasks.get(name);
+  if (found !== undefined) return found;
+  throw unknownName(argument, name, 'task', [...tasks.keys()].map((each) => `"${each}"`), undefined);
 }
 
 /** How a party addresses itself. */

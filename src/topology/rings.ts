@@ -4,11 +4,10 @@ import {
   BACK_PRESSURED, close, create, inspect, pub, struct, value, type Queue, type QueueProducer, type ValueQueue,
 } from '../queues/index.js';
 import type { Address, Reactor, Reading } from '../reactor/index.js';
-import { partyOf } from '../reactor/internal.js';
 import { Dealer, type DealTarget } from './dealer.js';
-import { selfOf } from './made-tasks.js';
+import { selfOf, taskHere } from './made-tasks.js';
 import type { ControlMessages, CursorTarget, TaskTarget } from './messages.js';
-import { unknownName, type Thing, type Things } from './things.js';
+import { type Thing, type Things } from './things.js';
 
 /** A queue that this party has created. */
 export class MadeRing implements Thing {
@@ -119,11 +118,7 @@ export class Cursor implements Thing {
 
 /** Gives a record to a task of this party: as it is, or into its lane if the task takes bytes. */
 function giveTo(reactor: Reactor, task: string): (record: unknown) => number {
-  const { tasks } = partyOf(reactor).dispatcher;
-  const found = tasks.get(task);
-  if (found === undefined) {
-    throw unknownName('cursor.task', task, 'task', [...tasks.keys()].map((each) => `"${each}"`), undefined);
-  }
+  const found = taskHere(reactor, 'cursor.task', task);
   if (!found.takesBytes) return (record) => found.push(record);
   const address = reactor.address(task, { reactor: selfOf(reactor), priority: found.band });
   return (record) => address.send(record);
@@ -142,7 +137,7 @@ export class Split implements Thing {
     const { name, from, to, priority } = message;
     this.name = name;
     this.#from = from;
-    if (!Array.isArray(to) || to.length === 0) throw invalidArgument('split.to', to, 'a list of targets');
+    if (!Array.isArray(to) || to.length === 0) throw invalidArgument('split.to', to, 'a list of one target or more');
     const percent = checkShares(message);
     this.#isOverlapped = percent === undefined;
     const targets = to.map((target: TaskTarget | CursorTarget, i: number) => targetOf(reactor, things, target, i));
@@ -192,6 +187,8 @@ function targetOf(reactor: Reactor, things: Things, target: TaskTarget | CursorT
     return { about: `cursor ${target.cursor}`, send: (record) => cursor.send(record) };
   }
   const { task, reactor: party = selfOf(reactor), priority } = target;
+  // Only this party's own tasks are known here.
+  if (party === selfOf(reactor)) taskHere(reactor, `${where}.task`, task);
   const address: Address = reactor.address(task, { reactor: party, ...(priority === undefined ? {} : { priority }) });
   return { about: `task ${task} of ${party}`, send: (record) => address.send(record) };
 }
