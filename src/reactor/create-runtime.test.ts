@@ -1,5 +1,7 @@
 /** What createRuntime refuses, which entries it takes, and that a start that fails leaves nothing behind. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -157,6 +159,15 @@ describe('createRuntime', () => {
       expect((await failed({ entry: fixture('failing'), reactors: 1, data: { how: 'string' } })).message).toMatch(
         /failed: only a text$/,
       );
+    });
+
+    it.each(['listen', 'listen, unheard'])('that finds its port taken says how reactors share one: %s', async (how) => {
+      const taken = createServer().listen(0, '127.0.0.1');
+      await once(taken, 'listening');
+      const { port } = taken.address() as AddressInfo;
+      const { message } = await failed({ entry: fixture('failing'), reactors: 1, data: { how, port } });
+      taken.close();
+      expect(message).toMatch(/EADDRINUSE.*they share a port by server\.listen\(\{ fd: reactor\.io\.listenFd/);
     });
 
     it('that ends its process says with which exit code', async () => {

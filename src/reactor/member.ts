@@ -161,7 +161,7 @@ export class Member {
     return new PercoreError(
       'ERR_PERCORE_ENTRY',
       `reactor ${this.id} ended with exit code ${this.exitCode} while it `
-        + `started${this.error === undefined ? '' : `: ${this.error.message}`}`,
+        + `started${this.error === undefined ? '' : `: ${this.error.message}${portHint(this.error)}`}`,
       { reactorId: this.id, cause: this.error },
     );
   }
@@ -222,10 +222,17 @@ function explained(error: NodeJS.ErrnoException, data: unknown): Error {
 function entryFailed(id: number, entry: string, cause: Error): PercoreError {
   const path = fileURLToPath(entry);
   // Node keeps for itself in which line and file it is, and prints that for programs alone.
-  const hint = cause.name === 'SyntaxError' ? ` (\`node ${path}\` shows where)` : '';
+  const hint = cause.name === 'SyntaxError' ? ` (\`node ${path}\` shows where)` : portHint(cause);
   return new PercoreError(
     'ERR_PERCORE_ENTRY', `reactor ${id}: ${path} failed: ${cause.message}${hint}`, { reactorId: id, cause },
   );
+}
+
+/** The first mistake of whoever has a server in each reactor. */
+function portHint(cause: NodeJS.ErrnoException): string {
+  if (cause.code !== 'EADDRINUSE') return '';
+  return '. If it is the port of a reactor before it: every reactor runs the entry, and they share a port by '
+    + 'server.listen({ fd: reactor.io.listenFd({ port }).fd })';
 }
 
 function unclonable(data: unknown, cause: Error): PercoreError {
