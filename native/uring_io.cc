@@ -358,17 +358,18 @@ class UringIo final : public IoSource {
     if (entry && isLast && entry->isReceiving) armReceive(*entry, true);
   }
 
-  // Also serves those who had found no buffer. JavaScript may have given some back, or they may have come back from
-  // connections that are gone.
+  // Also serves those who had found no buffer, in their order. JavaScript may have given some back, or they may have come
+  // back from connections that are gone.
   void takeReleased() {
     for (int32_t i = 0; i < block_->released; i++) provide(block_->releasedBuffer[i]);
     block_->released = 0;
-    if (starved_.empty() || freeBuffers_ == 0) return;
-    std::vector<int32_t> starved;
-    starved.swap(starved_);
-    for (int32_t token : starved) {
+    // No more than there are buffers, or of thousands that wait each would find none again and again.
+    for (int32_t free = freeBuffers_; free > 0 && !starved_.empty(); starved_.pop_front()) {
+      Entry* entry = find(starved_.front());
+      if (!entry || !entry->isReceiving || entry->uring.armed != 0) continue;
       // One buffer each; otherwise the first of them would take all again.
-      if (Entry* entry = find(token); entry && entry->isReceiving) armReceive(*entry, false);
+      armReceive(*entry, false);
+      free--;
     }
   }
 
@@ -481,7 +482,8 @@ class UringIo final : public IoSource {
   unsigned buffers_ = 0;
   uint16_t providedTail_ = 0;
   std::vector<Sending> sending_;
-  std::vector<int32_t> starved_, opened_;
+  std::vector<int32_t> opened_;
+  std::deque<int32_t> starved_;    // found no buffer, and are to be armed again
   std::deque<io_uring_cqe> late_;  // completions whose events did not fit into the block
   int32_t freeBuffers_ = 0;        // buffers that the kernel may take
   std::vector<int> closing_;

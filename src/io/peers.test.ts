@@ -105,6 +105,27 @@ describe.each(sources)('on %s', (source) => {
       await until(() => treated.every(({ bytesRead }) => bytesRead === 2 ** 20), 'every byte after all', 20_000);
     });
 
+    it('who waits for a buffer behind many others asks a few times, and not once for each of them', async () => {
+      const count = 1500;
+      const echo = io.listen({ port: 0, backlog: 4096 }, (connection) =>
+        connection.onData((bytes) => void connection.offer(bytes)),
+      );
+      const bulk: Socket[] = [];
+      for (let i = 0; i < count; i++) {
+        bulk.push(await peer(echo.port));
+        if (i % 100 === 99) await until(() => io.status().endpoints === i + 2, 'accepted');
+      }
+      const answers = bulk.map((socket) => once(socket, 'data'));
+      const { memory } = coreOf(io)!;
+      const { poolWaits } = memory;
+      // All arrive before this thread receives the first of them, and there are 256 buffers.
+      for (const [i, socket] of bulk.entries()) socket.write(`number ${i}`);
+      const echoed = await within(20_000, Promise.all(answers), 'every answer');
+      expect(echoed.map(String)).toEqual(bulk.map((_, i) => `number ${i}`));
+      expect(memory.poolWaits - poolWaits).toBeLessThanOrEqual(2 * count);
+      if (source === 'io_uring') expect(memory.poolWaits).toBeGreaterThan(poolWaits);
+    });
+
     it('that is corked, or does not read what it is sent', async () => {
       const filled: number[] = [];
       await besides(50, 100, (connection) => {

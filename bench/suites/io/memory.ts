@@ -17,6 +17,14 @@ const WARM_UP = { connections: 64, milliseconds: 500 };
 /** Lets collectors and allocators give back what they do not need. */
 const SETTLE_MS = 1000;
 const OPEN_MS = 30_000;
+const SAME_YOUNG = ['--min-semi-space-size=1', '--max-semi-space-size=1'];
+
+/** The same program, in a Node whose young generation does not grow. */
+const withSameYoung = (program: ServerProgram): ServerProgram => ({
+  ...program,
+  command: async (work) =>
+    (await program.command(work)).flatMap((part) => (part === process.execPath ? [part, ...SAME_YOUNG] : part)),
+});
 
 /** The resident memory of a process. */
 const residentBytes = (pid: number): number =>
@@ -26,16 +34,13 @@ function weigh(program: ServerProgram): Contender<'resident'> {
   return {
     name: program.name,
     async run() {
-      const server = await startServer(program, 'echo');
+      const server = await startServer(withSameYoung(program), 'echo');
       try {
         check(
           server.granted === undefined || server.granted === program.name,
           `${program.name} was not granted: ${server.why}`,
         );
         await runClient('tcp_client', server, WARM_UP);
-        // Once without looking: what the server compiles while connections are opened, and the memory in which it
-        // compiles, would be taken for that of the connections.
-        await withIdleConnections(server.port, () => 0);
         await sleep(SETTLE_MS);
         const before = residentBytes(server.pid);
         const resident = await withIdleConnections(
