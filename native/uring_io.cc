@@ -358,8 +358,8 @@ class UringIo final : public IoSource {
     if (entry && isLast && entry->isReceiving) armReceive(*entry, true);
   }
 
-  // Also serves those who had found no buffer, in their order. JavaScript may have given some back, or they may have come
-  // back from connections that are gone.
+  // Also serves those who had found no buffer, in their order. JavaScript may have given some back, or they may have
+  // come back from connections that are gone.
   void takeReleased() {
     for (int32_t i = 0; i < block_->released; i++) provide(block_->releasedBuffer[i]);
     block_->released = 0;

@@ -194,7 +194,8 @@ function parse(path: string, bytes: Buffer): PageSnapshot {
   const cursors = rows<CursorFigures>(pageCursorLayout, 'cursors');
   return {
     path, pid: head['pid']!, publishedNs: head['publishedNs']!, everyMs: head['everyMs']!,
-    isClosed: head['isClosed'] !== 0 || startTicksOf(head['pid']!) !== head['startTicks'], leftOut: head['leftOut']!, parties,
+    isClosed: head['isClosed'] !== 0 || startTicksOf(head['pid']!) !== head['startTicks'],
+    leftOut: head['leftOut']!, parties,
     reactors: rows<ReactorRow>(pageReactorLayout, 'reactors').map(({ party, cpu, ...reactor }) => (
       { id: party, cpu: cpu < 0 ? undefined : cpu, ...reactor })),
     classes: rows<ClassRow>(pageClassLayout, 'classes').map(({ name, band, tasks, steps, stepNs, ...row }) => ({
