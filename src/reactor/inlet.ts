@@ -117,8 +117,9 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     // the answers are published: whoever has an answer may ask for the figures.
     counters[RECEIVED]! += messages;
     this.words[COUNTED] = this.words[TAKEN]!;
-    if (turn.watch !== undefined) {
-      this.sampled = turn.watch.take(this.number, this.view, this.words, this.words[TAKEN]!, this.sampled);
+    const { watch } = turn;
+    if (watch !== undefined && watch.hasSample(this.words, this.sampled)) {
+      this.sampled = watch.take(this.number, this.view, this.words, this.words[TAKEN]!, this.sampled);
     }
     turn.endQuantum(this.band, messages);
     consumer.publishRelease();

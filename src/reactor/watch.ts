@@ -87,9 +87,10 @@ export interface WatchSettings {
 
 export class TaskWatch {
   readonly table: FigureTable;
-  /** The task whose steps run, or last ran, in this quantum. */
+  /** The task whose steps run, or last ran, in this quantum, or in the one before if both are of the same `ready`. */
   private task: Watched | undefined;
   private ready: (Ready & Partial<Timed>) | undefined;
+  /** Steps of `task` in this quantum; 0 while none has begun. */
   private steps = 0;
   private isFine = false;
   private isFirst = true;
@@ -163,16 +164,19 @@ export class TaskWatch {
   endTurn(): void {
     this.isRunning = false;
     if (!this.isOpen) return;
-    this.isDone = this.ready !== this.task || !this.ready!.isReady || this.isHeld;
+    this.isDone = this.ready !== this.ran || !this.ready!.isReady || this.isHeld;
     this.count();
   }
 
   /** A quantum of `ready` begins. */
   begin(ready: Ready & Partial<Timed>): void {
-    this.ready = ready;
-    this.task = undefined;
+    // The same task mostly runs again in the same lane, so it is looked up once.
+    if (ready !== this.ready) {
+      this.ready = ready;
+      this.task = undefined;
+    }
     this.isOpen = this.isFirst = true;
-    this.isHeld = this.isFine = false;
+    this.isHeld = false;
     this.fromNs = this.knownNs;
     const { readyNs = this.fromNs, sinceNs = this.fromNs } = ready;
     const { resumedNs } = this;
@@ -184,7 +188,7 @@ export class TaskWatch {
   /** It has ended at `nowNs`. */
   end(nowNs: number): void {
     const ready = this.ready!;
-    const isOfLane = ready !== this.task;
+    const isOfLane = ready !== this.ran;
     const isInterrupted = ready.isReady && !this.isHeld;
     this.isDone = isOfLane || !isInterrupted;
     this.count();
@@ -227,6 +231,7 @@ export class TaskWatch {
   resume(): void {
     this.turnNs = this.knownNs = this.resumedNs = this.nowNs();
     this.period++;
+    this.task = undefined;
     this.busyNs = this.counters[BUSY_NS]!;
     // The next turn looks which bounds there are.
     this.foldNs = 0;
@@ -240,8 +245,8 @@ export class TaskWatch {
 
   /** A step of `task` begins. */
   step(task: Watched): void {
-    if (this.task === undefined) this.enter(task);
-    else if (task === this.task && !this.isFine) this.steps++;
+    if (task === this.task && !this.isFine) this.steps++;
+    else if (this.steps === 0) this.enter(task);
     else this.change(task);
   }
 
@@ -259,7 +264,7 @@ export class TaskWatch {
 
   /** The running step asks for its next tick: what it is for is done. */
   relief(): void {
-    const { task } = this;
+    const task = this.ran;
     if (!this.isRunning || task === undefined) return;
     const nowNs = this.nowNs();
     this.record(task, RELIEF, nowNs - this.sinceNs, 1, nowNs);
@@ -284,11 +289,15 @@ export class TaskWatch {
     return (flushes + 1) & (LANE_SAMPLE_EVERY - 1);
   }
 
-  /** For the receiver: it has taken what lies before `sequence`. Returns the sample that it has seen. */
-  take(lane: number, view: DataView, words: Int32Array, sequence: number, seen: number): number {
+  /** For the receiver: whether the lane has a sample after `seen`. */
+  hasSample(words: Int32Array, seen: number): boolean {
     // A plain load, since V8 makes a call of an atomic one, which costs as much as all else here. It sees the sample
     // now or with a later record, and whoever sees it loads it again.
-    if (words[SAMPLED_AT]! === seen) return seen;
+    return words[SAMPLED_AT]! !== seen;
+  }
+
+  /** For the receiver: it has taken what lies before `sequence`. Returns the sample that it has seen. */
+  take(lane: number, view: DataView, words: Int32Array, sequence: number, seen: number): number {
     // lane.sample: pairs with the store in stamp().
     const sampledAt = Atomics.load(words, SAMPLED_AT);
     if (sampledAt === seen || ((sequence - sampledAt) | 0) < 0) return seen;
@@ -352,15 +361,20 @@ export class TaskWatch {
     this.isFine = task.meanNs >= LONG_STEP_NS;
   }
 
+  /** The task whose steps run, or last ran, in this quantum. */
+  private get ran(): Watched | undefined {
+    return this.steps === 0 ? undefined : this.task;
+  }
+
   private count(): void {
-    const { task } = this;
+    const task = this.ran;
     if (task === undefined) return;
     task.figures!.note(task, task.told!, this.steps);
   }
 
   /** What has run since `fromNs` has ended. */
   private close(toNs: number): void {
-    const { task, recorder } = this;
+    const { ran: task, recorder } = this;
     const ns = toNs - this.fromNs;
     if (recorder !== undefined && ns > 0) recorder.note(this.whatRan(ns), this.fromNs, toNs);
     if (this.trace !== undefined && ns > 0) this.keep(this.trace, toNs);
@@ -373,7 +387,7 @@ export class TaskWatch {
   }
 
   private keep(trace: TraceRing, toNs: number): void {
-    const { task, ready } = this;
+    const { ran: task, ready } = this;
     const { from = -1 } = ready as { from?: number };
     trace.note(task === undefined ? -1 - ready!.band : task.figures!.index, this.fromNs, toNs, this.readyNs, from);
   }
@@ -394,6 +408,7 @@ export class TaskWatch {
       this.record(task, RUN, each, steps * weight, toNs);
       task.meanNs = meanNs === 0 ? each : meanNs + (each - meanNs) / 8;
     }
+    this.isFine = task.meanNs >= LONG_STEP_NS;
     if (this.isDone) this.record(task, RESPONSE, Math.max(0, toNs - this.sinceNs), weight, toNs);
   }
 
@@ -430,7 +445,7 @@ export class TaskWatch {
   }
 
   private whatRan(ns: number): string {
-    const { task, ready } = this;
+    const { ran: task, ready } = this;
     if (task !== undefined) return task.name;
     return ns < NAMED_NS ? HANDLERS[ready!.band]! : (ready!.where ?? HANDLERS[ready!.band]!);
   }
