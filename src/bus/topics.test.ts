@@ -181,14 +181,16 @@ describe('a topic', () => {
       const flood = createTopic(runtime, { name: 'flood', codec: bytes });
       const message = new Uint8Array(100);
       let taken = 0;
-      // Until it stays full although the other reactor has had time to read.
-      for (let tries = 0; tries < 20; tries++) {
+      const counts = () => Promise.all([0, 1].map((id) => inside(runtime, id, (_r, _a, { state }) => state['count'])));
+      // Until it stays full although the other reactor has read all and this one what it takes.
+      for (let full = 0, before = 0; full < 5; full = taken === before ? full + 1 : 0) {
+        before = taken;
         while (flood.publish(message) === OK) taken++;
         runtime.flush();
+        await until(async () => (await counts())[0] >= taken, 'the fast one has what was taken');
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       expect(flood.publish(message)).toBe(BACK_PRESSURED);
-      const counts = () => Promise.all([0, 1].map((id) => inside(runtime, id, (_r, _a, { state }) => state['count'])));
       expect(await counts(), 'the fast one has exactly what was taken').toEqual([taken, 1]);
       let hasRoom = false;
       flood.whenRoom(() => (hasRoom = true));

@@ -1,6 +1,7 @@
 /** A listener of Node's, opened at once: the port, or the error, is there when the call returns. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, isIPv6, Socket, type Server } from 'node:net';
+import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { NativeTcp, NativeUnix } from '../native/index.js';
 import { errnoOf, missing, systemError } from './errno.js';
@@ -110,7 +111,9 @@ export const unix: NativeUnix = {
     server.listen({ path, backlog });
     if (server.listening) return put(thing);
     if (path.startsWith('\0') || existsSync(path)) throw systemError('EADDRINUSE', 'bind', path);
-    throw systemError('EACCES', 'bind', `${path}: no such folder, or no right to write there`);
+    // libuv says EACCES of both.
+    throw existsSync(dirname(path)) ? systemError('EACCES', 'bind', `${path}: permission denied`)
+      : systemError('ENOENT', 'bind', `${path}: no such folder`);
   },
 
   // If nobody listens there, the connection says so later.

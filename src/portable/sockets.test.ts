@@ -94,6 +94,8 @@ describe('sockets without the addon', () => {
     const path = join(folder, 'path');
     io.listen({ path }, (connection) => void connection.onData((bytes) => void connection.offer(bytes)));
     expect(errorOf(() => io.listen({ path }, () => undefined))).toMatchObject({ code: 'ERR_PERCORE_ADDRESS_IN_USE' });
+    const nowhere = join(folder, 'no folder', 'path');
+    expect(errorOf(() => io.listen({ path: nowhere }, () => undefined))).toMatchObject({ errno: 'ENOENT' });
     let heard = '';
     const connection = io.connect({ path }).onData((bytes) => void (heard += Buffer.from(bytes).toString()));
     expect(connection.offer(Buffer.from('echo'))).toBe(0);
