@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  descriptors, errorOf, fixture, inside, leftBehind, remoteEntry, remoteRuntime, sleep, threads, until,
+  descriptors, errorOf, fixture, inside, leftBehind, remoteEntry, remoteRuntime, sleep, startTimeoutMs, threads,
+  until,
 } from './fixtures/inside.js';
 import { createRuntime, type RuntimeOptions } from './runtime.js';
 
@@ -85,7 +86,7 @@ describe('createRuntime', () => {
 
   it('takes an absolute path and a file URL as text', async () => {
     for (const form of [fileURLToPath(entry), entry.href]) {
-      const runtime = await createRuntime({ entry: form, reactors: 1 });
+      const runtime = await createRuntime({ entry: form, reactors: 1, startTimeoutMs });
       expect(await inside(runtime, 0, () => 'here')).toBe('here');
       await runtime.close();
     }
@@ -96,7 +97,7 @@ describe('createRuntime', () => {
     afterAll(() => rmSync(folder, { recursive: true }));
     const failed = async (options: RuntimeOptions) => {
       const before: [string[], number] = [descriptors(), threads()];
-      const error = await errorOf(() => createRuntime(options));
+      const error = await errorOf(() => createRuntime({ startTimeoutMs, ...options }));
       expect(error.code).toBe('ERR_PERCORE_ENTRY');
       await until(() => leftBehind(before).length === 0, 'nothing is left behind', 10_000).catch(() =>
         expect(leftBehind(before)).toEqual([]),
@@ -124,7 +125,7 @@ describe('createRuntime', () => {
           + 'reactor.handle("one", () => 1); }',
       );
       if ((process.features as { typescript?: unknown }).typescript) {
-        const runtime = await createRuntime({ entry: path, reactors: 1 });
+        const runtime = await createRuntime({ entry: path, reactors: 1, startTimeoutMs });
         expect(await runtime.call('one', undefined)).toBe(1);
         await runtime.close();
       } else {
@@ -193,7 +194,7 @@ describe('createRuntime', () => {
       );
       const words = new Int32Array(new SharedArrayBuffer(8));
       const runtime = await createRuntime({
-        entry: path, reactors: 2, data: { words, by: new Map([['k', 1]]), when: new Date(5) },
+        entry: path, reactors: 2, startTimeoutMs, data: { words, by: new Map([['k', 1]]), when: new Date(5) },
       });
       expect([[...words], await runtime.call('data', undefined)]).toEqual([
         [7, 7], [1, new Date(5)],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRuntime, type Runtime } from '../reactor/index.js';
-import { errorOf, within } from '../reactor/fixtures/inside.js';
+import { errorOf, startTimeoutMs, within } from '../reactor/fixtures/inside.js';
 import { createService, openService, type ServiceCaller } from './index.js';
 import type { Counts, Given } from './fixtures/counts.js';
 
@@ -10,7 +10,7 @@ async function withCounts<R>(
 ): Promise<R> {
   const data: Given = { stopped: new Int32Array(new SharedArrayBuffer(4 * (options.maxReactors ?? reactors))) };
   const entry = new URL('./fixtures/counts.js', import.meta.url);
-  const runtime = await createRuntime({ entry, reactors, data, ...options });
+  const runtime = await createRuntime({ entry, reactors, data, startTimeoutMs, ...options });
   runtime.on('reactorDied', () => undefined);
   try {
     return await use(openService<Counts>(runtime, 'counts'), runtime, data);
@@ -141,7 +141,9 @@ describe('a sharded service', () => {
   it('has a new shard in a reactor that was started again, with a fresh state', async () => {
     const data: Given = { stopped: new Int32Array(new SharedArrayBuffer(8)) };
     const entry = new URL('./fixtures/counts.js', import.meta.url);
-    const runtime = await createRuntime({ entry, reactors: 2, data, restart: { most: 3, withinMs: 60_000 } });
+    const runtime = await createRuntime({
+      entry, reactors: 2, data, startTimeoutMs, restart: { most: 3, withinMs: 60_000 },
+    });
     runtime.on('reactorDied', () => undefined);
     try {
       const counts = openService<Counts>(runtime, 'counts');
