@@ -1,5 +1,7 @@
 #include "followed_thread.h"
 
+#include <algorithm>
+
 namespace percore {
 
 namespace {
@@ -11,11 +13,34 @@ int placeOf(uint64_t value) {
   return (shift + 1) * kSteps + int(value >> shift) - kSteps;
 }
 
-const SwitchSide kNobody;
+ThreadName called(const char* name) {
+  char bytes[16] = {};
+  memcpy(bytes, name, std::min(strlen(name), sizeof bytes));
+  return ThreadName::at(bytes);
+}
 
 }  // namespace
 
-void FigureRecord::record(int64_t ns, const Episode& episode) {
+SwitchSide ThreadNames::of(int32_t pid, int32_t priority) const {
+  if (pid == kNobody) return {pid, priority, {}};
+  if (pid == kInterrupt) return {kNobody, priority, called("an interrupt")};
+  if (pid == kSoftInterrupt) return {kNobody, priority, called("a soft interrupt")};
+  if (pid == 0) return {pid, priority, called("idle")};
+  const Named& known = names_[placeOf(pid)];
+  return {pid, priority, known.pid == pid ? known.name : ThreadName()};
+}
+
+void Worst::take(const Episode& episode, const ThreadNames& names) {
+  beganNs = episode.beganNs;
+  leftOut = episode.leftOut();
+  count = episode.keptCount();
+  for (uint32_t i = 0; i < count; i++) {
+    const TraceEvent& event = episode.kept(i);
+    events[i] = {event, names.of(event.prevPid, event.prevPriority), names.of(event.nextPid, event.nextPriority)};
+  }
+}
+
+void FigureRecord::record(int64_t ns, const Episode& episode, const ThreadNames& names) {
   constexpr int64_t kMost = (int64_t(1) << kTopBits) - 1;
   if (!histogram_) histogram_.reset(new double[kNumbers]());
   const int64_t value = ns < 0 ? 0 : ns > kMost ? kMost : ns;
@@ -28,12 +53,11 @@ void FigureRecord::record(int64_t ns, const Episode& episode) {
   if (ns > boundNs) violations_++;
   if (ns <= worstNs_) return;
   worstNs_ = ns;
-  if (!worst_) worst_.reset(new Episode());
-  worst_->copyFrom(episode);
+  if (!worst_) worst_.reset(new Worst());
+  worst_->take(episode, names);
 }
 
-void FollowedThread::onWaking(
-    int64_t timeNs, int32_t cpu, int32_t wakeCpu, const SwitchSide& waker, bool isTimer) {
+void FollowedThread::onWaking(int64_t timeNs, int32_t cpu, int32_t wakeCpu, int32_t waker, bool isTimer) {
   if (state_ == State::kRunning || state_ == State::kPreempted) {
     isEarly_ = true;
     earlyNs_ = timeNs;
@@ -47,7 +71,8 @@ void FollowedThread::onWaking(
 
 void FollowedThread::onSwitchIn(const Switch& change) {
   name = ThreadName::at(change.nextName);
-  if (state_ == State::kAsleep && isEarly_) wake(earlyNs_, earlyCpu_, earlyWakeCpu_, kNobody, earlyIsTimer_);
+  if (state_ == State::kAsleep && isEarly_)
+    wake(earlyNs_, earlyCpu_, earlyWakeCpu_, ThreadNames::kNobody, earlyIsTimer_);
   isEarly_ = false;
   const State before = state_;
   state_ = State::kRunning;
@@ -56,7 +81,7 @@ void FollowedThread::onSwitchIn(const Switch& change) {
     hasBegun_ = true;
     ranNs_ = change.timeNs;
     irqNs_ = 0;
-    figure(Figure::kScheduleIn).record(change.timeNs - episode_.beganNs, episode_);
+    record(Figure::kScheduleIn, change.timeNs - episode_.beganNs);
   } else if (before != State::kPreempted) {
     hasBegun_ = false;
   }
@@ -76,9 +101,9 @@ void FollowedThread::onSwitchOut(const Switch& change) {
   reliefNs_ = kNone;
   if (!isWhole) return;
   const int64_t tookNs = change.timeNs - episode_.beganNs;
-  figure(Figure::kResponse).record(tookNs, episode_);
+  record(Figure::kResponse, tookNs);
   const int64_t irqNs = name.isHandler() ? change.timeNs - ranNs_ : irqNs_;
-  if (irqNs > 0) figure(Figure::kIrq).record(irqNs, episode_);
+  if (irqNs > 0) record(Figure::kIrq, irqNs);
   if (change.isInterruptible) reliefNs_ = tookNs;
 }
 
@@ -87,7 +112,7 @@ void FollowedThread::onInterrupt(int64_t timeNs, int32_t cpu, int32_t irq, bool 
   TraceEvent& event = episode_.add(isEntry ? TraceEventKind::kIrqEntry : TraceEventKind::kIrqExit, timeNs, cpu);
   event.irq = irq;
   event.isPreemption = event.isVoluntary = false;
-  event.prev = event.next = kNobody;
+  event.prevPid = event.prevPriority = event.nextPid = event.nextPriority = -1;
   if (!isEntry && isInterrupted_) irqNs_ += timeNs - irqBeganNs_;
   isInterrupted_ = isEntry;
   irqBeganNs_ = timeNs;
@@ -99,27 +124,25 @@ void FollowedThread::forget() {
   reliefNs_ = kNone;
 }
 
-void FollowedThread::wake(
-    int64_t timeNs, int32_t cpu, int32_t wakeCpu, const SwitchSide& waker, bool isTimer) {
-  if (reliefNs_ != kNone && isTimer) figure(Figure::kRelief).record(reliefNs_, episode_);
+void FollowedThread::wake(int64_t timeNs, int32_t cpu, int32_t wakeCpu, int32_t waker, bool isTimer) {
+  if (reliefNs_ != kNone && isTimer) record(Figure::kRelief, reliefNs_);
   reliefNs_ = kNone;
   state_ = State::kWoken;
   episode_.begin(timeNs);
   TraceEvent& event = episode_.add(TraceEventKind::kWaking, timeNs, cpu);
   event.wakeCpu = wakeCpu;
   event.isPreemption = event.isVoluntary = false;
-  event.prev.pid = waker.pid;
-  event.prev.priority = -1;
-  event.prev.name = waker.name;
-  event.next.pid = tid;
-  event.next.priority = -1;
-  event.next.name = name;
+  event.prevPid = waker;
+  event.nextPid = tid;
+  event.prevPriority = event.nextPriority = -1;
 }
 
 void FollowedThread::addSwitch(const Switch& change) {
   TraceEvent& event = episode_.add(TraceEventKind::kSwitch, change.timeNs, change.cpu);
-  event.prev = {change.prevPid, change.prevPriority, ThreadName::at(change.prevName)};
-  event.next = {change.nextPid, change.nextPriority, ThreadName::at(change.nextName)};
+  event.prevPid = change.prevPid;
+  event.prevPriority = change.prevPriority;
+  event.nextPid = change.nextPid;
+  event.nextPriority = change.nextPriority;
   event.isPreemption = change.isPreemption;
   event.isVoluntary = change.isVoluntary;
 }

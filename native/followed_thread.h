@@ -18,6 +18,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <vector>
 
 namespace percore {
 
@@ -40,25 +41,59 @@ struct SwitchSide {
   ThreadName name;
 };
 
-// A change of who runs on a CPU. The names lie in the event, and are copied once, to where they are kept.
+// Names by the numbers of threads, as events have last told them. Few of all events are ever shown, so they keep
+// numbers alone, and whoever shows them looks here. Two numbers may have one place: then the name that came before is
+// lost.
+class ThreadNames {
+ public:
+  // Who woke a thread, where that was no thread.
+  static constexpr int32_t kNobody = -1, kInterrupt = -2, kSoftInterrupt = -3;
+
+  ThreadNames() : names_(kPlaces) {}
+
+  void learn(int32_t pid, const void* name) {
+    Named& known = names_[placeOf(pid)];
+    if (known.pid == pid && memcmp(known.name.words, name, sizeof known.name.words) == 0) return;
+    known.pid = pid;
+    known.name = ThreadName::at(name);
+  }
+  // Without a name, and a number for what has one, where that is not known.
+  SwitchSide of(int32_t pid, int32_t priority) const;
+
+ private:
+  static constexpr size_t kPlaces = 4096;
+
+  struct Named {
+    int32_t pid = kNobody;
+    ThreadName name;
+  };
+
+  static size_t placeOf(int32_t pid) { return size_t(uint32_t(pid)) % kPlaces; }
+
+  std::vector<Named> names_;
+};
+
+// A change of who runs on a CPU.
 struct Switch {
   int64_t timeNs;
   int32_t cpu;
   int32_t prevPid, prevPriority, nextPid, nextPriority;
-  const void *prevName, *nextName;
+  // It lies in the event.
+  const void* nextName;
   // `prev` could have gone on, or sleeps: so that a signal would wake it, as a timer's sleeper does, or not.
   bool isPreemption, isVoluntary, isInterruptible;
 };
 
 enum class TraceEventKind : uint8_t { kWaking, kSwitch, kIrqEntry, kIrqExit };
 
+// As it is kept of each event of a followed thread.
 struct TraceEvent {
   // Since the thread was woken.
   int64_t ns = 0;
   TraceEventKind kind = TraceEventKind::kSwitch;
   bool isPreemption = false, isVoluntary = false;
   int32_t cpu = 0, wakeCpu = -1, irq = -1;
-  SwitchSide prev, next;
+  int32_t prevPid = -1, prevPriority = -1, nextPid = -1, nextPriority = -1;
 };
 
 // What happened to one thread since it was woken: the first and the last events, of those between some are left out
@@ -86,15 +121,23 @@ struct Episode {
   // The events that are kept, in their order: number `i` of them, from 0.
   const TraceEvent& kept(uint32_t i) const { return events[placeOf(i < kFirst ? i : i + leftOut())]; }
   uint32_t keptCount() const { return count - leftOut(); }
-  // Only what is there: most episodes have three events.
-  void copyFrom(const Episode& other) {
-    beganNs = other.beganNs;
-    count = other.count;
-    memcpy(events, other.events, sizeof(TraceEvent) * other.keptCount());
-  }
 
  private:
   static uint32_t placeOf(uint32_t at) { return at < kFirst ? at : kFirst + (at - kFirst) % kLast; }
+};
+
+// The worst episode of a figure, which is shown: with names.
+struct Worst {
+  struct Event : TraceEvent {
+    SwitchSide prev, next;
+  };
+
+  int64_t beganNs = 0;
+  uint32_t leftOut = 0, count = 0;
+  Event events[Episode::kFirst + Episode::kLast];
+
+  // Only what is there: most episodes have three events.
+  void take(const Episode& episode, const ThreadNames& names);
 };
 
 // One figure of one thread. Its memory is taken with the first value.
@@ -108,18 +151,18 @@ class FigureRecord {
   int64_t boundNs = kNoBound;
 
   // The number comes first, the events second: they are copied where none was worse.
-  void record(int64_t ns, const Episode& episode);
+  void record(int64_t ns, const Episode& episode, const ThreadNames& names);
 
   uint64_t count() const { return count_; }
   uint64_t violations() const { return violations_; }
   const double* histogram() const { return histogram_.get(); }
-  const Episode* worst() const { return worst_.get(); }
+  const Worst* worst() const { return worst_.get(); }
 
  private:
   int64_t worstNs_ = -1;
   uint64_t count_ = 0, violations_ = 0;
   std::unique_ptr<double[]> histogram_;
-  std::unique_ptr<Episode> worst_;
+  std::unique_ptr<Worst> worst_;
 };
 
 enum class Figure : uint8_t { kScheduleIn, kResponse, kRelief, kIrq };
@@ -133,10 +176,10 @@ class FollowedThread {
   bool hasEnded = false;
   FigureRecord figures[kFigures];
 
-  FollowedThread(int32_t id, ThreadName called) : tid(id), name(called) {}
+  FollowedThread(int32_t id, ThreadName called, const ThreadNames& names) : tid(id), name(called), names_(names) {}
 
   // `waker` is who ran on the CPU that woke it; `isTimer`: a hard interrupt did that is none of a device.
-  void onWaking(int64_t timeNs, int32_t cpu, int32_t wakeCpu, const SwitchSide& waker, bool isTimer);
+  void onWaking(int64_t timeNs, int32_t cpu, int32_t wakeCpu, int32_t waker, bool isTimer);
   void onSwitchIn(const Switch& change);
   void onSwitchOut(const Switch& change);
   // An interrupt handler begins, or ends, on the CPU where it runs.
@@ -148,10 +191,11 @@ class FollowedThread {
   enum class State : uint8_t { kUnknown, kAsleep, kWoken, kRunning, kPreempted };
   static constexpr int64_t kNone = -1;
 
-  FigureRecord& figure(Figure which) { return figures[int(which)]; }
-  void wake(int64_t timeNs, int32_t cpu, int32_t wakeCpu, const SwitchSide& waker, bool isTimer);
+  void record(Figure which, int64_t ns) { figures[int(which)].record(ns, episode_, names_); }
+  void wake(int64_t timeNs, int32_t cpu, int32_t wakeCpu, int32_t waker, bool isTimer);
   void addSwitch(const Switch& change);
 
+  const ThreadNames& names_;
   State state_ = State::kUnknown;
   // Whether the wake-up of what it does now was seen.
   bool hasBegun_ = false;

@@ -16,14 +16,6 @@ constexpr uint64_t kLengthMask = 0xfffff, kHasLost = uint64_t(1) << 31;
 constexpr uint32_t kHardInterrupt = 0x08, kSoftInterrupt = 0x10;
 constexpr int32_t kInterruptible = 1;
 
-ThreadName called(const char* name) {
-  char bytes[16] = {};
-  memcpy(bytes, name, std::min(strlen(name), sizeof bytes));
-  return ThreadName::at(bytes);
-}
-
-const ThreadName kIdle = called("idle"), kInterrupt = called("an interrupt"), kSoft = called("a soft interrupt");
-
 }  // namespace
 
 bool TracePlaces::isSound() const {
@@ -142,7 +134,7 @@ int32_t KernelTrace::follow(int32_t tid, ThreadName name) {
   const auto free = std::find(threads_.begin(), threads_.end(), nullptr);
   const auto slot = free - threads_.begin();
   if (free == threads_.end()) threads_.emplace_back();
-  threads_[size_t(slot)] = std::make_unique<FollowedThread>(tid, name);
+  threads_[size_t(slot)] = std::make_unique<FollowedThread>(tid, name, names_);
   index();
   return int32_t(slot);
 }
@@ -263,13 +255,12 @@ void KernelTrace::takeSwitch(const CpuEvents& stream) {
   change.prevPriority = event[at.prevPriority];
   change.nextPid = event[at.nextPid];
   change.nextPriority = event[at.nextPriority];
-  change.prevName = change.prevPid == 0 ? static_cast<const void*>(kIdle.words) : event + at.prevName;
-  change.nextName = change.nextPid == 0 ? static_cast<const void*>(kIdle.words) : event + at.nextName;
+  change.nextName = event + at.nextName;
   change.isPreemption = (state & at.preempted) != 0;
   change.isVoluntary = !change.isPreemption && state != 0;
   change.isInterruptible = (state & kInterruptible) != 0;
-  learn(change.prevPid, change.prevName);
-  learn(change.nextPid, change.nextName);
+  names_.learn(change.prevPid, event + at.prevName);
+  names_.learn(change.nextPid, event + at.nextName);
   if (leaves) leaves->onSwitchOut(change);
   if (comes) comes->onSwitchIn(change);
 }
@@ -282,14 +273,7 @@ void KernelTrace::takeWaking(const CpuEvents& stream) {
   const bool isHard = (flags & kHardInterrupt) != 0;
   // In an interrupt, whoever ran on that CPU had nothing to do with it.
   const bool isInterrupt = isHard || (flags & kSoftInterrupt) != 0;
-  SwitchSide waker;
-  if (isInterrupt) waker.name = isHard ? kInterrupt : kSoft;
-  else {
-    waker.pid = event[1];
-    const Named& known = names_[size_t(uint32_t(waker.pid)) % kNames];
-    if (waker.pid == 0) waker.name = kIdle;
-    else if (known.pid == waker.pid) waker.name = known.name;
-  }
+  const int32_t waker = !isInterrupt ? event[1] : isHard ? ThreadNames::kInterrupt : ThreadNames::kSoftInterrupt;
   const bool isTimer = isHard && !inHandler_.contains(stream.cpu);
   thread->onWaking(stream.timeNs, stream.cpu, event[places_.wakingCpu], waker, isTimer);
 }

@@ -91,7 +91,7 @@ class KernelTrace {
   void whenCollected() { delete this; }
 
   KernelTrace(const TracePlaces& places, int64_t zeroNs)
-      : places_(places), zeroNs_(zeroNs), least_(places), names_(kNames) {}
+      : places_(places), zeroNs_(zeroNs), least_(places) {}
   ~KernelTrace() {
     if (handle) *handle = nullptr;
   }
@@ -124,13 +124,6 @@ class KernelTrace {
   uint64_t count = 0;
 
  private:
-  static constexpr size_t kNames = 4096;
-
-  struct Named {
-    int32_t pid = -1;
-    ThreadName name;
-  };
-
   void take(const CpuEvents& stream, Round& round, int32_t* notes);
   void takeSwitch(const CpuEvents& stream);
   void takeWaking(const CpuEvents& stream);
@@ -138,13 +131,6 @@ class KernelTrace {
   void note(Round& round, int32_t* notes, Note kind, int32_t first, int32_t second);
   FollowedThread* threadOf(int32_t tid) const;
   void index();
-  void learn(int32_t pid, const void* name) {
-    Named& known = names_[size_t(uint32_t(pid)) % kNames];
-    if (known.pid == pid && memcmp(known.name.words, name, sizeof known.name.words) == 0) return;
-    known.pid = pid;
-    known.name = ThreadName::at(name);
-  }
-
   // How many words an event of each kind has at least, so that all fields that are read lie in it.
   struct Least {
     explicit Least(const TracePlaces& places);
@@ -159,7 +145,7 @@ class KernelTrace {
   // By number of the thread, with open places; four times as many as there are threads.
   std::vector<FollowedThread*> byTid_ = std::vector<FollowedThread*>(16);
   // Who ran last under a number, as far as it was seen; of two that share a place the last.
-  std::vector<Named> names_;
+  ThreadNames names_;
   // CPUs in the handler of a device's interrupt, as far as that is seen.
   std::unordered_set<int32_t> inHandler_;
   int64_t blindUntilNs_ = std::numeric_limits<int64_t>::min();

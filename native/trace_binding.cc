@@ -117,7 +117,7 @@ static napi_value nameOfThread(napi_env env, napi_callback_info info) {
   return out;
 }
 
-static Napi::Value eventOf(Napi::Env env, const TraceEvent& event) {
+static Napi::Value eventOf(Napi::Env env, const Worst::Event& event) {
   static constexpr const char* kNames[] = {
       "sched_waking", "sched_switch", "irq_handler_entry", "irq_handler_exit"};
   Napi::Object made = Napi::Object::New(env);
@@ -151,13 +151,13 @@ static Napi::Value readFigure(const Napi::CallbackInfo& info) {
   Napi::Object figure = Napi::Object::New(env);
   figure.Set("count", double(record->count()));
   figure.Set("violations", double(record->violations()));
-  if (const Episode* const worst = record->worst()) {
+  if (const Worst* const worst = record->worst()) {
     Napi::Object told = Napi::Object::New(env);
-    Napi::Array events = Napi::Array::New(env, worst->keptCount());
-    for (uint32_t i = 0; i < worst->keptCount(); i++) events.Set(i, eventOf(env, worst->kept(i)));
+    Napi::Array events = Napi::Array::New(env, worst->count);
+    for (uint32_t i = 0; i < worst->count; i++) events.Set(i, eventOf(env, worst->events[i]));
     told.Set("beganNs", double(worst->beganNs));
     told.Set("events", events);
-    told.Set("leftOut", double(worst->leftOut()));
+    told.Set("leftOut", double(worst->leftOut));
     figure.Set("worst", told);
   }
   return figure;

@@ -9,7 +9,7 @@ import { until } from '../reactor/fixtures/inside.js';
 import { can, isRoot, where } from '../realtime/fixtures/privileges.js';
 import { cpuBudget } from '../realtime/index.js';
 import type { FigureReport, ThreadReport, TracerSummary } from '../trace/internal.js';
-import { run } from './trace.js';
+import { parseCommand, run } from './trace.js';
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'percore-trace-'));
@@ -224,6 +224,8 @@ describe('percore trace', () => {
       ['--tid 1 --buffer 7', '--buffer 7: a whole number from 8 to'],
       ['--fast', "Unknown option '--fast'"], ['1', 'positional'],
     ] as const) await expect(run(typed.split(' ').filter((word) => word !== ''))).rejects.toThrow(message);
+    await expect(run(['--name', ''])).rejects.toThrow('--name is empty');
+    expect(() => parseCommand(`add ${'y'.repeat(500)}\u001b`)).toThrow(/^"add y{76}": add pid/);
   });
 
   where(canTrace)('of nobody who is there fails', async () => {

@@ -5,6 +5,7 @@ import { PercoreError } from '../errors.js';
 import {
   FIGURES, MOST_BUFFER_KIB, threadsNamed, Tracer, type ThreadFigure, type ThreadReport,
 } from '../trace/internal.js';
+import { plain } from './cells.js';
 import { DONE, FAILED, NO_RIGHT, UsageError } from './command.js';
 import { parseTime } from './duration.js';
 import { formatReport, formatSummary } from './trace-report.js';
@@ -54,7 +55,10 @@ export async function run(args: string[]): Promise<number> {
     },
   });
   const selected = (['pid', 'tid', 'name'] as const).flatMap((kind) =>
-    (values[kind] ?? []).map((what) => parseCommand(`add ${kind} ${what}`)));
+    (values[kind] ?? []).map((what) => {
+      if (what.trim() === '') throw new UsageError(`--${kind} is empty`);
+      return parseCommand(`add ${kind} ${what}`);
+    }));
   if (selected.length === 0 && values.stay !== true) throw new UsageError('say whom: --pid, --tid or --name');
   const bounds = FIGURES.filter((figure) => values[figure] !== undefined)
     .map((figure) => parseCommand(`bound ${figure} ${values[figure]}`));
@@ -130,7 +134,7 @@ async function untilEnd(
 type Command = (tracer: Tracer) => number | readonly ThreadReport[];
 
 /** `add pid 12`, `remove 12`, `bound response 2ms`, `bound 12 irq 0`, `report`. Throws UsageError. */
-function parseCommand(line: string): Command {
+export function parseCommand(line: string): Command {
   const [verb, ...words] = line.trim().split(/\s+/);
   if (verb === 'add' && words.length >= 2) {
     const [kind, ...rest] = words;
@@ -156,7 +160,8 @@ function parseCommand(line: string): Command {
     const ns = parseTime(figure, time, MOST_NS);
     return (tracer) => tracer.setBound(figure, ns, id);
   }
-  throw new UsageError(`"${line.trim()}": add pid|tid|name X, remove N, bound [N] FIGURE TIME, report [N]`);
+  const typed = plain(line.trim()).slice(0, 80);
+  throw new UsageError(`"${typed}": add pid|tid|name X, remove N, bound [N] FIGURE TIME, report [N]`);
 }
 
 function numberOf(typed: string): number {
