@@ -40,6 +40,8 @@ export class HeardTopic implements Origin {
   private seenJoins = -1;
   /** True if some subscriber reads values, so that messages are decoded. */
   private isRead = false;
+  /** True if all of them get the same object, at once if they are idle. */
+  private areAlike = false;
   /** A copy of the present message, once somebody has asked for it. */
   private copied: ByteRecord | undefined;
 
@@ -56,7 +58,7 @@ export class HeardTopic implements Origin {
    */
   deliver(at: number, length: number, changes: number, band: number): number {
     const { host } = this;
-    if (this.seenJoins !== host.joins) this.look();
+    if (this.seenJoins !== host.joins) this.look(band);
     if (this.fresh.length !== 0) this.greet(changes);
     const { subscribers, fresh } = this;
     const count = subscribers.length;
@@ -83,6 +85,10 @@ export class HeardTopic implements Origin {
         return OK;
       }
     }
+    if (this.areAlike && fresh.length === 0) {
+      this.handEach(this.isRead ? message : record, band);
+      return OK;
+    }
     for (let i = 0; i < count; i++) {
       const subscriber = subscribers[i]!;
       if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
@@ -101,13 +107,25 @@ export class HeardTopic implements Origin {
     return this.subscribers.includes(subscriber) && !this.fresh.includes(subscriber);
   }
 
-  /** Finds the subscribers anew, after some have joined or left. */
-  private look(): void {
+  /** The usual case: whoever is idle is handed the message without looking for anything else. */
+  private handEach(message: unknown, band: number): void {
+    const { subscribers, info } = this;
+    const { steps } = this.host.party.turn;
+    for (let i = 0; (i = steps.handEach(subscribers, i, message, info)) < subscribers.length; i++) {
+      const { answer } = steps;
+      if (answer === OK) subscribers[i]!.take(message, info, band, this);
+      else subscribers[i]!.wantsAgain(answer, message, info, band, this);
+    }
+  }
+
+  /** Finds the subscribers anew, after some have joined or left. `band` is that of the topic. */
+  private look(band: number): void {
     const { subscribers: before, fresh, host } = this;
     this.seenJoins = host.joins;
     this.subscribers = [...host.subscribers].filter(({ pattern }) => matches(pattern, this.name));
     this.fresh = this.subscribers.filter((subscriber) => !before.includes(subscriber) || fresh.includes(subscriber));
     this.isRead = this.subscribers.some(({ takesBytes }) => !takesBytes);
+    this.areAlike = this.subscribers.every((each) => each.takesBytes !== this.isRead && each.takesAtOnce(band));
   }
 
   /**

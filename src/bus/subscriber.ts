@@ -12,7 +12,7 @@ import { PercoreError } from '../errors.js';
 import { noteRefusal } from '../refusals.js';
 import { CLOSED, EVICTED, OK, type ResultCode } from '../queues/index.js';
 import {
-  LocalTask, WaitingLine, type Holdable, type Party, type Room,
+  LocalTask, WaitingLine, type Handed, type Holdable, type Party, type Room,
 } from '../reactor/internal.js';
 import type { StepResult } from '../reactor/index.js';
 import {
@@ -42,7 +42,7 @@ export interface Origin {
 }
 
 /** See the head of this file. */
-export class Subscriber implements Holdable, Room {
+export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
   isReady = false;
   band: number;
   hasEnded = false;
@@ -58,7 +58,7 @@ export class Subscriber implements Holdable, Room {
   private readonly kept: WaitingMessages;
   private readonly line: WaitingLine;
   /** Stands for the handler in reports and limits. It is never scheduled, and its step never runs. */
-  private readonly task: LocalTask<unknown, false>;
+  readonly task: LocalTask<unknown, false>;
   private readonly isOfAnyBand: boolean;
   private readonly waits: boolean;
   /** The row in which its figures lie, for others to read. */
@@ -74,7 +74,7 @@ export class Subscriber implements Holdable, Room {
 
   constructor(
     private readonly host: SubscriberHost, private readonly settings: SubscriberSettings,
-    private readonly handler: (message: unknown, info: TopicInfo) => StepResult,
+    readonly handler: (message: unknown, info: TopicInfo) => StepResult,
   ) {
     const { pattern, band, capacity, concurrency, whenSlow, takesBytes } = settings;
     const turn = (this.turn = host.party.turn);
@@ -115,6 +115,11 @@ export class Subscriber implements Holdable, Room {
     };
   }
 
+  /** True if a message of this band is handled at once, unless the subscriber is busy. */
+  takesAtOnce(band: number): boolean {
+    return this.settings.concurrency === Infinity && (this.isOfAnyBand || band === this.band);
+  }
+
   /**
    * False if a message would have to wait, which is then noted as a refusal of this step. All subscribers are asked
    * before any gets the message, so that all of them get it or none does.
@@ -135,12 +140,18 @@ export class Subscriber implements Holdable, Room {
       this.keep(message, info, band, origin);
       return;
     }
-    const { turn } = this;
-    const code = turn.steps.hand(this.task, this.handler, message, info);
-    if (code === OK) {
-      this.numbers[MESSAGES]!++;
-      return;
-    }
+    const code = this.turn.steps.hand(this.task, this.handler, message, info);
+    if (code === OK) this.hasTaken();
+    else this.wantsAgain(code, message, info, band, origin);
+  }
+
+  /** A message was handed to it. */
+  hasTaken(): void {
+    this.numbers[MESSAGES]!++;
+  }
+
+  /** Its handler has answered that it wants the message again. */
+  wantsAgain(code: number, message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     // The handler may have left.
     if (this.hasEnded) return;
     this.isIdle = false;
@@ -149,7 +160,7 @@ export class Subscriber implements Holdable, Room {
     this.numbers[LAG] = this.kept.count;
     // Marked as ready, so that only the party that refused makes it run again.
     this.isReady = true;
-    turn.waits.hold(this, code);
+    this.turn.waits.hold(this, code);
   }
 
   /**

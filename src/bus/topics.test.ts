@@ -1,10 +1,49 @@
 import { describe, expect, it } from 'vitest';
-import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, bytes, struct } from '../queues/index.js';
+import { AGAIN, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, bytes, struct } from '../queues/index.js';
 import { createTopic, subscribe, subscribeBytes, topicsOf, type TopicInfo } from './index.js';
 import type { ByteRecord } from '../reactor/index.js';
 import { errorOf, inside, until, withRuntime } from './fixtures/inside.js';
 
 describe('a topic', () => {
+  it('reaches each subscriber of a thread, whatever those before it throw, answer or leave', async () => {
+    await withRuntime(1, {}, async (runtime) => {
+      const errors: string[] = [];
+      runtime.on('stepError', ({ error }) => errors.push(error.message));
+      const add = (then?: (n: number, times: number) => number | void) => {
+        const heard: number[] = [];
+        const subscription = subscribe(runtime, 'n', {}, (value) => {
+          const n = value as number;
+          heard.push(n);
+          return then?.(n, heard.filter((each) => each === n).length);
+        });
+        return { heard, subscription };
+      };
+      const throwing = add((n) => {
+        if (n === 1) throw new Error('planted');
+      });
+      const again = add((n, times) => (n === 2 && times === 1 ? AGAIN : OK));
+      const leaving = add((n) => {
+        if (n !== 3) return;
+        left.subscription.leave();
+        leaving.subscription.leave();
+      });
+      const left = add();
+      const last = add();
+      const topic = createTopic(runtime, { name: 'n' });
+      for (let n = 0; n < 6; n++) expect(topic.publish(n)).toBe(OK);
+      await until(() => last.heard.length === 6 && again.heard.length === 7, 'all were handed on');
+      expect(throwing.heard).toEqual([0, 1, 2, 3, 4, 5]);
+      expect(again.heard).toEqual([0, 1, 2, 2, 3, 4, 5]);
+      expect(leaving.heard).toEqual([0, 1, 2, 3]);
+      expect(left.heard).toEqual([0, 1, 2]);
+      expect(last.heard).toEqual([0, 1, 2, 3, 4, 5]);
+      const received = [throwing, again, leaving, left, last].map(({ subscription }) => subscription.status().received);
+      expect(received).toEqual([6, 6, 4, 3, 6]);
+      await until(() => errors.length === 1, 'what was thrown is reported');
+      expect(errors).toEqual(['planted']);
+    });
+  });
+
   it('reaches subscribers in every reactor and on the main thread, from every party', async () => {
     await withRuntime(2, {}, async (runtime) => {
       const heard: [unknown, string, number][] = [];

@@ -24,6 +24,7 @@ export { checkRuntimeOptions, type RuntimeSettings } from './runtime-options.js'
 export { partyCounters, partyWords, laneAt, isLaneMade, type SharedRuntime } from './shared.js';
 export type { StartedThread, ThreadMaker } from './threads.js';
 export { partyFigures } from './status.js';
+export type { Handed } from './steps.js';
 export { LocalTask, type ByteTask, type TaskBody, type ValueTask } from './task.js';
 export { WaitingLine, type Room } from './waiting-line.js';
 export type { Holdable } from './waits.js';

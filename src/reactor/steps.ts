@@ -37,11 +37,25 @@ export interface Stepping<M> extends Watched {
   hasSettled(): void;
 }
 
+/** One of several who are handed the same message: a subscriber. */
+export interface Handed<M, I> {
+  readonly task: Stepping<never>;
+  readonly handler: (message: M, info: I) => StepResult;
+  readonly hasEnded: boolean;
+  /** False if the message has to wait until what came before it was handled. */
+  readonly isIdle: boolean;
+  /** It has been handed the message and has not asked for it again. */
+  hasTaken(): void;
+}
+
 export class Steps {
   /** How many steps returned a promise that has not settled. */
   unsettled = 0;
   /** The task whose step runs now. */
   private running: { readonly name: string } | undefined;
+
+  /** What the one answered at which `handEach` stopped. */
+  answer: number = OK;
 
   /** Set while figures of tasks are taken. */
   watch: TaskWatch | undefined = undefined;
@@ -77,6 +91,40 @@ export class Steps {
     }
     this.end();
     return code;
+  }
+
+  /**
+   * The same for several, from `first` on, until one is busy or does not take the message: it then returns the index of
+   * that one, and `answer` says why, OK if it was not called. Otherwise it returns their number. Each is a step of its
+   * own; what begins and ends a step is only not done twice between two of them. None of them bounds its asynchronous
+   * steps.
+   */
+  handEach<M, I>(those: readonly Handed<M, I>[], first: number, message: M, info: I): number {
+    const { length } = those;
+    let i = first;
+    let code: number = OK;
+    while (i < length) {
+      try {
+        for (; i < length; i++) {
+          const one = those[i]!;
+          if (one.hasEnded) continue;
+          if (!one.isIdle) break;
+          const { task, handler } = one;
+          this.begin(task);
+          const result = handler(message, info);
+          if (result !== undefined && (code = this.settle(result, task)) !== OK) break;
+          one.hasTaken();
+        }
+        break;
+      } catch (error) {
+        const one = those[i++]!;
+        this.report(error, one.task);
+        one.hasTaken();
+      }
+    }
+    this.end();
+    this.answer = code;
+    return i;
   }
 
   /** Runs a step of a body, which returns what other steps do, and never throws. */
