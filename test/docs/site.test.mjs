@@ -140,7 +140,7 @@ describe('the documentation site', () => {
 const PAGES = [
   'index.html', 'documents/Guide.html', 'documents/Figures.html', 'documents/Capacity_planning.html',
   'documents/Errors__result_codes,_error_codes,_events.html', 'documents/Migrating_from_piscina.html',
-  'modules/percore.html',
+  'modules/percore.html', 'modules/percore_queues.html',
 ];
 
 /** Runs in the page: what is too wide for it, and words of links in tables that are broken. */

@@ -8,14 +8,14 @@ const named = (names) => names.map((name) => `dist/src/${name}.test.js`);
  * On arm64, in an emulator of one processor's instructions (`qemu-user-static`). What that does not let run: pins and
  * real-time policies act on the machine's own CPUs; io_uring is refused, so epoll stands in; times mean nothing, so
  * that tests of punctuality, of idle CPU and of stalls say nothing; programs in C are of the other processor; and V8
- * needs minutes for what takes seconds, so it is one file of each kind, and none that starts threads again within a
- * bound of seconds, as `services/service` does. Where one processor orders memory more strictly than the other, the
- * emulator shows the order of the stricter one: that of weak memory is for the explorer.
+ * needs minutes for what takes seconds, so it is some files of each kind, which wait twenty times as long there
+ * (PERCORE_TEST_PATIENCE). Where one processor orders memory more strictly than the other, the emulator shows the order
+ * of the stricter one: that of weak memory is for the explorer.
  */
 export const emulatedTests = named([
   'queues/recover', 'queues/fixed-records', 'queues/variable-records', 'queues/mpsc-queue', 'queues/value-queue',
   'queues/closing', 'queues/places', 'timers/timer-wheel', 'timers/timers', 'io/link-queue', 'io/readiness',
-  'reactor/calls', 'reactor/create-runtime', 'bus/topics',
+  'reactor/calls', 'reactor/create-runtime', 'reactor/messages', 'services/service', 'bus/topics',
 ]);
 
 /** On musl. Left out is what measures memory or time, or takes the machine's other programs. */
