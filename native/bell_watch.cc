@@ -44,16 +44,18 @@ int wakeAtWord(int32_t* word) {
   return woken < 0 ? -errno : int(woken);
 }
 
-// Signals are for the threads that Node has.
-static std::thread quietThread(auto body) {
+// Signals are for the threads that Node has. 0 or -errno.
+static int startQuietly(std::vector<Thread>& threads, auto body) {
   sigset_t all, before;
   sigfillset(&all);
   // A thread that blocks SIGBUS dies of it, whoever handles it.
   sigdelset(&all, SIGBUS);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(body);
+  Thread thread;
+  const int code = thread.start(body);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
+  if (code == 0) threads.push_back(std::move(thread));
+  return code;
 }
 
 BellWatch* BellWatch::open(napi_env env, napi_value then) {
@@ -95,11 +97,14 @@ void BellWatch::tell(int32_t token) {
   napi_call_threadsafe_function(tell_, reinterpret_cast<void*>(intptr_t(token)), napi_tsfn_nonblocking);
 }
 
-void BellWatch::wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token) {
+int BellWatch::wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token) {
   const std::lock_guard lock(mutex_);
+  if (int(waits_.size()) >= idle_) {
+    if (const int code = startQuietly(threads_, [this] { sleepAtBells(); }); code != 0) return code;
+  }
   waits_.push_back({word, seen, nowNs() + timeoutNs, token});
-  if (int(waits_.size()) > idle_) threads_.push_back(quietThread([this] { sleepAtBells(); }));
   given_.notify_one();
+  return 0;
 }
 
 void BellWatch::sleepAtBells() {
@@ -129,10 +134,12 @@ void BellWatch::sleepAtBells() {
 
 int BellWatch::watch(UniqueFd process, int32_t token) {
   const std::lock_guard lock(mutex_);
+  if (!isWatching_) {
+    if (const int code = startQuietly(threads_, [this] { sleepForProcesses(); }); code != 0) return code;
+  }
+  isWatching_ = true;
   epoll_event event = {EPOLLIN | EPOLLONESHOT, {.u64 = uint64_t(uint32_t(token))}};
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, process.get(), &event) != 0) return -errno;
-  if (!isWatching_) threads_.push_back(quietThread([this] { sleepForProcesses(); }));
-  isWatching_ = true;
   processes_.push_back({std::move(process), token});
   return 0;
 }
@@ -194,7 +201,7 @@ void BellWatch::stop() {
   if (write(stopping_.get(), &one, sizeof one) < 0) {
     // A full counter is as readable as one that has grown.
   }
-  for (std::thread& thread : threads_) thread.join();
+  for (Thread& thread : threads_) thread.join();
   napi_release_threadsafe_function(tell_, napi_tsfn_abort);
 }
 

@@ -14,9 +14,9 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
-#include <thread>
 #include <vector>
 
+#include "thread.h"
 #include "unique_fd.h"
 
 namespace percore {
@@ -32,8 +32,9 @@ class BellWatch {
   // alive. Ends with the environment.
   static BellWatch* open(napi_env env, napi_value then);
 
-  // Reports `token` when the word is no longer `seen`, after `timeoutNs`, or when the file has lost what was mapped.
-  void wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token);
+  // Reports `token` when the word is no longer `seen`, after `timeoutNs`, or when the file has lost what was mapped. 0,
+  // or -errno where there is no further thread to sleep for it, and then it reports nothing.
+  int wait(int32_t* word, int32_t seen, int64_t timeoutNs, int32_t token);
   // Reports `token` once, when this process (a pidfd, which it takes) has ended. 0 or -errno.
   int watch(UniqueFd process, int32_t token);
   // Reports this token no more, if it has not yet.
@@ -63,7 +64,7 @@ class BellWatch {
   std::deque<Wait> waits_;
   // Words at which threads sleep, in order to wake them when the environment ends.
   std::vector<int32_t*> asleep_;
-  std::vector<std::thread> threads_;
+  std::vector<Thread> threads_;
   int idle_ = 0;
   std::atomic<bool> isStopping_{false};
   UniqueFd epoll_, stopping_;

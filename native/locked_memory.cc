@@ -12,8 +12,9 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
-#include <thread>
 #include <vector>
+
+#include "thread.h"
 
 namespace percore {
 
@@ -92,11 +93,16 @@ struct Looking {
   // Which thread looks, by its number; 0 for none.
   uint64_t current = 0, last = 0;
 
-  void begin(bool leavesHeap) {
+  // 0 or -errno.
+  int begin(bool leavesHeap) {
     const std::lock_guard lock(mutex);
-    if (current != 0) return;
+    if (current != 0) return 0;
+    Thread thread;
+    if (const int code = thread.start([this, leavesHeap, self = last + 1] { run(self, leavesHeap); }); code != 0)
+      return code;
+    thread.detach();
     current = ++last;
-    std::thread([this, leavesHeap, self = current] { run(self, leavesHeap); }).detach();
+    return 0;
   }
   void end() {
     const std::lock_guard lock(mutex);
@@ -119,8 +125,7 @@ Looking& looking() {
 
 int lockMemory(bool withFuture, bool leavesHeap) {
   const int result = lockMappings(leavesHeap);
-  if (result == 0 && withFuture) looking().begin(leavesHeap);
-  return result;
+  return result == 0 && withFuture ? looking().begin(leavesHeap) : result;
 }
 
 int unlockMemory() {

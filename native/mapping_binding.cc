@@ -180,8 +180,7 @@ static napi_value waitLater(napi_env env, napi_callback_info info) {
   int32_t* word = wordOf(args, &file);
   BellWatch* bells = stateOf(env)->bells;
   if (!word || !bells) return args.integer(-EINVAL);
-  bells->wait(word, args.int32(2), nsOf(args.number(3)), args.int32(4));
-  return args.integer(0);
+  return args.integer(bells->wait(word, args.int32(2), nsOf(args.number(3)), args.int32(4)));
 }
 
 // mappings.watchProcess(pid, token) -> 0 or -errno

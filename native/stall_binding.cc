@@ -148,8 +148,7 @@ napi_value setWatch(napi_env env, napi_callback_info info) {
   if (!owner) return args.integer(-ENOENT);
   if (threshold < 0 || most < 0) return args.integer(-EINVAL);
   owner->watch->setMostPerMinute(most);
-  owner->watch->setThreshold(threshold);
-  return args.integer(0);
+  return args.integer(owner->watch->setThreshold(threshold));
 }
 
 // stalls.close(watch)

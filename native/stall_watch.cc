@@ -165,11 +165,14 @@ void StallWatch::join(std::shared_ptr<WatchedThread> thread) {
   threads_.push_back(std::move(thread));
 }
 
-void StallWatch::setThreshold(int64_t ns) {
+int StallWatch::setThreshold(int64_t ns) {
   const std::lock_guard lock(mutex_);
+  if (ns > 0 && !watcher_.isRunning() && !isStopped_) {
+    if (const int code = watcher_.start([this] { run(); }); code != 0) return code;
+  }
   thresholdNs_ = ns;
-  if (ns > 0 && !watcher_.joinable() && !isStopped_) watcher_ = std::thread([this] { run(); });
   changed_.notify_one();
+  return 0;
 }
 
 void StallWatch::stop() {
@@ -178,7 +181,7 @@ void StallWatch::stop() {
     isStopped_ = true;
     changed_.notify_one();
   }
-  if (watcher_.joinable()) watcher_.join();
+  watcher_.join();
 }
 
 void StallWatch::run() {

@@ -31,10 +31,10 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "layout.h"
+#include "thread.h"
 
 namespace percore {
 
@@ -92,8 +92,8 @@ class StallWatch {
   ~StallWatch() { stop(); }
 
   void join(std::shared_ptr<WatchedThread> thread);
-  // 0 for none.
-  void setThreshold(int64_t ns);
+  // 0 for none. Answers 0, or -errno where there is no thread to watch.
+  int setThreshold(int64_t ns);
   void setMostPerMinute(int32_t count) { mostPerMinute_.store(count, std::memory_order_relaxed); }
   // A second call does nothing. Not from the watcher's thread.
   void stop();
@@ -119,7 +119,7 @@ class StallWatch {
   bool isStopped_ = false;
   std::atomic<int32_t> mostPerMinute_{5};
   std::vector<int64_t> toldNs_;
-  std::thread watcher_;
+  Thread watcher_;
 };
 
 }  // namespace percore

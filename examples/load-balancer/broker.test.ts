@@ -49,3 +49,19 @@ it('loses no line of a stream when it is killed, and stores the results', { time
   await results.close();
   await connection.close();
 });
+
+it('acknowledges no line whose result the broker does not store', { timeout: 120_000 }, async () => {
+  await using broker = await Broker.start();
+  const connection = await connect({ servers: broker.url });
+  const manager = await jetstreamManager(connection);
+  await manager.streams.add({ name: 'lines', subjects: ['lines'] });
+  for (let i = 0; i < 20; i++) await jetstream(connection).publish('lines', `3 key payload-${i}`);
+  // Shorter than any result.
+  await manager.streams.add({ name: 'results', subjects: ['results'], max_msg_size: 8 });
+  const job = await Job.start('--from', `${broker.url}/lines`, '--to', `${broker.url}/results`);
+  await until(() => job.stderr.includes('max_msg_size'), () => `no error: ${job.stderr}`);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const { ack_floor: floor, num_ack_pending: pending } = await manager.consumers.info('lines', 'load-balancer');
+  expect([floor.stream_seq, pending]).toEqual([0, 20]);
+  await connection.close();
+});

@@ -8,7 +8,8 @@
  *
  * A message has whole lines; the line feed behind the last may be left out. Acknowledged in batches: how many lines
  * were sent to each owner is noted, then waited until each has worked as many, then until their results are stored.
- * After a death of an owner nothing is acknowledged any more, and the broker gives all of it to the next run.
+ * After a death of an owner nothing is acknowledged any more, and the broker gives all of it to the next run. Nor is
+ * anything after a result that the broker will not store: its stream takes no message as large, or not from this user.
  */
 import { BACK_PRESSURED, OK, type Reactor } from 'percore';
 import {
@@ -51,6 +52,8 @@ export class BrokerEnds {
   /** Messages whose lines are in the lanes. */
   private sent: (() => void)[] = [];
   private isSettling = false;
+  /** A result could not be given to the publisher: it is too large for the broker, or the connection is gone. */
+  private hasLost = false;
 
   constructor(private readonly reactor: Reactor, private readonly counters: readonly JobCounters[]) {}
 
@@ -89,7 +92,10 @@ export class BrokerEnds {
   /** For the task of results: OK, or BACK_PRESSURED while the broker has too many of them to store. */
   publish(bytes: Uint8Array): number {
     // What lies in a lane is the lane's.
-    return this.publisher?.publish(bytes.slice()) === BACK_PRESSURED ? BACK_PRESSURED : OK;
+    const code = this.publisher?.publish(bytes.slice()) ?? OK;
+    if (code === BACK_PRESSURED) return BACK_PRESSURED;
+    if (code !== OK) this.hasLost = true;
+    return OK;
   }
 
   get hasOutput(): boolean {
@@ -135,6 +141,7 @@ export class BrokerEnds {
         const records = counters.map((owner) => owner.resultRecordsTo(reactor.id));
         while (!records.every((count, owner) => own.resultRecordsFrom(owner) >= count)) await pause();
         await this.publisher.flushed();
+        if (this.hasLost || this.publisher.status().dropped !== 0) return;
       }
       for (const acknowledge of batch) acknowledge();
     }

@@ -51,7 +51,7 @@ export interface ClientDelivery {
   readonly data: Uint8Array;
   readonly headers: ClientHeaders | undefined;
   readonly seq: number;
-  readonly info: { readonly deliveryCount: number };
+  readonly info: { readonly deliveryCount: number; readonly stream: string; readonly timestampNanos: number };
   ack(): void;
   nak(delayMs?: number): void;
   term(reason?: string): void;
@@ -96,6 +96,7 @@ export interface ClientManager {
     info(stream: string, name: string): Promise<ConsumerInfo>;
     add(stream: string, config: object): Promise<ConsumerInfo>;
     delete(stream: string, name: string): Promise<boolean>;
+    list(stream: string): AsyncIterable<ConsumerInfo>;
   };
   getAccountInfo(): Promise<object>;
 }

@@ -7,8 +7,11 @@ export interface NatsMessage {
   readonly subject: string;
   /** Its payload. It belongs to the step: nothing else reads or changes it. */
   readonly bytes: Uint8Array;
-  /** The identifier under which it was stored; undefined if its publisher gave none. */
-  readonly id: string | undefined;
+  /**
+   * The identifier under which it was stored. Where its publisher gave none, it is made of the stream, the sequence and
+   * the time, so it is the same whenever the message is given out.
+   */
+  readonly id: string;
   /** The bucket of its key, 0 to 1,023; -1 if the subject names none. */
   readonly bucket: number;
   /** Its position in the stream, from 1. */

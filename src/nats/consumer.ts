@@ -14,6 +14,7 @@ import { checkFunction, PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, nameOfCode } from '../result-codes.js';
 import type { StepResult } from '../reactor/index.js';
 import { LocalTask } from '../reactor/internal.js';
+import { isThenable } from '../thenable.js';
 import type { Nats } from './bridge.js';
 import type { ClientDelivery } from './client.js';
 import type { NatsConsumer, NatsConsumerStatus, NatsStep } from './consumer-types.js';
@@ -26,11 +27,13 @@ import { StreamSource, type ConsumerPlace, type SourceHost } from './source.js';
 export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   readonly kind = 'consumer';
   private readonly inFlight = new Map<number, Delivery>();
+  /** How many more are under way whose stream was deleted and made anew. */
+  private orphans = 0;
   /** Sequences that were finished here lately; new ones overwrite the oldest. */
   private readonly done = new Set<number>();
   private readonly doneRing: Float64Array;
   private doneAt = 0;
-  latest = 0;
+  private latest = 0;
   private lastReceived = 0;
   private readonly task: LocalTask<Delivery, false>;
   private readonly source: StreamSource;
@@ -70,6 +73,14 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   /** The first sequence that was not given out to here; 1 where nothing was. */
   get next(): number { return this.lastReceived + 1; }
 
+  get firstOpen(): number | undefined {
+    // In the order in which they came, which is not that of their sequences where some came again.
+    const { latest, inFlight } = this;
+    let first = latest === 0 ? Infinity : latest + 1;
+    for (const sequence of inFlight.keys()) first = Math.min(first, sequence);
+    return first === Infinity ? undefined : first;
+  }
+
   receive(message: ClientDelivery): void {
     const { seq } = message;
     this.counts.received++;
@@ -104,24 +115,22 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     let result: StepResult;
     try {
       result = this.step(delivery);
+      if (isThenable(result)) return this.follow(delivery, result);
     } catch (error) {
       return this.hasFailed(delivery, error) ? AGAIN : undefined;
     }
-    if (result === undefined || result === 0) return this.isDone(delivery);
-    if (result === BACK_PRESSURED || result === AGAIN) return result;
-    if (typeof result === 'object' && typeof result.then === 'function') return this.follow(delivery, result);
-    if (typeof result !== 'number' || result > 0) return this.isDone(delivery);
-    // What the step sent was not taken, and never will be.
-    const message = `a step answered ${nameOfCode(result)}`;
-    const error = new PercoreError('ERR_PERCORE_STEP_ANSWER', message, { value: result });
-    return this.hasFailed(delivery, error) ? AGAIN : undefined;
+    if (isAgain(result)) return result;
+    if (!isRefusal(result)) return this.isDone(delivery);
+    return this.hasFailed(delivery, notTaken(result)) ? AGAIN : undefined;
   }
 
-  private async follow(delivery: Delivery, first: Promise<void>): Promise<void> {
-    for (let result: StepResult = first;;) {
+  /** The turn of an asynchronous step is over when it is done, so this runs it again by itself. */
+  private async follow(delivery: Delivery, first: PromiseLike<void>): Promise<void> {
+    for (let result: unknown = first;;) {
       try {
-        await result;
-        return this.isDone(delivery);
+        const answer = await result;
+        if (!isRefusal(answer)) return this.isDone(delivery);
+        if (!isAgain(answer)) throw notTaken(answer);
       } catch (error) {
         if (!this.hasFailed(delivery, error)) return;
       }
@@ -143,7 +152,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     if (this.isClosed) return false;
     if (++delivery.failures < this.settings.tries) return true;
     this.counts.givenUp++;
-    delivery.message.term('its step has thrown');
+    if (!delivery.isOrphan) delivery.message.term('its step has thrown');
     this.forget(delivery);
     return false;
   }
@@ -151,11 +160,16 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   private isDone(delivery: Delivery): void {
     if (this.isClosed) return;
     this.counts.acknowledged++;
-    delivery.message.ack();
+    if (!delivery.isOrphan) delivery.message.ack();
     this.forget(delivery);
   }
 
-  private forget({ sequence }: Delivery): void {
+  private forget(delivery: Delivery): void {
+    if (delivery.isOrphan) {
+      this.orphans--;
+      return this.lookIdle();
+    }
+    const { sequence } = delivery;
     this.inFlight.delete(sequence);
     this.latest = Math.max(this.latest, sequence);
     const { doneRing } = this;
@@ -163,13 +177,21 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     doneRing[this.doneAt] = sequence;
     this.done.add(sequence);
     this.doneAt = this.doneAt + 1 === doneRing.length ? 0 : this.doneAt + 1;
-    if (this.inFlight.size === 0 && this.whenIdle.length !== 0) this.tellIdle();
+    this.lookIdle();
+  }
+
+  private lookIdle(): void {
+    if (this.inFlight.size + this.orphans === 0 && this.whenIdle.length !== 0) this.tellIdle();
   }
 
   forgetAll(): void {
     this.done.clear();
     this.doneRing.fill(0);
     this.latest = 0;
+    // Their steps go on, but their numbers belong to other messages now, which an acknowledgement would reach.
+    for (const delivery of this.inFlight.values()) delivery.isOrphan = true;
+    this.orphans += this.inFlight.size;
+    this.inFlight.clear();
   }
 
   private sayAlive(): void {
@@ -188,7 +210,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   }
 
   async idle(): Promise<void> {
-    if (this.inFlight.size !== 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
+    if (this.inFlight.size + this.orphans !== 0) await new Promise<void>((resolve) => this.whenIdle.push(resolve));
   }
 
   close(): void {
@@ -207,7 +229,8 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     this.inFlight.clear();
     this.tellIdle();
     const { party } = this.link;
-    if (!party.isClosed) party.removeTask(this.task as LocalTask<unknown, false>);
+    // What waits there is the broker's, which gives it out again.
+    if (!party.isClosed) party.removeTask(this.task as LocalTask<unknown, false>, true);
   }
 
   private tellIdle(): void {
@@ -218,9 +241,16 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
 
   status(): NatsConsumerStatus {
     const { stream, name } = this.settings;
-    return { stream, name, inFlight: this.inFlight.size, ...this.counts };
+    return { stream, name, inFlight: this.inFlight.size + this.orphans, ...this.counts };
   }
 }
+
+const isAgain = (answer: unknown): answer is number => answer === BACK_PRESSURED || answer === AGAIN;
+const isRefusal = (answer: unknown): answer is number => typeof answer === 'number' && answer < 0;
+
+/** What the step sent was not taken, and never will be. */
+const notTaken = (answer: number): PercoreError =>
+  new PercoreError('ERR_PERCORE_STEP_ANSWER', `a step answered ${nameOfCode(answer)}`, { value: answer });
 
 /**
  * Reads a stream. `step` runs for each message, in the order of the stream, as a task of this reactor. The message is

@@ -5,14 +5,22 @@ import { bucketIn } from './subjects.js';
 
 export class Delivery implements NatsMessage {
   failures = 0;
+  /** Its stream was deleted: the broker does not know it any more. */
+  isOrphan = false;
 
   constructor(public message: ClientDelivery, readonly sequence: number) {}
 
   get subject(): string { return this.message.subject; }
   get bytes(): Uint8Array { return this.message.data; }
-  get id(): string | undefined { return this.header('Nats-Msg-Id'); }
+  get id(): string { return this.header('Nats-Msg-Id') ?? this.place(); }
   get bucket(): number { return bucketIn(this.message.subject); }
   get deliveries(): number { return this.message.info.deliveryCount; }
+
+  /** The time is part of it, since a stream that is made anew counts from 1 again. */
+  private place(): string {
+    const { info: { stream, timestampNanos }, seq } = this.message;
+    return `${stream}-${seq}-${timestampNanos}`;
+  }
 
   header(name: string): string | undefined {
     return this.message.headers?.get(name) || undefined;

@@ -3,7 +3,7 @@ import { messageOf, PercoreError } from '../errors.js';
 
 /** Codes that the broker gives for errors of JetStream. */
 export const TOO_LARGE_FOR_STREAM = 10054;
-const NO_STREAM = 10059;
+export const NO_STREAM = 10059;
 const NOT_ENABLED = [10076, 10039];
 export const NO_CONSUMER = 10014;
 export const WRONG_SEQUENCE = 10071;

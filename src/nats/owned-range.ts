@@ -8,7 +8,7 @@ import { findPlace, removePlace } from './consumer-place.js';
 import type { NatsMessage } from './consumer-types.js';
 import type { NatsLink } from './link.js';
 import { rangeAt, type NatsOwnerStep, type NatsRange, type OwnersSettings } from './owners-options.js';
-import type { OwnersTable, RangeEntry } from './table.js';
+import { EPOCH_LEAP, type OwnersTable, type RangeEntry } from './table.js';
 
 interface RangeHost {
   readonly link: NatsLink;
@@ -85,7 +85,7 @@ export class OwnedRange {
     return entry;
   }
 
-  private nameOf(epoch: number): string {
+  private nameOf(epoch: number | ''): string {
     return `${this.host.settings.name}-${this.range.range}-${epoch}`;
   }
 
@@ -98,7 +98,19 @@ export class OwnedRange {
       const found = await findPlace(link, settings.consumer.stream, this.nameOf(each));
       if (found !== undefined) return { epoch: each, floor: found.ack_floor.stream_seq };
     }
-    return { epoch: 0, floor: 0 };
+    return epoch < EPOCH_LEAP ? { epoch: 0, floor: 0 } : this.lastOfAnotherTable();
+  }
+
+  /** The same, where its epoch is far from those of today, since the table was made anew. */
+  private async lastOfAnotherTable(): Promise<{ epoch: number; floor: number }> {
+    const { link, settings } = this.host;
+    const own = this.nameOf('');
+    let last = { epoch: 0, floor: 0 };
+    for await (const { name, ack_floor: floor } of link.manager.consumers.list(settings.consumer.stream)) {
+      const epoch = name.startsWith(own) ? Number(name.slice(own.length)) : 0;
+      if (epoch > last.epoch) last = { epoch, floor: floor.stream_seq };
+    }
+    return last;
   }
 
   /**

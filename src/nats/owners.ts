@@ -54,6 +54,7 @@ export class Owners implements NatsOwners, LinkPart {
     this.machine = `${settings.machine}-${randomBytes(4).toString('hex')}`;
     this.lease = new Lease(this.machine, settings.leaseMs, table, () => this.doubt());
     this.entries = Array.from({ length: settings.ranges }, () => NO_ENTRY);
+    table.onAnew = () => this.isAnew();
     link.parts.add(this);
     this.timer = setInterval(() => this.look(), settings.leaseMs / 8);
   }
@@ -82,7 +83,9 @@ export class Owners implements NatsOwners, LinkPart {
     const { lease } = this;
     const now = performance.now();
     if (!lease.holds) this.doubt();
-    if (lease.isBeatDue) lease.beat().catch((error: unknown) => this.note('give a sign of life', error));
+    if (lease.isBeatDue) {
+      lease.beat().catch((error: unknown) => this.restoreTable().catch(() => this.note('give a sign of life', error)));
+    }
     // Its consumer was lost with a broker of a cluster, and the client has not noticed.
     if (lease.holds && lease.isDeaf) this.watch();
     if (!this.isSynced || this.isLeaving || !lease.holds) return;
@@ -93,6 +96,21 @@ export class Owners implements NatsOwners, LinkPart {
       if (own?.isSure === false || isMissing) this.work(range, () => this.take(range));
     });
     this.share(now);
+  }
+
+  /** Somebody may have deleted the table. Rejects if that is not why the broker has refused something. */
+  private async restoreTable(): Promise<void> {
+    if (!await this.table.restore(this.entries)) throw new Error('the table is there');
+    const message = `the table of owners of "${this.settings.name}" was deleted, and is made anew as it is known here`;
+    this.link.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', message), 'an owner of ranges');
+  }
+
+  /** The table was made anew. What stood in the old one holds until the new one says otherwise. */
+  private isAnew(): void {
+    this.entries.forEach((entry, range) => (this.entries[range] = { ...entry, revision: 0 }));
+    this.doubt();
+    this.lease.hurry();
+    this.watch();
   }
 
   private share(now: number): void {
@@ -294,7 +312,8 @@ export async function joinOwners(
   if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed');
   checkNotJoined(link, settings.name);
   await checkTakes(link, settings.consumer.stream, settings.subject, `join "${settings.name}"`);
-  const table = await OwnersTable.open(link, `${settings.name}-owners`, settings.ranges, settings.replicas);
+  const { name, ranges, replicas } = settings;
+  const table = await OwnersTable.open(link, { name: `${name}-owners`, ranges, replicas });
   checkNotJoined(link, settings.name);
   const owners = new Owners(link, settings, table, step);
   try {

@@ -17,8 +17,8 @@ export interface ConsumerPlace {
 }
 
 export interface SourceHost {
-  /** The highest sequence that is done; 0: none is. */
-  readonly latest: number;
+  /** The first sequence that may not be done; undefined where nothing was given out. */
+  readonly firstOpen: number | undefined;
   receive(message: ClientDelivery): void;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;
@@ -45,6 +45,8 @@ export class StreamSource {
   private again: NodeJS.Timeout | undefined;
   /** When the stream was made. */
   private created = '';
+  /** What counts as new, for one that begins with that and whose place is lost before it has had anything. */
+  private firstNew = 1;
 
   constructor(
     private readonly link: NatsLink, private readonly settings: ConsumerSettings,
@@ -58,10 +60,15 @@ export class StreamSource {
     const { pauses } = this;
     this.isOpening = true;
     try {
-      const { created, config } = await link.manager.streams.info(stream);
-      if (created !== this.created) host.forgetAll();
+      const { created, config, state } = await link.manager.streams.info(stream);
+      const isFirst = this.created === '';
+      if (created !== this.created) {
+        host.forgetAll();
+        this.firstNew = isFirst ? state.last_seq + 1 : 1;
+      }
       this.created = created;
-      const start = place.start ?? (host.latest === 0 ? undefined : host.latest + 1);
+      const start = place.start ?? host.firstOpen
+        ?? (isFirst || settings.from === 'all' ? undefined : this.firstNew);
       await makePlace(link, settings, config.retention === 'workqueue', start);
       const consumer = await link.streams.consumers.get(stream, name);
       const deliveries = await consumer.consume({

@@ -1,7 +1,7 @@
 /** Makes streams where there are none, and looks what they take. */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { Nats } from './bridge.js';
-import { jetStreamCode, refusedBy } from './failures.js';
+import { jetStreamCode, NO_STREAM, refusedBy } from './failures.js';
 import type { NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkBrokerName, checkFilter, mayTakeBuckets } from './subjects.js';
@@ -34,7 +34,6 @@ export interface NatsStreamOptions {
 const OPTIONS = [
   'name', 'subjects', 'keeps', 'mostMessages', 'mostBytes', 'whenFull', 'duplicatesMs', 'replicas', 'storage',
 ];
-const NO_STREAM = 10059;
 
 /**
  * Makes a stream, or brings the one of that name to these options. Resolves when the broker has it; while its cluster

@@ -8,7 +8,7 @@
  */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { openTable, type ClientTable } from './client.js';
-import { jetStreamCode, refusedBy, WRONG_SEQUENCE } from './failures.js';
+import { jetStreamCode, NO_STREAM, refusedBy, WRONG_SEQUENCE } from './failures.js';
 import type { NatsLink } from './link.js';
 import { NotYet } from './patience.js';
 
@@ -31,7 +31,16 @@ export interface TableHandlers {
   onSynced(): void;
 }
 
+/** What has to be known of a table in order to make it anew. */
+interface TableShape {
+  readonly name: string;
+  readonly ranges: number;
+  readonly replicas: number;
+}
+
 export const NO_ENTRY: RangeEntry = { owner: '', epoch: 0, start: 1, revision: 0 };
+/** A table that is made anew is ahead by so many epochs of all that was taken and not known to whoever makes it. */
+export const EPOCH_LEAP = 1000;
 const MACHINE = 'machine.';
 const RANGE = 'range.';
 
@@ -39,11 +48,19 @@ export class OwnersTable {
   private watching: { stop(): void } | undefined;
   private watches = 0;
 
+  /** When it was made: another moment, and it is another table, whose revisions begin anew. */
+  private created = '';
+  /** Called when the table was deleted, and somebody has made it anew. */
+  onAnew = (): void => undefined;
+
   private constructor(
-    private readonly table: ClientTable, private readonly link: NatsLink, private readonly name: string,
+    private table: ClientTable, private readonly link: NatsLink, private readonly shape: TableShape,
   ) {}
 
-  static async open(link: NatsLink, name: string, ranges: number, replicas: number): Promise<OwnersTable> {
+  private get stream(): string { return `KV_${this.shape.name}`; }
+
+  static async open(link: NatsLink, shape: TableShape): Promise<OwnersTable> {
+    const { name, ranges, replicas } = shape;
     let found: number;
     let table: ClientTable;
     try {
@@ -54,7 +71,36 @@ export class OwnersTable {
       throw refusedBy(error, `open the table of owners "${name}"`);
     }
     if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, which all others of "${name}" have`);
-    return new OwnersTable(table, link, name);
+    return new OwnersTable(table, link, shape);
+  }
+
+  /**
+   * Makes the table anew if it has been deleted, and puts into it what it had, as far as it is `known` here. Resolves
+   * true if it was missing.
+   */
+  async restore(known: readonly RangeEntry[]): Promise<boolean> {
+    const isThere = await this.link.manager.streams.info(this.stream).then(() => true, (error: unknown) => {
+      if (jetStreamCode(error) === NO_STREAM) return false;
+      throw error;
+    });
+    if (isThere) return false;
+    const { name, ranges, replicas } = this.shape;
+    this.table = await openTable(this.link.connection, name, { replicas });
+    // Another who does the same may be first with an entry, which is as good.
+    await Promise.all(known.map((entry, range) => entry.epoch === 0
+      || this.change(range, { ...entry, epoch: entry.epoch + EPOCH_LEAP, revision: 0 })));
+    await agreeOn(this.table, ranges);
+    await this.checkCreated();
+    return true;
+  }
+
+  /** Whether it is still the table that it was; if not, `onAnew` is called. */
+  private async checkCreated(): Promise<void> {
+    const { created } = await this.link.manager.streams.info(this.stream);
+    if (created === this.created) return;
+    const isFirst = this.created === '';
+    this.created = created;
+    if (!isFirst) this.onAnew();
   }
 
   /** Tells everything that is in the table, then what changes. A second call begins anew. */
@@ -74,6 +120,7 @@ export class OwnersTable {
   }
 
   private async read(handlers: TableHandlers, number: number): Promise<void> {
+    await this.checkCreated();
     const changes = await this.table.watch();
     if (number !== this.watches) return changes.stop();
     this.watching = changes;
@@ -95,6 +142,8 @@ export class OwnersTable {
   /** Says that the machine is alive. */
   async beat(machine: string): Promise<void> {
     await this.table.put(`${MACHINE}${machine}`, Buffer.from('alive'));
+    // Who has not noticed would take the revisions of the new table for old ones, and not see what others take.
+    await this.checkCreated();
   }
 
   async forget(machine: string): Promise<void> {
@@ -103,8 +152,8 @@ export class OwnersTable {
 
   /** A range as the leader of the table has it, which alone knows. */
   async ask(range: number): Promise<RangeEntry> {
-    const subject = `$KV.${this.name}.${RANGE}${range}`;
-    const found = await this.link.manager.streams.getMessage(`KV_${this.name}`, { last_by_subj: subject });
+    const subject = `$KV.${this.shape.name}.${RANGE}${range}`;
+    const found = await this.link.manager.streams.getMessage(this.stream, { last_by_subj: subject });
     return found === null ? NO_ENTRY : entryOf(found.data, found.seq);
   }
 

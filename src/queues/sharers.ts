@@ -344,7 +344,9 @@ export class SharedFile implements FarBells {
       const code = this.native.waitLater(words, at, seen, Math.min(timeoutMs, 0x7fff_ffff), token);
       if (code === 0) return;
       expectNoMore(token);
-      reject(this.cut());
+      // The system gives no further thread to sleep for it (pids.max of a container, `ulimit -u`): so this one looks.
+      if (code === -EAGAIN) setTimeout(resolve, Math.min(timeoutMs, SLICE_MS)).unref();
+      else reject(this.cut());
     });
   }
 

@@ -75,13 +75,16 @@ export class Dispatcher implements Receiver {
     this.namesToCome.release();
   }
 
-  /** The task takes nothing any more, and its name is free. Whatever waited is dropped, counted and reported. */
-  removeTask(task: ValueTask | ByteTask): void {
+  /**
+   * The task takes nothing any more, and its name is free. Whatever waited is dropped, counted and reported; but not
+   * where somebody else has it still (`isKept`).
+   */
+  removeTask(task: ValueTask | ByteTask, isKept = false): void {
     if (task.hasEnded) return;
     if (this.byName.get(task.name) === task) this.byName.delete(task.name);
     const lost = task.end();
     this.turn.madeWatch?.remove(task);
-    if (lost === 0) return;
+    if (lost === 0 || isKept) return;
     const { counters } = this.turn;
     counters[DROPPED]! += lost;
     counters[DROPPED_NO_TASK]! += lost;

@@ -274,9 +274,9 @@ export class Party implements TurnSources, Stopping {
 
   // ---- Tasks that end -----------------------------------------------------------------------------------------------
 
-  /** The task takes nothing any more, and its name is free. Whatever waited is dropped, counted and reported. */
-  removeTask(task: ValueTask | ByteTask): void {
-    this.dispatcher.removeTask(task);
+  /** See `Dispatcher.removeTask`. */
+  removeTask(task: ValueTask | ByteTask, isKept = false): void {
+    this.dispatcher.removeTask(task, isKept);
     if (task.takesBytes) this.lanes.forget(task);
   }
 

@@ -48,7 +48,7 @@ export class Stalls {
   /** The handle with which threads of the process join it; undefined if nobody is watched. */
   readonly number: number | undefined;
   private readonly recent: StallReport[] = [];
-  private readonly refusal: string | undefined;
+  private refusal: string | undefined;
   private hasBegun = false;
 
   constructor(
@@ -75,7 +75,8 @@ export class Stalls {
   set(given: StallOptions): void {
     this.asked = withDefaults(given, 'options', this.asked);
     if (!this.hasBegun || this.number === undefined) return;
-    native().stalls!.set(this.number, this.asked.thresholdMs * MS, this.asked.reportsPerMinute);
+    const answer = native().stalls!.set(this.number, this.asked.thresholdMs * MS, this.asked.reportsPerMinute);
+    if (answer < 0) this.refusal = `the system gives no thread to watch others (${native().system.errorName(-answer)})`;
   }
 
   status(): StallStatus {

@@ -1,0 +1,231 @@
+/**
+ * What others delete at the broker, what steps answer that they should not, and messages without an identifier: nothing
+ * that was confirmed is lost.
+ */
+import { connect } from '@nats-io/transport-node';
+import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BACK_PRESSURED, createRuntime, TOO_LARGE, type Runtime } from '../index.js';
+import { createNatsConsumer, createNatsPublisher, ensureStream, joinOwners, openNats, type Nats } from './index.js';
+import { Broker, NATS_SERVER, pause, until } from './fixtures/broker.js';
+
+const IDLE = new URL('./fixtures/idle-reactor.js', import.meta.url);
+
+it('has a broker to be tested with: apt-get install nats-server', () => expect(NATS_SERVER).toBeDefined());
+
+describe('nothing is lost', () => {
+  let broker: Broker;
+  let runtime: Runtime;
+  let nats: Nats;
+  /** Another program. */
+  let other: { manager: JetStreamManager; streams: JetStreamClient; close(): Promise<void> };
+  const errors: string[] = [];
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error): void => void warnings.push(message);
+  beforeAll(async () => {
+    process.on('warning', onWarning);
+    broker = await Broker.start();
+    const connection = await connect({ servers: broker.url });
+    other = {
+      manager: await jetstreamManager(connection), streams: jetstream(connection), close: () => connection.close(),
+    };
+  });
+  beforeEach(async () => {
+    errors.length = warnings.length = 0;
+    runtime = await createRuntime({ entry: IDLE, reactors: 1 });
+    runtime.on('stepError', ({ error }) => void errors.push(error.message));
+    nats = await openNats(runtime, { servers: broker.url });
+  });
+  afterEach(async () => {
+    await nats?.close({ timeoutMs: 1000 });
+    await runtime?.close();
+  });
+  afterAll(async () => {
+    process.off('warning', onWarning);
+    await other?.close();
+    await broker?.[Symbol.asyncDispose]();
+  });
+
+  it('where a message has no identifier, by the recipe for results', async () => {
+    await ensureStream(nats, { name: 'BARE', subjects: ['bare'] });
+    await ensureStream(nats, { name: 'BARE-RESULTS', subjects: ['bare-results'] });
+    for (let i = 0; i < 10; i++) await other.streams.publish('bare', `${i}`);
+    const results = createNatsPublisher(nats, { subject: 'bare-results' });
+    const ids = new Map<string, string>();
+    const read = (name: string): Promise<unknown> => createNatsConsumer(nats, { stream: 'BARE', name }, (message) => {
+      ids.set(`${name} ${message.text()}`, message.id);
+      return results.stored(message.text(), { id: `${message.id}-result` });
+    });
+    await read('first');
+    await until(() => results.status().confirmed === 10);
+    await read('again');
+    await until(() => results.status().confirmed === 20);
+    const { state } = await other.manager.streams.info('BARE-RESULTS');
+    expect(state.messages).toBe(10);
+    expect(results.status().duplicates).toBe(10);
+    for (let i = 0; i < 10; i++) expect(ids.get(`first ${i}`)).toBe(ids.get(`again ${i}`));
+    // One that is made anew counts from 1 again.
+    await other.manager.streams.delete('BARE');
+    await ensureStream(nats, { name: 'BARE', subjects: ['bare'] });
+    await other.streams.publish('bare', 'after');
+    await until(async () => (await other.manager.streams.info('BARE-RESULTS')).state.messages === 11);
+  });
+
+  it('by an asynchronous step that answers that it could not hand its message on', async () => {
+    await ensureStream(nats, { name: 'LATE', subjects: ['late'] });
+    const publisher = createNatsPublisher(nats, { subject: 'late' });
+    for (const text of ['wait', 'large', 'good']) await publisher.stored(text);
+    const seen: string[] = [];
+    const step = async (text: string): Promise<number | undefined> => {
+      await pause(1);
+      seen.push(text);
+      if (text === 'large') return TOO_LARGE;
+      return text === 'wait' && seen.length < 3 ? BACK_PRESSURED : undefined;
+    };
+    const consumer = await createNatsConsumer(
+      nats, { stream: 'LATE', name: 'late', tries: 2 }, (message) => step(message.text()) as Promise<void>,
+    );
+    await until(() => seen.includes('good') && consumer.status().inFlight === 0);
+    expect(seen).toEqual(['wait', 'wait', 'wait', 'large', 'large', 'good']);
+    expect(consumer.status()).toMatchObject({ acknowledged: 2, failed: 2, givenUp: 1 });
+    expect(errors).toContain('a step answered TOO_LARGE');
+  });
+
+  it('by a step that answers something odd, after which the others go on', async () => {
+    await ensureStream(nats, { name: 'ODD', subjects: ['odd'] });
+    const publisher = createNatsPublisher(nats, { subject: 'odd' });
+    const answers: unknown[] = [
+      null, 'text', {}, Number.NaN, { then: 5 }, { get then(): never { throw new Error('no then'); } }, undefined,
+    ];
+    for (const number of answers.keys()) await publisher.stored(`${number}`);
+    const consumer = await createNatsConsumer(
+      nats, { stream: 'ODD', name: 'odd', tries: 2 }, (message) => answers[Number(message.text())] as undefined,
+    );
+    await until(() => consumer.status().acknowledged === 6 && consumer.status().inFlight === 0);
+    expect(consumer.status()).toMatchObject({ failed: 2, givenUp: 1 });
+    expect(new Set(errors)).toEqual(new Set(['no then']));
+  });
+
+  it.each(['all', 'new'] as const)('when its consumer is deleted, which begins with what is %s', async (from) => {
+    const name = `GONE-${from}`;
+    await ensureStream(nats, { name, subjects: [`gone-${from}`] });
+    const publisher = createNatsPublisher(nats, { subject: `gone-${from}` });
+    if (from === 'new') await publisher.stored('before');
+    const seen: string[] = [];
+    await createNatsConsumer(nats, { stream: name, name: 'reader', from }, (message) => void seen.push(message.text()));
+    // It has had nothing yet.
+    await other.manager.consumers.delete(name, 'reader');
+    await publisher.stored('first');
+    await until(() => seen.length === 1);
+    await other.manager.consumers.delete(name, 'reader');
+    await publisher.stored('second');
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['first', 'second']);
+  });
+
+  it('when its consumer is deleted while an earlier message than the last is under way', async () => {
+    await ensureStream(nats, { name: 'EARLIER', subjects: ['earlier'] });
+    const publisher = createNatsPublisher(nats, { subject: 'earlier' });
+    for (let i = 0; i < 4; i++) await publisher.stored(`${i}`);
+    const done: string[] = [];
+    const options = { stream: 'EARLIER', name: 'reader', concurrency: 4, ackWaitMs: 1000 };
+    const consumer = await createNatsConsumer(nats, options, (message) =>
+      (message.text() === '1' ? new Promise<void>(() => undefined) : void done.push(message.text())));
+    await until(() => done.length === 3);
+    await other.manager.consumers.delete('EARLIER', 'reader');
+    await until(() => errors.some((message) => message.includes('made anew')));
+    // It gives out again what this reader has not done, in case that dies with it.
+    await until(async () => {
+      const place = await other.manager.consumers.info('EARLIER', 'reader').catch(() => undefined);
+      return place !== undefined && place.num_ack_pending >= 1;
+    });
+    consumer.close();
+    const next: string[] = [];
+    await createNatsConsumer(nats, options, (message) => void next.push(message.text()));
+    await until(() => next.includes('1'));
+    expect(done).toEqual(['0', '2', '3']);
+  });
+
+  it('when a stream is made anew whose numbers are those of messages under way', async () => {
+    const options = { name: 'ANEW', subjects: ['anew'] };
+    await ensureStream(nats, options);
+    const publisher = createNatsPublisher(nats, { subject: 'anew' });
+    await publisher.stored('old');
+    let goOn = (): void => undefined;
+    const mayGoOn = new Promise<void>((resolve) => (goOn = resolve));
+    const seen: string[] = [];
+    const consumer = await createNatsConsumer(nats, { stream: 'ANEW', name: 'anew', concurrency: 2 }, (message) => {
+      seen.push(message.text());
+      return message.text() === 'old' ? mayGoOn : undefined;
+    });
+    await until(() => seen.length === 1);
+    await other.manager.streams.delete('ANEW');
+    await until(() => errors.some((message) => message.includes('made anew')));
+    await ensureStream(nats, options);
+    await publisher.stored('new');
+    await until(() => seen.length === 2);
+    expect(seen).toEqual(['old', 'new']);
+    goOn();
+    await until(() => consumer.status().inFlight === 0);
+    expect(consumer.status().acknowledged).toBe(2);
+  });
+
+  it('when a consumer is closed, and nobody is told that messages were dropped, which the broker gives out again',
+    async () => {
+      await ensureStream(nats, { name: 'CLOSES', subjects: ['closes'] });
+      const publisher = createNatsPublisher(nats, { subject: 'closes' });
+      for (let i = 0; i < 5; i++) await publisher.stored(`${i}`);
+      const consumer = await createNatsConsumer(
+        nats, { stream: 'CLOSES', name: 'closes', ackWaitMs: 1000 }, () => new Promise<void>(() => undefined),
+      );
+      await until(() => consumer.status().inFlight === 5);
+      consumer.close();
+      const seen: string[] = [];
+      const again = { stream: 'CLOSES', name: 'closes', ackWaitMs: 1000 };
+      await createNatsConsumer(nats, again, (message) => void seen.push(message.text()));
+      await until(() => new Set(seen).size === 5);
+      expect([warnings, runtime.status().main?.dropped ?? 0]).toEqual([[], 0]);
+    });
+
+  it('when the table of owners is deleted: it is made anew, and its epochs grow', async () => {
+    await ensureStream(nats, { name: 'OWNED', subjects: ['owned.>'] });
+    const second = await createRuntime({ entry: IDLE, reactors: 1 });
+    second.on('stepError', ({ error }) => void errors.push(error.message));
+    const farther = await openNats(second, { servers: broker.url });
+    const publisher = createNatsPublisher(nats, { subject: 'owned', ranges: 4 });
+    const epochs = new Map<number, number[]>();
+    const seen: number[] = [];
+    const join = (through: Nats): ReturnType<typeof joinOwners> => joinOwners(
+      through, { name: 'table', stream: 'OWNED', subject: 'owned', ranges: 4, leaseMs: 2500 },
+      (message, { range, epoch }) => {
+        seen.push(Number(message.text()));
+        epochs.set(range, [...epochs.get(range) ?? [], epoch]);
+      },
+    );
+    try {
+      const owners = [await join(nats), await join(farther)] as const;
+      const isSettled = (): boolean =>
+        owners.every((each) => each.status().isAlive && each.status().ranges.length === 2 && each.status().free === 0);
+      let next = 0;
+      const publish = async (): Promise<void> => {
+        for (let i = 0; i < 40; i++) await publisher.stored(`${next++}`, { bucket: (i * 37) % 1024 });
+      };
+      await until(isSettled);
+      await publish();
+      await until(() => new Set(seen).size === next);
+      await other.manager.streams.delete('KV_table-owners');
+      await publish();
+      await until(() => errors.some((message) => message.includes('the table of owners of "table" was deleted')));
+      await until(isSettled);
+      await publish();
+      await until(() => new Set(seen).size === next);
+      for (const of of epochs.values()) expect(of).toEqual(of.toSorted((a, b) => a - b));
+      // Nobody reads by two consumers.
+      await until(async () => (await other.manager.consumers.list('OWNED').next()).length === 4);
+      await Promise.all(owners.map((each) => each.leave()));
+    } finally {
+      await farther.close({ timeoutMs: 1000 });
+      await second.close();
+    }
+  });
+});
