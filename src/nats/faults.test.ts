@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, createRuntime, type Runtime } from '../index.js';
 import { where } from '../realtime/fixtures/privileges.js';
@@ -70,6 +71,22 @@ describe('with a broker that fails', () => {
       code: 'ERR_PERCORE_BROKER_REFUSED', message: expect.stringContaining('credentials'),
     });
     await (await openNats(runtime, { servers, user: 'percore', pass: 'right' })).close();
+    const inAddress = (who: string): string => locked.url.replace('//', `//${who}@`);
+    const nats = await openNats(runtime, { servers: [inAddress('percore:right'), inAddress('percore:right')] });
+    expect(nats.status().servers).toEqual([locked.url, locked.url]);
+    await nats.close();
+    // No error shows a password: neither that of a wrong one, nor that of an odd address.
+    for (const odd of [
+      inAddress('percore:secret'), inAddress('percore:secret@1'), inAddress('percore:secret%'), inAddress('secret /'),
+      [inAddress('percore:secret'), locked.url],
+    ]) {
+      const error = await openNats(runtime, { servers: odd }).catch((reason: unknown) => reason as Error);
+      expect(error).toMatchObject({ argument: 'servers' });
+      expect(inspect(error)).not.toContain('secret');
+    }
+    await expect(openNats(runtime, { servers: inAddress('percore:right'), pass: 'right' })).rejects.toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'pass',
+    });
     await using plain = await Broker.start({ hasJetStream: false });
     await expect(openNats(runtime, { servers: plain.url })).rejects.toMatchObject({
       code: 'ERR_PERCORE_BROKER_REFUSED', message: expect.stringContaining('without JetStream'),

@@ -5,7 +5,10 @@ import { checkBrokerName, checkFilter, checkRanges, checkSubject } from './subje
 
 /** Options of `openNats`. */
 export interface NatsOptions {
-  /** The address of the broker, or those of several brokers of one cluster: 'nats://127.0.0.1:4222'. */
+  /**
+   * The address of the broker, or those of several brokers of one cluster: 'nats://127.0.0.1:4222'. It may begin with
+   * `user:pass@` or `token@`, the same in all of them; then `user`, `pass` and `token` must be left out.
+   */
   readonly servers: string | readonly string[];
   /** The name that the broker shows for this connection. Default: 'percore' and the number of the reactor. */
   readonly name?: string;
@@ -109,14 +112,13 @@ export function checkLink(options: NatsOptions, party: Party): LinkSettings {
   if (options === undefined) throw invalidArgument('options', options, "an object with servers: 'nats://…'");
   const given = checkOptions('options', options, LINK_OPTIONS);
   const { user, pass, token, timeoutMs = 5000, reconnectMs = 250, pingMs = 2000, client } = given;
-  const servers = (Array.isArray(given.servers) ? given.servers : [given.servers]) as string[];
-  const allowed = "an address such as 'nats://127.0.0.1:4222'";
-  if (servers.length === 0) throw invalidArgument('servers', given.servers, allowed);
-  for (const server of servers) {
-    const isAddress = typeof server === 'string' && /^(?:(?:nats|tls):\/\/)?[^\s/]+\/?$/.test(server);
-    if (!isAddress) throw invalidArgument('servers', server, allowed);
+  const { servers, ...inAddress } = splitAddresses(given.servers);
+  for (const [name, text] of Object.entries({ user, pass, token })) {
+    if (text === undefined) continue;
+    checkText(name, text);
+    if (Object.keys(inAddress).length > 0)
+      throw invalidArgument(name, '…', 'left out, since the address says who connects');
   }
-  for (const [name, text] of Object.entries({ user, pass, token })) if (text !== undefined) checkText(name, text);
   if (client !== undefined && (typeof client !== 'object' || client === null)) {
     throw invalidArgument('client', client, "an object with options of the client's connect");
   }
@@ -128,13 +130,44 @@ export function checkLink(options: NatsOptions, party: Party): LinkSettings {
       ...client, servers,
       name: given.name === undefined ? who : checkText('name', given.name),
       ...(user === undefined ? {} : { user }), ...(pass === undefined ? {} : { pass }),
-      ...(token === undefined ? {} : { token }),
+      ...(token === undefined ? {} : { token }), ...inAddress,
       timeout: timeoutMs,
       reconnect: true, maxReconnectAttempts: -1, reconnectJitter: 50,
       reconnectTimeWait: checkInteger('reconnectMs', reconnectMs, 1, 60_000),
       pingInterval: checkInteger('pingMs', pingMs, 100, 2 ** 31 - 1), maxPingOut: 2,
     },
   };
+}
+
+/** Scheme, who connects, host and port. */
+const ADDRESS = /^((?:(?:nats|tls):\/\/)?)(?:([^\s/@]+)@)?([^\s/@]+\/?)$/;
+
+/**
+ * Takes who connects out of the addresses: `user:pass@`, or `token@` alone, percent-encoded where it has signs of an
+ * address. What is shown of an address anywhere, in errors too, is without it.
+ */
+function splitAddresses(given: unknown): { servers: string[]; user?: string; pass?: string; token?: string } {
+  const allowed = "an address such as 'nats://127.0.0.1:4222' or 'nats://user:pass@127.0.0.1:4222'";
+  const addresses: unknown[] = Array.isArray(given) ? given : [given];
+  if (addresses.length === 0) throw invalidArgument('servers', given, allowed);
+  const who = new Set<string>();
+  const servers = addresses.map((address) => {
+    const shown = typeof address === 'string' ? address.replace(/^((?:\w+:\/\/)?).*@/s, '$1…@') : address;
+    const parts = typeof address === 'string' ? ADDRESS.exec(address) : null;
+    if (parts === null) throw invalidArgument('servers', shown, allowed);
+    who.add(parts[2] ?? '');
+    return parts[1]! + parts[3]!;
+  });
+  if (who.size > 1)
+    throw invalidArgument('servers', servers, 'addresses of one cluster, all with the same user or all without');
+  const [[user, pass]] = [...who].map((text) => text.split(/:(.*)/s)) as [string[]];
+  if (user === '') return { servers };
+  try {
+    const [name, word] = [user!, pass].map((text) => text === undefined ? undefined : decodeURIComponent(text));
+    return word === undefined ? { servers, token: name! } : { servers, user: name!, pass: word };
+  } catch {
+    throw invalidArgument('servers', servers, `${allowed}, percent-encoded`);
+  }
 }
 
 export interface PublisherSettings extends Required<Omit<NatsPublisherOptions, 'headers'>> {
