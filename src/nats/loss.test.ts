@@ -5,7 +5,7 @@
 import { connect } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { BACK_PRESSURED, createRuntime, TOO_LARGE, type Runtime } from '../index.js';
+import { BACK_PRESSURED, createRuntime, PercoreError, TOO_LARGE, type Runtime } from '../index.js';
 import { createNatsConsumer, createNatsPublisher, ensureStream, joinOwners, openNats, type Nats } from './index.js';
 import { Broker, NATS_SERVER, pause, until } from './fixtures/broker.js';
 
@@ -21,6 +21,12 @@ describe('nothing is lost', () => {
   let other: { manager: JetStreamManager; streams: JetStreamClient; close(): Promise<void> };
   const errors: string[] = [];
   const warnings: string[] = [];
+  const aside: Runtime[] = [];
+  const createRuntimeAside = async (): Promise<Runtime> => {
+    const made = await createRuntime({ entry: IDLE, reactors: 1 });
+    aside.push(made);
+    return made;
+  };
   const onWarning = ({ message }: Error): void => void warnings.push(message);
   beforeAll(async () => {
     process.on('warning', onWarning);
@@ -39,11 +45,26 @@ describe('nothing is lost', () => {
   afterEach(async () => {
     await nats?.close({ timeoutMs: 1000 });
     await runtime?.close();
+    for (const made of aside.splice(0)) await made.close();
   });
   afterAll(async () => {
     process.off('warning', onWarning);
     await other?.close();
     await broker?.[Symbol.asyncDispose]();
+  });
+
+  it('amid joining owners whose connection is closed: a named error', async () => {
+    await ensureStream(nats, { name: 'LEFT', subjects: ['left.>'] });
+    for (let turns = 0; turns < 12; turns++) {
+      const short = await openNats(await createRuntimeAside(), { servers: broker.url });
+      const joining = joinOwners(short, { name: 'left', stream: 'LEFT', subject: 'left', ranges: 4 }, () => undefined)
+        .then(() => undefined, (error: Error) => error);
+      // One more answer of the broker each time.
+      for (let answers = 0; answers < turns; answers++) await other.manager.streams.info('LEFT');
+      await short.close({ timeoutMs: 1 });
+      const error = await joining;
+      if (error !== undefined) expect(error).toBeInstanceOf(PercoreError);
+    }
   });
 
   it('where a message has no identifier, by the recipe for results', async () => {

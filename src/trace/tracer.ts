@@ -8,6 +8,8 @@ import type { FollowedThread, ThreadReport } from './kernel-trace.js';
 export const MOST_THREADS = 1024;
 /** The kernel's memory for each CPU. */
 export const MOST_BUFFER_KIB = 1_048_576;
+/** How often to look whether somebody has gone: the kernel tells of each end, but may leave events out. */
+const SWEEP_MS = 2000;
 
 export interface TracerOptions {
   /** Memory of the kernel for each CPU's events, in KiB. */
@@ -43,13 +45,14 @@ export class Tracer {
   private count = 0;
   private missed = 0;
   private hasChanged = false;
+  private sweepAtMs = 0;
 
   /** Throws ERR_PERCORE_NO_CAPABILITY, which says how to get the missing right, or ERR_PERCORE_SYSTEM. */
   constructor(private readonly options: TracerOptions) {
     checkInteger('bufferKiB', options.bufferKiB, 8, MOST_BUFFER_KIB);
     this.collector = new Collector(options.bufferKiB, {
       onExit: (tid) => this.endOf(tid), onFork: (parent, child) => this.adopt(parent, child),
-    }, (hadHole) => (hadHole ? this.sweep() : this.settle()));
+    }, (hadHole) => (hadHole || performance.now() > this.sweepAtMs ? this.sweep() : this.settle()));
   }
 
   /**
@@ -155,6 +158,7 @@ export class Tracer {
 
   /** Ends those that have gone without anybody having told of their end. */
   private sweep(): void {
+    this.sweepAtMs = performance.now() + SWEEP_MS;
     for (const thread of this.threads.values()) if (nameOf(thread.tid) === undefined) this.end(thread, 'ended');
     this.settle();
   }
