@@ -94,13 +94,13 @@ export class OwnersTable {
     return true;
   }
 
-  /** Whether it is still the table that it was; if not, `onAnew` is called. */
-  private async checkCreated(): Promise<void> {
-    const { created } = await this.link.manager.streams.info(this.stream);
-    if (created === this.created) return;
-    const isFirst = this.created === '';
+  /** Whether it is still the table that it was; if not, `onAnew` is called. Resolves with its last revision. */
+  private async checkCreated(): Promise<number> {
+    const { created, state } = await this.link.manager.streams.info(this.stream);
+    const isAnother = created !== this.created && this.created !== '';
     this.created = created;
-    if (!isFirst) this.onAnew();
+    if (isAnother) this.onAnew();
+    return state.last_seq;
   }
 
   /** Tells everything that is in the table, then what changes. A second call begins anew. */
@@ -120,7 +120,7 @@ export class OwnersTable {
   }
 
   private async read(handlers: TableHandlers, number: number): Promise<void> {
-    await this.checkCreated();
+    const last = await this.checkCreated();
     const changes = await this.table.watch();
     if (number !== this.watches) return changes.stop();
     this.watching = changes;
@@ -132,7 +132,8 @@ export class OwnersTable {
       else if (key.startsWith(RANGE) && isThere) {
         handlers.onRange(Number(key.slice(RANGE.length)), entryOf(value, revision));
       }
-      if (!isSynced && (delta ?? 0) === 0) {
+      // The broker's own count of what is to come may stay too high where entries are overwritten meanwhile.
+      if (!isSynced && ((delta ?? 0) === 0 || revision >= last)) {
         isSynced = true;
         handlers.onSynced();
       }
