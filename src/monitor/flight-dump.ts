@@ -2,8 +2,8 @@
 import { checkFunction, checkInteger, checkOneOf, checkOptions } from '../errors.js';
 import type { FlightEvent } from '../observe/index.js';
 import type { Runtime } from '../reactor/index.js';
-import { addRoom, controllerOf, type Controller, type Party } from '../reactor/internal.js';
-import { checkOpen, untilClosed } from './until-closed.js';
+import { addRoom, checkOpen, controllerOf, type Controller, type Party } from '../reactor/internal.js';
+import { untilClosed } from './until-closed.js';
 
 /** What happened last in one thread. */
 export interface Flight {

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import type { Runtime } from '../reactor/index.js';
-import { controllerOf } from '../reactor/internal.js';
+import { checkOpen, controllerOf } from '../reactor/internal.js';
 import { PAGE_FOLDER, readPage } from './page-reader.js';
 import { publishCounters } from './page.js';
 import { serveSnapshots, type Inspection, type InspectionOptions } from './web-server.js';
-import { checkOpen, untilClosed } from './until-closed.js';
+import { untilClosed } from './until-closed.js';
 
 /**
  * Serves a page that shows this runtime in a browser: throughput, latencies, cores, depths, what was late and why. It

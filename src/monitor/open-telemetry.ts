@@ -10,9 +10,9 @@
  */
 import { checkFunction, invalidArgument } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
-import { controllerOf } from '../reactor/internal.js';
+import { checkOpen, controllerOf } from '../reactor/internal.js';
 import { sharedReading, snake, type Family, type Sample } from './families.js';
-import { checkOpen, untilClosed } from './until-closed.js';
+import { untilClosed } from './until-closed.js';
 
 /** The part of a `Meter` of @opentelemetry/api that is used. */
 export interface MetricsMeter {

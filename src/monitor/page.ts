@@ -17,13 +17,13 @@
 import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
-import { controllerOf } from '../reactor/internal.js';
+import { checkOpen, controllerOf } from '../reactor/internal.js';
 import { checkRateState } from '../timers/internal.js';
 import { PagePublisher } from './page-publisher.js';
 import { ReactorRows } from './page-reactors.js';
 import { removeStalePages } from './page-reader.js';
 import { shownOf } from './shown.js';
-import { checkOpen, untilClosed } from './until-closed.js';
+import { untilClosed } from './until-closed.js';
 
 export interface PageOptions {
   /** Where the file is made; it must not exist yet. Default /dev/shm/percore-<pid>, with -2 for a second one. */

@@ -3,9 +3,9 @@ import { checkFunction, checkInteger, checkOptions } from '../errors.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { RESPONSE } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
-import { controllerOf } from '../reactor/internal.js';
+import { checkOpen, controllerOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
-import { checkOpen, untilClosed } from './until-closed.js';
+import { untilClosed } from './until-closed.js';
 
 /** Since the runtime's start, over all parties. */
 export interface RuntimeMetrics {

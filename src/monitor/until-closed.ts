@@ -1,11 +1,5 @@
 /** What goes on until a runtime closes: counters pages, servers, handlers of signals, callbacks of exporters. */
-import { PercoreError } from '../errors.js';
 import type { Controller } from '../reactor/internal.js';
-
-/** For the beginning of `what`. Throws ERR_PERCORE_CLOSED if the runtime closes or has closed: nothing would end it. */
-export function checkOpen({ closing }: Controller, what: string): void {
-  if (closing !== undefined) throw new PercoreError('ERR_PERCORE_CLOSED', `${what}: the runtime is closed`);
-}
 
 /** Runs `end` when the runtime closes, unless the returned function has run it before; a second call does nothing. */
 export function untilClosed<R>({ closers }: Controller, end: () => R): () => R | undefined {

@@ -19,6 +19,7 @@ import type { Nats } from './bridge.js';
 import type { ClientDelivery } from './client.js';
 import type { NatsConsumer, NatsConsumerStatus, NatsStep } from './consumer-types.js';
 import { Delivery } from './delivery.js';
+import { linkClosed } from './failures.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkConsumer, type ConsumerSettings, type NatsConsumerOptions } from './options.js';
@@ -280,7 +281,7 @@ export async function createNatsConsumer(
 export async function openConsumer(
   link: NatsLink, settings: ConsumerSettings, step: NatsStep, place?: ConsumerPlace,
 ): Promise<StreamConsumer> {
-  if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed');
+  if (link.isClosed) throw linkClosed();
   const consumer = new StreamConsumer(link, settings, step, place);
   try {
     await (place?.isFenced === true ? consumer.open() : link.patiently(() => consumer.open()));

@@ -16,6 +16,12 @@ export function jetStreamCode(error: unknown): number {
   return typeof code === 'number' ? code : 0;
 }
 
+/** For whatever wants a connection to the broker that the program has closed. */
+export const linkClosed = (cause?: unknown): PercoreError =>
+  new PercoreError(
+    'ERR_PERCORE_CLOSED', 'the connection to the broker is closed', cause === undefined ? {} : { cause },
+  );
+
 /** What `openNats` rejects with. */
 export function cannotConnect(cause: unknown, servers: readonly string[]): PercoreError {
   const where = servers.join(', ');

@@ -17,7 +17,7 @@ import { noteRefusal } from '../refusals.js';
 import { checkWaitOptions, limitWait, type WaitOptions } from '../waiting.js';
 import type { Nats, NatsStatus } from './bridge.js';
 import type { BrokerError, Client, ClientConnection, ClientManager, ClientStreams } from './client.js';
-import { isAuthorization } from './failures.js';
+import { isAuthorization, linkClosed } from './failures.js';
 import { patiently } from './patience.js';
 import { checkSubject } from './subjects.js';
 
@@ -240,7 +240,7 @@ export class NatsLink implements Nats {
     for (const part of this.parts) part.end();
     this.line.mayHaveRoom();
     for (const fail of this.awaiting) {
-      fail(error ?? new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed'));
+      fail(error ?? linkClosed());
     }
     if (error !== undefined) this.note(error, 'the connection to the broker');
     this.tellClosed(error);

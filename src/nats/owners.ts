@@ -21,7 +21,7 @@ import { bucketOf, hashKey } from '../reactor/index.js';
 import { checkKey } from '../reactor/internal.js';
 import type { Nats } from './bridge.js';
 import { checkOwners, type NatsOwnersOptions, type NatsOwnerStep, type OwnersSettings } from './owners-options.js';
-import { refusedBy } from './failures.js';
+import { linkClosed, refusedBy } from './failures.js';
 import { OwnedRange } from './owned-range.js';
 import { Lease } from './lease.js';
 import type { LinkPart, NatsLink } from './link.js';
@@ -31,8 +31,6 @@ import { planShares } from './shares.js';
 import { checkTakes } from './streams.js';
 import { rangeOf } from './subjects.js';
 import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
-
-const CLOSED = 'the connection to the broker is closed';
 
 export class Owners implements NatsOwners, LinkPart {
   readonly kind = 'owner';
@@ -312,7 +310,7 @@ export async function joinOwners(
   const link = linkOf(nats);
   const settings = checkOwners(options, link.party);
   checkFunction('step', step);
-  if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', CLOSED);
+  if (link.isClosed) throw linkClosed();
   checkNotJoined(link, settings.name);
   await checkTakes(link, settings.consumer.stream, settings.subject, `join "${settings.name}"`);
   const { name, ranges, replicas } = settings;
@@ -324,7 +322,7 @@ export async function joinOwners(
   } catch (error) {
     owners.end();
     if (error instanceof PercoreError) throw error;
-    if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', CLOSED, { cause: error });
+    if (link.isClosed) throw linkClosed(error);
     throw refusedBy(error, `join "${name}"`);
   }
   return owners;

@@ -15,7 +15,7 @@ import { createIds, formatId } from '../topology/index.js';
 import { checkWaitOptions, Waiters, type WaitOptions } from '../waiting.js';
 import type { Nats } from './bridge.js';
 import type { BrokerError } from './client.js';
-import { refusedBy } from './failures.js';
+import { linkClosed, refusedBy } from './failures.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkPublisher, type NatsPublisherOptions, type PublisherSettings } from './options.js';
@@ -174,6 +174,6 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
 export function createNatsPublisher(nats: Nats, options: NatsPublisherOptions): NatsPublisher {
   const link = linkOf(nats);
   const settings = checkPublisher(options);
-  if (link.isClosed) throw new PercoreError('ERR_PERCORE_CLOSED', 'the connection to the broker is closed');
+  if (link.isClosed) throw linkClosed();
   return new StreamPublisher(link, settings);
 }

@@ -17,7 +17,7 @@ export { ownCost, type OwnCost } from './own-cost.js';
 export { Scratch } from './parcels.js';
 export { summon } from './parking.js';
 export { checkBand, checkBandOrClass, checkConcurrency, checkKey, checkSpawn } from './reactor-checks.js';
-export { setBucketMover, type BucketMover } from './scaling.js';
+export { checkOpen, setBucketMover, type BucketMover } from './scaling.js';
 export { runReactor, type ReactorThread, type ReportPort, type WorkerStart } from './reactor-thread.js';
 export { createRuntimeWith } from './runtime.js';
 export { checkRuntimeOptions, type RuntimeSettings } from './runtime-options.js';

@@ -108,7 +108,8 @@ function setDrained(controller: Controller, id: number, isDrained: boolean): voi
   controller.roster.setDrained(id, isDrained, controller.deaths.isRestarting(controller.members[id]!));
 }
 
-function checkOpen(controller: Controller, what: string): void {
+/** Throws ERR_PERCORE_CLOSED if the runtime closes or has closed. `what` is the call, as a user wrote it. */
+export function checkOpen(controller: Controller, what: string): void {
   if (controller.closing !== undefined) throw new PercoreError('ERR_PERCORE_CLOSED', `${what}: the runtime is closed`);
 }
 
