@@ -4,5 +4,5 @@ export const portableTests = [
   'dist/src/portable/', 'reactor/messages.test', 'reactor/call-stream', 'reactor/call-service', 'reactor/runtime-calls',
   'reactor/restart.test', 'reactor/queues-inside', 'reactor/idle-strategy', 'tasks/process.real', 'bus/topics',
   'bus/retained', 'services/service', 'timers/timers.test', 'topology/rings', 'io/local-io', 'io/link-queue',
-  'io/readiness', 'io/file.test', 'io/file-writing',
+  'io/readiness', 'io/file.test', 'io/file-writing', 'load-balancer/outputs',
 ];

@@ -14,7 +14,8 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import {
-  PercoreError, cpuBudget, createBalancer, createLoads, createRuntime, publishCounters, setSlo, type Runtime,
+  PercoreError, capabilities, cpuBudget, createBalancer, createLoads, createRuntime, publishCounters, setSlo,
+  type Runtime,
 } from 'percore';
 import { workSteps } from './arithmetic.js';
 import { JobCounters } from './counters.js';
@@ -148,11 +149,12 @@ async function checkFile({ file }: Options): Promise<void> {
   await access(file, constants.R_OK).catch((error: Error) => refuse(error.message));
 }
 
-/** The first reactor chooses ports, the others share them. */
+/** The first reactor chooses ports, the others share them, where ports can be shared. */
 async function listen(runtime: Runtime<{ calls: JobServices }>, options: Options, readsFile: boolean): Promise<Ports> {
   const ports = await runtime.call(
     'listen', { input: readsFile ? undefined : options.port, output: options.outputPort }, { reactor: 0 },
   );
+  if (capabilities().of.sharedPorts.state === 'missing') return ports;
   for (let id = 1; id < runtime.reactors; id++) await runtime.call('listen', ports, { reactor: id });
   return ports;
 }

@@ -2,7 +2,9 @@
  * Runs once in every reactor: reads its share of the inputs, works the lines of the keys it owns, serves its share of
  * the outputs.
  */
-import { createBuckets, createSteering, type Listener, type Reactor, type SteeredListenOptions } from 'percore';
+import {
+  capabilities, createBuckets, createSteering, type Listener, type Reactor, type SteeredListenOptions,
+} from 'percore';
 import type { BrokerEnds, BrokerPlaces } from './broker.js';
 import { JobCounters } from './counters.js';
 import { Input, LineLanes, readConnection, type Feed } from './input.js';
@@ -90,6 +92,10 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   reactor.spawnBytes({ name: 'lines' }, worker.step);
   reactor.spawnBytes({ name: 'results' }, outputs.step);
 
+  // Without the addon one reactor has all connections; the lines are worked by all reactors as ever.
+  const { sharedPorts, handingOver } = capabilities().of;
+  const isShared = sharedPorts.state !== 'missing';
+  const isHandedOver = handingOver.state !== 'missing';
   const reading = { priority: INPUT_BAND, readBytes: READ_BYTES };
   // The kernel divides connections by a hash of their addresses, which is often three to one for four.
   const steering = createSteering(reactor, { name: 'inputs', loads: data.loads, ...reading }, (connection) => {
@@ -101,7 +107,9 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   reactor.handle('listen', ({ input, output }) => {
     const { host } = data;
     const inputPort = input === undefined ? undefined : open(
-      input, (options) => steering.listen({ ...options, ...reading, firstBytes: 0 }, () => steering.leastLoaded()),
+      input, (options) => steering.listen(
+        { ...options, ...reading, firstBytes: 0 }, () => (isHandedOver ? steering.leastLoaded() : undefined),
+      ),
     );
     const highWaterBytes = Math.min(MOST_BACKLOG_BYTES, data.outputBacklogBytes + MOST_GATHERED_BYTES);
     const outputPort = open(output, (options) => reactor.io.listen(
@@ -117,7 +125,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
         port = probe.port;
         probe.close();
       }
-      const listener = listen({ host, port, reusePort: true });
+      const listener = listen({ host, port, reusePort: isShared });
       listeners.push(listener);
       return listener.port;
     }
