@@ -43,6 +43,7 @@ if (!process.argv.includes('--ts')) {
     stamp: at('native', 'build', '.built-from'),
     build: buildAddon,
   });
+  run('compiled code for tests', process.execPath, [at('scripts', 'pack', 'keep-code.mjs')]);
 }
 
 /** Builds, unless the fingerprint says that neither sources nor results have changed since the last time. */
@@ -141,7 +142,6 @@ async function buildTypeScript() {
   await pack({
     build, dist: at('dist'), libraries: Object.values(libraries), programs: Object.values(programs), options,
   });
-  run('compiled code for tests', process.execPath, [at('scripts', 'pack', 'keep-code.mjs')]);
   run('layout header', process.execPath, [at('native', 'generate-layout.mjs')]);
 }
 

@@ -21,7 +21,7 @@ const core = path !== '' && existsSync(path) ? run() : require('./percore-core.c
 
 function run() {
   const source = `(function (exports, require, module, __filename, __dirname, percoreCode, percoreImport) {${
-    readFileSync(path, 'utf8')}\n})`;
+    readFileSync(path, 'latin1')}\n})`;
   const code = takeCode();
   const script = new vm.Script(source, {
     filename: path,

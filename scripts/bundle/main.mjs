@@ -60,10 +60,11 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
     entryPoints: [list], outfile: join(outdir, 'percore-core.cjs'),
     define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
     banner: { js: BANNER },
-    footer: { js: 'module.exports.percoreModule = percoreModule;' },
+    footer: { js: FOOTER },
   });
   rmSync(list);
-  const text = asConstants(withoutRequire(readFileSync(join(outdir, 'percore-core.cjs'), 'utf8')));
+  const made = withoutRequire(readFileSync(join(outdir, 'percore-core.cjs'), 'utf8'));
+  const text = inAscii(asConstants(withPlainExports(made, [...inCore.keys()])));
   writeFileSync(join(outdir, 'percore-core.cjs'), text);
   const hash = createHash('sha256').update(text).digest('hex');
   writeFileSync(join(outdir, 'load.cjs'), readFileSync(loader, 'utf8').replace('THE_BUILD', hash));
@@ -86,13 +87,13 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
     },
   };
   const above = { ...options, metafile: true, outdir, plugins: [fromCore] };
-  const made = [metafile];
+  const metafiles = [metafile];
   // Files that every thread loads are one file each. The others share the rest.
   for (const [name, path] of Object.entries(faces)) {
-    made.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
+    metafiles.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
   }
-  if (Object.keys(others).length > 0) made.push((await build({ ...above, entryPoints: others })).metafile);
-  return { metafiles: made, namesIn };
+  if (Object.keys(others).length > 0) metafiles.push((await build({ ...above, entryPoints: others })).metafile);
+  return { metafiles, namesIn };
 }
 
 /** The pattern that takes these names from the script. */
@@ -110,6 +111,8 @@ const BANNER = '"use strict";\n'
   + 'url: typeof __filename === "string" '
   + '? process.getBuiltinModule("node:url").pathToFileURL(__filename).href : undefined };\n'
   + 'var importModule = typeof percoreImport === "function" ? percoreImport : (name) => import(name);';
+
+const FOOTER = 'module.exports.percoreModule = percoreModule;';
 
 /**
  * Those of Node's own modules that are rarely needed. Each would add one to three milliseconds to the start of a
@@ -132,6 +135,32 @@ function withoutRequire(text) {
       return '';
     })
     .replace(/\bimport_node_\w+(?=\.)/g, (name) => seldom.get(name) ?? name);
+}
+
+const GETTERS =
+  /^__export\((\w+), \{\n((?: {2}\w+: \(\) => [\w$]+,?\n)+)\}\);\nmodule\.exports = __toCommonJS\(\1\);\n/m;
+const NAMES_FOR_IMPORT = /^\/\/ Annotate the CommonJS export names .*\n0 && \(module\.exports = \{\n[^}]*\}\);\n/m;
+
+/**
+ * Exports values where esbuild exports getters, which it does for modules that import each other and for variables that
+ * change; `src/` has neither. To define each of them twice, and to call it, took a thread 3 to 15 ms.
+ */
+function withPlainExports(text, modules) {
+  const changing = modules.find((path) => /^export (?:let|var)\b/m.test(readFileSync(path, 'utf8')));
+  if (changing !== undefined) throw new Error(`${changing} exports a variable: the script cannot`);
+  const [getters, , list] = GETTERS.exec(text);
+  const values = list.replaceAll(': () => ', ': ').trimEnd();
+  // The source map counts lines.
+  return text.replace(getters, (lines) => lines.replace(/.+/g, '')).replace(NAMES_FOR_IMPORT, '')
+    .replace(FOOTER, () => `module.exports = {\n${values},\n  percoreModule\n};`);
+}
+
+/**
+ * A text of bytes below 128 is read without decoding, in half of the time. esbuild has escaped what strings contain,
+ * so the rest is in comments.
+ */
+function inAscii(text) {
+  return text.replace(/[^\x00-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /**

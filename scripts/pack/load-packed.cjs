@@ -15,7 +15,7 @@ const KEPT = join(__dirname, 'build', `${BUILD.slice(0, 16)}-${process.version}-
 const path = join(__dirname, 'percore-core.cjs');
 const cachedData = keptCode();
 const script = new vm.Script(
-  `(function (exports, require, module, __filename, __dirname, percoreImport) {${readFileSync(path, 'utf8')}\n})`,
+  `(function (exports, require, module, __filename, __dirname, percoreImport) {${readFileSync(path, 'latin1')}\n})`,
   { filename: path, ...(cachedData === undefined ? {} : { cachedData }) },
 );
 const core = { exports: {} };
