@@ -37,8 +37,9 @@ export type {
   QueueSource, Source, SplitOptions, StreamEnd, StreamReadOptions, StreamRun, StreamWindow, Target,
 } from './streams/index.js';
 export {
-  createTopic, subscribe, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions, type Subscription,
-  type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy, type TopicStatus,
+  createTopic, subscribe, subscribeBatches, subscribeBytes, topicsOf, type BusStatus, type SubscribeOptions,
+  type Subscription, type SubscriptionStatus, type Topic, type TopicInfo, type TopicOptions, type TopicPolicy,
+  type TopicStatus,
 } from './bus/index.js';
 export {
   chromeTrace, cpuProfile, dumpFlightOnSignal, exportMetrics, flightEvents, flightsOf, histogramsOf, metricsOf,

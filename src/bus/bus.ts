@@ -7,7 +7,7 @@
  */
 import { PercoreError } from '../errors.js';
 import { OK } from '../queues/index.js';
-import { LocalTask, type Party } from '../reactor/internal.js';
+import { LocalTask, type LaneRecord, type Party } from '../reactor/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
 import { PUBLISHES, SUBSCRIBES, TopicRows, type TopicRow } from '../topic-figures.js';
@@ -18,7 +18,7 @@ import { matches } from './pattern.js';
 import { Publisher } from './publisher.js';
 import type { Subscriber, SubscriberHost } from './subscriber.js';
 import {
-  BUS_HEAD_BYTES, BUS_TASK, RETAINED_SERVICE,
+  BUS_HEAD_BYTES, BUS_TASK, KIND_BITS, MESSAGES_IN_BATCH, RETAINED_SERVICE, TOPIC,
   type RetainedAnswer, type RetainedQuestion, type RetainedValue, type TopicDescription,
 } from './wire.js';
 
@@ -161,16 +161,27 @@ export class Bus implements HeardHost, SubscriberHost {
 
   // ---- What comes through lanes -------------------------------------------------------------------------------------
 
-  /** Handles one record of a lane: a message, or the description of a topic. */
+  /** Handles one record of a lane: a message, several, or the description of a topic. */
   private take(record: ByteRecord): number {
     const { words, offset, length, from } = record;
     const head = words[offset >> 2]!;
+    const number = head >>> KIND_BITS;
     const at = offset + BUS_HEAD_BYTES;
-    if ((head & 1) !== 0) {
-      this.hear(record, head >>> 1);
+    if ((head & TOPIC) !== 0) {
+      this.hear(record, number);
       return OK;
     }
-    const topic = this.heard[from]?.[head >>> 1];
+    const topic = this.heard[from]?.[number];
+    if ((head & MESSAGES_IN_BATCH) !== 0) {
+      // What comes from a lane, as all that the bus is given, is such a record.
+      const batch = record as LaneRecord;
+      if (topic !== undefined) {
+        return topic.deliverBatch(batch, at, length - BUS_HEAD_BYTES, words[(offset >> 2) + 1]!, record.priority);
+      }
+      this.unknown += batch.messages;
+      batch.steps++;
+      return OK;
+    }
     if (topic === undefined) {
       this.unknown++;
       return OK;

@@ -1,16 +1,24 @@
 /**
  * A topic as a subscribing thread knows it: the topic of one publisher, in one lane. It hands each message to all
  * subscribers of the thread, or to none of them as long as one has no room.
+ *
+ * Of a batch it hands on as many messages as all have room for. If some subscriber takes messages one by one, it goes
+ * on message by message, until the quantum ends; those that take batches then get what the others have had, in one
+ * list. What is left stays in the lane, and is gone on with at the next run.
  */
 import { BACK_PRESSURED, OK, recordMemory, type Codec } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
-import type { Party } from '../reactor/internal.js';
+import type { LaneRecord, Party } from '../reactor/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
 import type { TopicMembership } from '../topic-membership.js';
+import { OpenBatch } from './batch.js';
 import { matches } from './pattern.js';
 import type { Origin, Subscriber } from './subscriber.js';
 import type { TopicInfo } from './topic-info.js';
 import type { TopicDescription } from './wire.js';
+
+/** How many messages of a batch run one by one before other tasks of the band get their turn, as of a lane. */
+const QUANTUM = 16;
 
 /** What a topic needs of the bus. */
 export interface HeardHost {
@@ -35,22 +43,30 @@ export class HeardTopic implements Origin {
   private readonly codec: Codec<unknown>;
   private readonly record: MovingRecord;
   private subscribers: readonly Subscriber[] = [];
+  /** The same, those that take one message at a time, and those that take batches. */
+  private ones: readonly Subscriber[] = [];
+  private batchers: readonly Subscriber[] = [];
   /** Those subscribers that had not joined yet when the messages that arrive now were published. */
   private fresh: readonly Subscriber[] = [];
   private seenJoins = -1;
   /** True if some subscriber reads values, so that messages are decoded. */
   private isRead = false;
-  /** True if all of them get the same object, at once if they are idle. */
+  /** True if all that take one message at a time get the same object, at once if they are idle. */
   private areAlike = false;
   /** A copy of the present message, once somebody has asked for it. */
   private copied: ByteRecord | undefined;
+  /** Made with the first batch. */
+  private batch: OpenBatch | undefined;
+  /** True while `batch` has messages that were not handed on; its record is the first of the lane. */
+  private isOpen = false;
 
   /** `record` lies in the lane. */
   constructor(private readonly host: HeardHost, { name, codec }: TopicDescription, record: ByteRecord) {
     this.name = name;
     this.codec = makeCodec(codec);
     this.info = Object.freeze({ topic: name, from: record.from, isRetained: false });
-    this.record = { ...record };
+    const { bytes, view, words, buffer, offset, length, from, priority } = record;
+    this.record = { bytes, view, words, buffer, offset, length, from, priority };
   }
 
   /**
@@ -60,40 +76,69 @@ export class HeardTopic implements Origin {
     const { host } = this;
     if (this.seenJoins !== host.joins) this.look(band);
     if (this.fresh.length !== 0) this.greet(changes);
-    const { subscribers, fresh } = this;
-    const count = subscribers.length;
-    for (let i = 0; i < count; i++) {
-      const subscriber = subscribers[i]!;
-      if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
-      if (!subscriber.mayTake()) return BACK_PRESSURED;
-    }
+    if (!this.mayAllTake()) return BACK_PRESSURED;
     host.delivered++;
-    if (count === fresh.length) {
+    if (this.subscribers.length === this.fresh.length) {
       host.unwanted++;
       return OK;
     }
-    this.copied = undefined;
-    const { record } = this;
-    record.offset = at;
-    record.length = length;
+    this.moveTo(at, length);
     let message: unknown;
     if (this.isRead) {
       try {
-        message = this.codec.read(record, at, length);
+        message = this.codec.read(this.record, at, length);
       } catch (error) {
-        host.party.reportError(error, `a message of topic "${this.name}"`);
+        this.report(error);
         return OK;
       }
     }
-    if (this.areAlike && fresh.length === 0) {
-      this.handEach(this.isRead ? message : record, band);
+    this.handOut(message, band);
+    if (this.batchers.length !== 0) this.handBatch([message], band);
+    return OK;
+  }
+
+  /**
+   * Hands on what it can of a batch, whose `messages` lie at `at`. Returns BACK_PRESSURED if somebody has no room for
+   * the next one. Otherwise OK; `record` then says whether some are left, and how many steps it took.
+   */
+  deliverBatch(record: LaneRecord, at: number, length: number, changes: number, band: number): number {
+    const { host } = this;
+    if (this.seenJoins !== host.joins) this.look(band);
+    if (this.fresh.length !== 0) this.greet(changes);
+    const batch = (this.batch ??= new OpenBatch(this.codec));
+    if (!this.isOpen) {
+      try {
+        batch.open(record, at, length, record.messages);
+      } catch (error) {
+        host.delivered += record.messages;
+        this.report(error);
+        return OK;
+      }
+      this.isOpen = true;
+    }
+    if (!this.mayAllTake()) return BACK_PRESSURED;
+    if (this.subscribers.length === this.fresh.length) {
+      const left = batch.count - batch.next;
+      host.delivered += left;
+      host.unwanted += left;
+      this.isOpen = false;
       return OK;
     }
-    for (let i = 0; i < count; i++) {
-      const subscriber = subscribers[i]!;
-      if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
-      subscriber.take(subscriber.takesBytes ? record : message, this.info, band, this);
+    if (this.isRead && batch.values === undefined) {
+      // Those that cannot be read nobody gets; each is reported, as if it had come by itself.
+      host.delivered += batch.read(this.record, (error) => this.report(error));
     }
+    const from = batch.next;
+    const end = Math.min(batch.count, from + this.roomForBatch());
+    const to = this.ones.length === 0 ? end : this.handOneByOne(batch, end, record, band);
+    if (this.ones.length === 0) record.steps++;
+    batch.next = to;
+    host.delivered += to - from;
+    if (to > from && this.batchers.length !== 0) {
+      const { values } = batch;
+      this.handBatch(to - from === values!.length ? values! : values!.slice(from, to), band);
+    }
+    record.isUnfinished = this.isOpen = to < batch.count;
     return OK;
   }
 
@@ -107,15 +152,93 @@ export class HeardTopic implements Origin {
     return this.subscribers.includes(subscriber) && !this.fresh.includes(subscriber);
   }
 
+  // ---- Inside -------------------------------------------------------------------------------------------------------
+
+  /** False if somebody has no room for a message, which is then noted as a refusal of this step. */
+  private mayAllTake(): boolean {
+    const { subscribers, fresh } = this;
+    for (let i = 0; i < subscribers.length; i++) {
+      const subscriber = subscribers[i]!;
+      if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
+      if (!subscriber.mayTake()) return false;
+    }
+    return true;
+  }
+
+  /** For how many messages all that take batches have room; it is at least one after `mayAllTake`. */
+  private roomForBatch(): number {
+    const { batchers, fresh } = this;
+    let room = Infinity;
+    for (let i = 0; i < batchers.length; i++) {
+      const subscriber = batchers[i]!;
+      if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
+      room = Math.min(room, subscriber.roomForBatch());
+    }
+    return room;
+  }
+
+  /** Hands on messages one by one until `end`, the end of the quantum or one for which somebody has no room. */
+  private handOneByOne(batch: OpenBatch, end: number, record: LaneRecord, band: number): number {
+    const { host } = this;
+    const { turn } = host.party;
+    let at = batch.next;
+    while (at < end) {
+      this.moveTo(batch.offsets[at]!, batch.lengths[at]!);
+      this.handOut(batch.values?.[at], band);
+      at++;
+      record.steps++;
+      if (record.steps >= QUANTUM || turn.mustEndQuantum(band, record.steps)) break;
+      // Who has no room now is asked again within a step of its own, which notes the refusal.
+      if (host.joins !== this.seenJoins || (at < end && !this.mayAllTake())) break;
+    }
+    return at;
+  }
+
+  /** The present message lies here. */
+  private moveTo(at: number, length: number): void {
+    this.copied = undefined;
+    this.record.offset = at;
+    this.record.length = length;
+  }
+
+  /** Hands the present message to all that take one at a time. `message` is its value, if somebody reads that. */
+  private handOut(message: unknown, band: number): void {
+    const { ones, fresh, record } = this;
+    if (ones.length === 0) return;
+    if (this.areAlike && fresh.length === 0) {
+      this.handEach(this.isRead ? message : record, band);
+      return;
+    }
+    for (let i = 0; i < ones.length; i++) {
+      const subscriber = ones[i]!;
+      if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
+      subscriber.take(subscriber.takesBytes ? record : message, this.info, band, this);
+    }
+  }
+
   /** The usual case: whoever is idle is handed the message without looking for anything else. */
   private handEach(message: unknown, band: number): void {
-    const { subscribers, info } = this;
+    const { ones, info } = this;
     const { steps } = this.host.party.turn;
-    for (let i = 0; (i = steps.handEach(subscribers, i, message, info)) < subscribers.length; i++) {
+    for (let i = 0; (i = steps.handEach(ones, i, message, info)) < ones.length; i++) {
       const { answer } = steps;
-      if (answer === OK) subscribers[i]!.take(message, info, band, this);
-      else subscribers[i]!.wantsAgain(answer, message, info, band, this);
+      if (answer === OK) ones[i]!.take(message, info, band, this);
+      else ones[i]!.wantsAgain(answer, message, info, band, this);
     }
+  }
+
+  /** Hands messages to all that take batches. */
+  private handBatch(messages: readonly unknown[], band: number): void {
+    const { batchers, fresh, info } = this;
+    for (let i = 0; i < batchers.length; i++) {
+      const subscriber = batchers[i]!;
+      if (fresh.length !== 0 && fresh.includes(subscriber)) continue;
+      subscriber.takeBatch(messages, info, band);
+    }
+  }
+
+  private report(error: unknown): void {
+    this.host.party.reportError(error, `a message of topic "${this.name}"`);
   }
 
   /** Finds the subscribers anew, after some have joined or left. `band` is that of the topic. */
@@ -124,8 +247,10 @@ export class HeardTopic implements Origin {
     this.seenJoins = host.joins;
     this.subscribers = [...host.subscribers].filter(({ pattern }) => matches(pattern, this.name));
     this.fresh = this.subscribers.filter((subscriber) => !before.includes(subscriber) || fresh.includes(subscriber));
+    this.ones = this.subscribers.filter(({ takesBatches }) => !takesBatches);
+    this.batchers = this.subscribers.filter(({ takesBatches }) => takesBatches);
     this.isRead = this.subscribers.some(({ takesBytes }) => !takesBytes);
-    this.areAlike = this.subscribers.every((each) => each.takesBytes !== this.isRead && each.takesAtOnce(band));
+    this.areAlike = this.ones.every((each) => each.takesBytes !== this.isRead && each.takesAtOnce(band));
   }
 
   /**

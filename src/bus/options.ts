@@ -29,7 +29,7 @@ export interface TopicOptions<N extends string = string, T = unknown> {
   retain?: boolean;
 }
 
-/** Options of `subscribe` and `subscribeBytes`. */
+/** Options of `subscribe`, `subscribeBatches` and `subscribeBytes`. */
 export interface SubscribeOptions {
   /**
    * The band in which the handler runs: 0 low to 7 high. If it is left out, or the same as the topic's, the handler
@@ -104,12 +104,16 @@ export interface SubscriberSettings {
   readonly concurrency: number;
   readonly whenSlow: TopicPolicy;
   readonly evictAfterMs: number;
-  readonly takesBytes: boolean;
+  /** What its handler gets: a value, a record in place, or a list of values. */
+  readonly takes: Taking;
 }
+
+/** What the handler of a subscription gets. */
+export type Taking = 'values' | 'bytes' | 'batches';
 
 /** Checks the options of a subscription. Throws ERR_PERCORE_INVALID_ARGUMENT. */
 export function checkSubscribe(
-  pattern: string, options: SubscribeOptions | undefined, takesBytes: boolean, classes: Party['turn']['classes'],
+  pattern: string, options: SubscribeOptions | undefined, takes: Taking, classes: Party['turn']['classes'],
 ): SubscriberSettings {
   const checked = checkOptions('options', options, SUBSCRIBE_OPTIONS);
   const { priority, class: ofClass, capacity = 1024, whenSlow = 'wait', evictAfterMs = 1000, concurrency } = checked;
@@ -124,7 +128,7 @@ export function checkSubscribe(
     throw invalidArgument('evictAfterMs', evictAfterMs, `left out, unless whenSlow is 'evict' (it is '${whenSlow}')`);
   }
   return {
-    pattern: checkPattern(pattern), takesBytes,
+    pattern: checkPattern(pattern), takes,
     band: priority === undefined && ofClass === undefined ? undefined : checkBandOrClass(checked, classes),
     capacity: checkInteger('capacity', capacity, 1, 2 ** 20),
     whenSlow,

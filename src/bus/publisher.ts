@@ -10,18 +10,24 @@ import {
   CLOSED, OK, TOO_LARGE, recordMemory, type Codec, type RecordMemory,
 } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
-import { BYTES, HEAD_BYTES, type Outlet, type Party, type SentName } from '../reactor/internal.js';
+import { BATCH, BYTES, HEAD_BYTES, LANE_SHARES, type Outlet, type Party, type SentName } from '../reactor/internal.js';
 import { MESSAGES, REFUSED, type TopicRow } from '../topic-figures.js';
 import type { TopicMembership } from '../topic-membership.js';
+import { GatheredBatch } from './batch.js';
 import type { TopicSettings } from './options.js';
 import { matches } from './pattern.js';
-import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
+import {
+  BUS_HEAD_BYTES, BUS_TASK, KIND_BITS, MESSAGE, MESSAGES_IN_BATCH, TOPIC, copyPayload, type RetainedValue,
+} from './wire.js';
 
 /** How many bytes the answer that carries a retained value needs besides those of the value. */
 const ANSWER_BYTES = 8192;
 
 /** The smallest power of two that has room for that answer and for a message. */
 const LEAST_LANE_BYTES = 2 ** 15;
+
+/** A batch may have so many bytes even in a small lane. */
+const LEAST_BATCH_BYTES = 1024;
 
 /** The memory of a claim before there was any. */
 const NOWHERE: RecordMemory = recordMemory(new ArrayBuffer(0));
@@ -56,6 +62,8 @@ export class Publisher {
   readonly maxBytes: number;
   private last: { memory: RecordMemory; length: number; view: number } | undefined;
   private spare: RecordMemory | undefined;
+  /** Made with the first batch; undefined while one is gathered, whose values may publish here as well. */
+  private gathered: GatheredBatch | undefined;
   /** The bytes of the open claim, or -1; and the index of the first target that holds it. */
   private claimed = -1;
   private first = 0;
@@ -117,6 +125,30 @@ export class Publisher {
     }
     this.accepted();
     return OK;
+  }
+
+  /** See `publishBatch` of Topic. */
+  publishBatch(values: readonly unknown[]): number {
+    const { length } = values;
+    let taken = 0;
+    do {
+      if (!this.isOpen()) return taken > 0 ? taken : CLOSED;
+      let code: number;
+      try {
+        code = this.publishSome(values, taken, length);
+      } catch (error) {
+        // It has no effect, and comes again when somebody publishes what was not taken.
+        if (taken > 0) return taken;
+        throw error;
+      }
+      if (code < 0) {
+        this.numbers[REFUSED]! += length - taken;
+        return taken > 0 ? taken : code;
+      }
+      this.numbers[MESSAGES]! += code;
+      taken += code;
+    } while (taken < length);
+    return taken;
   }
 
   /**
@@ -205,6 +237,44 @@ export class Publisher {
     return OK;
   }
 
+  /** Publishes in one record as many of the values from `from` on as fit. Returns how many, or a result code. */
+  private publishSome(values: readonly unknown[], from: number, end: number): number {
+    const { retain } = this.settings;
+    // Nobody looks at them.
+    if (from === end || (this.targets.length === 0 && !retain)) return end - from;
+    const gathered = this.gathered ?? this.makeGathered();
+    this.gathered = undefined;
+    let count: number;
+    try {
+      count = gathered.gather(values, from, end);
+    } finally {
+      this.gathered = gathered;
+    }
+    if (count < 0) return count;
+    const { memory, lastAt, lastLength } = gathered;
+    const at = count === 1 ? lastAt : 0;
+    const length = gathered.length - at;
+    const first = this.claim(length, count);
+    if (first < 0) return first;
+    for (const target of this.targets) {
+      if (target.at < 0) continue;
+      copyPayload(memory, at, length, target.outlet, target.at);
+      target.outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length, count);
+    }
+    if (retain) {
+      const last = this.beside(lastLength);
+      copyPayload(memory, lastAt, lastLength, last, 0);
+      this.keep(last, lastLength);
+    }
+    return count;
+  }
+
+  private makeGathered(): GatheredBatch {
+    // Whoever waits for room gets such a share of a lane at once.
+    const share = Math.max(this.party.shared.laneBytes / LANE_SHARES - 64, LEAST_BATCH_BYTES);
+    return new GatheredBatch(this.codec, Math.min(share, this.maxBytes), this.maxBytes);
+  }
+
   /** Memory of this thread for `length` bytes; what it holds is not needed any more. */
   private beside(length: number): RecordMemory {
     if (this.spare === undefined || this.spare.bytes.length < length) {
@@ -220,6 +290,11 @@ export class Publisher {
       copyPayload(memory, 0, length, outlet, at);
       outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
     }
+    this.keep(memory, length);
+  }
+
+  /** Keeps this as the last value. */
+  private keep(memory: RecordMemory, length: number): void {
     this.spare = this.last?.memory;
     this.last = { memory, length, view: this.view };
   }
@@ -252,16 +327,17 @@ export class Publisher {
   }
 
   /**
-   * Claims room for a payload of `length` bytes in all lanes. Returns the index of the first lane that has it, or the
-   * number of targets if there is none. If it returns BACK_PRESSURED or TOO_LARGE, nothing is claimed anywhere.
+   * Claims room for a payload of `length` bytes, which is so many messages, in all lanes. Returns the index of the
+   * first lane that has it, or the number of targets if there is none. If it returns BACK_PRESSURED or TOO_LARGE,
+   * nothing is claimed anywhere.
    */
-  private claim(length: number): number {
+  private claim(length: number, messages = 1): number {
     const { targets } = this;
     const count = targets.length;
     let first = count;
     for (let i = 0; i < count; i++) {
       const target = targets[i]!;
-      const at = this.claimIn(target, length);
+      const at = this.claimIn(target, length, messages);
       if (at >= 0) {
         if (first === count) first = i;
         target.at = at;
@@ -278,17 +354,19 @@ export class Publisher {
   }
 
   /** Claims room in one lane and writes the heads. Returns where the payload goes, or a result code. */
-  private claimIn(target: Target, length: number): number {
+  private claimIn(target: Target, length: number, messages: number): number {
     const { outlet, name } = target;
     if (target.told !== target.generation) {
       const code = this.tell(target);
       if (code !== OK) return code;
     }
-    const at = outlet.claimFor(name, BYTES, HEAD_BYTES, BUS_HEAD_BYTES + length);
+    const isBatch = messages > 1;
+    const at = outlet.claimFor(name, isBatch ? BATCH : BYTES, HEAD_BYTES, BUS_HEAD_BYTES + length);
     if (at < 0) return at;
     const { words } = outlet;
     words[at >> 2] = name.number;
-    words[(at >> 2) + 2] = this.number << 1;
+    words[(at >> 2) + 1] = isBatch ? messages : 0;
+    words[(at >> 2) + 2] = (this.number << KIND_BITS) | (isBatch ? MESSAGES_IN_BATCH : MESSAGE);
     words[(at >> 2) + 3] = this.seenChanges!;
     return at + HEAD_BYTES + BUS_HEAD_BYTES;
   }
@@ -302,7 +380,7 @@ export class Publisher {
     if (at < 0) return at;
     const { words } = outlet;
     words[at >> 2] = name.number;
-    words[(at >> 2) + 2] = (this.number << 1) | 1;
+    words[(at >> 2) + 2] = (this.number << KIND_BITS) | TOPIC;
     words[(at >> 2) + 3] = 0;
     outlet.bytes.set(description, at + HEAD_BYTES + BUS_HEAD_BYTES);
     outlet.commit(HEAD_BYTES + length);

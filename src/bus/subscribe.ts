@@ -1,11 +1,11 @@
-/** Subscribing: `subscribe`, `subscribeBytes`, and what they return. */
+/** Subscribing: `subscribe`, `subscribeBatches`, `subscribeBytes`, and what they return. */
 import { checkFunction } from '../errors.js';
 import type { ResultCode } from '../queues/index.js';
 import { partyOf } from '../reactor/internal.js';
 import type { ByteRecord, Protocol, Reactor, Runtime, StepResult, Untyped } from '../reactor/index.js';
 import { busOf } from './bus.js';
 import { giveRetained } from './late-joiner.js';
-import { checkSubscribe, type SubscribeOptions, type SubscriptionStatus } from './options.js';
+import { checkSubscribe, type SubscribeOptions, type SubscriptionStatus, type Taking } from './options.js';
 import { Subscriber } from './subscriber.js';
 import type { TopicInfo } from './topic-info.js';
 import type { Heard, PatternFits, TopicHandler } from './types.js';
@@ -52,7 +52,26 @@ export function subscribe<P extends Protocol = Untyped, const Pattern extends st
   reactor: Reactor<P> | Runtime<P>, pattern: Pattern & PatternFits<P, Pattern>, options: SubscribeOptions,
   handler: TopicHandler<Heard<P, Pattern>>,
 ): Subscription {
-  return join(reactor as Reactor | Runtime, pattern, options, handler as Handler, false);
+  return join(reactor as Reactor | Runtime, pattern, options, handler as Handler, 'values');
+}
+
+/**
+ * As `subscribe`, but for lists: the handler is called once with several messages of one publisher's topic, in their
+ * order. It gets in one list what `publishBatch` has put into one record, up to 256 messages, and a message that was
+ * published by itself as a list of one. Messages that had to wait come in one list with those that waited behind them.
+ * A list may be divided where not all of it finds room, or where others in this thread take messages one by one.
+ *
+ * Everything else is as for single messages: `capacity`, `whenSlow` and all figures count messages. After
+ * BACK_PRESSURED the handler gets the same messages again, if they were not dropped meanwhile, and with them those that
+ * have come since. All subscribers of the thread get the same list: do not change it.
+ *
+ *     subscribeBatches(reactor, 'prices.*', {}, (prices, { topic }) => store(topic, prices));
+ */
+export function subscribeBatches<P extends Protocol = Untyped, const Pattern extends string = string>(
+  reactor: Reactor<P> | Runtime<P>, pattern: Pattern & PatternFits<P, Pattern>, options: SubscribeOptions,
+  handler: TopicHandler<readonly Heard<P, Pattern>[]>,
+): Subscription {
+  return join(reactor as Reactor | Runtime, pattern, options, handler as Handler, 'batches');
 }
 
 /**
@@ -68,14 +87,14 @@ export function subscribeBytes<P extends Protocol = Untyped, const Pattern exten
   reactor: Reactor<P> | Runtime<P>, pattern: Pattern & PatternFits<P, Pattern>, options: SubscribeOptions,
   handler: TopicHandler<ByteRecord>,
 ): Subscription {
-  return join(reactor as Reactor | Runtime, pattern, options, handler as Handler, true);
+  return join(reactor as Reactor | Runtime, pattern, options, handler as Handler, 'bytes');
 }
 
 function join(
-  of: Reactor | Runtime, pattern: string, options: SubscribeOptions, handler: Handler, takesBytes: boolean,
+  of: Reactor | Runtime, pattern: string, options: SubscribeOptions, handler: Handler, takes: Taking,
 ): Subscription {
   const party = partyOf(of);
-  const settings = checkSubscribe(pattern, options, takesBytes, party.turn.classes);
+  const settings = checkSubscribe(pattern, options, takes, party.turn.classes);
   checkFunction('handler', handler);
   const bus = busOf(party);
   const subscriber = new Subscriber(bus, settings, handler);

@@ -19,6 +19,7 @@ import {
   DROPPED_EVICTED, DROPPED_LEFT, DROPPED_NEWEST, DROPPED_OLDEST, LAG, MESSAGES, type TopicRow,
 } from '../topic-figures.js';
 import type { TimerId } from '../timers/index.js';
+import { MOST_MESSAGES } from './batch.js';
 import { WaitingMessages } from './waiting-messages.js';
 import type { TopicInfo } from './topic-info.js';
 import type { SubscriberSettings, SubscriptionStatus } from './options.js';
@@ -41,6 +42,9 @@ export interface Origin {
   copy(): unknown;
 }
 
+/** For messages that are no records in place. */
+const NO_ORIGIN: Origin = { copy: () => undefined };
+
 /** See the head of this file. */
 export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
   isReady = false;
@@ -50,6 +54,8 @@ export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
   isIdle = true;
   readonly pattern: string;
   readonly takesBytes: boolean;
+  /** Its handler gets lists of messages. */
+  readonly takesBatches: boolean;
   readonly ended: Promise<ResultCode>;
   /** The count of changes when it joined, by which publishers see it, and the same without wrapping. */
   joinedAs = 0;
@@ -76,10 +82,11 @@ export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
     private readonly host: SubscriberHost, private readonly settings: SubscriberSettings,
     readonly handler: (message: unknown, info: TopicInfo) => StepResult,
   ) {
-    const { pattern, band, capacity, concurrency, whenSlow, takesBytes } = settings;
+    const { pattern, band, capacity, concurrency, whenSlow, takes } = settings;
     const turn = (this.turn = host.party.turn);
     this.pattern = pattern;
-    this.takesBytes = takesBytes;
+    this.takesBytes = takes === 'bytes';
+    this.takesBatches = takes === 'batches';
     this.isOfAnyBand = band === undefined;
     this.band = band ?? turn.runningBand;
     this.waits = whenSlow === 'wait' || whenSlow === 'evict';
@@ -133,6 +140,14 @@ export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
     return false;
   }
 
+  /** For how many messages there is room, where `mayTake` has just said that there is room for one. */
+  roomForBatch(): number {
+    const { kept } = this;
+    if (!this.waits || this.hasEnded) return Infinity;
+    if (this.isIdle) return kept.capacity;
+    return this.line.count === 0 ? kept.capacity - kept.count : 1;
+  }
+
   /** Handles a message, keeps it, or drops and counts it. Call it after `mayTake` of all subscribers. */
   take(message: unknown, info: TopicInfo, band: number, origin: Origin): void {
     if (this.hasEnded) return;
@@ -143,6 +158,27 @@ export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
     const code = this.turn.steps.hand(this.task, this.handler, message, info);
     if (code === OK) this.hasTaken();
     else this.wantsAgain(code, message, info, band, origin);
+  }
+
+  /** The same for several messages of one topic, for a subscriber that takes batches. */
+  takeBatch(messages: readonly unknown[], info: TopicInfo, band: number): void {
+    if (this.hasEnded) return;
+    if ((!this.isIdle && !this.becomesIdle()) || (!this.isOfAnyBand && band !== this.band)) {
+      for (const message of messages) this.keep(message, info, band, NO_ORIGIN);
+      return;
+    }
+    const code = this.turn.steps.hand(this.task, this.handler, messages, info);
+    if (code === OK) {
+      this.numbers[MESSAGES]! += messages.length;
+      return;
+    }
+    // The handler may have left.
+    if (this.hasEnded) return;
+    if (this.isOfAnyBand) this.band = band;
+    // Marked as ready, so that only the party that refused makes it run again.
+    this.isReady = true;
+    for (const message of messages) this.keep(message, info, band, NO_ORIGIN);
+    this.turn.waits.hold(this, code);
   }
 
   /** A message was handed to it. */
@@ -191,17 +227,20 @@ export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
     let steps = 0;
     while (kept.count !== 0 && steps < QUANTUM) {
       const { removed } = kept;
-      const code = turn.steps.hand(this.task, this.handler, kept.message, kept.info);
+      const batch = this.takesBatches ? kept.oldest(MOST_MESSAGES) : undefined;
+      const code = turn.steps.hand(this.task, this.handler, batch ?? kept.message, kept.info);
       if (code !== OK) {
         if (!this.hasEnded) turn.hold(this, code);
         break;
       }
       steps++;
-      this.numbers[MESSAGES]!++;
-      if (kept.removed === removed) kept.remove();
-      // Its own handler has left, or has caused messages that dropped the oldest: this one was counted as dropped, and
-      // has been handled after all.
-      else this.takeBack(this.hasEnded ? DROPPED_LEFT : DROPPED_OLDEST);
+      const count = batch === undefined ? 1 : batch.length;
+      this.numbers[MESSAGES]! += count;
+      // Its own handler has left, or has caused messages that dropped the oldest: these were counted as dropped, and
+      // have been handled after all.
+      const gone = Math.min(kept.removed - removed, count);
+      if (gone !== 0) this.takeBack(this.hasEnded ? DROPPED_LEFT : DROPPED_OLDEST, gone);
+      for (let i = gone; i < count; i++) kept.remove();
       if (this.hasEnded || turn.mustEndQuantum(this.band, steps)) break;
     }
     this.numbers[LAG] = kept.count;
@@ -264,10 +303,10 @@ export class Subscriber implements Holdable, Room, Handed<unknown, TopicInfo> {
     if (!this.isReady) this.turn.schedule(this);
   }
 
-  /** Takes back the count of a message that was not dropped after all. */
-  private takeBack(reason: number): void {
-    this.numbers[reason]!--;
-    if (this.numbers !== this.row.numbers) this.row.numbers[reason]!--;
+  /** Takes back the count of messages that were not dropped after all. */
+  private takeBack(reason: number, messages: number): void {
+    this.numbers[reason]! -= messages;
+    if (this.numbers !== this.row.numbers) this.row.numbers[reason]! -= messages;
   }
 
   private tellHandled(): void {

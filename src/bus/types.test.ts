@@ -4,7 +4,7 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { bytes, struct, value } from '../queues/index.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
-import { createTopic, subscribe, subscribeBytes, type Topic } from './index.js';
+import { createTopic, subscribe, subscribeBatches, subscribeBytes, type Topic } from './index.js';
 
 interface Price { bid: number; ask: number }
 interface Town {
@@ -37,6 +37,12 @@ export function declared(reactor: Reactor<Town>, runtime: Runtime<Town>): void {
     expectTypeOf(any).toEqualTypeOf<Price | Uint8Array | string>();
     expectTypeOf(topic).toEqualTypeOf<string>();
   });
+  subscribeBatches(reactor, 'prices.eur', {}, (list) => void expectTypeOf(list).toEqualTypeOf<readonly Price[]>());
+  prices.publishBatch([{ bid: 1, ask: 2 }]);
+  // @ts-expect-error One of them is something else.
+  prices.publishBatch([{ bid: 1, ask: 2 }, 1]);
+  // @ts-expect-error The handler takes one message and not a list of them.
+  subscribeBatches(reactor, 'news', {}, (text: string) => void text);
   subscribeBytes(reactor, 'prices.raw', {}, ({ view, offset }) => void view.getInt8(offset));
   // @ts-expect-error The handler takes something else.
   subscribe(reactor, 'news', {}, (text: number) => void text);

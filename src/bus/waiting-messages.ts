@@ -40,6 +40,17 @@ export class WaitingMessages {
     return this.infos[this.first]!;
   }
 
+  /** The oldest messages up to the first one of another topic or publisher, at most `most` of them. */
+  oldest(most: number): unknown[] {
+    const { messages, infos, capacity, info } = this;
+    const list: unknown[] = [];
+    const count = Math.min(most, this.count);
+    for (let at = this.first; list.length < count && infos[at] === info; at = at + 1 === capacity ? 0 : at + 1) {
+      list.push(messages[at]);
+    }
+    return list;
+  }
+
   /** Takes the oldest message out. */
   remove(): void {
     this.messages[this.first] = undefined;

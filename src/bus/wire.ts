@@ -1,8 +1,9 @@
 /**
  * What the bus sends in lanes, as bytes for the task BUS_TASK, which every party that uses the bus has:
  *
- *    MESSAGE   topic's number << 1     | changes | payload, as the topic's codec writes it
- *    TOPIC     topic's number << 1 | 1 | 0       | name and codec of that number, as JSON
+ *    MESSAGE   topic's number << 2     | changes | payload, as the topic's codec writes it
+ *    TOPIC     topic's number << 2 | 1 | 0       | name and codec of that number, as JSON
+ *    BATCH     topic's number << 2 | 2 | changes | several payloads: see batch.ts
  *
  * The number belongs to the publisher, which gives each topic another number. A lane keeps its order, so a TOPIC record
  * goes before the first message of that topic, once in each lane. `changes` is the count of joins and leaves that the
@@ -14,6 +15,12 @@ import type { CodecDescription, RecordMemory } from '../queues/index.js';
 /** The task that receives what others publish, and the service that others ask for last values. */
 export const BUS_TASK = 'percore.topics';
 export const RETAINED_SERVICE = 'percore.topics.retained';
+
+/** What the two lowest bits of a record's first word say that it is. */
+export const MESSAGE = 0;
+export const TOPIC = 1;
+export const MESSAGES_IN_BATCH = 2;
+export const KIND_BITS = 2;
 
 /** How many bytes come before a payload, after the head that every message to a task has. */
 export const BUS_HEAD_BYTES = 8;

@@ -18,7 +18,7 @@ import type { CallService } from './call-service.js';
 import type { Handler } from './calls.js';
 import type { DropReports } from './drop-reports.js';
 import type { Inlet, Receiver } from './inlet.js';
-import { BYTES, CALL, GATHERED, HEAD_BYTES, NAME, REPLY } from './message.js';
+import { BATCH, CALL, GATHERED, HEAD_BYTES, NAME, REPLY, VALUE } from './message.js';
 import { NamesToCome, type HeardName } from './names.js';
 import type { Peers } from './peers.js';
 import type { ByteTask, ValueTask } from './task.js';
@@ -125,11 +125,11 @@ export class Dispatcher implements Receiver {
         this.awaitedTask = heard.text;
         return refuseFor(this.namesToCome);
       }
-      this.drop(DROPPED_NO_TASK, heard, inlet);
+      this.drop(DROPPED_NO_TASK, heard, inlet, type === BATCH ? inlet.record.messages : 1);
       return OK;
     }
     if (!task.takesBytes) return this.runMessage(task, inlet, at + HEAD_BYTES, length - HEAD_BYTES, type);
-    if (type !== BYTES) {
+    if (type === VALUE) {
       this.drop(DROPPED_NOT_BYTES, heard, inlet);
       return OK;
     }
@@ -140,7 +140,7 @@ export class Dispatcher implements Receiver {
   private runMessage(task: ValueTask, inlet: Inlet, at: number, length: number, type: number): number {
     let message: unknown;
     try {
-      message = type === BYTES ? inlet.bytes.slice(at, at + length) : this.codec.read(inlet, at, length);
+      message = type === VALUE ? this.codec.read(inlet, at, length) : inlet.bytes.slice(at, at + length);
     } catch (error) {
       this.turn.reportError(error, `a message for task "${task.name}"`);
       return OK;
@@ -154,10 +154,10 @@ export class Dispatcher implements Receiver {
     return heard === undefined ? undefined : (heard.task = this.byName.get(heard.text));
   }
 
-  private drop(reason: number, heard: HeardName | undefined, inlet: Inlet): void {
+  private drop(reason: number, heard: HeardName | undefined, inlet: Inlet, messages = 1): void {
     const { counters } = this.turn;
-    counters[DROPPED]!++;
-    counters[reason]!++;
+    counters[DROPPED]! += messages;
+    counters[reason]! += messages;
     const name = heard?.text ?? '';
     this.drops.report(reason === DROPPED_NO_TASK, name, inlet.from, this.answers.hasHandler(name));
   }

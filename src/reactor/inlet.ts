@@ -8,7 +8,7 @@ import {
   BANDS, FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout,
 } from '../layout.js';
 import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
-import { BYTES, HEAD_BYTES, NAME } from './message.js';
+import { BATCH, BYTES, HEAD_BYTES, NAME } from './message.js';
 import { LANE_SHARES } from './lanes.js';
 import { HeardName } from './names.js';
 import type { ByteRecord, ByteTask } from './task.js';
@@ -30,6 +30,18 @@ export interface Receiver {
   dispatch(inlet: Inlet, at: number, length: number, type: number): number;
 }
 
+/** A record as the bus gets it, which alone takes batches. */
+export interface LaneRecord extends ByteRecord {
+  offset: number;
+  length: number;
+  /** Of a batch: how many messages it has. */
+  messages: number;
+  /** The steps of this quantum, including those before it; whoever runs a batch adds its own. */
+  steps: number;
+  /** Set by whoever runs a batch if some of it is left: it stays in the lane and runs again soon. */
+  isUnfinished: boolean;
+}
+
 export class Inlet implements Holdable, RecordMemory, Timed {
   isReady = false;
   readyNs = 0;
@@ -41,7 +53,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
   readonly view: DataView;
   readonly buffer: Buffer;
   /** What a step of bytes gets: the same object each time, with a new offset and length. */
-  readonly record: ByteRecord & { offset: number; length: number };
+  readonly record: LaneRecord;
   /** What this lane's names stand for, by number: see names.ts. */
   readonly names: HeardName[] = [];
   /** NAME records of this quantum: they are not messages. */
@@ -80,17 +92,23 @@ export class Inlet implements Holdable, RecordMemory, Timed {
       length: 0,
       from,
       priority: band,
+      messages: 1,
+      steps: 0,
+      isUnfinished: false,
     };
   }
 
   run(): boolean {
     const { consumer, turn } = this;
     let count = 0;
+    // How many more messages than steps there were in batches that are done.
+    let further = 0;
     let hasMore = false;
     for (let at = consumer.peek(); at >= 0; at = consumer.peek()) {
       const { type, length } = consumer;
       // A name counts as taken when it is known: see hear().
       if (type !== NAME) consumer.begin();
+      if (type === BATCH) this.beginBatch(at, count);
       const { byteTask } = this;
       // Checked, since a number in scribbled memory may not belong to any target.
       const code = type === BYTES && this.words[at >> 2] === this.target && byteTask !== undefined
@@ -101,12 +119,29 @@ export class Inlet implements Holdable, RecordMemory, Timed {
         turn.hold(this, code);
         break;
       }
+      if (type === BATCH) {
+        const { record } = this;
+        const steps = record.steps - count;
+        count = record.steps;
+        if (record.isUnfinished) {
+          further -= steps;
+          consumer.putBack();
+          hasMore = true;
+          break;
+        }
+        further += record.messages - steps;
+        consumer.advance();
+        hasMore = consumer.hasSeenMore();
+        // Its steps are few and long, so the clock is read after each.
+        if (!hasMore || count >= QUANTUM || turn.mustEndQuantum(this.band, count) || turn.isTimeUp()) break;
+        continue;
+      }
       consumer.advance();
       count++;
       // It does not look at the producer's cursor: native code looks at all lanes together, and what was just sent goes
       // first.
       hasMore = consumer.hasSeenMore();
-      if (!hasMore || count === QUANTUM || turn.mustEndQuantum(this.band, count)) break;
+      if (!hasMore || count >= QUANTUM || turn.mustEndQuantum(this.band, count)) break;
     }
     // What the steps sent goes out before the room of what they read is given back: somebody waits for an answer, but
     // rarely for room.
@@ -115,7 +150,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     const { counters } = turn;
     // Two plain stores side by side: no thread ends between them, so what is counted is known exactly. They come before
     // the answers are published: whoever has an answer may ask for the figures.
-    counters[RECEIVED]! += messages;
+    counters[RECEIVED]! += messages + further;
     this.words[COUNTED] = this.words[TAKEN]!;
     const { watch } = turn;
     if (watch !== undefined && watch.hasSample(this.words, this.sampled)) {
@@ -157,6 +192,14 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     const code = this.turn.steps.run(task, this.record, this.from, this.band);
     if (code === OK) task.steps++;
     return code;
+  }
+
+  /** Tells whoever takes the batch at `at` how much of this quantum is left. */
+  private beginBatch(at: number, steps: number): void {
+    const { record } = this;
+    record.messages = this.words[(at >> 2) + 1]!;
+    record.steps = steps;
+    record.isUnfinished = false;
   }
 
   setHeld(isHeld: boolean): void {

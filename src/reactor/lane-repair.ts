@@ -19,7 +19,7 @@ import {
 import { recover } from '../queues/index.js';
 import { PADDING, framedBytes } from '../queues/internal.js';
 import { laneQueue } from './lanes.js';
-import { CALL, NAME } from './message.js';
+import { BATCH, CALL, NAME } from './message.js';
 import { isLaneMade, laneAt, partyCounters, partyWords, type SharedRuntime } from './shared.js';
 
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
@@ -38,7 +38,10 @@ const TASK_DEPTH = partyLayout.fields.taskDepth.at >> 3;
 export interface Loss {
   /** It had sent them, and they were not published. Exact. */
   readonly unpublished: number;
-  /** Their step had begun, and nobody knows whether it ended: at most 1, unless steps run others. */
+  /**
+   * Their step had begun, and nobody knows whether it ended: at most 1, or the messages of one batch, unless steps run
+   * others.
+   */
   readonly begun: number;
   /** They waited in the mailboxes of its own tasks, sent by itself: as of a millisecond before. */
   readonly waiting: number;
@@ -54,10 +57,13 @@ export function repairLanes(shared: SharedRuntime, dead: number, threadId: numbe
       if (isLaneMade(shared.inboxes[dead]!, peer, lane)) {
         const memory = laneWords(shared, dead, peer, lane);
         // Plain: their one writer has ended.
-        const received = countMessages(memory, shared.laneBytes, memory[COUNTED]!, memory[TAKEN]!);
+        let last = 0;
+        const received = countMessages(
+          memory, shared.laneBytes, memory[COUNTED]!, memory[TAKEN]!, NAME, (messages) => (last = messages),
+        );
         memory[COUNTED] = memory[TAKEN]!;
         counters[RECEIVED]! += received;
-        if (received > 0) begun++;
+        begun += last;
         recover(laneQueue(shared, dead, peer, lane), threadId);
       }
       if (isLaneMade(shared.inboxes[peer]!, dead, lane)) {
@@ -123,8 +129,14 @@ function laneWords(shared: SharedRuntime, to: number, from: number, lane: number
   return new Int32Array(shared.inboxes[to]!, laneAt(shared, from, lane), RECORDS + (shared.laneBytes >> 2));
 }
 
-/** Messages between two sequences of a lane; names are none, nor are those of type `other`. */
-function countMessages(memory: Int32Array, capacity: number, from: number, to: number, other: number = NAME): number {
+/**
+ * Messages between two sequences of a lane; names are none, nor are those of type `other`. `each` is told how many each
+ * record has.
+ */
+function countMessages(
+  memory: Int32Array, capacity: number, from: number, to: number, other: number = NAME,
+  each?: (messages: number) => void,
+): number {
   let count = 0;
   for (let at = from; ((to - at) | 0) > 0;) {
     const header = RECORDS + ((at & (capacity - 1)) >> 2);
@@ -133,7 +145,10 @@ function countMessages(memory: Int32Array, capacity: number, from: number, to: n
     // Something else has written to the memory: whatever can be known was counted.
     if (length >>> 0 > capacity) break;
     at = (at + (type === PADDING ? Math.max(8, length) : framedBytes(length))) | 0;
-    if (type !== PADDING && type !== NAME && type !== other) count++;
+    if (type === PADDING || type === NAME || type === other) continue;
+    const messages = type === BATCH ? memory[header + 3]! : 1;
+    count += messages;
+    each?.(messages);
   }
   return count;
 }

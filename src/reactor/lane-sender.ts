@@ -49,6 +49,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   protected readonly producer: VariableProducer;
   protected readonly codec: ValueCodec = new ValueCodec();
   private dirtySinceNs = 0;
+  /** How many unpublished messages there are beyond one for each record. */
+  private further = 0;
   /** How often it was published, if figures are taken. */
   private flushes = 0;
   private readonly names = new SentNames();
@@ -92,13 +94,15 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     return this.claim(kind, headBytes, length);
   }
 
-  commit(length: number): void {
+  /** `messages` is how many it stands for: more than one only if it is a BATCH. */
+  commit(length: number, messages = 1): void {
     this.producer.commit(length);
     const sequence = this.producer.committedSequence;
     const { counters } = this.turn;
     // Two plain stores side by side, as in Inlet.run(): after a death it is known which records were counted.
-    counters[SENT]!++;
+    counters[SENT]! += messages;
     this.words[COMMITTED] = sequence;
+    if (messages !== 1) this.further += messages - 1;
     this.published();
   }
 
@@ -118,6 +122,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     if (watch !== undefined) {
       this.flushes = watch.stamp(this.view, this.words, this.producer.committedSequence, this.flushes);
     }
+    this.further = 0;
     this.producer.flush();
   }
 
@@ -248,11 +253,11 @@ export class LaneSender implements RecordMemory, Room, Flushable {
       this.dirtySinceNs = 0;
       turn.flushLater(this);
     }
-    if (this.band > turn.runningBand || producer.unpublished >= turn.publishEvery.records) {
+    if (this.band > turn.runningBand || producer.unpublished + this.further >= turn.publishEvery.records) {
       this.publishInTurn();
       return;
     }
-    if ((producer.unpublished & (CLOCK_EVERY - 1)) !== 0) return;
+    if (((producer.unpublished + this.further) & (CLOCK_EVERY - 1)) !== 0) return;
     const now = turn.nowNs();
     if (this.dirtySinceNs === 0) {
       this.dirtySinceNs = now;

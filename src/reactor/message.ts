@@ -2,6 +2,7 @@
  * What travels in a lane. The record's type word is the kind; the payload begins with a head:
  *
  *    BYTES, VALUE    name | 0                                                  | payload
+ *    BATCH           name | how many                                           | several messages of bytes
  *    CALL            name | call number | call generation | credits | deadline | payload
  *    REPLY, FAILURE  call number | call generation                             | payload
  *    STREAMED        call number | call generation                             | one value of a streaming answer
@@ -15,20 +16,23 @@
  * STREAMED and GATHERED go from the answering party, CANCEL and CREDIT from the asker. All travel in return lanes, so
  * that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
  *
+ * Everything else is one message to whoever counts; a BATCH is as many as it says.
+ *
  * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
  * generations of calls: see calls.ts.
  */
 export const BYTES = 1;
 export const VALUE = 2;
 export const CALL = 3;
+export const BATCH = 4;
 /** From here on a record is not for a name. */
-export const REPLY = 4;
-export const FAILURE = 5;
-export const STREAMED = 6;
-export const GATHERED = 7;
-export const NAME = 8;
-export const CANCEL = 9;
-export const CREDIT = 10;
+export const REPLY = 5;
+export const FAILURE = 6;
+export const STREAMED = 7;
+export const GATHERED = 8;
+export const NAME = 9;
+export const CANCEL = 10;
+export const CREDIT = 11;
 
 export const HEAD_BYTES = 8;
 export const CALL_HEAD_BYTES = 24;

@@ -293,6 +293,11 @@ export class Turn implements SchedulerHost, TurnRequests {
     return ((looks >> steps) & 1) !== 0 && this.nowNs() >= this.endNs;
   }
 
+  /** True when the time of the turn is spent. */
+  isTimeUp(): boolean {
+    return this.nowNs() >= this.endNs;
+  }
+
   /** A quantum of `band` has run `count` steps: publishes what they have sent. */
   endQuantum(band: number, count: number): void {
     // Counted before it is published: whoever has the answer may ask for the figures.

@@ -1,29 +1,32 @@
 /** Publishes in reactor 0, and subscribes in whichever reactor is asked. Every subscriber checks each number. */
-import { createTopic, subscribe, subscribeBytes, type Reactor } from 'percore';
-import { struct } from 'percore/queues';
+import { createTopic, subscribe, subscribeBatches, subscribeBytes, type Reactor } from 'percore';
+import { BACK_PRESSURED, struct } from 'percore/queues';
 
 const tick = struct({ price: 'f64', number: 'u32' });
+
+/** How messages are published and taken: one by one, one by one and read in place, or in batches. */
+export type TopicForm = 'struct' | 'struct, read in place' | 'struct, batches of 64';
 
 export interface TopicProtocol {
   calls: {
     /** Adds so many subscribers, each of which will get `messages` messages. */
-    join(asked: { subscribers: number; messages: number; isInPlace: boolean }): void;
+    join(asked: { subscribers: number; messages: number; form: TopicForm }): void;
     /** Resolves when all of them have got all messages, with the number of messages that came out of order. */
     heard(): Promise<number>;
-    publish(messages: number): void;
+    publish(asked: { messages: number; form: TopicForm }): void;
   };
-  tasks: { ticking: number };
+  tasks: { ticking: number; 'ticking in batches': number };
   topics: { tick: { price: number; number: number } };
 }
 
-/** How many messages one step publishes. */
+/** How many messages one step publishes, one by one or as a batch. */
 const BATCH = 64;
 
 export default function start(reactor: Reactor<TopicProtocol>): void {
   let wrong = 0;
   let resolve!: (wrong: number) => void;
   let heard: Promise<number> = Promise.resolve(0);
-  reactor.handle('join', ({ subscribers, messages, isInPlace }) => {
+  reactor.handle('join', ({ subscribers, messages, form }) => {
     let left = subscribers;
     if (left === 0) return;
     heard = new Promise((end) => (resolve = end));
@@ -36,9 +39,11 @@ export default function start(reactor: Reactor<TopicProtocol>): void {
         if (--left === 0) resolve(wrong);
       };
       const numberAt = tick.offsets.number >> 2;
-      const subscription = isInPlace
-        ? subscribeBytes(reactor, 'tick', {}, ({ words, offset }) => take(words[(offset >> 2) + numberAt]!))
-        : subscribe(reactor, 'tick', {}, ({ number }) => take(number));
+      const subscription = form === 'struct' ? subscribe(reactor, 'tick', {}, ({ number }) => take(number))
+        : form === 'struct, batches of 64' ? subscribeBatches(reactor, 'tick', {}, (list) => {
+          for (let at = 0; at < list.length; at++) take(list[at]!.number);
+        })
+        : subscribeBytes(reactor, 'tick', {}, ({ words, offset }) => take(words[(offset >> 2) + numberAt]!));
     }
   });
   reactor.handle('heard', () => heard);
@@ -55,8 +60,24 @@ export default function start(reactor: Reactor<TopicProtocol>): void {
     }
     return message.number < messages ? task.send(messages) : 0;
   });
-  reactor.handle('publish', (messages) => {
+  let ticks: { price: number; number: number }[] = [];
+  const batching = reactor.spawn({ name: 'ticking in batches' }, (messages): number => {
+    if (ticks.length === 0) {
+      for (let i = 0; i < BATCH && message.number < messages; i++, message.number++) {
+        ticks.push({ price: 101.5, number: message.number });
+      }
+    }
+    const taken = topic.publishBatch(ticks);
+    if (taken < 0) return taken;
+    if (taken < ticks.length) {
+      ticks = ticks.slice(taken);
+      return BACK_PRESSURED;
+    }
+    ticks = [];
+    return message.number < messages ? batching.send(messages) : 0;
+  });
+  reactor.handle('publish', ({ messages, form }) => {
     message.number = 0;
-    task.send(messages);
+    (form === 'struct, batches of 64' ? batching : task).send(messages);
   });
 }

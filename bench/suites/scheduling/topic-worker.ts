@@ -1,6 +1,6 @@
 /**
  * The baselines of row `topic` in a worker: a BroadcastChannel for each subscriber, or one MessagePort to each thread
- * with an EventEmitter for its subscribers.
+ * with an EventEmitter for its subscribers, by messages or by lists of them.
  */
 import { EventEmitter } from 'node:events';
 import { BroadcastChannel, MessagePort, parentPort, workerData } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import { pinThisThread } from '../../cpus.js';
 
 export interface TopicWorker {
   readonly cpu: number;
-  readonly way: 'BroadcastChannel' | 'EventEmitter + postMessage';
+  readonly way: 'BroadcastChannel' | 'EventEmitter + postMessage' | 'EventEmitter + postMessage of lists of 64';
   readonly subscribers: number;
   readonly messages: number;
   /** The port between the publisher and the other thread. */
@@ -42,7 +42,16 @@ for (let i = 0; i < subscribers; i++) {
   each.onmessage = (event) => take((event as { data: Tick }).data);
   channels.push(each);
 }
-if (!isPublisher && way !== 'BroadcastChannel') port.on('message', (tick: Tick) => emitter.emit('tick', tick));
+const isInLists = way === 'EventEmitter + postMessage of lists of 64';
+if (isPublisher || way === 'BroadcastChannel') {
+  // It hears nothing by the port.
+} else if (isInLists) {
+  port.on('message', (list: readonly Tick[]) => {
+    for (const tick of list) emitter.emit('tick', tick);
+  });
+} else {
+  port.on('message', (tick: Tick) => emitter.emit('tick', tick));
+}
 const own = new BroadcastChannel(channel);
 own.onmessage = () => undefined;
 
@@ -59,6 +68,14 @@ parentPort!.on('message', (asked: 'publish' | 'end') => {
   }
   let number = 0;
   const go = (): void => {
+    if (isInLists) {
+      const list: Tick[] = [];
+      for (let i = 0; i < BATCH && number < messages; i++, number++) list.push({ price: 101.5, number });
+      port.postMessage(list);
+      for (const tick of list) emitter.emit('tick', tick);
+      if (number < messages) setImmediate(go);
+      return;
+    }
     for (let i = 0; i < BATCH && number < messages; i++, number++) {
       const tick = { price: 101.5, number };
       if (way === 'BroadcastChannel') own.postMessage(tick);

@@ -5,31 +5,38 @@
  *
  * Every subscriber checks each number. The second baseline sends each message once to the other thread, as ours does,
  * and calls the subscribers there by an EventEmitter. It and BroadcastChannel have no backpressure, so messages that
- * were not handled yet wait in memory.
+ * were not handled yet wait in memory. The third has the advantage that batches give to ours: it sends lists of as many
+ * messages. The targets are for messages that are sent one by one on the other side.
  */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { createRuntime } from 'percore';
 import { twoCpus } from '../../cpus.js';
 import { check, compare, type Bench, type Contender } from '../../harness.js';
-import type { TopicProtocol } from './topic-reactor.js';
+import type { TopicForm, TopicProtocol } from './topic-reactor.js';
 import type { TopicWorker } from './topic-worker.js';
 
 const RUNS = 5;
 const MESSAGES = 1_000_000;
 const BASELINE_MESSAGES = 60_000;
+const BASELINE_MESSAGES_IN_LISTS = 300_000;
+const LISTS = 'EventEmitter + postMessage of lists of 64';
+const FORMS: readonly TopicForm[] = ['struct', 'struct, read in place', 'struct, batches of 64'];
 const SUBSCRIBERS = [1, 4, 16];
 
 export const topic: Bench = {
   name: 'topic',
   async run() {
     const findings = [];
-    for (const form of ['struct', 'struct, read in place'] as const) {
+    for (const form of FORMS) {
       for (const subscribers of SUBSCRIBERS) {
         findings.push(
           ...(await compare({
             runs: RUNS,
-            ours: percore(subscribers, form !== 'struct'),
-            baselines: [baseline('BroadcastChannel', subscribers), baseline('EventEmitter + postMessage', subscribers)],
+            ours: percore(subscribers, form),
+            baselines: [
+              baseline('BroadcastChannel', subscribers), baseline('EventEmitter + postMessage', subscribers),
+              ...(form === 'struct, batches of 64' ? [baseline(LISTS, subscribers)] : []),
+            ],
             figures: [
               {
                 of: 'rate', metric: 'rate', unit: 'messages/s', better: 'higher', params: { subscribers, form },
@@ -51,7 +58,7 @@ export const topic: Bench = {
 const spread = (subscribers: number): readonly [beside: number, other: number] =>
   [subscribers >> 1, subscribers - (subscribers >> 1)];
 
-function percore(subscribers: number, isInPlace: boolean): Contender<'rate'> {
+function percore(subscribers: number, form: TopicForm): Contender<'rate'> {
   return {
     name: `percore, ${subscribers} subscribers`,
     async run() {
@@ -60,11 +67,11 @@ function percore(subscribers: number, isInPlace: boolean): Contender<'rate'> {
       });
       const round = async (messages: number): Promise<number> => {
         for (const [reactor, count] of spread(subscribers).entries()) {
-          await runtime.call('join', { subscribers: count, messages, isInPlace }, { reactor });
+          await runtime.call('join', { subscribers: count, messages, form }, { reactor });
         }
         const heard = [0, 1].map((reactor) => runtime.call('heard', undefined, { reactor }));
         const startMs = performance.now();
-        await runtime.call('publish', messages, { reactor: 0 });
+        await runtime.call('publish', { messages, form }, { reactor: 0 });
         const wrong = await Promise.all(heard);
         const seconds = (performance.now() - startMs) / 1000;
         check(wrong.every((count) => count === 0), `${wrong.join(' and ')} messages came out of turn`);
@@ -77,6 +84,7 @@ function percore(subscribers: number, isInPlace: boolean): Contender<'rate'> {
 }
 
 function baseline(way: TopicWorker['way'], subscribers: number): Contender<'rate'> {
+  const messages = way === LISTS ? BASELINE_MESSAGES_IN_LISTS : BASELINE_MESSAGES;
   return {
     name: way,
     async run() {
@@ -86,7 +94,7 @@ function baseline(way: TopicWorker['way'], subscribers: number): Contender<'rate
       const workers = spread(subscribers).map((count, i) => {
         const port = i === 0 ? port1 : port2;
         const workerData: TopicWorker = {
-          cpu: cpus[i]!, way, subscribers: count, messages: BASELINE_MESSAGES, port, isPublisher: i === 0, channel,
+          cpu: cpus[i]!, way, subscribers: count, messages, port, isPublisher: i === 0, channel,
         };
         return new Worker(new URL('./topic-worker.js', import.meta.url), { workerData, transferList: [port] });
       });
@@ -109,7 +117,7 @@ function baseline(way: TopicWorker['way'], subscribers: number): Contender<'rate
       const exits = workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
       for (const worker of workers) worker.postMessage('end');
       await Promise.all(exits);
-      return { rate: BASELINE_MESSAGES / seconds };
+      return { rate: messages / seconds };
     },
   };
 }

@@ -58,6 +58,8 @@ export function hintsOf(of: Parties): Hints {
       priority: int(0, 7), capacity: int(1, 9), whenSlow: oneOf('wait', 'drop-newest', 'drop-oldest', 'evict'),
       evictAfterMs: int(0, 99), concurrency: int(1, 3),
     }), aFunction],
+    subscribeBatches: [of, oneOf('prices', '*'), options({}, { capacity: int(1, 9) }), aFunction],
+    publishBatch: [oneOf([], [1, 2, 3], ['text', {}])],
     subscribeBytes: [of, oneOf('prices', '*'), options({}, { capacity: int(1, 9) }), aFunction],
     createService: [of, options({ name: aName }), () => () => ({ get: (key: unknown) => key, stop: () => undefined })],
     on: [aKey, asked],
@@ -125,8 +127,9 @@ const named = (from: object, ...names: string[]): Named[] =>
 
 export const partyMakers: readonly Named[] = [
   ...named(
-    percore, 'createProcess', 'tasksOf', 'topicsOf', 'createTopic', 'subscribe', 'subscribeBytes', 'createService',
-    'openService', 'offload', 'offloadStatus', 'createKeyed', 'keyedAddress', 'createBuckets', 'createBalancer',
+    percore, 'createProcess', 'tasksOf', 'topicsOf', 'createTopic', 'subscribe', 'subscribeBatches', 'subscribeBytes',
+    'createService', 'openService', 'offload', 'offloadStatus', 'createKeyed', 'keyedAddress', 'createBuckets',
+    'createBalancer',
     'moveAllBuckets', 'openControl', 'startTopology', 'callStream', 'capacity', 'priorityOf', 'setDiscipline',
     'createSteering', 'createStream',
   ),
