@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "bba092217d47c291";
+constexpr char kHash[] = "fdf45c3c03a1556a";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -245,7 +245,8 @@ struct Party {
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   int32_t laneBytes;  // bytes of records in each lane (writes: runtime; reads: all)
   int32_t isCpuShared;  // 1: it shares its CPU with another working thread, so it never spins (writes: runtime; reads: owner)
-  char reserved0[104];
+  int32_t isLevel;  // 1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc (writes: owner; reads: owner)
+  char reserved0[100];
   int32_t attention;  // PARKED -1; 0 to 7: the band that is running; AWAKE 8 (writes: owner; a waker exchanges PARKED for AWAKE; reads: all)
   char reserved1[124];
   int32_t yieldRequested;  // 1: look at lanes, timers and I/O before the next step (writes: all set, owner clears; reads: owner)
@@ -307,6 +308,7 @@ static_assert(offsetof(Party, id) == 8);
 static_assert(offsetof(Party, parties) == 12);
 static_assert(offsetof(Party, laneBytes) == 16);
 static_assert(offsetof(Party, isCpuShared) == 20);
+static_assert(offsetof(Party, isLevel) == 24);
 static_assert(offsetof(Party, attention) == 128);
 static_assert(offsetof(Party, yieldRequested) == 256);
 static_assert(offsetof(Party, stop) == 384);
@@ -1103,13 +1105,21 @@ struct AppLevel {
   int32_t refused;  // messages that it spawned and that were refused (writes: owner; reads: main)
   int32_t notRaised;  // how often the system refused to raise or lower it although it had granted its priority (writes: owner; reads: main)
   int32_t ceiling;  // the rank to which it is raised by a lock that it holds while another level has the turn; 0: none (writes: owner; main after its death; reads: all levels of its core)
-  char reserved0[108];
+  int32_t gate;  // the rank up to which no step may begin while it holds a lock, where levels preempt each other; 0: none (writes: owner; main after its death; reads: levels of its core above it)
+  int32_t gateWaits;  // one bit for each level that waits for its gate (writes: levels of its core above it; main after a death; reads: owner)
+  int32_t tid;  // number of its thread (writes: owner; reads: levels of its core above it)
+  int32_t closed;  // of the refused messages those for a level that has died (writes: owner; reads: main)
+  char reserved0[92];
 };
 static_assert(offsetof(AppLevel, granted) == 0);
 static_assert(offsetof(AppLevel, isBusy) == 4);
 static_assert(offsetof(AppLevel, refused) == 8);
 static_assert(offsetof(AppLevel, notRaised) == 12);
 static_assert(offsetof(AppLevel, ceiling) == 16);
+static_assert(offsetof(AppLevel, gate) == 20);
+static_assert(offsetof(AppLevel, gateWaits) == 24);
+static_assert(offsetof(AppLevel, tid) == 28);
+static_assert(offsetof(AppLevel, closed) == 32);
 static_assert(sizeof(AppLevel) == 128);
 
 struct RealtimeFifo {

@@ -43,6 +43,8 @@ static napi_value setPolicy(napi_env env, napi_callback_info info) {
     if (!(numbers[i] >= -20 && numbers[i] <= 9007199254740991.0)) return args.integer(-EINVAL);
   for (size_t i = 2; i < kPolicyNumbers; i++)
     if (numbers[i] < 0) return args.integer(-EINVAL);
+  // The thread may have ended, and another process may have its number.
+  if (tid != 0 && syscall(SYS_tgkill, getpid(), tid, 0) != 0) return args.integer(-errno);
   SchedAttributes attributes;
   attributes.policy = uint32_t(int32_t(numbers[0]));
   attributes.flags = kResetOnFork;

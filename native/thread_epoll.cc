@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "timerfd.h"
@@ -33,12 +34,14 @@ void ThreadEpoll::armTimer(int64_t monotonicNs) {
   setTimerfd(timer_.get(), monotonicNs);
 }
 
-void ThreadEpoll::collect(IoSource* io, double* wakes) {
+int ThreadEpoll::collect(IoSource* io, double* wakes) {
   epoll_event events[IoSource::kEpollBatch];
+  int all = 0;
   // What does not fit stays ready, and libuv reports this epoll again. EINTR ends the pass as well, and nothing is
   // lost.
   for (int count = IoSource::kEpollBatch; count == IoSource::kEpollBatch && (!io || io->hasRoom());) {
     count = epoll_wait(epoll_.get(), events, IoSource::kEpollBatch, 0);
+    all += std::max(count, 0);
     for (int i = 0; i < count; i++) {
       if (events[i].data.u64 == kWakerToken) *wakes += 1;
       else if (events[i].data.u64 == kTimerToken) armedNs_ = INT64_MAX;  // a timerfd that fired is disarmed
@@ -46,6 +49,7 @@ void ThreadEpoll::collect(IoSource* io, double* wakes) {
     }
   }
   if (io && io->hasMore()) io->collect();
+  return all;
 }
 
 void ThreadEpoll::close() {

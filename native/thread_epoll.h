@@ -23,8 +23,8 @@ class ThreadEpoll {
   // time differs from the last one.
   void armTimer(int64_t monotonicNs);
   // Hands what is ready to `io`, without waiting, for as long as `io` has room. Counts wake-ups by the eventfd in
-  // `wakes`.
-  void collect(IoSource* io, double* wakes);
+  // `wakes`. Returns how many events there were.
+  int collect(IoSource* io, double* wakes);
   // To be called when the other handles of the loop are closed.
   void leaveLoop() { standIn_.close(); }
   void close();

@@ -35,6 +35,11 @@ static constexpr int kVainLook = 2, kMostLooks = 16;
 // A sleep ends before the next timer by as much as waking takes, and at most by so much; the estimate moves so much a
 // wake-up.
 static constexpr int64_t kMostLeadNs = 50'000, kLeadStepNs = 500;
+// A level wants to be in time, and pays for it with the CPU of those below: nine of ten of its sleeps end early enough,
+// if waking does not take longer than this.
+static constexpr int64_t kMostLevelLeadNs = 20'000, kLevelLeadStepNs = 100;
+// A level passes libuv after so many sleeps, for what is not announced.
+static constexpr int kMostLevelSleeps = 16;
 
 // Shared words. Sequentially consistent is the only order JavaScript has, and the handshake of parking needs it.
 static int32_t load(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_SEQ_CST); }
@@ -52,12 +57,15 @@ void Turn::onPrepare() {
   party_->libuvTurns += 1;
   int64_t now = nowNs();
   int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
-  int spared = 0;
+  int spared = 0, sleeps = 0;
+  const auto beginInterval = [&] {
+    now = nowNs();
+    end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
+  };
   // An interval is over: true for another one in this pass of libuv, if that has nothing to do.
   const auto goOn = [&] {
     if (spared++ == kMostSpared || !isLibuvIdle()) return false;
-    now = nowNs();
-    end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
+    beginInterval();
     return true;
   };
   for (;;) {
@@ -100,6 +108,11 @@ void Turn::onPrepare() {
       if (goOn()) continue;
       break;
     }
+    if (glance(party_->isLevel) != 0) {
+      if (++sleeps > kMostLevelSleeps || !sleepHere(now)) break;
+      beginInterval();
+      continue;
+    }
     if (park(now)) return;
     now = nowNs();
   }
@@ -114,6 +127,42 @@ bool Turn::isLibuvIdle() {
   if (uv_backend_timeout(loop_) == 0) return false;
   pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
   return ::poll(&descriptors, 1, 0) == 0;
+}
+
+// The same as `park`, for a level: it sleeps right here. A pass of libuv, and a timer that is a descriptor in two
+// nested epolls, would be part of its latency. False: libuv has something to do, or may have.
+bool Turn::sleepHere(int64_t now) {
+  // park.attention, as in park().
+  store(party_->attention, int32_t(Attention::kParked));
+  const auto awake = [this] { store(party_->attention, int32_t(Attention::kAwake)); };
+  if (poll(now) || !timers_.isSettled()) return awake(), true;
+  uv_update_time(loop_);
+  const int libuvMs = uv_backend_timeout(loop_);
+  if (libuvMs == 0) return awake(), false;
+  const int64_t deadline = timers_.nextDeadlineNs();
+  wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs_;
+  int64_t longest = wakeAtNs_ == INT64_MAX ? INT64_MAX : std::max<int64_t>(wakeAtNs_ - nowNs(), 0);
+  if (libuvMs > 0) longest = std::min<int64_t>(longest, int64_t(libuvMs) * 1'000'000);
+  // What woke it the last time would do so again.
+  if (isRung_) epoll_.collect(io_.get(), &party_->wakes);
+  isRung_ = false;
+  if (io_ && io_->hasEvents()) return awake(), true;
+  party_->parks += 1;
+  pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
+  const timespec time{time_t(longest / 1'000'000'000), long(longest % 1'000'000'000)};
+  const int count = ppoll(&descriptors, 1, longest == INT64_MAX ? nullptr : &time, nullptr);
+  // park.attention: awake before the lanes are looked at, as in onCheck().
+  awake();
+  now = nowNs();
+  party_->wokeNs = double(now);
+  if (now >= wakeAtNs_) learnLead(now - wakeAtNs_);
+  // So that a timer of libuv which is due is seen as such.
+  uv_update_time(loop_);
+  if (count == 0) return true;
+  if (count < 0) return false;  // a signal
+  // What came for this thread comes first.
+  if (poll(now)) return isRung_ = true;
+  return epoll_.collect(io_.get(), &party_->wakes) != 0;
 }
 
 // Announce, look again at everything, and let libuv sleep. False: something came.
@@ -166,6 +215,11 @@ int64_t Turn::awaitedNs(int64_t now) {
 
 // The median of what waking takes: of two wake-ups one is in time, and then waits for as long as it is early.
 void Turn::learnLead(int64_t lateNs) {
+  if (glance(party_->isLevel) != 0) {
+    leadNs_ += lateNs > leadNs_ ? 9 * kLevelLeadStepNs : -kLevelLeadStepNs;
+    leadNs_ = std::clamp<int64_t>(leadNs_, 0, kMostLevelLeadNs);
+    return;
+  }
   leadNs_ += lateNs > leadNs_ ? kLeadStepNs : -kLeadStepNs;
   const int64_t most = glance(party_->isCpuShared) != 0 ? 0 : glance(party_->spinNs);
   leadNs_ = std::clamp<int64_t>(leadNs_, 0, std::min<int64_t>(kMostLeadNs, most));

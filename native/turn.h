@@ -105,6 +105,7 @@ class Turn {
   void findLanes();
   bool deliver(JavaScript& javascript, int64_t* now);
   bool park(int64_t now);
+  bool sleepHere(int64_t now);
   int64_t spinWindowNs();
   int64_t awaitedNs(int64_t now);
   void learnLead(int64_t lateNs);
@@ -149,6 +150,7 @@ class Turn {
   int32_t seenStop_ = 0;
   bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
+  bool isRung_ = false;  // a level was woken by what its epoll has not told yet
 };
 
 }  // namespace percore

@@ -97,6 +97,19 @@ export const appLevelLayout = {
       at: 16, type: 'i32', writes: 'owner; main after its death', reads: 'all levels of its core',
       means: 'the rank to which it is raised by a lock that it holds while another level has the turn; 0: none',
     },
+    gate: {
+      at: 20, type: 'i32', writes: 'owner; main after its death', reads: 'levels of its core above it',
+      means: 'the rank up to which no step may begin while it holds a lock, where levels preempt each other; 0: none',
+    },
+    gateWaits: {
+      at: 24, type: 'i32', writes: 'levels of its core above it; main after a death', reads: 'owner',
+      means: 'one bit for each level that waits for its gate',
+    },
+    tid: { at: 28, type: 'i32', writes: 'owner', reads: 'levels of its core above it', means: 'number of its thread' },
+    closed: {
+      at: 32, type: 'i32', writes: 'owner', reads: 'main',
+      means: 'of the refused messages those for a level that has died',
+    },
   },
 } as const satisfies Structure;
 

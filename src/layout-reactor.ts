@@ -48,6 +48,10 @@ export const partyLayout = {
       at: 20, type: 'i32', writes: 'runtime', reads: 'owner',
       means: '1: it shares its CPU with another working thread, so it never spins',
     },
+    isLevel: {
+      at: 24, type: 'i32', writes: 'owner', reads: 'owner',
+      means: '1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc',
+    },
     attention: {
       at: 128, type: 'i32', writes: 'owner; a waker exchanges PARKED for AWAKE', reads: 'all',
       means: 'PARKED -1; 0 to 7: the band that is running; AWAKE 8',

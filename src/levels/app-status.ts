@@ -13,13 +13,17 @@ export interface AppStatus {
     readonly cpu: number;
     /** Whether its higher levels preempt its lower ones; otherwise they take turns. True for a core with one level. */
     readonly isPreemptive: boolean;
-    /** Why they do not. */
+    /** Why they do not; or why a level has not the priority that it asked for. */
     readonly why?: string;
+    /** Other cores of the declaration that have the same CPU: theirs and these share it by their priorities. */
+    readonly sharedWith?: readonly number[];
     /** Why a level may wait for threads of ordinary priority in spite of its own; undefined if it does not. */
     readonly mayWait?: string;
   }[];
   /** Each level, the reactors in their order. */
   readonly levels: readonly LevelStatus[];
+  /** What the main thread was refused, by `spawn` and `schedule` of this object. */
+  readonly main: RefusedMessages;
   /** Each resource of the declaration, in its order. */
   readonly resources: readonly {
     readonly name: string;
@@ -28,8 +32,16 @@ export interface AppStatus {
   }[];
 }
 
+/** Messages that were spawned or scheduled and not taken. */
+export interface RefusedMessages {
+  /** All of them. */
+  readonly refused: number;
+  /** Those for a level that has died: `spawn` answered CLOSED. */
+  readonly closed: number;
+}
+
 /** One level of an app. */
-export interface LevelStatus {
+export interface LevelStatus extends RefusedMessages {
   /** The number of the reactor that the level is. */
   readonly reactor: number;
   /** The number of its core in the declaration. */
@@ -44,16 +56,21 @@ export interface LevelStatus {
   readonly fifoGranted: number;
   /** The CPUs on which it runs. */
   readonly cpus: readonly number[];
-  /** What it spawned, what it scheduled, and what it was refused. */
-  readonly refused: number;
+  /** Its thread has ended. It is not started again, and what is sent to its tasks is answered CLOSED. */
+  readonly isDead: boolean;
   /** How often the system refused to raise or lower it for a lock, after it had granted its priority. */
   readonly notRaised: number;
 }
 
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
-const { granted: GRANTED, refused: REFUSED, notRaised: NOT_RAISED } = appLevelLayout.fields;
+const {
+  granted: GRANTED, refused: REFUSED, closed: CLOSED, isBusy: IS_BUSY, notRaised: NOT_RAISED,
+} = appLevelLayout.fields;
+const DEAD = -1;
 
-export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: AppData, runtime: Runtime): AppStatus {
+export function appStatus(
+  plan: Plan, { memory, cpus, lowest, isPreemptive }: AppData, runtime: Runtime, main: RefusedMessages,
+): AppStatus {
   const reactors = runtime.status().reactors;
   const words = plan.levels.map(({ id }) => new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2));
   const levels = plan.levels.map(({ id, core, rank, priority, tasks }): LevelStatus => {
@@ -62,36 +79,45 @@ export function appStatus(plan: Plan, { memory, cpus, lowest, isPreemptive }: Ap
       reactor: id, core, priority, tasks, fifoAsked: rank === 0 || !isPreemptive ? 0 : lowest + rank - 1,
       // Statistics, and what was stored before the app started.
       fifoGranted: Math.max(0, Atomics.load(of, GRANTED.at >> 2)), cpus: reactors[id]?.cpuGranted ?? [],
-      refused: Atomics.load(of, REFUSED.at >> 2), notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
+      refused: Atomics.load(of, REFUSED.at >> 2), closed: Atomics.load(of, CLOSED.at >> 2),
+      isDead: Atomics.load(of, IS_BUSY.at >> 2) === DEAD, notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
     };
   });
   return {
     cores: cpus.map((cpu, core) => {
-      // As above.
-      const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS) === 1;
-      if (!takesTurns) {
-        const mayWait = plan.levels.filter((level) => level.core === core).length > 1 ? whyWaits() : undefined;
-        return mayWait === undefined ? { cpu, isPreemptive: true } : { cpu, isPreemptive: true, mayWait };
-      }
-      if (!isPreemptive) return { cpu, isPreemptive: false, why: 'it was not asked for (isPreemptive: false)' };
-      const refusal = plan.levels.filter((level) => level.core === core)
-        .map(({ id }) => Atomics.load(words[id]!, GRANTED.at >> 2)).find((code) => code < 0);
-      return { cpu, isPreemptive: false, why: whyNot(refusal) };
+      const others = [...cpus.keys()].filter((other) => other !== core && cpus[other] === cpu);
+      return { cpu, ...ofCore(core), ...(others.length === 0 ? {} : { sharedWith: others }) };
     }),
     levels,
+    main,
     resources: plan.resources.map(({ index, name }) => ({ name, left: repairableLock(plan, memory, index).leftCount })),
   };
+
+  function ofCore(core: number): { isPreemptive: boolean; why?: string; mayWait?: string } {
+    // As above.
+    const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS) === 1;
+    const here = plan.levels.filter((level) => level.core === core);
+    const refusal = here.map(({ id }) => Atomics.load(words[id]!, GRANTED.at >> 2)).find((code) => code < 0);
+    const why = refusal === undefined ? {} : { why: whyNot(refusal) };
+    if (!takesTurns) {
+      const mayWait = here.length > 1 ? whyWaits() : undefined;
+      return { isPreemptive: true, ...why, ...(mayWait === undefined ? {} : { mayWait }) };
+    }
+    if (!isPreemptive) return { isPreemptive: false, why: 'it was not asked for (isPreemptive: false)' };
+    return { isPreemptive: false, why: whyNot(refusal) };
+  }
 }
 
 /**
- * V8 shares the work of a collection with threads that serve the whole process, and compiles in them. They have no
- * real-time priority, so a level that hands work to one which was preempted waits for it. Setting the flag in a running
- * process ends Node 24 and does nothing in Node 26, so it has to be on the command line.
+ * V8 shares the work of a collection with threads that serve the whole process. They have no real-time priority, so a
+ * level that hands work to one which was preempted waits for it. Setting the flag in a running process ends Node 24 and
+ * does nothing in Node 26, so it has to be on the command line. With --single-threaded V8 also optimizes in the level's
+ * own thread, for milliseconds at a time: the level then waits for that.
  */
 function whyWaits(): string | undefined {
-  if (process.execArgv.some((flag) => /^--single[-_]threaded$/.test(flag))) return undefined;
-  return 'V8 collects garbage and compiles with threads of ordinary priority, for which a level waits now and then; '
-    + 'start Node with --single-threaded';
+  if (process.execArgv.some((flag) => /^--single[-_]threaded([-_]gc)?$/.test(flag))) return undefined;
+  return 'V8 collects garbage with threads of ordinary priority, for which a level waits now and then; '
+    + 'start Node with --single-threaded-gc';
 }
 
 function whyNot(refusal: number | undefined): string {

@@ -19,6 +19,7 @@
 import { appCoreLayout, appLevelLayout } from '../layout.js';
 import { FairLock } from './fair-lock.js';
 import type { Plan } from './plan.js';
+import { openGate } from './step-gate.js';
 
 const CHANGES = appCoreLayout.fields.changes.at >> 2;
 const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
@@ -147,6 +148,7 @@ export function noteDeadLevel(plan: Plan, memory: SharedArrayBuffer, id: number)
   // turn.busy, turn.ceiling: nobody else writes them any more.
   Atomics.store(level, IS_BUSY, DEAD);
   Atomics.store(level, CEILING, 0);
+  openGate(plan, memory, id);
   turnsLock(plan, memory, core, plan.levels.length).repair(id);
   tellChange(new Int32Array(memory, plan.coreAt(core), appCoreLayout.bytes >> 2));
 }

@@ -106,9 +106,9 @@ export interface AppContext<T extends AppDeclaration, E> extends AppSender<T, E>
    * Runs `critical` while nobody else has the resource, and returns what it returns. On the same core no task that uses
    * the resource can begin meanwhile; users on other cores wait. The state is valid only during the call. `wasLeft`: a
    * level has died while it held the resource, and nobody has been told yet. A returned promise is refused. Makes no
-   * system call if this level is the highest that uses the resource, else two. Does not allocate. Throws
-   * ERR_PERCORE_UNDECLARED unless the resource is among its `uses`, and ERR_PERCORE_LOCK_ORDER inside of a lock of
-   * itself or of a resource that is declared later.
+   * system call unless somebody has to wait, or several cores use the resource, or an idle locks it. Does not allocate.
+   * Throws ERR_PERCORE_UNDECLARED unless the resource is among its `uses`, and ERR_PERCORE_LOCK_ORDER inside of a lock
+   * of itself or of a resource that is declared later.
    */
   lock<R extends NamesOf<E, 'uses'>, X>(
     resource: R, critical: (state: AppState<T, R>, wasLeft: boolean) => Synchronous<X>,

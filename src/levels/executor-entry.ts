@@ -2,6 +2,7 @@
 import { serialize } from 'node:v8';
 import { PercoreError } from '../errors.js';
 import { executorAnswerLayout } from '../layout.js';
+import { native } from '../native.js';
 import type { Reactor } from '../reactor/index.js';
 import { packError } from '../reactor/internal.js';
 import {
@@ -16,7 +17,9 @@ const ASKED_AT = asked.at >> 2;
 
 type Function_ = (argument: unknown, more?: unknown) => unknown;
 
-export default function start(reactor: Reactor, { answer, events }: ExecutorData): void {
+export default function start(reactor: Reactor, { answer, events, tids }: ExecutorData): void {
+  // Pairs with the look of whoever stands still for an answer.
+  Atomics.store(new Int32Array(tids), reactor.id, native().threads.id());
   const words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
   const room = new Uint8Array(answer, executorAnswerLayout.bytes);
   /** Writes the answer to a question that is still open, and wakes whoever waits for it. */

@@ -16,6 +16,8 @@ export interface ExecutorData {
   readonly answer: SharedArrayBuffer;
   /** One for each thread: a bit for each of its events. */
   readonly events: readonly ReadinessHandle[];
+  /** The system's number of each thread, which stores it itself. */
+  readonly tids: SharedArrayBuffer;
 }
 
 /** Work that is asked for. */

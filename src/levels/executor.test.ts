@@ -58,6 +58,42 @@ describe('an executor of real-time work', () => {
     expect(readFileSync(periodic).length - length).toBeLessThanOrEqual(1);
   });
 
+  it('goes on with the threads that live, says so when one dies, and waits for none that is dead', async () => {
+    const executor = await createExecutor({ workerThreads: 2 });
+    const died: number[] = [];
+    executor.runtime.on('reactorDied', ({ reactorId }) => died.push(reactorId));
+    try {
+      // It stands still without a time-out, and the thread ends without an answer.
+      const hasDied = { code: 'ERR_PERCORE_REACTOR_DIED' };
+      expect(await errorOf(async () => executor.blockOn(work('end')))).toMatchObject(hasDied);
+      await until(() => died.length === 1, 'its end is told', 30_000);
+      for (let i = 0; i < 3; i++) expect(await executor.spawnRealtime(work('double'), i)).toBe(2 * i);
+      expect(await errorOf(() => executor.spawnRealtime(work('end')))).toMatchObject(hasDied);
+      await until(() => died.length === 2, 'both', 30_000);
+      for (const again of [() => executor.spawnRealtime(work('double')), () => executor.blockOn(work('double'))]) {
+        expect(await errorOf(async () => again())).toMatchObject({
+          code: 'ERR_PERCORE_REACTOR_DIED', message: expect.stringContaining('all threads') as string,
+        });
+      }
+      expect(await errorOf(() => executor.every(work('double'), undefined as never))).toMatchObject({
+        code: 'ERR_PERCORE_REACTOR_DIED',
+      });
+    } finally {
+      await executor.close();
+    }
+  });
+
+  it('counts work that cannot be sent as failed', async () => {
+    await using executor = await createExecutor();
+    expect(await errorOf(() => executor.every(work('double'), undefined as never))).toMatchObject({
+      code: 'ERR_PERCORE_TIMER_INVALID_INTERVAL',
+    });
+    expect(await errorOf(async () => executor.blockOn(work('double'), () => 1))).toMatchObject({
+      code: 'ERR_PERCORE_UNSERIALIZABLE',
+    });
+    expect(executor.metrics()).toMatchObject({ scheduledTasks: 1, failedTasks: 1 });
+  });
+
   it('refuses what it cannot be made of', async () => {
     for (const [options, argument] of [
       [{ workerThreads: 0 }, 'workerThreads'], [{ cpuAffinity: [] }, 'cpuAffinity'], [{ isParking: 1 }, 'isParking'],

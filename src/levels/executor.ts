@@ -7,20 +7,22 @@ import {
 import { fileUrlOf } from '../file-url.js';
 import { closeReadiness, createReadiness, openReadiness, type ReadinessHandle } from '../io/index.js';
 import { executorAnswerLayout } from '../layout.js';
-import { programPath } from '../native.js';
+import { native, programPath } from '../native.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { createRuntime, type Runtime } from '../reactor/index.js';
 import { partyOf, unpackError, type Failure } from '../reactor/internal.js';
-import { OK, nameOfCode } from '../queues/index.js';
+import { CLOSED, OK, nameOfCode } from '../queues/index.js';
 import type { Policy } from '../realtime/index.js';
 import { checkMayBlock, checkSyncWaitOptions, timedOut, type SyncWaitOptions } from '../waiting.js';
-import { STATE, type AskedWork, type DoneWork, type Work } from './executor-messages.js';
+import { STATE, type AskedWork, type DoneWork, type ExecutorData, type Work } from './executor-messages.js';
 
 const { state, length, asked } = executorAnswerLayout.fields;
 const STATE_AT = state.at >> 2;
 const LENGTH_AT = length.at >> 2;
 const ASKED_AT = asked.at >> 2;
 const MOST_EVENTS = 31;
+/** Whoever stands still for an answer looks this often whether the thread that is to give it lives. */
+const LOOK_EVERY_MS = 100;
 
 export interface ExecutorOptions {
   /** CPUs of its threads, assigned in turn. If it is left out: those of the process. */
@@ -93,33 +95,46 @@ export class RealtimeExecutor implements AsyncDisposable {
   readonly #latencies = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly #nowNs: () => number;
   readonly #counts = { scheduled: 0, completed: 0, failed: 0, latencyNs: 0, next: 0, question: 0 };
+  readonly #tids: Int32Array;
+  readonly #dead = new Set<number>();
   readonly #onMetrics: ((metrics: RealtimeExecutorMetrics) => void) | undefined;
   readonly #ticking: NodeJS.Timeout | undefined;
   #told = 0;
 
   /** `createExecutor` makes executors. */
-  constructor(runtime: Runtime, answer: SharedArrayBuffer, events: readonly ReadinessHandle[], {
-    onMetrics, metricsEveryMs = 1000,
-  }: ExecutorOptions) {
+  constructor(
+    runtime: Runtime, { answer, events, tids }: ExecutorData, { onMetrics, metricsEveryMs = 1000 }: ExecutorOptions,
+  ) {
     this.runtime = runtime;
     this.#nowNs = partyOf(runtime).nowNs;
     this.#words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
     this.#room = new Uint8Array(answer, executorAnswerLayout.bytes);
     this.#events = events;
     this.#eventCounts = events.map(() => 0);
+    this.#tids = new Int32Array(tids);
+    runtime.on('reactorDied', ({ reactorId, error, exitCode }) => {
+      this.#dead.add(reactorId);
+      if (runtime.listenerCount('reactorDied') > 1) return;
+      process.emitWarning(
+        `thread ${reactorId} of the executor died and is not started again: `
+          + `${error?.message ?? `exit code ${exitCode}`}`,
+        { code: 'ERR_PERCORE_REACTOR_DIED' },
+      );
+    });
     this.#onMetrics = onMetrics;
     if (onMetrics !== undefined) this.#ticking = setInterval(() => this.#tell(), metricsEveryMs).unref();
   }
 
   /**
-   * Runs work in the next thread, in turn, and promises what it returns, awaited. Rejects with what it throws, or as
-   * `Runtime.call` does.
+   * Runs work in the next thread that lives, in turn, and promises what it returns, awaited. Rejects with what it
+   * throws, or as `Runtime.call` does: with ERR_PERCORE_REACTOR_DIED if the thread dies meanwhile, or if none is left.
    */
   async spawnRealtime<R = unknown>(work: Work, argument?: unknown): Promise<R> {
+    const reactor = this.#nextThread();
     const question = this.#ask(work, argument);
     try {
       const { value, latencyNs } = await this.runtime.call(
-        'executor:run', question, { reactor: this.#nextThread(), priority: 7 },
+        'executor:run', question, { reactor, priority: 7 },
       ) as DoneWork;
       this.#completed(latencyNs);
       return value as R;
@@ -131,26 +146,36 @@ export class RealtimeExecutor implements AsyncDisposable {
 
   /**
    * The same, but blocks this thread until the work is done. Refused in a reactor (ERR_PERCORE_WOULD_BLOCK). Throws
-   * what the work throws, ERR_PERCORE_TIMEOUT, or ERR_PERCORE_TOO_LARGE for an answer of more than `answerBytes`. Work
-   * that needs the main thread for its answer would wait for ever: give it a `timeoutMs`.
+   * what the work throws, ERR_PERCORE_TIMEOUT, ERR_PERCORE_REACTOR_DIED within a tenth of a second of the thread's
+   * death, or ERR_PERCORE_TOO_LARGE for an answer of more than `answerBytes`. Work that needs the main thread for its
+   * answer would wait for ever: give it a `timeoutMs`.
    */
   blockOn<R = unknown>(work: Work, argument?: unknown, options?: SyncWaitOptions): R {
     checkMayBlock('Await spawnRealtime(work, argument)');
     const { timeoutMs = Infinity } = checkSyncWaitOptions(options);
     const words = this.#words;
+    const reactor = this.#nextThread();
     const question = ++this.#counts.question;
     const message = { ...this.#ask(work, argument), question };
     // Stored before the question is asked, since whoever answers looks at them.
     Atomics.store(words, STATE_AT, STATE.ASKED);
     Atomics.store(words, ASKED_AT, question);
-    const code = this.runtime.send('executor:block', message, { reactor: this.#nextThread(), priority: 7 });
+    let code: number;
+    try {
+      code = this.runtime.send('executor:block', message, { reactor, priority: 7 });
+    } catch (error) {
+      this.#counts.failed++;
+      throw error;
+    }
     this.runtime.flush();
     if (code !== OK) {
       this.#counts.failed++;
-      throw new PercoreError('ERR_PERCORE_BACK_PRESSURED', `the executor takes no work: ${nameOfCode(code)}`, {});
+      throw new PercoreError(
+        code === CLOSED ? 'ERR_PERCORE_CLOSED' : 'ERR_PERCORE_BACK_PRESSURED',
+        `the executor takes no work: ${nameOfCode(code)}`, {},
+      );
     }
-    // Pairs with the store of the answering thread, whose bytes are visible then.
-    Atomics.wait(words, STATE_AT, STATE.ASKED, timeoutMs);
+    const hasDied = this.#wait(reactor, timeoutMs);
     const answered = Atomics.load(words, STATE_AT);
     // An answer that comes later is for nobody.
     Atomics.store(words, ASKED_AT, 0);
@@ -161,6 +186,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     }
     this.#counts.failed++;
     if (answered === STATE.FAILED) throw unpackError(this.#answer() as Failure, undefined, 'work of an executor');
+    if (answered === STATE.ASKED && hasDied) throw threadDied(`thread ${reactor} has died before it has answered`);
     if (answered === STATE.ASKED) throw timedOut('no answer of the work', timeoutMs);
     throw new PercoreError(
       'ERR_PERCORE_TOO_LARGE',
@@ -176,9 +202,10 @@ export class RealtimeExecutor implements AsyncDisposable {
    * throws is a 'stepError'.
    */
   async every(
-    work: Work, { intervalNs, argument }: { readonly intervalNs: number; readonly argument?: unknown },
+    work: Work, options: { readonly intervalNs: number; readonly argument?: unknown },
   ): Promise<() => Promise<void>> {
     const { module, name } = checkWork(work);
+    const { intervalNs, argument } = checkOptions('options', options, ['intervalNs', 'argument']);
     const reactor = this.#nextThread();
     const id = await this.runtime.call('executor:every', { module, name, argument, intervalNs }, { reactor });
     return async () => void await this.runtime.call('executor:stop', id, { reactor });
@@ -228,7 +255,30 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   #nextThread(): number {
-    return this.#counts.next++ % this.runtime.reactors;
+    const { reactors } = this.runtime;
+    for (let tried = 0; tried < reactors; tried++) {
+      const thread = this.#counts.next++ % reactors;
+      if (!this.#dead.has(thread)) return thread;
+    }
+    throw threadDied('all threads of the executor have died');
+  }
+
+  /** Stands still until there is an answer. True if the thread that is to give it has ended without. */
+  #wait(thread: number, timeoutMs: number): boolean {
+    const words = this.#words;
+    // Stored when its entry began, which has run.
+    const tid = Atomics.load(this.#tids, thread);
+    const { threads } = native();
+    // Where nothing is known of other threads, nothing is known of this one either.
+    const isTold = threads.getAffinityOf(threads.id()).length > 0;
+    for (const endMs = performance.now() + timeoutMs; ;) {
+      const leftMs = endMs - performance.now();
+      // Pairs with the store of the answering thread, whose bytes are visible then.
+      if (Atomics.wait(words, STATE_AT, STATE.ASKED, Math.min(leftMs, LOOK_EVERY_MS)) !== 'timed-out') return false;
+      // Its exit event would come to this thread, which stands still. The system knows it too.
+      if (isTold && threads.getAffinityOf(tid).length === 0) return true;
+      if (performance.now() >= endMs) return false;
+    }
   }
 
   #completed(latencyNs: number): void {
@@ -248,6 +298,9 @@ export class RealtimeExecutor implements AsyncDisposable {
     this.#onMetrics?.(this.metrics());
   }
 }
+
+const threadDied = (what: string): PercoreError =>
+  new PercoreError('ERR_PERCORE_REACTOR_DIED', `${what}: threads of an executor are not started again`);
 
 const OPTIONS = [
   'cpuAffinity', 'policy', 'workerThreads', 'isParking', 'onMetrics', 'metricsEveryMs', 'answerBytes',
@@ -274,13 +327,14 @@ export async function createExecutor(options: ExecutorOptions = {}): Promise<Rea
   };
   const answer = new SharedArrayBuffer(executorAnswerLayout.bytes + answerBytes);
   const events = Array.from({ length: workerThreads }, createReadiness);
+  const data: ExecutorData = { answer, events, tids: new SharedArrayBuffer(workerThreads * 4) };
   try {
     const runtime = await createRuntime({
       entry: pathToFileURL(programPath(import.meta.url, 'executor-entry.js')),
-      reactors: workerThreads, data: { answer, events }, idle: { strategy: isParking ? 'park' : 'spin' }, ...pin,
+      reactors: workerThreads, data, idle: { strategy: isParking ? 'park' : 'spin' }, ...pin,
       ...(policy === undefined ? {} : { policy }),
     });
-    return new RealtimeExecutor(runtime, answer, events, options);
+    return new RealtimeExecutor(runtime, data, options);
   } catch (error) {
     for (const event of events) closeReadiness(event);
     throw error;

@@ -3,9 +3,12 @@
  * them stops nobody.
  *
  *      acquire: holder FREE --swap--> mine                                        nobody has it: one operation
- *      else: draw a number, show it, show my bit --> look again: free? mine? --> spin while the holder runs elsewhere,
- *            then sleep on the word
- *      release: who waits with the lowest number? --store--> its, or FREE --> wake those who sleep
+ *      else: draw a number, show it, show my bit --> look again: free? mine? --> AWAITED added to the holder's word
+ *            --> spin while the holder runs elsewhere, then sleep on the word
+ *      release: mine --swap--> FREE                                               nobody waits: one operation
+ *      else: who waits with the lowest number? --swap--> its, or FREE --> wake those who sleep
+ *
+ * What only one level uses needs none of this: it stores plainly that it has it, for whoever looks after its death.
  *
  * A ticket lock (Mellor-Crummey and Scott, 1991) whose tickets are not only drawn but shown: the word says who has the
  * lock, and a bit says who waits for it, so whatever a dead level leaves behind can always be seen. A number that was
@@ -15,12 +18,14 @@
  * |------------|---------------------------|---------------------|--------------------------------|-------------------|
  * | lock.state | `release`, `handOn`       | `acquire`           | what the lock protects         | release - acquire |
  * | lock.wait  | `wait` (its bit)          | `release`           | "I may sleep"                  | seq. cst., both   |
- * | lock.free  | `release` (the holder)    | `wait`              | "it is free"                   | seq. cst., both   |
+ * | lock.free  | `release`, `handOn`       | `wait`              | "it is free"                   | seq. cst., both   |
+ * | lock.await | `wait` (AWAITED)          | `release`           | "do not just free it"          | one word: atomic  |
  * | lock.dead  | `repair` (the dead's bit) | `handOn`            | "it will never take it"        | seq. cst., both   |
  *
- * A waiter shows its bit and then looks at the holder; whoever releases the lock stores the holder and then looks at
- * the bits (Dekker): one of them sees the other. The same holds between handing the lock on and the repair after a
- * death.
+ * A waiter adds AWAITED to the word before it sleeps on it, so that the swap by which the holder frees it fails, and
+ * the holder looks who waits. Whoever then frees the lock looks at the bits once more afterwards, as a waiter shows its
+ * bit before it looks at the holder (Dekker): one of them sees the other. The same holds between handing the lock on
+ * and the repair after a death. A lock that was awaited once is handed on as awaited: a look in vain is all that costs.
  */
 import { fairLockLayout } from '../layout.js';
 
@@ -36,6 +41,8 @@ const WORDS = fairLockLayout.bytes >> 2;
 
 const FREE = 0;
 const LEFT = -1;
+/** Beside the holder in its word: somebody waits. */
+const AWAITED = 1 << 8;
 /** A sleeper looks again by itself after so long: sooner than a dead waker is repaired. */
 const LOOK_EVERY_MS = 20;
 
@@ -44,10 +51,14 @@ export class FairLock {
   private readonly words: Int32Array;
   private readonly mine: number;
 
-  /** `isElsewhere` of a level: whether it runs on another CPU, so that spinning for it makes sense. */
+  /**
+   * `isElsewhere` of a level: whether it runs on another CPU, so that spinning for it makes sense. `isAlone`: no other
+   * level ever takes it.
+   */
   constructor(
     memory: SharedArrayBuffer, byteOffset: number, private readonly self: number,
     private readonly isElsewhere: readonly boolean[], private readonly spins: number,
+    private readonly isAlone = false,
   ) {
     this.words = new Int32Array(memory, byteOffset, WORDS);
     this.mine = self + 1;
@@ -58,6 +69,11 @@ export class FairLock {
    * then sleeps, while another level has it. Does not allocate.
    */
   acquire(): boolean {
+    if (this.isAlone) {
+      // Plain: read by the main thread alone, after the exit of this one.
+      this.words[HOLDER] = this.mine;
+      return false;
+    }
     // lock.state: pairs with the store of FREE in release(). It is a swap, because several may want the lock.
     if (Atomics.compareExchange(this.words, HOLDER, FREE, this.mine) === FREE) return false;
     return this.wait();
@@ -65,17 +81,17 @@ export class FairLock {
 
   /** Gives it to the level that has waited longest. */
   release(): void {
-    const { words } = this;
-    // lock.wait: pairs with the bit that wait() shows.
-    const waiters = Atomics.load(words, WAITERS);
-    if (waiters === 0) {
-      // lock.state: what the lock protects is visible before it is free.
-      Atomics.store(words, HOLDER, FREE);
-      // lock.free: a level that has shown its bit meanwhile may sleep on the word that was stored just now.
-      if (Atomics.load(words, WAITERS) !== 0) Atomics.notify(words, HOLDER);
+    const { words, mine } = this;
+    if (this.isAlone) {
+      // As in acquire().
+      words[HOLDER] = FREE;
       return;
     }
-    this.handOn(this.mine, waiters, FREE);
+    // lock.state: what the lock protects is visible before it is free. lock.await: it is a swap, since a waiter may
+    // have added that it waits.
+    if (Atomics.compareExchange(words, HOLDER, mine, FREE) === mine) return;
+    // lock.wait: pairs with the bit that wait() shows.
+    this.handOn(mine | AWAITED, Atomics.load(words, WAITERS), FREE);
   }
 
   /**
@@ -90,7 +106,8 @@ export class FairLock {
     // It waits no more. This is a read-modify-write, since others show their bits meanwhile.
     const waiters = Atomics.and(words, WAITERS, ~bit) & ~bit;
     // lock.dead: pairs with the store in handOn().
-    if (Atomics.load(words, HOLDER) !== dead + 1) {
+    const holder = Atomics.load(words, HOLDER);
+    if ((holder & ~AWAITED) !== dead + 1) {
       // It may have died between giving the lock on and waking whom it gave it to.
       Atomics.notify(words, HOLDER);
       return false;
@@ -98,7 +115,7 @@ export class FairLock {
     // Before it is anybody's: told to the next one, and counted.
     Atomics.store(words, WAS_LEFT, 1);
     Atomics.add(words, LEFT_COUNT, 1);
-    this.handOn(dead + 1, waiters, LEFT);
+    this.handOn(holder, waiters, LEFT);
     return true;
   }
 
@@ -121,13 +138,18 @@ export class FairLock {
     for (;;) {
       // lock.free: pairs with the stores in release() and handOn().
       const holder = Atomics.load(words, HOLDER);
-      if (holder === mine) break;
+      if (holder === (mine | AWAITED)) break;
       if (holder === FREE || holder === LEFT) {
-        // lock.state: as in acquire().
-        if (Atomics.compareExchange(words, HOLDER, holder, mine) === holder) break;
+        // lock.state: as in acquire(). Others may wait besides.
+        if (Atomics.compareExchange(words, HOLDER, holder, mine | AWAITED) === holder) break;
         continue;
       }
-      if (spins > 0 && this.isElsewhere[holder - 1] === true) {
+      if ((holder & AWAITED) === 0) {
+        // lock.await: added before it spins or sleeps; if the holder has changed meanwhile, it looks again.
+        Atomics.compareExchange(words, HOLDER, holder, holder | AWAITED);
+        continue;
+      }
+      if (spins > 0 && this.isElsewhere[(holder & ~AWAITED) - 1] === true) {
         spins--;
         continue;
       }
@@ -140,17 +162,23 @@ export class FairLock {
     return Atomics.load(words, WAS_LEFT) !== 0 && Atomics.exchange(words, WAS_LEFT, 0) !== 0;
   }
 
-  /** Gives the lock of `holder` to the first of `waiters`, or sets it to `free`. */
+  /** Gives the lock, whose word is `holder`, to the first of `waiters`, or sets it to `free`. */
   private handOn(holder: number, waiters: number, free: number): void {
     const { words } = this;
     let from = holder;
     let among = waiters;
     for (;;) {
       const next = this.firstOf(among);
-      const to = next < 0 ? free : next + 1;
+      const to = next < 0 ? free : (next + 1) | AWAITED;
       // lock.state, lock.free: a swap, since the holder may be dead, and then two may want to hand the lock on.
-      if (Atomics.compareExchange(words, HOLDER, from, to) !== from) return;
-      // lock.free: as in release().
+      const found = Atomics.compareExchange(words, HOLDER, from, to);
+      // lock.await: somebody has begun to wait for a dead one.
+      if (found === (from | AWAITED) && found !== from) {
+        from = found;
+        continue;
+      }
+      if (found !== from) return;
+      // lock.free: who has shown its bit meanwhile may sleep on what the word was.
       if (next < 0 ? Atomics.load(words, WAITERS) !== 0 : true) Atomics.notify(words, HOLDER);
       // lock.dead: the chosen level may have died, and been repaired before it was given the lock.
       if (next < 0 || (Atomics.load(words, DEAD) & (1 << next)) === 0) return;

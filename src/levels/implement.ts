@@ -6,9 +6,11 @@
  *      --all know--> `app:begin`: what init has spawned goes, idle runs
  */
 import { checkFunction, invalidArgument, PercoreError } from '../errors.js';
-import { APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, LAYOUT_VERSION } from '../layout.js';
+import { APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, LAYOUT_VERSION, partyLayout } from '../layout.js';
+import { native } from '../native.js';
 import { AGAIN, OK } from '../queues/index.js';
 import type { Reactor } from '../reactor/index.js';
+import { partyOf } from '../reactor/internal.js';
 import { Context, type LevelParts } from './context.js';
 import { CoreTurns } from './core-turns.js';
 import type { AppCode, AppDeclaration } from './declaration.js';
@@ -16,10 +18,13 @@ import { planIn, type App } from './define-app.js';
 import { LevelOutbox, taskName } from './outbox.js';
 import { LockStack, ResourceLock } from './resource-lock.js';
 import { runFramed, TaskRunner, type AnyCode, type RunFrame } from './task-runner.js';
-import { askForFifo, ThreadLevel } from './thread-level.js';
+import { levelWords, ShownCeiling, StepGate } from './step-gate.js';
+import { askForFifo, raiserOf, ThreadLevel } from './thread-level.js';
 
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
 const NOT_RAISED = appLevelLayout.fields.notRaised.at >> 2;
+const IS_LEVEL = partyLayout.fields.isLevel.at >> 2;
+const TID = appLevelLayout.fields.tid.at >> 2;
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 
 /** What `startApp` gives to each entry. */
@@ -134,7 +139,9 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
   Atomics.store(status, GRANTED, askForFifo(asked));
 
   const ranks = Math.max(...plan.levels.map(({ rank }) => rank));
-  const stack = new LockStack(new ThreadLevel(level.rank, ranks, lowest, false));
+  // Read by whoever waits for this level, which is later than this.
+  Atomics.store(status, TID, native().threads.id());
+  const stack = new LockStack(new ThreadLevel(level.rank, ranks, lowest, undefined));
   const isElsewhere = plan.levels.map(({ core }) => cpus[core] !== cpus[level.core]);
   const used = plan.resources.filter(({ users }) => users.includes(level.id));
   const locks = new Map(used.map(({ index, name, ceilings }) => [
@@ -142,7 +149,7 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
   ]));
   const outbox = new LevelOutbox(plan, memory, level.id, reactor);
   const parts: LevelParts = { plan, level, reactor, outbox, locks, data: data.data };
-  const frame: RunFrame = { turns: undefined, rank: level.rank };
+  const frame: RunFrame = { turns: undefined, gate: undefined, rank: level.rank };
 
   for (const name of level.tasks) {
     const { index, edges } = plan.tasks.find((task) => task.name === name)!;
@@ -158,10 +165,18 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
   reactor.handle('app:order', () => {
     // The main thread wrote it before it called.
     const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(level.core), 1), TAKES_TURNS) === 1;
-    const thread = new ThreadLevel(level.rank, ranks, lowest, !takesTurns);
+    const thread = new ThreadLevel(level.rank, ranks, lowest, takesTurns ? undefined : new ShownCeiling(status));
     if (takesTurns) {
       askForFifo(0);
       frame.turns = stack.turns = new CoreTurns(plan, memory, level.id);
+    } else {
+      const raise = raiserOf(ranks, lowest);
+      // Stored before its level had run any code of the app.
+      const tidOf = (id: number): number => Atomics.load(levelWords(plan, memory, id), TID);
+      frame.gate = new StepGate(plan, memory, level.id, (id, rank) => raise(tidOf(id), rank));
+      outbox.beforeSentAbove = (rank) => thread.beforeWaking(rank);
+      // See native/turn.cc. The idle of a core is nobody's level.
+      if (level.rank > 0) Atomics.store(partyOf(reactor).words, IS_LEVEL, 1);
     }
     stack.thread = thread;
     outbox.onSentAbove = (rank) => {

@@ -9,14 +9,14 @@ export {
   collectWhenIdle, IdleCollector, setPolicy, type CollectionStatus, type IdleCollectOptions, type SetPolicyOptions,
 } from '../reactor/index.js';
 export { takes, type Takes } from '../takes.js';
-export type { AppStatus, LevelStatus } from './app-status.js';
+export type { AppStatus, LevelStatus, RefusedMessages } from './app-status.js';
 export type {
   AppCode, AppContext, AppCore, AppDeclaration, AppMessage, AppSender, AppSent, AppState, AppTask, CheckedApp, Edges,
   Synchronous,
 } from './declaration.js';
 export { App, defineApp, type AppDescription } from './define-app.js';
 export { implementApp, type AppEntry } from './implement.js';
-export { RunningApp, startApp, type StartAppOptions } from './start-app.js';
+export { RunningApp, startApp, type LevelDeath, type StartAppOptions } from './start-app.js';
 export { clearCore, type ClearedCore, type MovedThread } from './clear-core.js';
 export {
   createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type RealtimeExecutorMetrics, type ExecutorOptions,

@@ -14,7 +14,7 @@
  */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { appLevelLayout } from '../layout.js';
-import { BACK_PRESSURED, OK, recordMemory, TOO_LARGE } from '../queues/index.js';
+import { BACK_PRESSURED, CLOSED, OK, recordMemory, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { Address } from '../reactor/index.js';
 import type { Plan, PlannedTask } from './plan.js';
@@ -26,6 +26,9 @@ export const HEAD_BYTES = 16;
 export const AT_ONCE = -1;
 const MOST_NS = 2 ** 62;
 const REFUSED = appLevelLayout.fields.refused.at >> 2;
+const CLOSED_COUNT = appLevelLayout.fields.closed.at >> 2;
+const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
+const DEAD = -1;
 
 /** The name of the task in its reactor. */
 export const taskName = (name: string): string => `app:${name}`;
@@ -41,6 +44,8 @@ interface Target {
   readonly task: PlannedTask;
   readonly address: Address;
   readonly begun: Int32Array;
+  /** The words of its level. */
+  readonly level: Int32Array;
   /** Whether its level may run at once: it is above this one, or on another core. */
   readonly isUrgent: boolean;
   readonly rank: number;
@@ -50,9 +55,12 @@ interface Target {
 export class LevelOutbox {
   /** Called after something was sent to a level above this one, on this core. */
   onSentAbove: ((rank: number) => void) | undefined = undefined;
+  /** Called before something is sent to a level above this one, on this core. */
+  beforeSentAbove: ((rank: number) => void) | undefined = undefined;
   private readonly targets: readonly Target[];
   private readonly sent: Int32Array;
-  private readonly status: Int32Array | undefined;
+  /** The words of this level; for the main thread, memory of its own in which it counts the same. */
+  private readonly status: Int32Array;
   private readonly codec = new ValueCodec();
   private kept: { readonly index: number; readonly send: () => number }[] | undefined = undefined;
 
@@ -62,12 +70,14 @@ export class LevelOutbox {
   ) {
     const own = plan.levels[self];
     this.sent = new Int32Array(memory, plan.sentAt(self), plan.tasks.length * 2);
-    this.status = own === undefined ? undefined : new Int32Array(memory, plan.levelAt(self), appLevelLayout.bytes >> 2);
+    const wordsOf = (level: number): Int32Array =>
+      new Int32Array(memory, plan.levelAt(level), appLevelLayout.bytes >> 2);
+    this.status = own === undefined ? new Int32Array(appLevelLayout.bytes >> 2) : wordsOf(self);
     this.targets = plan.tasks.map((task) => {
       const level = plan.levels[task.level]!;
       const isHere = own?.core === level.core;
       return {
-        task, isHere, rank: level.rank,
+        task, isHere, rank: level.rank, level: wordsOf(level.id),
         address: party.address(taskName(task.name), { reactor: task.level }),
         begun: new Int32Array(memory, plan.begunAt(task.index), (plan.levels.length + 1) * 2),
         isUrgent: own === undefined || !isHere || level.rank > own.rank,
@@ -92,12 +102,14 @@ export class LevelOutbox {
 
   /** Sends to task number `index`. Returns a result code. */
   send(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
-    const { task, begun } = this.targets[index]!;
+    const { task, begun, level } = this.targets[index]!;
     const { sent, self } = this;
     // app.begun: meanwhile there can only be more room. Only this thread writes what it has sent.
     const waiting = ((sent[index * 2]! - Atomics.load(begun, self * 2)) | 0)
       + ((sent[index * 2 + 1]! - Atomics.load(begun, self * 2 + 1)) | 0);
-    if (waiting >= task.capacity) return this.refuse(BACK_PRESSURED);
+    // What waits for a dead level will never begin, so there will be no room either. Pairs with the store after its
+    // death.
+    if (waiting >= task.capacity) return this.refuse(Atomics.load(level, IS_BUSY) === DEAD ? CLOSED : BACK_PRESSURED);
     if (this.kept === undefined) return this.write(index, kind, scheduledNs, deadlineNs, message);
     // Not yet counted where others see it: nobody has to wait for it until it is sent.
     if (waiting + this.kept.filter((each) => each.index === index).length >= task.capacity) {
@@ -153,6 +165,7 @@ export class LevelOutbox {
     address.view.setFloat64(at + 8, deadlineNs, true);
     // app.sent: counted before the message is published, so that it is never under way uncounted.
     Atomics.store(sent, index * 2 + kind, (sent[index * 2 + kind]! + 1) | 0);
+    if (target.isUrgent && target.isHere && this.beforeSentAbove !== undefined) this.beforeSentAbove(target.rank);
     address.commit(HEAD_BYTES + length);
     if (target.isUrgent) {
       this.party.flush();
@@ -162,9 +175,15 @@ export class LevelOutbox {
   }
 
   private refuse(code: number): number {
-    // Only its own thread writes it: a statistic.
-    if (this.status !== undefined) this.status[REFUSED]!++;
+    // Only its own thread writes them: statistics.
+    this.status[REFUSED]!++;
+    if (code === CLOSED) this.status[CLOSED_COUNT]!++;
     return code;
+  }
+
+  /** How much was refused here, and of that for dead levels. */
+  get refusals(): { readonly refused: number; readonly closed: number } {
+    return { refused: this.status[REFUSED]!, closed: this.status[CLOSED_COUNT]! };
   }
 }
 

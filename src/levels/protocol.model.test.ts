@@ -53,7 +53,7 @@ function planFor(priorities: readonly number[], bodies: readonly (readonly Op[])
 const memory = new SharedArrayBuffer(2 ** 16);
 const words = new Int32Array(memory);
 /** Of whatever runs now: who preempts puts its own in its place, and the old one back. */
-const stack = new LockStack({ rank: 0, set: () => undefined });
+const stack = new LockStack({ rank: 0, raise: () => undefined, lower: () => undefined });
 const shapes = planFor([1, 2, 3, 4], [NESTED[7]!, NESTED[7]!, NESTED[7]!, NESTED[7]!]);
 /** Locks by resource and ceiling, made once: they make code. */
 const locks = RESOURCES.map((name, i) => Array.from({ length: 5 }, (_, ceiling) => (
@@ -64,10 +64,13 @@ const lockOf = (resource: number, ceiling: number): ResourceLock => locks[resour
 class SimulatedThread implements Raisable {
   constructor(public rank: number, private readonly onLowered: () => void) {}
 
-  set(rank: number): void {
-    const isLower = rank < this.rank;
+  raise(rank: number): void {
     this.rank = rank;
-    if (isLower) this.onLowered();
+  }
+
+  lower(rank: number): void {
+    this.rank = rank;
+    this.onLowered();
   }
 }
 

@@ -1,9 +1,9 @@
 /** Starts an app of levels: one reactor for each level, several on one CPU, each above the one before. */
-import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
+import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import { APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, LAYOUT_VERSION } from '../layout.js';
 import { native } from '../native.js';
 import {
-  createRuntime, type CloseOptions, type CloseResult, type Runtime, type RuntimeOptions,
+  createRuntime, type CloseOptions, type CloseResult, type ReactorDeath, type Runtime, type RuntimeOptions,
 } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
 import { targetsOf } from './context.js';
@@ -28,14 +28,36 @@ export interface StartAppOptions extends Pick<
   readonly cpus?: readonly number[];
   /** Asks for no real-time priority, so that levels take turns. For comparisons and tests. */
   readonly isPreemptive?: boolean;
+  /**
+   * Called when a level has died, once for each. Its tasks are gone, what is sent to them is answered CLOSED, and the
+   * other levels go on; an app that cannot go on without it closes itself here. Without this, and without a listener of
+   * 'reactorDied' of the runtime, it is a warning.
+   */
+  readonly onLevelDied?: (death: LevelDeath) => void;
   /** What contexts have as `data`. It is copied by structured clone, so memory is shared. */
   readonly data?: unknown;
 }
 
 const OPTIONS = [
   'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'main', 'entry', 'lowestPriority', 'cpus',
-  'isPreemptive', 'data',
+  'isPreemptive', 'data', 'onLevelDied',
 ];
+/** What `onLevelDied` is told. */
+export interface LevelDeath {
+  /** The number of the reactor that the level was. */
+  readonly reactor: number;
+  /** The number of its core in the declaration. */
+  readonly core: number;
+  /** As declared; 0 for idle. */
+  readonly priority: number;
+  /** The tasks that have ended with it. */
+  readonly tasks: readonly string[];
+  /** Resources that it held: the next one that locks them is told `wasLeft`. */
+  readonly held: readonly string[];
+  /** What the runtime says of the death: the error or the exit code, and what was lost. */
+  readonly death: ReactorDeath;
+}
+
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
 
@@ -55,7 +77,9 @@ implements AppSender<T, T['main']>, AsyncDisposable {
   readonly #schedules: ReadonlyMap<string, number>;
 
   /** `startApp` makes them. */
-  constructor(readonly runtime: Runtime, app: App<T>, data: AppData) {
+  constructor(
+    readonly runtime: Runtime, app: App<T>, data: AppData, onLevelDied: ((death: LevelDeath) => void) | undefined,
+  ) {
     this.#plan = planIn(app as unknown as App);
     this.#data = data;
     this.nowNs = partyOf(runtime).nowNs;
@@ -63,10 +87,14 @@ implements AppSender<T, T['main']>, AsyncDisposable {
     this.#spawns = targetsOf(this.#plan, app.declaration.main?.spawns);
     this.#schedules = targetsOf(this.#plan, app.declaration.main?.schedules);
     runtime.on('reactorDied', (death) => {
-      noteDeath(this.#plan, data, death.reactorId);
+      const held = noteDeath(this.#plan, data, death.reactorId);
+      const { id, core, priority, tasks } = this.#plan.levels[death.reactorId]!;
+      if (onLevelDied !== undefined) return onLevelDied({ reactor: id, core, priority, tasks, held, death });
       if (runtime.listenerCount('reactorDied') > 1) return;
+      const names = tasks.map((task) => `"${task}"`).join(', ') || 'none';
       process.emitWarning(
-        `level ${death.reactorId} of the app died: ${death.error?.message ?? `exit code ${death.exitCode}`}`,
+        `level ${id} of the app (core ${core}, priority ${priority}, tasks ${names}) died and is not started again: `
+          + `${death.error?.message ?? `exit code ${death.exitCode}`}`,
         { code: 'ERR_PERCORE_REACTOR_DIED' },
       );
     });
@@ -93,7 +121,7 @@ implements AppSender<T, T['main']>, AsyncDisposable {
 
   /** What was granted to each level, and how resources are used. A fresh object. */
   status(): AppStatus {
-    return appStatus(this.#plan, this.#data, this.runtime);
+    return appStatus(this.#plan, this.#data, this.runtime, this.#outbox.refusals);
   }
 
   /** Lets every level run what it was sent, then ends the levels: see `Runtime.close`. */
@@ -117,8 +145,10 @@ export async function startApp<T extends AppDeclaration>(
 ): Promise<RunningApp<T>> {
   const plan = planIn(app as unknown as App);
   const {
-    entry, lowestPriority, cpus: _cpus, isPreemptive = true, data: given, ...rest
+    entry, lowestPriority, cpus: _cpus, isPreemptive = true, data: given, onLevelDied, ...rest
   } = checkOptions('options', options, OPTIONS);
+  checkBoolean('isPreemptive', isPreemptive);
+  if (onLevelDied !== undefined) checkFunction('onLevelDied', onLevelDied);
   const lowest = checkInteger('lowestPriority', lowestPriority ?? 1, 1, 99);
   const ranks = Math.max(...plan.levels.map(({ rank }) => rank));
   if (lowest + ranks - 1 > 99) {
@@ -137,7 +167,7 @@ export async function startApp<T extends AppDeclaration>(
     idle: rest.idle ?? { strategy: 'park' }, laneBytes: rest.laneBytes ?? 65_536,
   });
   try {
-    const running = new RunningApp<T>(runtime, app, data);
+    const running = new RunningApp<T>(runtime, app, data, onLevelDied);
     for (const core of cpus.keys()) setOrder(plan, data, core);
     await Promise.all(plan.levels.map(({ id }) => runtime.call('app:order', undefined, { reactor: id })));
     await Promise.all(plan.levels.map(({ id }) => runtime.call('app:begin', undefined, { reactor: id })));
@@ -177,7 +207,9 @@ function cpusFor({ declaration }: App, given: readonly number[] | undefined): nu
     checkInteger('cpus', given?.[core] ?? cpu ?? allowed[core % allowed.length], 0, 8191)));
 }
 
-function noteDeath(plan: Plan, { memory }: AppData, id: number): void {
-  for (const { index } of plan.resources) repairableLock(plan, memory, index).repair(id);
+/** Nobody waits for a dead level any more. Returns what it held. */
+function noteDeath(plan: Plan, { memory }: AppData, id: number): string[] {
+  const held = plan.resources.filter(({ index }) => repairableLock(plan, memory, index).repair(id));
   noteDeadLevel(plan, memory, id);
+  return held.map(({ name }) => name);
 }

@@ -4,6 +4,7 @@ import { ValueCodec } from '../queues/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
 import type { Context, LevelParts } from './context.js';
 import type { CoreTurns } from './core-turns.js';
+import type { StepGate } from './step-gate.js';
 import { HEAD_BYTES, SCHEDULED, SPAWNED } from './outbox.js';
 
 export type AnyCode = (context: never, message?: never) => unknown;
@@ -12,6 +13,8 @@ export type AnyCode = (context: never, message?: never) => unknown;
 export interface RunFrame {
   /** Undefined unless levels take turns. */
   turns: CoreTurns | undefined;
+  /** Undefined where levels take turns. */
+  gate: StepGate | undefined;
   readonly rank: number;
 }
 
@@ -54,6 +57,7 @@ export function runFramed(frame: RunFrame, who: string, code: () => unknown): un
   const { turns, rank } = frame;
   let result: unknown;
   if (turns === undefined) {
+    frame.gate?.enter();
     result = code();
   } else {
     turns.announce();

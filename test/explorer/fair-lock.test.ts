@@ -110,11 +110,18 @@ describe('the lock of resources, in every order', () => {
       'if (Atomics.compareExchange(this.words, HOLDER, FREE, this.mine) === FREE)',
       'if (Atomics.load(this.words, HOLDER) === FREE && (Atomics.store(this.words, HOLDER, this.mine), true))',
     ) })],
-    ['who waits looks before it shows its bit', () => locking({ rounds: [1, 1], seeds: seed(
-      'if (Atomics.load(words, WAITERS) !== 0)', 'if (false)',
+    ['it is freed, whoever waits', () => locking({ rounds: [1, 1], seeds: seed(
+      'if (Atomics.compareExchange(words, HOLDER, mine, FREE) === mine)',
+      'if (Atomics.store(words, HOLDER, FREE) === FREE)',
     ) })],
+    ['who waits does not say so in the word', () => locking({ rounds: [1, 1], seeds: seed(
+      'if ((holder & AWAITED) === 0)', 'if (false)',
+    ) })],
+    ['who has begun to wait for a dead one is forgotten', () => locking({
+      rounds: [1, 1], dies: true, seeds: seed('if (found === (from | AWAITED) && found !== from)', 'if (false)'),
+    })],
     ['what a dead one had is not handed on', () => locking({
-      rounds: [1, 1], dies: true, seeds: seed('this.handOn(dead + 1, waiters, LEFT);', ''),
+      rounds: [1, 1], dies: true, seeds: seed('this.handOn(holder, waiters, LEFT);', ''),
     })],
     ['a dead one is given the lock', () => locking({
       rounds: [1, 2], dies: true, seeds: seed('Atomics.or(words, DEAD, bit);', ''),

@@ -12,20 +12,21 @@ const PERIOD_NS = 1e6;
 
 export const app = defineApp({
   cores: [{}, {}],
-  resources: { shared: { endedNs: 'f64', isWanted: 'u32' }, high: { value: 'u32' } },
+  resources: { shared: { endedNs: 'f64', isWanted: 'u32' }, high: { value: 'u32' }, both: { value: 'u32' } },
   tasks: {
     busy: { priority: 1, spawns: ['busy'] },
     tick: { priority: 2, schedules: ['tick'], takes: takes<number>() },
     ask: { priority: 1, spawns: ['above', 'across', 'ask'], takes: takes<{ left: number; isAcross: boolean }>() },
     above: { priority: 2, takes: takes<number>() },
     across: { core: 1, priority: 1, takes: takes<number>() },
-    raise: { priority: 1, uses: ['shared'], takes: takes<number>() },
+    raise: { priority: 1, uses: ['shared', 'both'], takes: takes<number>() },
     top: { priority: 2, uses: ['high', 'shared'], takes: takes<number>() },
+    topOfTwo: { priority: 2, uses: ['both'], takes: takes<number>() },
     hold: { priority: 1, uses: ['shared'], spawns: ['want', 'hold'], takes: takes<number>() },
     want: { priority: 2, uses: ['shared'], takes: takes<number>() },
     live: { core: 1, priority: 1, spawns: ['live'], takes: takes<number>() },
   },
-  main: { spawns: ['busy', 'ask', 'raise', 'top', 'hold', 'live'], schedules: ['tick'] },
+  main: { spawns: ['busy', 'ask', 'raise', 'top', 'topOfTwo', 'hold', 'live'], schedules: ['tick'] },
 });
 
 interface Shared { readonly stop: Int32Array; readonly count: number; readonly makesGarbage: boolean }
@@ -88,6 +89,10 @@ export default implementApp(app, {
       const critical = (high: { value: number }): void => { high.value = 1; };
       reactor.send('end', timeLocks(() => lock('high', critical), nowNs, count), { reactor: 'main' });
     },
+    topOfTwo({ lock, nowNs, reactor }, count) {
+      const critical = (both: { value: number }): void => { both.value = 1; };
+      reactor.send('end', timeLocks(() => lock('both', critical), nowNs, count), { reactor: 'main' });
+    },
     hold({ lock, spawn, nowNs }, left) {
       spin(nowNs, Math.random() * 5000);
       const isSent = lock('shared', (shared) => {
@@ -148,6 +153,8 @@ async function main(wish: LevelsWish): Promise<void> {
     running.spawn('ask', { left: count, isAcross: row === 'spawn-across' });
   } else if (row === 'lock') {
     running.spawn(makesGarbage ? 'raise' : 'top', count);
+  } else if (row === 'lock-shared') {
+    running.spawn('topOfTwo', count);
   } else if (row === 'lock-blocking') {
     running.spawn('hold', count);
   } else {

@@ -1,6 +1,7 @@
 /** What the rows about levels ask `levels-process.js` to measure, and what it answers. */
 export interface LevelsWish {
-  readonly row: 'preempt' | 'spawn-above' | 'spawn-across' | 'lock' | 'lock-blocking' | 'main-liveness';
+  readonly row:
+    'preempt' | 'spawn-above' | 'spawn-across' | 'lock' | 'lock-shared' | 'lock-blocking' | 'main-liveness';
   /** The CPU of each core of the app. */
   readonly cpus: readonly [number, number];
   readonly count: number;

@@ -1,0 +1,87 @@
+/** Ceilings that are raised when somebody has to wait, levels that sleep within their turn, and levels that die. */
+import { describe, expect, it } from 'vitest';
+import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
+import { errorOf, until } from '../reactor/fixtures/inside.js';
+import { GATED, gatedApp } from './fixtures/gated-app.js';
+import { startApp, type LevelDeath, type RunningApp, type StartAppOptions } from './index.js';
+
+/** More than a slow machine needs. */
+const LONG_MS = 30_000;
+const entry = new URL('./fixtures/gated.js', import.meta.url);
+
+async function withGated(
+  options: Partial<StartAppOptions>,
+  use: (running: RunningApp<typeof gatedApp['declaration']>, results: Int32Array) => Promise<void>,
+): Promise<void> {
+  const results = new Int32Array(new SharedArrayBuffer(GATED.WORDS * 4));
+  await using running = await startApp(gatedApp, { entry, data: results, ...options });
+  running.runtime.on('stepError', ({ error }) => { throw error; });
+  await use(running, results);
+}
+
+describe('a section that a timer of a higher level falls into', () => {
+  it.each([true, false])('keeps users away, nobody else, and ends at its own priority (preemptive: %s)', async (
+    isPreemptive,
+  ) => {
+    await withGated({ isPreemptive }, async (running, results) => {
+      const [core] = running.status().cores;
+      for (let run = 1; run <= 5; run++) {
+        expect(running.spawn('low')).toBe(OK);
+        await until(
+          () => Atomics.load(results, GATED.USERS) === run && Atomics.load(results, GATED.ABOVES) === run,
+          'both', LONG_MS,
+        );
+        await until(() => Atomics.load(results, GATED.IS_INSIDE) === 0, 'its end', LONG_MS);
+      }
+      expect(results[GATED.USER_INSIDE]).toBe(0);
+      // By turns nothing takes the core from a step.
+      if (core!.isPreemptive) expect(results[GATED.ABOVE_INSIDE]).toBeGreaterThan(0);
+      else expect(results[GATED.ABOVE_INSIDE]).toBe(0);
+      await until(() => running.status().levels[0]!.fifoGranted === results[GATED.PRIORITY], 'as granted', LONG_MS);
+      expect(running.status().levels.map(({ notRaised }) => notRaised)).toEqual([0, 0, 0]);
+    });
+  });
+});
+
+describe('a level that sleeps', () => {
+  it('is woken by all that Node does for its thread', async () => {
+    await withGated({}, async (running, results) => {
+      expect(running.spawn('node')).toBe(OK);
+      await until(() => Atomics.load(results, GATED.NODE) === 127, 'all of it', LONG_MS);
+    });
+  });
+});
+
+describe('a level that dies', () => {
+  it.each(['holding', 'idly'])('is told of once, with what it held (%s); what is sent to it is CLOSED', async (how) => {
+    const deaths: LevelDeath[] = [];
+    await withGated({ onLevelDied: (death) => void deaths.push(death) }, async (running, results) => {
+      expect(running.spawn('die', how)).toBe(OK);
+      await until(() => running.spawn('die', how) === OK, 'it has begun', LONG_MS);
+      expect(running.spawn('die', how)).toBe(BACK_PRESSURED);
+      const before = running.status().main;
+      Atomics.store(results, GATED.GO, 1);
+      Atomics.notify(results, GATED.GO);
+      await until(() => deaths.length > 0, 'it is told', LONG_MS);
+      expect(deaths).toMatchObject([{
+        core: 0, priority: 2, tasks: ['user', 'die'], held: how === 'holding' ? ['own'] : [],
+        death: { exitCode: how === 'holding' ? 7 : 8, willRestart: false },
+      }]);
+      // One message waited, which fills the inbox for ever. That is no back-pressure.
+      expect(running.spawn('die', 'again')).toBe(CLOSED);
+      expect(running.status().main).toEqual({ refused: before.refused + 1, closed: 1 });
+      expect(running.spawn('ask')).toBe(OK);
+      await until(() => Atomics.load(results, GATED.ANSWER) === CLOSED, 'CLOSED within as well', LONG_MS);
+      expect(running.status().levels.map(({ isDead, closed }) => [isDead, closed])).toEqual([
+        [false, 1], [true, 0], [false, 0],
+      ]);
+      expect(deaths.length).toBe(1);
+    });
+  });
+
+  it('refuses a listener that is no function', async () => {
+    expect(await errorOf(() => startApp(gatedApp, { entry, onLevelDied: 1 as never }))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'onLevelDied',
+    });
+  });
+});
