@@ -278,7 +278,9 @@ export class RequestParser implements Arguments {
 
   private reserve(length: number): void {
     if (length <= this.held.length) return;
-    const held = allocate(Math.max(length, Math.min(this.wanted, MOST_AHEAD * length)));
+    // By half at least, or each small chunk of a long command would copy all before it.
+    const grown = this.input === this.held ? this.held.length + (this.held.length >>> 1) : 0;
+    const held = allocate(Math.max(length, grown, Math.min(this.wanted, MOST_AHEAD * length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
     this.release();
     this.held = held;
