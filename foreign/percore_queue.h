@@ -169,6 +169,10 @@ enum {
 };
 /* </layout> */
 
+/* The fewest bytes that records of any length may share, and how long this thread waits for the lock of the file, which
+   others hold for some microseconds. */
+enum { PERCORE_LEAST_BYTES = 32, PERCORE_LOCK_MS = 5000 };
+
 /* Result codes, as in JavaScript. */
 enum {
   PERCORE_OK = 0,
@@ -184,6 +188,7 @@ enum {
   PERCORE_E_NO_PLACE = -104,  /* all places are taken */
   PERCORE_E_KIND = -105,      /* this end is for JavaScript alone */
   PERCORE_E_ARGUMENT = -106,  /* see percore_text_of */
+  PERCORE_E_TIMEOUT = -107,   /* a process holds the lock of the file and does not go on */
   PERCORE_E_SYSTEM = -1000    /* this less errno */
 };
 
@@ -247,6 +252,7 @@ static inline const char *percore_text_of(int code) {
     case PERCORE_E_TRUNCATED: return "the file is shorter than it says: it was cut short";
     case PERCORE_E_DAMAGED: return "the file is damaged: something else has written to it";
     case PERCORE_E_NO_PLACE: return "all places are taken";
+    case PERCORE_E_TIMEOUT: return "a process holds the lock of the file and stands still: look for one that is stopped";
     case PERCORE_E_KIND: return "this end is for JavaScript alone";
     case PERCORE_E_ARGUMENT:
       return "an argument is out of range; or the path is no regular file, of another user, or open to more people";
@@ -313,7 +319,7 @@ static inline int percore_open_shared(percore_queue *queue, const char *path, ui
   if (fstat(queue->fd, &status) != 0) code = PERCORE_E_SYSTEM - errno;
   else if (!S_ISREG(status.st_mode) || status.st_uid != owner || (status.st_mode & 0777 & ~mode) != 0)
     code = PERCORE_E_ARGUMENT;
-  else if (status.st_size < PERCORE_TEXT_AT) code = PERCORE_E_TRUNCATED;
+  else if (status.st_size < PERCORE_SHARERS_AT) code = PERCORE_E_TRUNCATED;
   if (code == 0) {
     queue->bytes = (size_t)status.st_size;
     void *base = mmap(NULL, queue->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, queue->fd, 0);
@@ -335,12 +341,13 @@ static inline int percore_open_shared(percore_queue *queue, const char *path, ui
         percore_load(base, PERCORE_QUEUE_FILE_VERSION) != PERCORE_QUEUE_FILE_VERSION_VALUE ||
         percore_load(base, PERCORE_QUEUE_FILE_RING_VERSION) != PERCORE_LAYOUT_VERSION)
       code = PERCORE_E_LAYOUT;
-    else if (!(said <= (double)queue->bytes)) code = PERCORE_E_TRUNCATED;
+    else if (queue->bytes < PERCORE_TEXT_AT || !(said <= (double)queue->bytes)) code = PERCORE_E_TRUNCATED;
     else if (queue->kind < 1 || queue->kind > 4 || queue->capacity < 1 || queue->capacity > (1 << 30) ||
+             (queue->record_bytes == 0 && queue->capacity < PERCORE_LEAST_BYTES) ||
              (queue->capacity & (queue->capacity - 1)) != 0 || queue->record_bytes < 0 ||
              queue->record_bytes > (1 << 20) || queue->max_producers < 1 || queue->max_producers > 64 ||
              queue->max_consumers < 1 || queue->max_consumers > 32 || queue->queue_at < PERCORE_TEXT_AT ||
-             queue->queue_at % 4096 != 0 || queue->text_bytes < 0 ||
+             queue->queue_at % 4096 != 0 || (size_t)queue->queue_at >= queue->bytes || queue->text_bytes < 0 ||
              queue->text_bytes > queue->queue_at - PERCORE_TEXT_AT)
       code = PERCORE_E_DAMAGED;
   }
@@ -361,14 +368,20 @@ static inline int percore_reopen(const percore_queue *queue) {
   return fd < 0 ? PERCORE_E_SYSTEM - errno : fd;
 }
 
-/* The lock of the file, by a descriptor of its own: this thread holds it until it closes that. `more`: LOCK_NB or 0. */
-static inline int percore_lock(const percore_queue *queue, int more) {
+/* The lock of the file, by a descriptor of its own: this thread holds it until it closes that. E_TIMEOUT if another has
+   it for longer than `wait_ms`. */
+static inline int percore_lock(const percore_queue *queue, int64_t wait_ms) {
   const int fd = percore_reopen(queue);
-  while (fd >= 0 && flock(fd, LOCK_EX | more) != 0) {
-    if (errno == EINTR) continue;
-    const int code = PERCORE_E_SYSTEM - errno;
-    close(fd);
-    return code;
+  const int64_t until = percore_now_ms() + wait_ms;
+  while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const struct timespec pause = {0, 1000000};
+    int code = errno == EWOULDBLOCK || errno == EINTR ? PERCORE_OK : PERCORE_E_SYSTEM - errno;
+    if (code == PERCORE_OK && percore_now_ms() >= until) code = PERCORE_E_TIMEOUT;
+    if (code != PERCORE_OK) {
+      close(fd);
+      return code;
+    }
+    nanosleep(&pause, NULL);
   }
   return fd;
 }
@@ -533,7 +546,8 @@ static inline void percore_skip_taken(const percore_queue *queue, char *ring, in
   int32_t cursor = percore_load(place, PERCORE_PLACE_CURSOR);
   const int32_t taken = percore_load(place, PERCORE_PLACE_TAKEN);
   int32_t count = percore_minus(taken, cursor);
-  if (count <= 0) return;
+  /* More than the ring holds: something else has written here, and whoever reads next finds that out. */
+  if (count <= 0 || count > queue->capacity) return;
   if (queue->record_bytes == 0) {
     const char *data = percore_data_of(ring, places);
     for (count = 0; percore_minus(taken, cursor) > 0;) {
@@ -646,7 +660,7 @@ static inline int percore_recover_all(percore_queue *queue) {
 /* Frees the places of all who have died: how many ends that were, or an error. What waits, and percore_pub and
    percore_sub, do this by themselves. */
 static inline int percore_recover(percore_queue *queue) {
-  const int fd = percore_lock(queue, 0);
+  const int fd = percore_lock(queue, PERCORE_LOCK_MS);
   if (fd < 0) return fd;
   const int code = percore_recover_all(queue);
   close(fd);
@@ -655,16 +669,17 @@ static inline int percore_recover(percore_queue *queue) {
 
 /* The same while somebody waits, unless another has the lock: whoever has it may be doing this very thing. */
 static inline void percore_look_for_dead(percore_queue *queue) {
-  const int fd = percore_lock(queue, LOCK_NB);
+  const int fd = percore_lock(queue, 0);
   if (fd < 0) return;
   percore_recover_all(queue);
   close(fd);
 }
 
-/* Frees what ends of the queue this process still has, as its death would, and unmaps the file. */
+/* Frees what ends of the queue this process still has, as its death would, and unmaps the file. Where another process
+   stands still with the lock of the file, the others free them, as after a death. */
 static inline void percore_close(percore_queue *queue) {
   const int is_own = queue->sharer != 0 && queue->sharer_pid == (int32_t)getpid();
-  const int fd = is_own && queue->base && percore_is_whole(queue) ? percore_lock(queue, 0) : -1;
+  const int fd = is_own && queue->base && percore_is_whole(queue) ? percore_lock(queue, PERCORE_LOCK_MS) : -1;
   if (fd >= 0) {
     const int32_t at = percore_sharer_at(queue->sharer - 1);
     if (percore_load(queue->base, at + PERCORE_SHARER_PROCESS_ID) == queue->sharer_pid)
@@ -718,13 +733,25 @@ static inline int percore_join(percore_queue *queue) {
   return code < 0 ? code : percore_join_sharers(queue);
 }
 
+/* Records of any length begin at multiples of 8, so that their headers lie before the ring's end. */
+static inline int percore_may_begin(const percore_queue *queue, int32_t cursor) {
+  return queue->record_bytes > 0 || (cursor & 7) == 0;
+}
+
 /* Takes the place of the producer, or a lane. */
 static inline int percore_pub(percore_producer *producer, percore_queue *queue) {
   memset(producer, 0, sizeof *producer);
-  const int fd = percore_lock(queue, 0);
+  const int fd = percore_lock(queue, PERCORE_LOCK_MS);
   if (fd < 0) return fd;
   int code = percore_join(queue);
   if (code == PERCORE_OK) code = percore_take_ring(producer, queue);
+  if (code == PERCORE_OK) {
+    producer->next = producer->published = percore_load(producer->ring, PERCORE_QUEUE_PRODUCER_CURSOR);
+    if (!percore_may_begin(queue, producer->next)) {
+      percore_store(producer->ring, PERCORE_QUEUE_PRODUCER_THREAD, 0);
+      code = PERCORE_E_DAMAGED;
+    }
+  }
   close(fd);
   if (code != PERCORE_OK) return code;
   producer->queue = queue;
@@ -732,7 +759,6 @@ static inline int percore_pub(percore_producer *producer, percore_queue *queue) 
   producer->mask = queue->capacity - 1;
   producer->record_bytes = queue->record_bytes;
   producer->data = percore_data_of(producer->ring, producer->places);
-  producer->next = producer->published = percore_load(producer->ring, PERCORE_QUEUE_PRODUCER_CURSOR);
   /* As if the ring were full, so that the first record looks. */
   producer->gate = percore_minus(producer->next, producer->capacity);
   producer->publish_every = 1;
@@ -867,6 +893,9 @@ static inline int percore_look(percore_producer *producer, int32_t needed) {
     if (!percore_holds_back(producer, i, &state, &cursor)) continue;
     if (percore_minus(gate, cursor) > 0) gate = cursor;
     if (percore_minus(least, cursor) <= 0) continue;
+    /* Nobody has the place, so that nobody would ever make room. */
+    if (state == PERCORE_HELD && percore_minus(producer->published, cursor) > producer->capacity)
+      return PERCORE_E_DAMAGED;
     if (state >= PERCORE_LOSSY && percore_may_push(producer, i, state, cursor)) {
       slow = 1;
       continue;
@@ -1069,7 +1098,10 @@ static inline int percore_sub_ring(
   consumer->record_bytes = queue->record_bytes;
   consumer->data = percore_data_of(ring, places);
   consumer->next = consumer->released = consumer->seen = percore_load(consumer->place, PERCORE_PLACE_CURSOR);
-  return PERCORE_OK;
+  if (percore_may_begin(queue, consumer->next)) return PERCORE_OK;
+  percore_leave_place(queue, ring, places, consumer->number);
+  consumer->queue = NULL;
+  return PERCORE_E_DAMAGED;
 }
 
 /* ---- Lanes of `mpsc`: a cursor in each, as in src/queues/mpsc-queue.ts. There `ring` is the group. ---- */
@@ -1085,7 +1117,7 @@ static inline int percore_own_lane(const percore_consumer *consumer, int32_t lan
   /* group.owner: carries the lane's cursor. */
   const int32_t owner = percore_load(consumer->ring, at);
   if (owner == consumer->number + 1) return 1;
-  if (!is_first || (owner != 0 && percore_is_taken(consumer, owner - 1))) return 0;
+  if (!is_first || (owner != 0 && percore_is_taken(consumer, percore_minus(owner, 1)))) return 0;
   return percore_exchange(consumer->ring, at, owner, consumer->number + 1);
 }
 
@@ -1143,7 +1175,7 @@ static inline int percore_sub(percore_consumer *consumer, percore_queue *queue, 
   memset(consumer, 0, sizeof *consumer);
   if (queue->kind == PERCORE_KIND_BANDED) return PERCORE_E_KIND;
   if (queue->kind == PERCORE_KIND_MPSC && number >= 0) return PERCORE_E_ARGUMENT;
-  const int fd = percore_lock(queue, 0);
+  const int fd = percore_lock(queue, PERCORE_LOCK_MS);
   if (fd < 0) return fd;
   const int32_t places = percore_places(queue);
   int code = percore_join(queue);

@@ -169,6 +169,12 @@ TOO_LARGE = CODE_TOO_LARGE
 DROPPED = CODE_DROPPED
 
 
+#: The fewest bytes that records of any length may share.
+_LEAST_BYTES = 32
+#: For how many seconds the lock of the file is waited for, which others hold for some microseconds.
+_LOCK_SECONDS = 5
+
+
 class QueueError(Exception):
     """`code` is that of the PercoreError that JavaScript throws."""
 
@@ -296,6 +302,8 @@ class Struct:
             end = offset + (width + count if base == "utf8" else width * (count or 1))
             self.fields.append((name, base, count, 2 if base == "utf8" else count or 1))
             alignment = max(alignment, width)
+        if not self.fields:
+            raise ValueError("a struct has fields")
         self.record_bytes = -(-end // alignment) * alignment
         self._all = struct.Struct(f"{form}{self.record_bytes - end}x")
         #: One value for each field, as it is: nothing is to be made of what the format gives.
@@ -369,13 +377,19 @@ class Queue:
                 raise QueueError("ERR_PERCORE_INVALID_ARGUMENT",
                                  f"{path} has the mode {status.st_mode & 0o777:#o}, so others may use it too; give it "
                                  "as `mode` if that is meant")
-            if status.st_size < TEXT_AT:
+            if status.st_size < SHARERS_AT:
                 raise self._cut()
             self.bytes = status.st_size
             self._map = mmap.mmap(self._fd, self.bytes)
+            self._read_header(path)
         except BaseException:
             os.close(self._fd)
             raise
+        self._sharer = 0
+        #: The descriptor whose lock ends with this process.
+        self._own_lock = -1
+
+    def _read_header(self, path):
         # Keeps the map from being closed while there are addresses in it.
         self._hold = (ctypes.c_char * self.bytes).from_buffer(self._map)
         self._words = words = _Words(ctypes.addressof(self._hold))
@@ -383,7 +397,7 @@ class Queue:
         found = words.load(QUEUE_FILE_MAGIC), words.load(QUEUE_FILE_VERSION), words.load(QUEUE_FILE_RING_VERSION)
         if found != (QUEUE_FILE_MAGIC_VALUE, QUEUE_FILE_VERSION_VALUE, LAYOUT_VERSION):
             raise QueueError("ERR_PERCORE_LAYOUT_MISMATCH", f"{path} is the file of no queue, or of another version")
-        if not words.real(QUEUE_FILE_BYTES).value <= self.bytes:
+        if self.bytes < TEXT_AT or not words.real(QUEUE_FILE_BYTES).value <= self.bytes:
             raise self._cut()
         self.kind = words.load(QUEUE_FILE_KIND)
         self.capacity = words.load(QUEUE_FILE_CAPACITY)
@@ -393,24 +407,24 @@ class Queue:
         self.queue_at = words.load(QUEUE_FILE_QUEUE_AT)
         text = words.load(QUEUE_FILE_TEXT_BYTES)
         if not (1 <= self.kind <= 4 and 0 < self.capacity <= 2 ** 30 and self.capacity & self.capacity - 1 == 0
-                and 0 <= self.record_bytes <= 2 ** 20 and 1 <= self.max_producers <= 64
+                and 0 <= self.record_bytes <= 2 ** 20 and (self.record_bytes or self.capacity >= _LEAST_BYTES) and 1 <= self.max_producers <= 64
                 and 1 <= self.max_consumers <= 32 and TEXT_AT <= self.queue_at < self.bytes
                 and self.queue_at % 4096 == 0 and 0 <= text <= self.queue_at - TEXT_AT):
             raise self._damaged("its header")
         try:
             self.description = json.loads(bytes(self.memory[TEXT_AT:TEXT_AT + text]))
-            codec = self.description.get("codec")
-            self.struct = Struct(codec["fields"]) if codec and codec["name"] == "struct" else None
-        except (ValueError, AttributeError, KeyError, TypeError) as cause:
+            codec, consumers = self.description.get("codec"), self.description.get("consumers", {})
+            name = "bytes" if codec is None else codec["name"]
+            self.struct = Struct(codec["fields"]) if name == "struct" else None
+            if not isinstance(name, str) or not all(isinstance(place, int) for place in consumers.values()):
+                raise ValueError("names of another kind")
+        except (ValueError, AttributeError, KeyError, TypeError, RecursionError, OverflowError, struct.error) as cause:
             raise self._damaged("its description") from cause
-        if codec is not None and codec["name"] not in ("struct", "bytes"):
+        if name not in ("struct", "bytes"):
             raise QueueError("ERR_PERCORE_CODEC_UNAVAILABLE",
-                             f"values of the codec {codec['name']} are for JavaScript; use struct or bytes")
+                             f"values of the codec {name} are for JavaScript; use struct or bytes")
         if self.struct is not None and self.struct.record_bytes != self.record_bytes:
             raise self._damaged("its description")
-        self._sharer = 0
-        #: The descriptor whose lock ends with this process.
-        self._own_lock = -1
 
     def _cut(self):
         return QueueError("ERR_PERCORE_FILE_TRUNCATED", f"{self.path} is shorter than it says: it was cut short")
@@ -426,15 +440,27 @@ class Queue:
         """The file once more, by a descriptor that shares nothing with others."""
         return os.open(f"/proc/self/fd/{self._fd}", os.O_RDWR | os.O_CLOEXEC)
 
-    def _locked(self, then, more=0):
+    def _locked(self, then, seconds=_LOCK_SECONDS):
         # A descriptor of its own: the lock ends with it, whatever happens.
         fd = self._reopened()
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | more)
+            self._lock(fd, seconds)
             self.check_whole()
             return then()
         finally:
             os.close(fd)
+
+    def _lock(self, fd, seconds):
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as cause:
+                if time.monotonic() >= until:
+                    raise QueueError("ERR_PERCORE_TIMEOUT",
+                                     f"the lock of {self.path} could not be taken within {seconds} s: a process that "
+                                     "holds it stands still. Look for one that is stopped") from cause
+            time.sleep(0.001)
 
     def _join(self):
         """This process's number among those who share the file, from 1 on. Under the lock."""
@@ -477,7 +503,8 @@ class Queue:
             try:
                 self._locked(free)
             except QueueError:
-                # It was cut short or damaged: nothing is left to be freed.
+                # It was cut short or damaged, and nothing is left to be freed; or a process stands still with its lock,
+                # and the others free it, as after a death.
                 pass
         for fd in (self._own_lock, self._fd):
             if fd >= 0:
@@ -502,9 +529,10 @@ class Queue:
         """The same while somebody waits, unless another has the lock: whoever has it may be doing this very thing."""
         self.check_whole()
         try:
-            self._locked(self._recover, fcntl.LOCK_NB)
-        except BlockingIOError:
-            pass
+            self._locked(self._recover, 0)
+        except QueueError as error:
+            if error.code != "ERR_PERCORE_TIMEOUT":
+                raise
 
     def _recover(self):
         if self.kind == KIND_BANDED:
@@ -594,7 +622,8 @@ class Queue:
         """What a dead consumer in JavaScript had given to handlers and not released is not read again."""
         cursor, taken = ring.load(at + PLACE_CURSOR), ring.load(at + PLACE_TAKEN)
         count = _minus(taken, cursor)
-        if count <= 0:
+        # More than the ring holds: something else has written here, and whoever reads next finds that out.
+        if not 0 < count <= self.capacity:
             return
         if not self.record_bytes:
             count = 0
@@ -641,6 +670,10 @@ class Queue:
 
     # ---- Rings
 
+    def _may_begin(self, cursor):
+        """Records of any length begin at multiples of 8, so that their headers lie before the ring's end."""
+        return self.record_bytes > 0 or cursor & 7 == 0
+
     def _ring(self, at, places):
         header = QUEUE_BYTES + (places - 1) * PLACE_BYTES
         if at + header + self.capacity * (self.record_bytes or 1) > self.bytes:
@@ -676,7 +709,7 @@ class Queue:
         place = -1
         if name is not None:
             place = self.description.get("consumers", {}).get(name)
-            if not isinstance(place, int) or not 0 <= place < self.max_consumers:
+            if place is None or not 0 <= place < self.max_consumers:
                 raise QueueError("ERR_PERCORE_INVALID_ARGUMENT", f"{name} is no declared consumer")
         if self.kind == KIND_MPSC:
             return self._locked(lambda: LanesConsumer(self))
@@ -745,6 +778,9 @@ class Producer:
         #: Publish at the latest after so many records.
         self.publish_every = 1
         self._next = self._published = self._ring.load(QUEUE_PRODUCER_CURSOR)
+        if not queue._may_begin(self._next):
+            self._ring.store(QUEUE_PRODUCER_THREAD, 0)
+            raise queue._damaged("the cursor of its producer")
         # As if the ring were full, so that the first record looks.
         self._gate = _minus(self._next, queue.capacity)
         self._unpublished = self._claimed = 0
@@ -908,6 +944,9 @@ class Producer:
                 gate = cursor
             if _minus(least, cursor) <= 0:
                 continue
+            # Nobody has the place, so that nobody would ever make room.
+            if state == HELD and _minus(self._published, cursor) > queue.capacity:
+                raise queue._damaged("the cursor of a consumer")
             if state >= LOSSY and self._may_push(at, state, cursor):
                 slow = True
                 continue
@@ -1070,6 +1109,9 @@ class Consumer:
             raise QueueError("ERR_PERCORE_CLOSED", "the queue was closed by its only consumer")
         self._take_place(number, sharer)
         self._next = self._released = self._seen = self._ring.load(self._at + PLACE_CURSOR)
+        if not queue._may_begin(self._next):
+            queue._leave_place(self._ring, self._places, self.place)
+            raise queue._damaged("the cursor of a consumer")
         self._unreleased = 0
         self._has_left = False
         #: The type of the record that `records` gave last.

@@ -66,7 +66,14 @@ export interface ClientDeliveries {
 
 export interface ConsumerInfo {
   readonly name: string;
-  readonly config: { readonly opt_start_seq?: number; readonly [option: string]: unknown };
+  readonly config: {
+    readonly opt_start_seq?: number;
+    readonly ack_policy: string; readonly ack_wait?: number; readonly max_ack_pending?: number;
+    /** Of a consumer that the broker pushes messages to. */
+    readonly deliver_subject?: string;
+    readonly filter_subject?: string; readonly filter_subjects?: readonly string[];
+    readonly [option: string]: unknown;
+  };
   readonly ack_floor: { readonly stream_seq: number };
   readonly num_ack_pending: number;
   readonly num_pending: number;
@@ -95,6 +102,7 @@ export interface ClientManager {
   readonly consumers: {
     info(stream: string, name: string): Promise<ConsumerInfo>;
     add(stream: string, config: object): Promise<ConsumerInfo>;
+    update(stream: string, name: string, config: object): Promise<ConsumerInfo>;
     delete(stream: string, name: string): Promise<boolean>;
     list(stream: string): AsyncIterable<ConsumerInfo>;
   };

@@ -11,8 +11,12 @@
  *      orders-resumes: from 42 on                     then "orders" is deleted, made from 42 on
  *      orders: from 42 on                             then "orders-resumes" is deleted
  *
+ * A place that is there already has to be one for what is asked: the same subjects, acknowledged one by one. Its bounds
+ * are brought to those that are asked for, as those of a stream by ensureStream.
+ *
  * In a work queue what was acknowledged is deleted, so there it begins at the first message that is left.
  */
+import { PercoreError } from '../errors.js';
 import type { ConsumerInfo } from './client.js';
 import { jetStreamCode, NO_CONSUMER } from './failures.js';
 import type { NatsLink } from './link.js';
@@ -26,6 +30,7 @@ export async function makePlace(
 ): Promise<void> {
   const { stream, name, isOnlyReader } = settings;
   const known = await findPlace(link, stream, name);
+  if (known !== undefined) await suit(link, known, settings);
   const add = (as: string, config: Config, first: number | undefined): Promise<unknown> =>
     link.manager.consumers.add(stream, { ...config, name: as, durable_name: as, ...beginning(first, settings.from) });
   // A work queue allows no other beginning.
@@ -43,7 +48,7 @@ export async function makePlace(
     if (mark !== undefined) await removePlace(link, stream, resumes);
     if (known.num_ack_pending === 0) return;
   }
-  const config = known?.config ?? mark?.config ?? configOf(settings);
+  const config = { ...(known?.config ?? mark?.config), ...configOf(settings) };
   const first = known === undefined ? mark?.config.opt_start_seq ?? start
     : Math.max(known.ack_floor.stream_seq + 1, known.config.opt_start_seq ?? 1);
   if (known !== undefined) {
@@ -58,6 +63,26 @@ const configOf = ({ subject, ackWaitMs, mostInFlight }: ConsumerSettings): Confi
   ack_policy: 'explicit', ack_wait: ackWaitMs * 1e6, max_ack_pending: mostInFlight,
   ...(subject === undefined ? {} : { filter_subject: subject }),
 });
+
+/** Sees to it that a place which is there is one for these settings. Rejects with ERR_PERCORE_BROKER_REFUSED. */
+async function suit(link: NatsLink, { config }: ConsumerInfo, settings: ConsumerSettings): Promise<void> {
+  const { stream, name, subject } = settings;
+  const filters = [config.filter_subject, ...config.filter_subjects ?? []].filter((each) => each !== undefined && each !== '');
+  const is = config.deliver_subject !== undefined ? 'is pushed to a subject'
+    : config.ack_policy !== 'explicit' ? `acknowledges by "${config.ack_policy}"`
+      : filters.join() !== (subject ?? '') ? `reads ${filters.length === 0 ? 'all subjects' : filters.join(', ')}` : '';
+  if (is !== '') {
+    throw new PercoreError(
+      'ERR_PERCORE_BROKER_REFUSED',
+      `cannot read stream "${stream}" as "${name}": the broker has a consumer of that name which ${is}, and not as it is `
+        + `asked here${subject === undefined ? '' : ` for "${subject}"`}. Choose another name, or delete that one`,
+      { argument: 'name', value: name },
+    );
+  }
+  const wanted = configOf(settings);
+  if (config.ack_wait === wanted.ack_wait && config.max_ack_pending === wanted.max_ack_pending) return;
+  await link.manager.consumers.update(stream, name, { ...config, ...wanted });
+}
 
 /** Undefined where there is none. */
 export async function findPlace(link: NatsLink, stream: string, name: string): Promise<ConsumerInfo | undefined> {

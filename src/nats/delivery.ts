@@ -1,7 +1,11 @@
 /** A message that was given to this consumer and is not yet acknowledged. */
+import { createHash } from 'node:crypto';
 import type { ClientDelivery } from './client.js';
 import type { NatsMessage } from './consumer-types.js';
 import { bucketIn } from './subjects.js';
+
+/** Others may give identifiers that cannot be made into those of results, '<its id>-result'. */
+const FITS = /^[\x21-\x7e]{1,100}$/;
 
 export class Delivery implements NatsMessage {
   failures = 0;
@@ -12,7 +16,11 @@ export class Delivery implements NatsMessage {
 
   get subject(): string { return this.message.subject; }
   get bytes(): Uint8Array { return this.message.data; }
-  get id(): string { return this.header('Nats-Msg-Id') ?? this.place(); }
+  get id(): string {
+    const given = this.header('Nats-Msg-Id');
+    if (given === undefined) return this.place();
+    return FITS.test(given) ? given : `sha256-${createHash('sha256').update(given).digest('base64url')}`;
+  }
   get bucket(): number { return bucketIn(this.message.subject); }
   get deliveries(): number { return this.message.info.deliveryCount; }
 

@@ -3,6 +3,12 @@ import { messageOf, PercoreError } from '../errors.js';
 
 /** Codes that the broker gives for errors of JetStream. */
 export const TOO_LARGE_FOR_STREAM = 10054;
+/**
+ * What the broker will not take either when it is sent again, since the reason lies in the message: it is too large, or
+ * so are its headers; what it expects of the stream (`Nats-Expected-…`) is not so; a roll-up that the stream does not
+ * allow; a time to live that makes no sense, or that the stream does not have.
+ */
+const NEVER_TAKEN = [TOO_LARGE_FOR_STREAM, 10097, 10060, 10070, 10071, 10164, 10111, 10165, 10166];
 export const NO_STREAM = 10059;
 const NOT_ENABLED = [10076, 10039];
 export const NO_CONSUMER = 10014;
@@ -15,6 +21,8 @@ export function jetStreamCode(error: unknown): number {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'number' ? code : 0;
 }
+
+export const isNeverTaken = (code: number): boolean => NEVER_TAKEN.includes(code);
 
 /** For whatever wants a connection to the broker that the program has closed. */
 export const linkClosed = (cause?: unknown): PercoreError =>
@@ -80,6 +88,7 @@ export function refusedBy(cause: unknown, what: string, stream?: string): Percor
   if (code === TOO_LARGE_FOR_STREAM) {
     return refused(`${why}: raise \`max_msg_size\` of the stream, or send less at a time`);
   }
+  if (isNeverTaken(code)) return refused(`${why} (${code}), because of its headers; it would never be taken`);
   if (isNamed(cause, 'PermissionViolationError')) {
     return refused(`the broker does not permit it to this user (${why}): let its \`permissions\` allow it`);
   }

@@ -2,7 +2,7 @@
  * What others delete at the broker, what steps answer that they should not, and messages without an identifier: nothing
  * that was confirmed is lost.
  */
-import { connect } from '@nats-io/transport-node';
+import { connect, headers as natsHeaders, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import { jetstream, jetstreamManager, type JetStreamClient, type JetStreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, createRuntime, PercoreError, TOO_LARGE, type Runtime } from '../index.js';
@@ -18,7 +18,9 @@ describe('nothing is lost', () => {
   let runtime: Runtime;
   let nats: Nats;
   /** Another program. */
-  let other: { manager: JetStreamManager; streams: JetStreamClient; close(): Promise<void> };
+  let other: {
+    connection: NatsConnection; manager: JetStreamManager; streams: JetStreamClient; close(): Promise<void>;
+  };
   const errors: string[] = [];
   const warnings: string[] = [];
   const aside: Runtime[] = [];
@@ -33,7 +35,8 @@ describe('nothing is lost', () => {
     broker = await Broker.start();
     const connection = await connect({ servers: broker.url });
     other = {
-      manager: await jetstreamManager(connection), streams: jetstream(connection), close: () => connection.close(),
+      connection, manager: await jetstreamManager(connection), streams: jetstream(connection),
+      close: () => connection.close(),
     };
   });
   beforeEach(async () => {
@@ -209,6 +212,147 @@ describe('nothing is lost', () => {
       await until(() => new Set(seen).size === 5);
       expect([warnings, runtime.status().main?.dropped ?? 0]).toEqual([[], 0]);
     });
+
+  it('where somebody who is no stream answers its messages: they are sent until the stream has them', async () => {
+    const publisher = createNatsPublisher(nats, { subject: 'answered', confirmMs: 200 });
+    const answers = ['ok, thanks', '{"ok":true}', 'null', '{"stream":"ANSWERED","seq":"1"}', '{"error":"no"}'];
+    const services = answers.map((answer) =>
+      other.connection.subscribe('answered', { callback: (_, message) => void message.respond(answer) }));
+    await other.connection.flush();
+    publisher.publish('first');
+    await until(() => errors.some((message) => message.includes('somebody who is no stream answers')));
+    expect(publisher.status()).toMatchObject({ confirmed: 0, pending: 1 });
+    await ensureStream(nats, { name: 'ANSWERED', subjects: ['answered'] });
+    await publisher.stored('second');
+    for (const service of services) service.unsubscribe();
+    expect((await other.manager.streams.info('ANSWERED')).state.messages).toBe(2);
+    expect(publisher.status()).toMatchObject({ confirmed: 2, pending: 0 });
+  });
+
+  it('behind a message that the broker never takes: that one is given up by name', async () => {
+    await ensureStream(nats, { name: 'NEVER', subjects: ['never.>'] });
+    const publisher = createNatsPublisher(nats, { subject: 'never' });
+    const odd = ([
+      { long: 'x'.repeat(70_000) }, { 'Nats-Expected-Stream': 'OTHER' }, { 'Nats-Expected-Last-Sequence': '77' },
+      { 'Nats-Expected-Last-Msg-Id': 'none' }, { 'Nats-Expected-Last-Subject-Sequence': '5' }, { 'Nats-Rollup': 'sub' },
+    ] as Record<string, string>[]).map((headers) => publisher.stored('x', { below: 'odd', headers }));
+    const good = publisher.stored('x', { below: 'good' });
+    for (const each of odd) await expect(each).rejects.toMatchObject({ code: 'ERR_PERCORE_BROKER_REFUSED' });
+    await good;
+    expect(publisher.status()).toMatchObject({ pending: 0, confirmed: 1, dropped: 6 });
+  });
+
+  it('where another program gives identifiers that no result can have', async () => {
+    await ensureStream(nats, { name: 'STRANGE', subjects: ['strange'] });
+    await ensureStream(nats, { name: 'STRANGE-RESULTS', subjects: ['strange-results'] });
+    const given = ['order 7', 'x'.repeat(128), '\u00fcn\u00ef', 'plain'];
+    for (const id of given) await other.streams.publish('strange', id, { msgID: id });
+    const results = createNatsPublisher(nats, { subject: 'strange-results' });
+    const ids: string[] = [];
+    for (const name of ['first', 'again']) {
+      const consumer = await createNatsConsumer(nats, { stream: 'STRANGE', name, tries: 1 }, (message) => {
+        ids.push(message.id);
+        return results.stored(message.text(), { id: `${message.id}-result` });
+      });
+      await until(() => consumer.status().acknowledged === given.length);
+    }
+    expect(ids.slice(0, 4)).toEqual(ids.slice(4));
+    expect([new Set(ids).size, ids[3]]).toEqual([4, 'plain']);
+    expect((await other.manager.streams.info('STRANGE-RESULTS')).state.messages).toBe(4);
+  });
+
+  it('by a consumer that is there already and is another than the one that is asked for', async () => {
+    await ensureStream(nats, { name: 'KNOWN', subjects: ['known.>'] });
+    const add = (durable_name: string, config: object): Promise<unknown> =>
+      other.manager.consumers.add('KNOWN', { durable_name, ...config } as never);
+    await add('none', { ack_policy: 'none' });
+    await add('all', { ack_policy: 'all' });
+    await add('pushed', { ack_policy: 'explicit', deliver_subject: 'pushed' });
+    await add('europe', { ack_policy: 'explicit', filter_subject: 'known.eu' });
+    for (const name of ['none', 'all', 'pushed', 'europe']) {
+      await expect(createNatsConsumer(nats, { stream: 'KNOWN', name, subject: 'known.us' }, () => undefined))
+        .rejects.toMatchObject({ code: 'ERR_PERCORE_BROKER_REFUSED', argument: 'name', value: name });
+    }
+    await expect(createNatsConsumer(nats, { stream: 'KNOWN', name: 'europe' }, () => undefined))
+      .rejects.toThrow('which reads known.eu, and not as it is asked here. Choose another name');
+    // Its bounds follow the options, as those of a stream do.
+    for (const isOnlyReader of [false, true]) {
+      const options = { stream: 'KNOWN', name: 'europe', subject: 'known.eu', mostInFlight: isOnlyReader ? 3 : 2 };
+      const consumer = await createNatsConsumer(nats, { ...options, ackWaitMs: 7000, isOnlyReader }, () => undefined);
+      const { config } = await other.manager.consumers.info('KNOWN', 'europe');
+      expect([config.max_ack_pending, config.ack_wait]).toEqual([options.mostInFlight, 7e9]);
+      consumer.close();
+    }
+  });
+
+  it('without saying so, when a publisher is closed before all is confirmed', async () => {
+    await using frozen = await Broker.start();
+    const far = await openNats(await createRuntimeAside(), { servers: frozen.url });
+    await ensureStream(far, { name: 'FLUSHED', subjects: ['flushed'] });
+    const publisher = createNatsPublisher(far, { subject: 'flushed' });
+    await publisher.stored('first');
+    await publisher.flushed();
+    frozen.freeze();
+    // What it had begun to answer has come by then.
+    await pause(100);
+    publisher.publish('second');
+    const flushed = publisher.flushed();
+    publisher.close();
+    await expect(flushed).rejects.toMatchObject({ code: 'ERR_PERCORE_CLOSED' });
+    expect(publisher.status()).toMatchObject({ confirmed: 1, dropped: 1 });
+    frozen.thaw();
+    await far.close({ timeoutMs: 100 });
+  });
+
+  it('when entries of the table of owners are deleted, or overwritten by something else', async () => {
+    await ensureStream(nats, { name: 'ENTRIES', subjects: ['entries.>'] });
+    const publisher = createNatsPublisher(nats, { subject: 'entries', ranges: 4 });
+    const seen: number[] = [];
+    const epochs = new Map<number, number>();
+    const join = (through: Nats): ReturnType<typeof joinOwners> => joinOwners(
+      through, { name: 'entries', stream: 'ENTRIES', subject: 'entries', ranges: 4, leaseMs: 1500 },
+      (message, { range, epoch }) => {
+        seen.push(Number(message.text()));
+        epochs.set(range, epoch);
+      },
+    );
+    let next = 0;
+    const publish = async (): Promise<void> => {
+      for (let i = 0; i < 20; i++) await publisher.stored(`${next++}`, { bucket: (i * 101) % 1024 });
+      await until(() => new Set(seen).size === next);
+    };
+    const spoil = async (): Promise<void> => {
+      const put = (key: string, text: string, headers?: MsgHdrs): Promise<unknown> =>
+        other.streams.publish(`$KV.entries-owners.${key}`, text, headers === undefined ? {} : { headers });
+      const deleted = natsHeaders();
+      deleted.set('KV-Operation', 'DEL');
+      await put('range.0', 'garbage');
+      await put('range.1', '{"owner":7}');
+      await put('range.2', '', deleted);
+      await put('range.77', 'no range');
+      await put('range.x', 'no range');
+    };
+    const first = await join(nats);
+    await until(() => first.status().ranges.length === 4);
+    await publish();
+    await spoil();
+    await until(() => first.status().lost === 3 && first.status().ranges.length === 4);
+    expect(errors.join()).toContain('of "entries" was deleted in the table, or overwritten by something else');
+    await publish();
+    for (const range of [0, 1, 2]) expect(epochs.get(range)).toBeGreaterThan(1000);
+    // Also where nobody lives who knows what was there.
+    await first.leave();
+    await spoil();
+    const before = new Map(epochs);
+    const second = await join(await openNats(await createRuntimeAside(), { servers: broker.url }));
+    await until(() => second.status().ranges.length === 4);
+    await publish();
+    expect(seen.length).toBe(next);
+    for (const [range, epoch] of before) expect(epochs.get(range)).toBeGreaterThan(epoch);
+    await second.leave();
+    await other.streams.publish('$KV.entries-owners.ranges', 'garbage');
+    await expect(join(nats)).rejects.toThrow('does not say how many ranges there are');
+  });
 
   it('when the table of owners is deleted: it is made anew, and its epochs grow', async () => {
     await ensureStream(nats, { name: 'OWNED', subjects: ['owned.>'] });

@@ -30,7 +30,7 @@ import type { NatsOwners, NatsOwnersStatus } from './owners-types.js';
 import { planShares } from './shares.js';
 import { checkTakes } from './streams.js';
 import { rangeOf } from './subjects.js';
-import { NO_ENTRY, OwnersTable, type RangeEntry } from './table.js';
+import { EPOCH_LEAP, NO_ENTRY, OwnersTable, SPOILT, type RangeEntry } from './table.js';
 
 export class Owners implements NatsOwners, LinkPart {
   readonly kind = 'owner';
@@ -195,9 +195,30 @@ export class Owners implements NatsOwners, LinkPart {
   private async change(range: number, entry: RangeEntry): Promise<RangeEntry | undefined> {
     const changed = await this.table.change(range, entry);
     if (changed !== undefined) this.learn(range, changed);
-    // Another was quicker; or what was told here was lost with a broker of a cluster, and never became true.
-    else this.entries[range] = await this.table.ask(range);
+    else await this.askFor(range);
     return changed;
+  }
+
+  /** Another was quicker; or what was told here was lost with a broker of a cluster, and never became true. */
+  private async askFor(range: number): Promise<void> {
+    const before = this.entries[range]!;
+    const asked = await this.table.ask(range);
+    // What was told meanwhile is newer than the answer, which may have come before it and been taken up after it: with
+    // the answer this reactor would wait for ever for an owner who has given the range up.
+    if (this.entries[range] === before) this.entries[range] = this.legible(range, asked);
+  }
+
+  /**
+   * An entry as it can be used. One that somebody has deleted or overwritten counts as free, and its epoch as ahead of
+   * all that is known: below the revision lie all epochs of a table that was never made anew.
+   */
+  private legible(range: number, entry: RangeEntry): RangeEntry {
+    if (entry.epoch !== SPOILT) return entry;
+    const { epoch, start } = this.entries[range]!;
+    const message = `the owner of range ${range} of "${this.settings.name}" was deleted in the table, or overwritten by `
+      + 'something else: it counts as free';
+    this.link.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', message), 'an owner of ranges');
+    return { ...entry, start, epoch: Math.max(epoch, entry.revision) + EPOCH_LEAP };
   }
 
   private learn(range: number, entry: RangeEntry): void {
@@ -223,7 +244,7 @@ export class Owners implements NatsOwners, LinkPart {
       onRange: (range, entry) => {
         const known = this.entries[range];
         if (known === undefined || known.revision >= entry.revision) return;
-        this.entries[range] = entry;
+        this.entries[range] = this.legible(range, entry);
         const own = this.held.get(range);
         if (own !== undefined && entry.owner !== this.machine) this.lose(own);
       },

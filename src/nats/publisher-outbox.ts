@@ -9,11 +9,12 @@
  * One lane a subject, of which one message is under way: so a message that was refused is not overtaken by the next of
  * its key. After a refusal all waits, and the oldest alone is tried again, at growing intervals, until it is taken.
  * What this connection may not publish is tried for `confirmMs`, in case somebody mends that, and then given up. What
+ * can never be taken, because of its own size or headers, is given up at once, since all others wait for it. What
  * was sent so long ago that the broker has forgotten its identifier is asked for before it is sent again.
  */
 import { PercoreError } from '../errors.js';
 import type { BrokerError, ClientHeaders, ClientMessage, ClientSubscription } from './client.js';
-import { refusedBy, TOO_LARGE_FOR_STREAM } from './failures.js';
+import { isNeverTaken, refusedBy } from './failures.js';
 import type { NatsLink } from './link.js';
 import type { PublisherSettings } from './options.js';
 import { StoredBefore } from './stored-before.js';
@@ -38,11 +39,15 @@ interface Entry {
 /** Messages of one subject, of which the first is under way. */
 type Lane = Entry[];
 
+/** What a stream answers. */
 interface Confirmation {
   readonly stream: string;
   readonly seq: number;
-  readonly error?: { readonly code: number; readonly err_code: number; readonly description: string };
+  readonly error?: undefined;
   readonly duplicate?: boolean;
+}
+interface Refusal {
+  readonly error: { readonly code: number; readonly err_code?: number; readonly description?: string };
 }
 
 const FIRST_RETRY_MS = 20;
@@ -203,15 +208,22 @@ export class PublisherOutbox {
       this.refuse(entry, new Error(message.headers?.code === 503 ? 'no responders' : 'an empty answer'));
       return;
     }
-    const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
-    const { error, duplicate, stream, seq } = JSON.parse(text) as Confirmation;
-    if (error === undefined) {
-      this.before.confirmed(stream, seq);
-      this.confirm(entry, duplicate === true);
-      return;
+    const answer = answerIn(data);
+    if (answer === undefined) {
+      // The stream, if there is one, answers for itself; otherwise the message is sent again.
+      return this.note(new PercoreError(
+        'ERR_PERCORE_BROKER_REFUSED',
+        `somebody who is no stream answers messages to "${entry.subject}", which does not mean that they are stored: let `
+          + 'services listen to other subjects than streams',
+      ));
     }
-    const refusal = Object.assign(new Error(error.description), { code: error.err_code });
-    if (error.err_code === TOO_LARGE_FOR_STREAM) this.drop(entry, refusal);
+    if (answer.error === undefined) {
+      this.before.confirmed(answer.stream, answer.seq);
+      return this.confirm(entry, answer.duplicate === true);
+    }
+    const { err_code: code = 0, description = 'it has said no reason' } = answer.error;
+    const refusal = Object.assign(new Error(description), { code });
+    if (isNeverTaken(code)) this.drop(entry, refusal);
     else this.refuse(entry, refusal);
   }
 
@@ -323,4 +335,19 @@ export class PublisherOutbox {
     this.pendingBytes = 0;
     for (const { settle } of left) settle?.(error);
   }
+}
+
+/** What a stream has answered; undefined where the answer is that of somebody else who listens to the subject. */
+function answerIn(data: Uint8Array): Confirmation | Refusal | undefined {
+  let answer: unknown;
+  try {
+    answer = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1'));
+  } catch {
+    return undefined;
+  }
+  if (typeof answer !== 'object' || answer === null) return undefined;
+  const { error, stream, seq } = answer as { [name in 'error' | 'stream' | 'seq']?: unknown };
+  const isRefusal = typeof error === 'object' && error !== null && typeof (error as { code?: unknown }).code === 'number';
+  const isConfirmation = typeof stream === 'string' && stream !== '' && Number.isSafeInteger(seq) && (seq as number) > 0;
+  return isRefusal || (error === undefined && isConfirmation) ? answer as Confirmation | Refusal : undefined;
 }

@@ -25,8 +25,8 @@ export interface NatsPublisherStatus {
   /** How often the broker has refused a message, which is then tried again. */
   readonly refusedByBroker: number;
   /**
-   * Messages lost: the stream takes none so large, this user may not publish them (`confirmMs` long), or it was closed
-   * before the broker had confirmed them.
+   * Messages lost: they would never be taken (too large for the stream, or by their headers), this user may not publish
+   * them (`confirmMs` long), or it was closed before the broker had confirmed them.
    */
   readonly dropped: number;
   /** The broker refuses, or does not answer, and it is tried again. */
@@ -51,12 +51,15 @@ export interface NatsPublisher {
   /**
    * The same, and resolves when the broker has stored it; waits for room where there is none. Rejects with
    * ERR_PERCORE_TOO_LARGE, ERR_PERCORE_CLOSED, ERR_PERCORE_BROKER_REFUSED (larger than the stream takes,
-   * or forbidden).
+   * never taken because of its headers, or forbidden).
    */
   stored(payload: Uint8Array | string, options?: NatsPublishOptions): Promise<void>;
   /** Calls `then` once, in a later turn, when a message would be taken, or when the publisher is closed. */
   whenRoom(then: () => void): void;
-  /** Resolves when everything that was taken until now is confirmed or dropped. */
+  /**
+   * Resolves when everything that was taken until now is confirmed, or was dropped because it would never be taken
+   * (`status().dropped`). Rejects with ERR_PERCORE_CLOSED, or with why the connection has ended, where that comes first.
+   */
   flushed(options?: WaitOptions): Promise<void>;
   /** A fresh object. */
   status(): NatsPublisherStatus;

@@ -138,8 +138,10 @@ export class StreamPublisher implements NatsPublisher, LinkPart {
     if (this.isClosed) return;
     this.isClosed = true;
     this.link.parts.delete(this);
+    const isAllConfirmed = this.outbox.size === 0;
     this.outbox.end(error);
-    this.flushers.settle(Infinity);
+    if (isAllConfirmed) this.flushers.settle(Infinity);
+    else this.flushers.fail(error);
     this.line.mayHaveRoom();
   }
 

@@ -79,6 +79,7 @@ export class StreamSource {
       this.deliveries = deliveries;
       void deliveries.closed().then((error) => this.stopped(deliveries, error));
     } catch (error) {
+      if (error instanceof PercoreError) throw error;
       throw refusedBy(error, `read stream "${stream}" as "${name}"`, stream);
     } finally {
       this.isOpening = false;

@@ -16,7 +16,7 @@ import { NotYet } from './patience.js';
 export interface RangeEntry {
   /** '' if nobody has it. */
   readonly owner: string;
-  /** How often the range was taken; part of the name of its consumer. */
+  /** How often the range was taken; part of the name of its consumer. SPOILT where the entry cannot be read. */
   readonly epoch: number;
   /** The first message that the consumer of this epoch gives out. */
   readonly start: number;
@@ -38,6 +38,8 @@ interface TableShape {
   readonly replicas: number;
 }
 
+/** What stands in the table of a range is no entry: somebody has deleted it there, or has written something else. */
+export const SPOILT = -1;
 export const NO_ENTRY: RangeEntry = { owner: '', epoch: 0, start: 1, revision: 0 };
 /** A table that is made anew is ahead by so many epochs of all that was taken and not known to whoever makes it. */
 export const EPOCH_LEAP = 1000;
@@ -69,6 +71,13 @@ export class OwnersTable {
     } catch (error) {
       if (error instanceof PercoreError) throw error;
       throw refusedBy(error, `open the table of owners "${name}"`);
+    }
+    if (!Number.isInteger(found)) {
+      throw new PercoreError(
+        'ERR_PERCORE_BROKER_REFUSED',
+        `the table of owners "${name}" does not say how many ranges there are: something else has written to it. Delete `
+          + 'it: those who live make it anew, and otherwise whoever comes first',
+      );
     }
     if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, which all others of "${name}" have`);
     return new OwnersTable(table, link, shape);
@@ -129,7 +138,7 @@ export class OwnersTable {
       if (number !== this.watches) return;
       const isThere = operation === 'PUT';
       if (key.startsWith(MACHINE)) handlers.onMachine(key.slice(MACHINE.length), isThere);
-      else if (key.startsWith(RANGE) && isThere) {
+      else if (key.startsWith(RANGE)) {
         handlers.onRange(Number(key.slice(RANGE.length)), entryOf(value, revision));
       }
       // The broker's own count of what is to come may stay too high where entries are overwritten meanwhile.
@@ -177,8 +186,14 @@ export class OwnersTable {
 const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQUENCE;
 
 function entryOf(value: Uint8Array, revision: number): RangeEntry {
-  const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
-  return { owner, epoch, start, revision };
+  try {
+    const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
+    const isEntry = typeof owner === 'string' && [epoch, start].every((each) => Number.isSafeInteger(each) && each >= 0);
+    if (isEntry) return { owner, epoch, start, revision };
+  } catch {
+    // Said by the answer.
+  }
+  return { owner: '', epoch: SPOILT, start: 1, revision };
 }
 
 /** How many ranges there are: as whoever came first has it. */

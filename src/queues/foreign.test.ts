@@ -331,8 +331,8 @@ describe.each(['C', 'Python'])('%s', (language) => {
   it('names what is wrong with a file, and ends', () => {
     const path = newPath();
     create({ kind: 'spsc', capacity: 16, codec: RECORD, memory: { path } });
-    const run = (file: string): string => {
-      const args = [file, 'consumer', 'struct', '1'];
+    const run = (file: string, ...what: string[]): string => {
+      const args = [file, ...what];
       const { stdout } = language === 'C'
         ? spawnSync(program, args, { encoding: 'utf8', timeout: 20_000 })
         : spawnSync('python3', [join(sources, 'foreign.py'), ...args], {
@@ -340,17 +340,18 @@ describe.each(['C', 'Python'])('%s', (language) => {
         });
       return stdout;
     };
-    const broken = (change: (file: string) => void): string => {
+    const broken = (change: (file: string) => void, from = path, what = ['consumer', 'struct', '1']): string => {
       const file = newPath();
-      copyFileSync(path, file);
+      copyFileSync(from, file);
       change(file);
-      return run(file);
+      return run(file, ...what);
     };
-    const withWord = (at: number, word: number) => (file: string): void => {
+    const withWords = (...words: [at: number, word: number][]) => (file: string): void => {
       const bytes = readFileSync(file);
-      bytes.writeInt32LE(word, at);
+      for (const [at, word] of words) bytes.writeInt32LE(word, at);
       writeFileSync(file, bytes);
     };
+    const withWord = (at: number, word: number): ((file: string) => void) => withWords([at, word]);
     const { fields } = queueFileLayout;
     const at = readFileSync(path).readInt32LE(fields.queueAt.at);
     const names = language === 'C'
@@ -365,6 +366,36 @@ describe.each(['C', 'Python'])('%s', (language) => {
     expect(broken(withWord(fields.queueAt.at, -4096))).toContain(names.damaged);
     expect(broken(withWord(at + queueLayout.fields.magic.at, 1))).toContain(names.damaged);
     expect(broken(withWord(at + queueLayout.fields.producerCursor.at, 1 << 20))).toContain(names.damaged);
+    // It points beyond the end of the file.
+    expect(broken(withWords([fields.queueAt.at, 1 << 30], [fields.textBytes.at, 1 << 29]))).toContain(names.damaged);
+    expect(broken((file) => writeFileSync(file, 'x'.repeat(1000)))).toContain(names.layout);
+    // A ring of records of any length that ends where its file does, in which nothing begins at a multiple of 8.
+    const tight = newPath();
+    create({ kind: 'spmc', capacityBytes: 4096, maxConsumers: 14, memory: { path: tight } });
+    const ends = readFileSync(tight).length - 4096;
+    truncateSync(tight, ends);
+    const cut = (file: string): void => {
+      const bytes = readFileSync(file);
+      bytes.writeDoubleLE(ends, fields.bytes.at);
+      writeFileSync(file, bytes);
+    };
+    const [written, read] = [queueLayout.fields.producerCursor.at, queueLayout.fields.consumerCursor.at];
+    for (const [role, by] of [['producer', 0], ['consumer', 64]] as const) {
+      const odd = withWords([at + written, 4092 + by], [at + read, 4092]);
+      const found = broken((file) => (cut(file), odd(file)), tight, [role, 'bytes', '60']);
+      expect(found, role).toContain(names.damaged);
+    }
+    // Nobody has the place whose cursor is so far behind that no record would ever fit.
+    expect(broken(withWord(at + read, -(1 << 20)), path, ['producer', 'struct', '1'])).toContain(names.damaged);
+  });
+
+  it('does not wait for ever for the lock of a file, which a process holds that stands still', async () => {
+    const path = newPath();
+    create({ kind: 'spsc', capacity: 16, codec: RECORD, memory: { path } });
+    const holder = Sharer.stopped(path);
+    sharers.add(holder);
+    await holder.says('locked');
+    expect(await start(language, path, 'producer', 'struct', '1').end()).toMatch(/done -107|ERR_PERCORE_TIMEOUT/);
   });
 });
 

@@ -71,8 +71,10 @@ function skipTaken(memory: QueueMemory, at: number): number {
   // The owner has exited, so neither of the two words moves any more.
   const cursor = Atomics.load(words, at + CURSOR);
   const taken = words[at + TAKEN]!;
-  if (((taken - cursor) | 0) <= 0) return 0;
-  const count = memory.recordBytes > 0 ? (taken - cursor) | 0 : recordsBetween(memory, cursor, taken);
+  const units = (taken - cursor) | 0;
+  // More than the ring holds: something else has written here, and whoever reads next finds that out.
+  if (units <= 0 || units > memory.capacity) return 0;
+  const count = memory.recordBytes > 0 ? units : recordsBetween(memory, cursor, taken);
   memory.counters[(at >> 1) + CONSUMED]! += count;
   // ring.free: on behalf of the owner. Pairs with look() of the producer.
   Atomics.store(words, at + CURSOR, taken);

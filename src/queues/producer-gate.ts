@@ -4,6 +4,7 @@
  * lossy-consumer.ts for the other side of a lap.
  */
 import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from '../result-codes.js';
+import { damagedCursor } from './copy-bytes.js';
 import { farBellsOf } from './far-bells.js';
 import { meIn } from './places.js';
 import {
@@ -98,6 +99,10 @@ export abstract class ProducerGate {
       const cursor = Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & ~this.pushedBit;
       if (((gate - cursor) | 0) > 0) gate = cursor;
       if (((least - cursor) | 0) <= 0) continue;
+      // Nobody has the place, so that nobody would ever make room. Of one that somebody has, the cursor may be an old
+      // one for a moment: see enter() and stopPushes().
+      if (state === HELD && ((this.published - cursor) | 0) > this.capacity)
+        throw damagedCursor('consumer', cursor, this.published, this.capacity);
       if (state >= LOSSY && this.mayPush(at, state, cursor)) {
         slow++;
         continue;

@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { QUEUE_FILE_TEXT, queueFileLayout } from '../layout.js';
+import { FIRST_PLACE_BYTES, placeLayout, QUEUE_FILE_TEXT, queueFileLayout } from '../layout.js';
 import { can, where } from '../realtime/fixtures/privileges.js';
 import { checkOf, RECORD, type Work } from './fixtures/sharer-program.js';
 import { Sharer } from './fixtures/sharers.js';
 import {
-  CLOSED, OK, create, open, pub, struct, sub, value, type FixedQueue, type VariableQueue,
+  CLOSED, OK, create, open, pub, recover, struct, sub, value, type FixedQueue, type VariableQueue,
 } from './index.js';
 
 // In memory, as users have it, and where nothing stays on a disk if a test is killed.
@@ -199,6 +199,39 @@ describe('a queue in a file', () => {
     }
     for (const field of [fields.capacity, fields.recordBytes, fields.maxConsumers])
       expect(opened(withWord(field.at, 77))).toBe('ERR_PERCORE_INVALID_ARGUMENT');
+  });
+
+  it('is not waited for where nobody could ever make room, since something has written a cursor', async () => {
+    const path = newPath();
+    const made = { kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } } as const;
+    const producer = pub(create(made));
+    expect(producer.offer(new Uint8Array(8))).toBe(OK);
+    const words = new Int32Array(open({ kind: 'spsc', recordBytes: 8, memory: { path } }).buffer);
+    const at = (readFileSync(path).readInt32LE(queueFileLayout.fields.queueAt.at) + FIRST_PLACE_BYTES) >> 2;
+    words[at] = -1000;
+    const offer = (): number => producer.offer(new Uint8Array(8));
+    expect(codeOf(() => { while (offer() === OK); })).toBe('ERR_PERCORE_DAMAGED');
+    await expect(producer.room(1, { timeoutMs: 10_000 })).rejects.toMatchObject({ code: 'ERR_PERCORE_DAMAGED' });
+  });
+
+  it('does not count for minutes what a dead consumer has taken, where that makes no sense', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spsc', capacityBytes: 1024, memory: { path } }) as unknown as VariableQueue;
+    const dead = Sharer.command(process.execPath, ['--input-type=module', '-e', `
+      import { open, sub } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      sub(open({ kind: 'spsc', memory: { path: ${JSON.stringify(path)} } }));
+      console.log('ready');
+      setInterval(() => {}, 1000);`]);
+    sharers.add(dead);
+    await dead.says('ready');
+    const place = (readFileSync(path).readInt32LE(queueFileLayout.fields.queueAt.at) + FIRST_PLACE_BYTES) >> 2;
+    const words = new Int32Array((open({ kind: 'spsc', memory: { path } }) as unknown as VariableQueue).buffer);
+    // So far that it takes 2^28 steps of records without a byte.
+    words[place + (placeLayout.fields.taken.at >> 2)] = 2 ** 31 - 1;
+    await dead.kill();
+    expect(recover(queue)).toEqual({ producers: 0, consumers: 1, taken: 0 });
+    expect(pub(queue).offer(new Uint8Array(8))).toBe(OK);
+    expect(sub(queue).poll()).toEqual(new Uint8Array(8));
   });
 
   it('is mapped as far as it says, however long somebody has made the file', () => {

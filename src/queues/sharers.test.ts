@@ -172,6 +172,38 @@ describe('who shares a queue in a file', () => {
     expect(await reader.end()).toBe('EMFILE\nroom\n');
   });
 
+  it('waits by one timer while a process stands still that has the lock of the file', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const own = sub(queue);
+    const producer = pub(queue);
+    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    await other.says('ready');
+    other.child.kill('SIGSTOP');
+    let sent = 0;
+    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
+    for (; send() === OK; sent++) own.poll();
+    const holder = Sharer.stopped(path);
+    sharers.add(holder);
+    await holder.says('locked');
+    await other.kill();
+    const started: number[] = [];
+    const { setTimeout: real } = globalThis;
+    globalThis.setTimeout = ((then: () => void, ms: number) => {
+      started.push(ms);
+      return real(then, ms);
+    }) as unknown as typeof setTimeout;
+    try {
+      // It looks for the dead all the time, finds one, and cannot have the lock.
+      expect(producer.roomSync({ timeoutMs: 500 })).toBe(BACK_PRESSURED);
+    } finally {
+      globalThis.setTimeout = real;
+    }
+    expect(started.length).toBeLessThan(3);
+    await holder.kill();
+    expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
+  });
+
   it('finds the dead also when the file has been removed', async () => {
     const path = newPath();
     const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });

@@ -65,6 +65,8 @@ export class SharedFile implements FarBells {
   /** Sharers whose process is watched, by their index, and the token under which its end is told. */
   private readonly watched = new Map<number, { readonly sharer: Sharer; readonly token: number }>();
   private isPolling = false;
+  /** Sharers that are dead, by their index, and are freed as soon as another thread has given back the lock. */
+  private readonly dueToBeFreed = new Map<number, Sharer>();
   /** sharersVersion as of before the last look. */
   private lookedAt = 0;
   private isReleased = false;
@@ -289,7 +291,16 @@ export class SharedFile implements FarBells {
       // Whoever holds the lock may be doing just this; or there was no descriptor left. A file that is damaged or cut
       // short is reported by the ends of the queue.
       const againMs = { ERR_PERCORE_TIMEOUT: 1, ERR_PERCORE_SYSTEM: SLICE_MS }[error.code as string];
-      if (againMs !== undefined) setTimeout(() => this.freeSoon(index, sharer), againMs).unref();
+      if (againMs === undefined) return noneRecovered();
+      // One timer for each: a blocked thread comes here a hundred times a second, and its timers wait for its loop.
+      const isDue = this.dueToBeFreed.has(index);
+      this.dueToBeFreed.set(index, sharer);
+      if (isDue) return noneRecovered();
+      setTimeout(() => {
+        const due = this.dueToBeFreed.get(index)!;
+        this.dueToBeFreed.delete(index);
+        this.freeSoon(index, due);
+      }, againMs).unref();
       return noneRecovered();
     }
   }
