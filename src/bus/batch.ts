@@ -7,7 +7,10 @@
  * How many there are stands in the head of the record: see message.ts.
  */
 import { PercoreError } from '../errors.js';
-import { TOO_LARGE, recordMemory, type Codec, type RecordMemory } from '../queues/index.js';
+import {
+  TOO_LARGE, codecOf, recordMemory, type Codec, type CodecDescription, type CodecFor, type RecordMemory,
+} from '../queues/index.js';
+import { makeCodec } from '../queues/internal.js';
 
 /** Most messages of a record, and of a list that a subscriber is handed. */
 export const MOST_MESSAGES = 256;
@@ -24,10 +27,14 @@ export class GatheredBatch {
   lastAt = 0;
   lastLength = 0;
 
+  private readonly codec: Codec<unknown>;
+
   /** A batch has up to `batchBytes`; a message that is longer, up to `maxBytes`, goes by itself. */
-  constructor(
-    private readonly codec: Codec<unknown>, private readonly batchBytes: number, private readonly maxBytes: number,
-  ) {}
+  constructor(description: CodecDescription, private readonly batchBytes: number, private readonly maxBytes: number) {
+    const described = description as CodecFor<unknown>;
+    // No room is claimed while this is written, so a struct need not be read before and kept.
+    this.codec = described.name === 'struct' ? codecOf(described) : makeCodec(described);
+  }
 
   /**
    * Writes as many of the values from `from` on as fit, and returns how many; TOO_LARGE if the first one never fits. It
@@ -99,25 +106,34 @@ export class OpenBatch {
   /** How many there are, and the index of the first that was not handed on. */
   count = 0;
   next = 0;
-  /** By index: where each lies, and its length. */
-  readonly offsets: number[] = [];
-  readonly lengths: number[] = [];
   /** By index: the messages, once somebody reads values. A fresh list for each batch, since subscribers may keep it. */
   values: unknown[] | undefined;
+  /** Where the first message of a struct lies, and how far the next one is; 0 for other codecs. */
+  private begin = 0;
+  private readonly stride: number;
+  /** By index, for other codecs: where each message lies, and its length. */
+  private readonly offsets: number[] = [];
+  private readonly lengths: number[] = [];
 
-  constructor(private readonly codec: Codec<unknown>) {}
+  constructor(private readonly codec: Codec<unknown>) {
+    this.stride = padded(codec.recordBytes);
+  }
 
   /** Begins with the record of `count` messages, whose payload of `length` bytes lies at `at`. */
   open({ words }: RecordMemory, at: number, length: number, count: number): void {
-    const { offsets, lengths, codec } = this;
-    const { recordBytes } = codec;
-    const end = at + length;
+    const { offsets, lengths, stride } = this;
     this.values = undefined;
     this.next = 0;
     this.count = count;
+    this.begin = at;
+    const end = at + length;
+    if (stride !== 0) {
+      if ((count - 1) * stride + this.codec.recordBytes > length) throw damagedBatch(count - 1, count);
+      return;
+    }
     for (let i = 0; i < count; i++) {
-      const own = recordBytes > 0 ? recordBytes : words[at >> 2]!;
-      if (recordBytes === 0) at += LENGTH_BYTES;
+      const own = words[at >> 2]!;
+      at += LENGTH_BYTES;
       if (own >>> 0 > end - at) throw damagedBatch(i, count);
       offsets[i] = at;
       lengths[i] = own;
@@ -125,13 +141,31 @@ export class OpenBatch {
     }
   }
 
+  offsetOf(index: number): number {
+    return this.stride === 0 ? this.offsets[index]! : this.begin + index * this.stride;
+  }
+
+  lengthOf(index: number): number {
+    return this.stride === 0 ? this.lengths[index]! : this.codec.recordBytes;
+  }
+
   /**
    * Reads the messages that were not handed on. Leaves out those that cannot be read, tells `report` about each, and
    * returns how many.
    */
   read(memory: RecordMemory, report: (error: unknown) => void): number {
-    const { offsets, lengths, codec, count, next } = this;
-    const values: unknown[] = new Array<undefined>(next).fill(undefined);
+    const { codec, count, next, offsets, lengths, stride } = this;
+    const values: unknown[] = [];
+    for (let i = 0; i < next; i++) values.push(undefined);
+    if (stride !== 0) {
+      const { recordBytes } = codec;
+      // Any bytes of its length are a struct.
+      for (let i = next, at = this.begin + next * stride; i < count; i++, at += stride) {
+        values.push(codec.read(memory, at, recordBytes));
+      }
+      this.values = values;
+      return 0;
+    }
     for (let i = next; i < count; i++) {
       try {
         const value = codec.read(memory, offsets[i]!, lengths[i]!);

@@ -272,7 +272,7 @@ export class Publisher {
   private makeGathered(): GatheredBatch {
     // Whoever waits for room gets such a share of a lane at once.
     const share = Math.max(this.party.shared.laneBytes / LANE_SHARES - 64, LEAST_BATCH_BYTES);
-    return new GatheredBatch(this.codec, Math.min(share, this.maxBytes), this.maxBytes);
+    return new GatheredBatch(this.settings.codec, Math.min(share, this.maxBytes), this.maxBytes);
   }
 
   /** Memory of this thread for `length` bytes; what it holds is not needed any more. */
