@@ -106,6 +106,7 @@ export class SendingHalf implements Refuser {
   /** See `Connection.offer`. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     if (this.isEnding) return CLOSED;
+    this.core.takeUnsent();
     // An offer larger than the mark is taken when nothing waits, since it could never be sent otherwise.
     const pending = this.pendingBytes;
     if (pending === 0) {
@@ -259,6 +260,7 @@ export class SendingHalf implements Refuser {
   /** While more than `most` bytes wait, sends and releases what can go. Returns how many still wait. */
   private pushAbove(most: number): number {
     if (this.connection.isClosed) return 0;
+    this.core.takeUnsent();
     if (this.pendingBytes > most) this.emptyOutbox();
     if (this.pendingBytes > most) this.push();
     if (this.inOutbox !== 0 && this.pendingBytes > most) {

@@ -179,7 +179,11 @@ export class IoCore {
     if (!this.memory.hasRequests) this.endpoints.recycle();
   }
 
-  /** Takes the events if unsent bytes that came back from the outbox are among them. */
+  /**
+   * Takes the events if unsent bytes that came back from the outbox are among them. Code that runs between the end of a
+   * turn and the next one, as an immediate does, must ask for this first: until then such bytes are not pending, though
+   * the kernel does not have them.
+   */
   takeUnsent(): void {
     if (this.memory.block[UNSENT] !== 0) this.takeEvents();
   }
@@ -192,6 +196,7 @@ export class IoCore {
   isQuiet(): boolean {
     if (this.memory === undefined) return true;
     this.flush();
+    this.takeUnsent();
     return !this.endpoints.pushPending();
   }
 
