@@ -252,7 +252,7 @@ static inline const char *percore_text_of(int code) {
     case PERCORE_E_TRUNCATED: return "the file is shorter than it says: it was cut short";
     case PERCORE_E_DAMAGED: return "the file is damaged: something else has written to it";
     case PERCORE_E_NO_PLACE: return "all places are taken";
-    case PERCORE_E_TIMEOUT: return "a process holds the lock of the file and stands still: look for one that is stopped";
+    case PERCORE_E_TIMEOUT: return "a process holds the lock of the file and stands still: look for a stopped one";
     case PERCORE_E_KIND: return "this end is for JavaScript alone";
     case PERCORE_E_ARGUMENT:
       return "an argument is out of range; or the path is no regular file, of another user, or open to more people";

@@ -407,7 +407,8 @@ class Queue:
         self.queue_at = words.load(QUEUE_FILE_QUEUE_AT)
         text = words.load(QUEUE_FILE_TEXT_BYTES)
         if not (1 <= self.kind <= 4 and 0 < self.capacity <= 2 ** 30 and self.capacity & self.capacity - 1 == 0
-                and 0 <= self.record_bytes <= 2 ** 20 and (self.record_bytes or self.capacity >= _LEAST_BYTES) and 1 <= self.max_producers <= 64
+                and 0 <= self.record_bytes <= 2 ** 20
+                and (self.record_bytes or self.capacity >= _LEAST_BYTES) and 1 <= self.max_producers <= 64
                 and 1 <= self.max_consumers <= 32 and TEXT_AT <= self.queue_at < self.bytes
                 and self.queue_at % 4096 == 0 and 0 <= text <= self.queue_at - TEXT_AT):
             raise self._damaged("its header")

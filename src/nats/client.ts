@@ -95,6 +95,7 @@ export interface ClientManager {
     find(subject: string): Promise<string>;
     add(config: object): Promise<StreamInfo>;
     update(name: string, config: object): Promise<StreamInfo>;
+    purge(name: string, what: { readonly filter: string }): Promise<object>;
     getMessage(
       name: string, query: { readonly last_by_subj: string } | { readonly seq: number; readonly next_by_subj: string },
     ): Promise<{ readonly data: Uint8Array; readonly seq: number; readonly header: ClientHeaders } | null>;

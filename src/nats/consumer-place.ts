@@ -67,15 +67,15 @@ const configOf = ({ subject, ackWaitMs, mostInFlight }: ConsumerSettings): Confi
 /** Sees to it that a place which is there is one for these settings. Rejects with ERR_PERCORE_BROKER_REFUSED. */
 async function suit(link: NatsLink, { config }: ConsumerInfo, settings: ConsumerSettings): Promise<void> {
   const { stream, name, subject } = settings;
-  const filters = [config.filter_subject, ...config.filter_subjects ?? []].filter((each) => each !== undefined && each !== '');
+  const filters = [config.filter_subject ?? '', ...config.filter_subjects ?? []].filter((each) => each !== '');
   const is = config.deliver_subject !== undefined ? 'is pushed to a subject'
     : config.ack_policy !== 'explicit' ? `acknowledges by "${config.ack_policy}"`
       : filters.join() !== (subject ?? '') ? `reads ${filters.length === 0 ? 'all subjects' : filters.join(', ')}` : '';
   if (is !== '') {
     throw new PercoreError(
       'ERR_PERCORE_BROKER_REFUSED',
-      `cannot read stream "${stream}" as "${name}": the broker has a consumer of that name which ${is}, and not as it is `
-        + `asked here${subject === undefined ? '' : ` for "${subject}"`}. Choose another name, or delete that one`,
+      `cannot read stream "${stream}" as "${name}": the broker has a consumer of that name which ${is}, and not as it `
+        + `is asked here${subject === undefined ? '' : ` for "${subject}"`}. Choose another name, or delete that one`,
       { argument: 'name', value: name },
     );
   }

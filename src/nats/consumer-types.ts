@@ -9,8 +9,8 @@ export interface NatsMessage {
   readonly bytes: Uint8Array;
   /**
    * The identifier under which it was stored. Where its publisher gave none, it is made of the stream, the sequence and
-   * the time, so it is the same whenever the message is given out. It has up to 100 letters of ASCII without spaces; one
-   * that another program gave and that has others, or more, is replaced by its SHA-256.
+   * the time, so it is the same whenever the message is given out. It has up to 100 letters of ASCII without spaces;
+   * one that another program gave and that has others, or more, is replaced by its SHA-256.
    */
   readonly id: string;
   /** The bucket of its key, 0 to 1,023; -1 if the subject names none. */

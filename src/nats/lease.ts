@@ -13,6 +13,8 @@ export class Lease {
   private heardMs = 0;
   /** When each machine has given its last sign, as seen here. */
   private readonly seenMs = new Map<string, number>();
+  /** Those who have left, and whose entry nobody needs any more. */
+  private readonly gone = new Set<string>();
 
   /** `onLapse`: it was over, and will hold again. */
   constructor(
@@ -64,8 +66,30 @@ export class Lease {
 
   note(machine: string, isThere: boolean): void {
     this.heardMs = performance.now();
-    if (isThere) this.seenMs.set(machine, performance.now());
-    else this.seenMs.delete(machine);
+    if (isThere) {
+      this.seenMs.set(machine, performance.now());
+      this.gone.delete(machine);
+    } else {
+      this.seenMs.delete(machine);
+      this.gone.add(machine);
+    }
+  }
+
+  /**
+   * Those who have left, or died two leases ago, each once. Their names never come again, so what they have left in the
+   * table would only make it grow.
+   */
+  departed(): string[] {
+    if (this.isDeaf) return [];
+    const before = performance.now() - 2 * this.leaseMs;
+    for (const [machine, seenMs] of this.seenMs) {
+      if (seenMs > before) continue;
+      this.seenMs.delete(machine);
+      this.gone.add(machine);
+    }
+    const departed = [...this.gone];
+    this.gone.clear();
+    return departed;
   }
 
   /** Nobody is judged by the time in which nothing could be heard, those neither who own something. */

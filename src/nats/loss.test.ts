@@ -354,6 +354,26 @@ describe('nothing is lost', () => {
     await expect(join(nats)).rejects.toThrow('does not say how many ranges there are');
   });
 
+  it('by a table of owners that keeps all who were ever there', async () => {
+    await ensureStream(nats, { name: 'MANY', subjects: ['many.>'] });
+    const join = async (): Promise<{ through: Nats; leave(): Promise<void> }> => {
+      const through = await openNats(await createRuntimeAside(), { servers: broker.url });
+      const owners = await joinOwners(
+        through, { name: 'many', stream: 'MANY', subject: 'many', ranges: 2, leaseMs: 500 }, () => undefined,
+      );
+      return { through, leave: () => owners.leave() };
+    };
+    for (let i = 0; i < 3; i++) await (await join()).leave();
+    // As if it had died: it says nothing more, and has taken nothing back.
+    for (let i = 0; i < 3; i++) await (await join()).through.close({ timeoutMs: 1 });
+    await join();
+    const machines = async (): Promise<string[]> => {
+      const { state } = await other.manager.streams.info('KV_many-owners', { subjects_filter: '>' });
+      return Object.keys(state.subjects ?? {}).filter((subject) => subject.includes('.machine.'));
+    };
+    await until(async () => (await machines()).length === 1);
+  });
+
   it('when the table of owners is deleted: it is made anew, and its epochs grow', async () => {
     await ensureStream(nats, { name: 'OWNED', subjects: ['owned.>'] });
     const second = await createRuntime({ entry: IDLE, reactors: 1 });

@@ -97,6 +97,8 @@ export class Owners implements NatsOwners, LinkPart {
       if (own?.isSure === false || isMissing) this.work(range, () => this.take(range));
     });
     this.share(now);
+    // Whoever may not do that, or cannot now, leaves it to the others.
+    for (const machine of lease.departed()) this.table.sweep(machine).catch(() => undefined);
   }
 
   /** Somebody may have deleted the table. Rejects if that is not why the broker has refused something. */
@@ -215,8 +217,8 @@ export class Owners implements NatsOwners, LinkPart {
   private legible(range: number, entry: RangeEntry): RangeEntry {
     if (entry.epoch !== SPOILT) return entry;
     const { epoch, start } = this.entries[range]!;
-    const message = `the owner of range ${range} of "${this.settings.name}" was deleted in the table, or overwritten by `
-      + 'something else: it counts as free';
+    const message = `the owner of range ${range} of "${this.settings.name}" was deleted in the table, or overwritten `
+      + 'by something else: it counts as free';
     this.link.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', message), 'an owner of ranges');
     return { ...entry, start, epoch: Math.max(epoch, entry.revision) + EPOCH_LEAP };
   }

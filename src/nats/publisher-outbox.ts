@@ -213,8 +213,8 @@ export class PublisherOutbox {
       // The stream, if there is one, answers for itself; otherwise the message is sent again.
       return this.note(new PercoreError(
         'ERR_PERCORE_BROKER_REFUSED',
-        `somebody who is no stream answers messages to "${entry.subject}", which does not mean that they are stored: let `
-          + 'services listen to other subjects than streams',
+        `somebody who is no stream answers messages to "${entry.subject}", which does not mean that they are stored: `
+          + 'let services listen to other subjects than streams',
       ));
     }
     if (answer.error === undefined) {
@@ -347,7 +347,8 @@ function answerIn(data: Uint8Array): Confirmation | Refusal | undefined {
   }
   if (typeof answer !== 'object' || answer === null) return undefined;
   const { error, stream, seq } = answer as { [name in 'error' | 'stream' | 'seq']?: unknown };
-  const isRefusal = typeof error === 'object' && error !== null && typeof (error as { code?: unknown }).code === 'number';
-  const isConfirmation = typeof stream === 'string' && stream !== '' && Number.isSafeInteger(seq) && (seq as number) > 0;
-  return isRefusal || (error === undefined && isConfirmation) ? answer as Confirmation | Refusal : undefined;
+  const isKnown = error === undefined
+    ? typeof stream === 'string' && stream !== '' && Number.isSafeInteger(seq) && (seq as number) > 0
+    : typeof error === 'object' && typeof (error as { code?: unknown } | null)?.code === 'number';
+  return isKnown ? answer as Confirmation | Refusal : undefined;
 }

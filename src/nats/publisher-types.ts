@@ -58,7 +58,8 @@ export interface NatsPublisher {
   whenRoom(then: () => void): void;
   /**
    * Resolves when everything that was taken until now is confirmed, or was dropped because it would never be taken
-   * (`status().dropped`). Rejects with ERR_PERCORE_CLOSED, or with why the connection has ended, where that comes first.
+   * (`status().dropped`). Rejects with ERR_PERCORE_CLOSED, or with why the connection has ended, where that comes
+   * first.
    */
   flushed(options?: WaitOptions): Promise<void>;
   /** A fresh object. */

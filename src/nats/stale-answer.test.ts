@@ -11,7 +11,7 @@ it('does not believe an answer about a range that is older than what it was told
   let handlers: TableHandlers | undefined;
   let answer: ((entry: RangeEntry) => void) | undefined;
   const table = {
-    onAnew: () => undefined, stop: () => undefined, beat: () => Promise.resolve(),
+    onAnew: () => undefined, stop: () => undefined, beat: () => Promise.resolve(), sweep: () => Promise.resolve(),
     watch: (given: TableHandlers) => void (handlers = given),
     // Another is quicker, each time.
     change: () => Promise.resolve(undefined),

@@ -75,8 +75,8 @@ export class OwnersTable {
     if (!Number.isInteger(found)) {
       throw new PercoreError(
         'ERR_PERCORE_BROKER_REFUSED',
-        `the table of owners "${name}" does not say how many ranges there are: something else has written to it. Delete `
-          + 'it: those who live make it anew, and otherwise whoever comes first',
+        `the table of owners "${name}" does not say how many ranges there are: something else has written to it. `
+          + 'Delete it: those who live make it anew, and otherwise whoever comes first',
       );
     }
     if (found !== ranges) throw invalidArgument('ranges', ranges, `${found}, which all others of "${name}" have`);
@@ -160,6 +160,11 @@ export class OwnersTable {
     await this.table.delete(`${MACHINE}${machine}`);
   }
 
+  /** Takes everything out of the table that a machine which is gone has left there. */
+  async sweep(machine: string): Promise<void> {
+    await this.link.manager.streams.purge(this.stream, { filter: `$KV.${this.shape.name}.${MACHINE}${machine}` });
+  }
+
   /** A range as the leader of the table has it, which alone knows. */
   async ask(range: number): Promise<RangeEntry> {
     const subject = `$KV.${this.shape.name}.${RANGE}${range}`;
@@ -188,8 +193,8 @@ const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQU
 function entryOf(value: Uint8Array, revision: number): RangeEntry {
   try {
     const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
-    const isEntry = typeof owner === 'string' && [epoch, start].every((each) => Number.isSafeInteger(each) && each >= 0);
-    if (isEntry) return { owner, epoch, start, revision };
+    const areNumbers = [epoch, start].every((each) => Number.isSafeInteger(each) && each >= 0);
+    if (typeof owner === 'string' && areNumbers) return { owner, epoch, start, revision };
   } catch {
     // Said by the answer.
   }

@@ -13,8 +13,9 @@ import { can, where } from '../realtime/fixtures/privileges.js';
 import { checkOf, RECORD, type Work } from './fixtures/sharer-program.js';
 import { Sharer } from './fixtures/sharers.js';
 import {
-  CLOSED, OK, create, open, pub, recover, struct, sub, value, type FixedQueue, type VariableQueue,
+  BACK_PRESSURED, CLOSED, OK, create, open, pub, recover, struct, sub, value, type FixedQueue, type VariableQueue,
 } from './index.js';
+import { BLOCK, GATING, POLICY, STATE, THREAD } from './ring.js';
 
 // In memory, as users have it, and where nothing stays on a disk if a test is killed.
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'percore-queue-'));
@@ -133,7 +134,7 @@ describe('a queue in a file', () => {
     for (const other of [folder, fifo])
       expect(['ERR_PERCORE_SYSTEM', 'ERR_PERCORE_INVALID_ARGUMENT']).toContain(
         codeOf(() => open({ ...asked, memory: { path: other } })));
-    const wrong = [{}, { path, name: 'x' }, { name: '../x' }, { path: 'a\0b' }, { path, mode: -1 }, { paht: path }];
+    const wrong = [{}, { path, name: 'x' }, { name: '../x' }, { name: '..' }, { path: 'a\0b' }, { path, mode: -1 }, { paht: path }];
     for (const memory of wrong)
       expect(codeOf(() => open({ kind: 'spsc', memory: memory as never }))).toBe('ERR_PERCORE_INVALID_ARGUMENT');
     for (const memory of [null, 7, {}, { path: 7 }])
@@ -187,6 +188,9 @@ describe('a queue in a file', () => {
       return bytes;
     };
     expect(opened(withText('{"more":1}'))).toBe(OK);
+    const notText = Buffer.from(withText('{"more":"x"}'));
+    notText[QUEUE_FILE_TEXT + 9] = 0xff;
+    expect(opened(notText)).toBe('ERR_PERCORE_DAMAGED');
     for (const text of [
       '7', 'null', '[]', '{"codec":null}', '{"codec":7}', '{"codec":{}}', '{"codec":{"name":"struct","fields":7}}',
       '{"consumers":null}', '{"consumers":[]}', '{"consumers":{"a":"b"}}',
@@ -214,6 +218,18 @@ describe('a queue in a file', () => {
     await expect(producer.room(1, { timeoutMs: 10_000 })).rejects.toMatchObject({ code: 'ERR_PERCORE_DAMAGED' });
   });
 
+  it('stands still for nobody who does not share it, whatever has been written into a place', () => {
+    const path = newPath();
+    const producer = pub(create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } }));
+    const words = new Int32Array(open({ kind: 'spsc', recordBytes: 8, memory: { path } }).buffer);
+    const place = (readFileSync(path).readInt32LE(queueFileLayout.fields.queueAt.at) + FIRST_PLACE_BYTES) >> 2;
+    words[place + THREAD] = 99;
+    words[place + POLICY] = BLOCK;
+    words[place + STATE] = GATING;
+    for (let i = 0; i < 8; i++) expect(producer.offer(new Uint8Array(8))).toBe(OK);
+    expect(producer.offer(new Uint8Array(8))).toBe(BACK_PRESSURED);
+  });
+
   it('does not count for minutes what a dead consumer has taken, where that makes no sense', async () => {
     const path = newPath();
     const queue = create({ kind: 'spsc', capacityBytes: 1024, memory: { path } }) as unknown as VariableQueue;
@@ -232,6 +248,15 @@ describe('a queue in a file', () => {
     expect(recover(queue)).toEqual({ producers: 0, consumers: 1, taken: 0 });
     expect(pub(queue).offer(new Uint8Array(8))).toBe(OK);
     expect(sub(queue).poll()).toEqual(new Uint8Array(8));
+  });
+
+  it('is found by its path where a handle has the memory of something else', () => {
+    const path = newPath();
+    const queue = create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } });
+    const { buffer: _, ...others } = queue;
+    const odd = { ...others, buffer: new SharedArrayBuffer(2 ** 16) } as FixedQueue;
+    expect(pub(odd).offer(new Uint8Array(8).fill(7))).toBe(OK);
+    expect(sub(queue as FixedQueue).poll()).toEqual(new Uint8Array(8).fill(7));
   });
 
   it('is mapped as far as it says, however long somebody has made the file', () => {

@@ -7,11 +7,12 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ECANCELED, EINTR } from '../errno.js';
-import { MAX_SHARERS, sharerAt } from '../layout.js';
+import { MAX_SHARERS, queueFileLayout, sharerAt } from '../layout.js';
 import { native } from '../native.js';
 import { can, where } from '../realtime/fixtures/privileges.js';
 import { checkOf, RECORD, type Work } from './fixtures/sharer-program.js';
 import { PROGRAM, Sharer } from './fixtures/sharers.js';
+import { GATING, ROOM_BELL, STATE, placeAt } from './ring.js';
 import {
   BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, pub, recover, sub, value,
 } from './index.js';
@@ -251,6 +252,83 @@ describe('who shares a queue in a file', () => {
       consumer.leave();
       expect(sub(queue).poll()).toMatchObject({ number: 2 });
       producer.leave();
+    }
+  });
+
+  it('keeps no thread, lock or descriptor of a process for files that it has let go of', async () => {
+    const paths = Array.from({ length: 60 }, () => newPath());
+    // This process has an end of each, so that the other one watches it.
+    const consumers = paths.map((path) => sub(create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } })));
+    const other = Sharer.command(process.execPath, ['--input-type=module', '-e', `
+      import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+      import { open, pub } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      for (const path of ${JSON.stringify(paths)}) {
+        pub(open({ kind: 'spsc', recordBytes: 8, memory: { path } })).leave();
+        // Until it watches the file.
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      const linkOf = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
+      const watched = readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).includes('pidfd')).length;
+      const threads = /Threads:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1];
+      console.log(JSON.stringify({ watched, threads: Number(threads) }) + ' ready');
+      setInterval(() => {}, 1000);`]);
+    sharers.add(other);
+    await other.says('ready');
+    const { watched, threads } = JSON.parse(other.output.split(' ')[0]!) as { watched: number; threads: number };
+    const mappings = native().mappings!;
+    const held = paths.filter((path) => {
+      const file = openSync(path, 'r+');
+      const words = new Int32Array(mappings.map(file, statSync(path).size) as SharedArrayBuffer);
+      closeSync(file);
+      // The entry of this process is the first.
+      return mappings.isHeld(words, sharerAt(1)) === 1;
+    }).length;
+    expect(watched).toBeLessThan(40);
+    expect(held).toBeLessThan(40);
+    expect(threads).toBeLessThan(60);
+    for (const consumer of consumers) consumer.leave();
+  });
+
+  it('finds the dead who are new, though it is woken all the time while it is blocked', async () => {
+    const path = newPath();
+    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+    const own = sub(queue);
+    const producer = pub(queue);
+    const queueAt = readFileSync(path).readInt32LE(queueFileLayout.fields.queueAt.at);
+    const worker = new Worker(`
+      import(require('node:worker_threads').workerData.url).then(() => {
+        const { native, path, bell } = require('node:worker_threads').workerData;
+        return import(native).then(({ native }) => {
+          const { openSync, fstatSync } = require('node:fs');
+          const file = openSync(path, 'r+');
+          const words = new Int32Array(native().mappings.map(file, fstatSync(file).size));
+          require('node:worker_threads').parentPort.postMessage('rings');
+          for (;;) {
+            Atomics.add(words, bell, 1);
+            native().mappings.wake(words, bell);
+          }
+        });
+      });`, {
+      eval: true,
+      workerData: {
+        url: new URL('./index.js', import.meta.url).href, native: new URL('../native.js', import.meta.url).href, path,
+        bell: (queueAt >> 2) + ROOM_BELL,
+      },
+    });
+    try {
+      await once(worker, 'message');
+      const other = start({ path, kind: 'spmc', role: 'consumer' });
+      // From here on this thread does not return to its loop, which would see who is new.
+      const wordOf = (at: number): number => readFileSync(path).readInt32LE(queueAt + 4 * at);
+      while (wordOf(placeAt(1) + STATE) !== GATING);
+      process.kill(other.pid, 'SIGSTOP');
+      let sent = 0;
+      const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
+      for (; send() === OK; sent++) own.poll();
+      process.kill(other.pid, 'SIGKILL');
+      expect(producer.roomSync({ timeoutMs: 10_000 })).toBe(OK);
+    } finally {
+      await worker.terminate();
     }
   });
 
