@@ -114,25 +114,39 @@ export function leaveBaselinesOut(): void {
 }
 
 /** Runs ours and the baselines in turn, `runs` times, and makes one finding for each figure and baseline. */
-export async function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
-  const { runs, ours, figures, note } = comparison;
-  const omitsBaselines = isAlone && comparison.hasOursAmongBaselines !== true;
-  const baselines = omitsBaselines ? [] : comparison.baselines;
+export function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
+  return compareAll([comparison]);
+}
+
+/**
+ * The same for several comparisons whose runs take turns. Each round of runs begins with another one, so that no
+ * comparison is always the first in the process. All have equally many runs.
+ */
+export async function compareAll<Name extends string>(comparisons: readonly Comparison<Name>[]): Promise<Finding[]> {
+  const { runs } = comparisons[0];
   if (runs % 2 === 0) throw new RangeError(`runs is ${runs}, allowed are odd numbers`);
-  const contenders = [ours, ...baselines];
-  const samples = contenders.map((): Sample<Name>[] => []);
+  const all = comparisons.map((comparison) => {
+    const omitsBaselines = isAlone && comparison.hasOursAmongBaselines !== true;
+    const baselines = omitsBaselines ? [] : comparison.baselines;
+    const contenders = [comparison.ours, ...baselines];
+    return { comparison, omitsBaselines, baselines, contenders, samples: contenders.map((): Sample<Name>[] => []) };
+  });
   for (let run = 0; run < runs; run++) {
-    for (const [at, contender] of contenders.entries()) {
-      progress(`${contender.name} ${run + 1}/${runs}`);
-      samples[at].push(await withinTime(contender));
+    for (let turn = 0; turn < all.length; turn++) {
+      const { contenders, samples } = all[(run + turn) % all.length];
+      for (const [at, contender] of contenders.entries()) {
+        progress(`${contender.name} ${run + 1}/${runs}`);
+        samples[at].push(await withinTime(contender));
+      }
     }
   }
-  return figures.flatMap((figure) => {
-    const pick = (sample: Sample<Name>): number => sample[figure.of];
-    if (omitsBaselines) return [finding(figure, samples[0].map(pick), 'none', samples[0].map(pick), note?.())];
-    return baselines.map((baseline, at) =>
-      finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.()));
-  });
+  return all.flatMap(({ comparison: { figures, note }, omitsBaselines, baselines, samples }) =>
+    figures.flatMap((figure) => {
+      const pick = (sample: Sample<Name>): number => sample[figure.of];
+      if (omitsBaselines) return [finding(figure, samples[0].map(pick), 'none', samples[0].map(pick), note?.())];
+      return baselines.map((baseline, at) =>
+        finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.()));
+    }));
 }
 
 async function withinTime<Name extends string>(contender: Contender<Name>): Promise<Sample<Name>> {

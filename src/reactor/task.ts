@@ -65,9 +65,11 @@ export type ByteTask = LocalTask<ByteRecord, true>;
 
 /** `M` is what the step gets. */
 export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M>, Timed {
-  // Beside one another, since these two are all that a discipline touches of each of many tasks.
+  // Beside one another, since these are all that a selection touches of each of many tasks.
   isReady = false;
   readonly band: number;
+  /** What `select` returns for it, made once: it always says the same. */
+  taken: { readonly band: number; run(): boolean } | undefined = undefined;
   readyNs = 0;
   sinceNs = 0;
   figures: FigureSlot | undefined = undefined;

@@ -15,6 +15,7 @@ import {
 } from '../scheduling/internal.js';
 import { setRefusalsAside } from '../refusals.js';
 import { Steps } from './steps.js';
+import { LocalTask } from './task.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
 import type { Timed, TaskWatch } from './watch.js';
@@ -334,9 +335,11 @@ export class Turn implements SchedulerHost, TurnRequests {
   /**
    * Takes what would run next. Its `run` may be called within a step, whose refusals and whose name stay its own.
    */
-  take(): Taken | undefined {
+  take(): { readonly band: number; run(): boolean } | undefined {
     const ready = this.scheduler.take();
-    return ready === undefined ? undefined : new Taken(this, ready);
+    if (ready === undefined) return undefined;
+    // A task has its own, so that many selections leave nothing to the collector.
+    return ready instanceof LocalTask ? (ready.taken ??= new Taken(this, ready)) : new Taken(this, ready);
   }
 
   // ---- For the scheduler ------------------------------------------------------------------------------------------
