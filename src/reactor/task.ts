@@ -12,6 +12,7 @@
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
 import type { FigureSlot, ToldCounts } from '../observe/internal.js';
+import type { TakenReady } from '../scheduling/internal.js';
 import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
 import type { Timed } from './watch.js';
@@ -68,8 +69,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
   // Beside one another, since these are all that a selection touches of each of many tasks.
   isReady = false;
   readonly band: number;
-  /** What `select` returns for it, made once: it always says the same. */
-  taken: { readonly band: number; run(): boolean } | undefined = undefined;
+  taken: TakenReady | null = null;
   readyNs = 0;
   sinceNs = 0;
   figures: FigureSlot | undefined = undefined;

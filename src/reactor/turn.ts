@@ -11,11 +11,10 @@
 import { deliveryLayout, partyLayout, words } from '../layout.js';
 import {
   Bands, DisciplineControl, Scheduler, type DeclaredClass, type DisciplineOptions, type MeterFigures, type Ready,
-  type SchedulerHost,
+  type SchedulerHost, type TakenReady,
 } from '../scheduling/internal.js';
 import { setRefusalsAside } from '../refusals.js';
 import { Steps } from './steps.js';
-import { LocalTask } from './task.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
 import type { Timed, TaskWatch } from './watch.js';
@@ -105,7 +104,7 @@ function meterFigures(counters: Float64Array): MeterFigures {
 }
 
 /** What `take` has taken. A class and no object with a function of its own, which takes three times the memory. */
-class Taken {
+class Taken implements TakenReady {
   readonly band: number;
   readonly #turn: Turn;
   readonly #ready: Ready;
@@ -335,11 +334,14 @@ export class Turn implements SchedulerHost, TurnRequests {
   /**
    * Takes what would run next. Its `run` may be called within a step, whose refusals and whose name stay its own.
    */
-  take(): { readonly band: number; run(): boolean } | undefined {
+  take(): TakenReady | undefined {
     const ready = this.scheduler.take();
     if (ready === undefined) return undefined;
-    // A task has its own, so that many selections leave nothing to the collector.
-    return ready instanceof LocalTask ? (ready.taken ??= new Taken(this, ready)) : new Taken(this, ready);
+    const { taken } = ready;
+    if (taken !== undefined && taken !== null) return taken;
+    const made = new Taken(this, ready);
+    if (taken === null) ready.taken = made;
+    return made;
   }
 
   // ---- For the scheduler ------------------------------------------------------------------------------------------

@@ -13,5 +13,5 @@ export {
 export { DisciplineControl, type DisciplineInForce } from './control.js';
 export type { Discipline } from './discipline.js';
 export type { MeterFigures } from './meter.js';
-export { DEFAULT_BAND, type Ready, type Schedule } from './ready.js';
+export { DEFAULT_BAND, type Ready, type Schedule, type TakenReady } from './ready.js';
 export { Scheduler, makeReady, type SchedulerHost } from './scheduler.js';

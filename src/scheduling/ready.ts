@@ -18,7 +18,18 @@ export interface ReadyView {
 export interface Ready extends ReadyView {
   /** True from the moment it is scheduled until its quantum has ended. Only the scheduler writes it. */
   isReady: boolean;
+  /**
+   * What a selection by hand returns for it, where it keeps that, so that many selections leave nothing to the
+   * collector: null before the first. Only for what never changes its band.
+   */
+  taken?: TakenReady | null;
   /** Runs one quantum: a step, or a few. Returns true when there is more, so that it is scheduled again. */
+  run(): boolean;
+}
+
+/** What was taken out by hand, to be run. */
+export interface TakenReady {
+  readonly band: number;
   run(): boolean;
 }
 
