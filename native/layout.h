@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "fdf45c3c03a1556a";
+constexpr char kHash[] = "450483e637347210";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -1083,10 +1083,12 @@ static_assert(sizeof(FairLock) == 256);
 struct App {
   int32_t magic;  // APP_MAGIC (writes: main; reads: all)
   int32_t version;  // LAYOUT_VERSION (writes: main; reads: all)
-  char reserved0[120];
+  int32_t isClosing;  // 1: the app is being closed, and what is scheduled from now on is refused (writes: main; reads: all)
+  char reserved0[116];
 };
 static_assert(offsetof(App, magic) == 0);
 static_assert(offsetof(App, version) == 4);
+static_assert(offsetof(App, isClosing) == 8);
 static_assert(sizeof(App) == 128);
 
 struct AppCore {

@@ -132,6 +132,9 @@ bool Turn::isLibuvIdle() {
 // The same as `park`, for a level: it sleeps right here. A pass of libuv, and a timer that is a descriptor in two
 // nested epolls, would be part of its latency. False: libuv has something to do, or may have.
 bool Turn::sleepHere(int64_t now) {
+  // What woke it the last time would do so again. Not later: a wake that comes after PARKED must not be taken away.
+  if (isRung_) epoll_.collect(io_.get(), &party_->wakes);
+  isRung_ = false;
   // park.attention, as in park().
   store(party_->attention, int32_t(Attention::kParked));
   const auto awake = [this] { store(party_->attention, int32_t(Attention::kAwake)); };
@@ -143,10 +146,6 @@ bool Turn::sleepHere(int64_t now) {
   wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs_;
   int64_t longest = wakeAtNs_ == INT64_MAX ? INT64_MAX : std::max<int64_t>(wakeAtNs_ - nowNs(), 0);
   if (libuvMs > 0) longest = std::min<int64_t>(longest, int64_t(libuvMs) * 1'000'000);
-  // What woke it the last time would do so again.
-  if (isRung_) epoll_.collect(io_.get(), &party_->wakes);
-  isRung_ = false;
-  if (io_ && io_->hasEvents()) return awake(), true;
   party_->parks += 1;
   pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
   const timespec time{time_t(longest / 1'000'000'000), long(longest % 1'000'000'000)};

@@ -51,6 +51,10 @@ export const appLayout = {
   fields: {
     magic: { at: 0, type: 'i32', writes: 'main', reads: 'all', means: 'APP_MAGIC' },
     version: { at: 4, type: 'i32', writes: 'main', reads: 'all', means: 'LAYOUT_VERSION' },
+    isClosing: {
+      at: 8, type: 'i32', writes: 'main', reads: 'all',
+      means: '1: the app is being closed, and what is scheduled from now on is refused',
+    },
   },
 } as const satisfies Structure;
 

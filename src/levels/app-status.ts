@@ -109,15 +109,15 @@ export function appStatus(
 }
 
 /**
- * V8 shares the work of a collection with threads that serve the whole process. They have no real-time priority, so a
- * level that hands work to one which was preempted waits for it. Setting the flag in a running process ends Node 24 and
- * does nothing in Node 26, so it has to be on the command line. With --single-threaded V8 also optimizes in the level's
- * own thread, for milliseconds at a time: the level then waits for that.
+ * V8 shares the work of a collection with threads that serve the whole process, and compiles in them. They have no
+ * real-time priority, so a level that hands work to one which was preempted waits for it. Setting the flag in a running
+ * process ends Node 24 and does nothing in Node 26, so it has to be on the command line. --single-threaded-gc is not
+ * enough: a collection also waits until a thread that compiles has come to a halt.
  */
 function whyWaits(): string | undefined {
-  if (process.execArgv.some((flag) => /^--single[-_]threaded([-_]gc)?$/.test(flag))) return undefined;
-  return 'V8 collects garbage with threads of ordinary priority, for which a level waits now and then; '
-    + 'start Node with --single-threaded-gc';
+  if (process.execArgv.some((flag) => /^--single[-_]threaded$/.test(flag))) return undefined;
+  return 'V8 collects garbage and compiles with threads of ordinary priority, for which a level waits now and then; '
+    + 'start Node with --single-threaded';
 }
 
 function whyNot(refusal: number | undefined): string {

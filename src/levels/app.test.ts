@@ -16,11 +16,10 @@ const RUNS = process.env['PERCORE_STRESS'] === undefined ? 100 : 1000;
 
 describe('the example of a lock', () => {
   // Without the flag a level waits for V8's threads of ordinary priority: 0.1 to 4 % of the runs, on a loaded machine.
-  // What V8 optimizes meanwhile, in such a thread, nobody waits for.
   it.each([[true], [false]])('runs in the order of the protocol each time (preemptive: %s)', async (isPreemptive) => {
     const main = fileURLToPath(new URL('./fixtures/order-main.js', import.meta.url));
     const { stdout } = await promisify(execFile)(
-      process.execPath, ['--single-threaded-gc', main, String(RUNS), String(isPreemptive)],
+      process.execPath, ['--single-threaded', main, String(RUNS), String(isPreemptive)],
     );
     const said = JSON.parse(stdout) as { right: number; wrong: number; refused: number; status: AppStatus };
     expect(said).toMatchObject({ right: RUNS, wrong: 0, refused: 0 });
@@ -41,7 +40,7 @@ describe('an app whose levels preempt each other', () => {
     const data = new Int32Array(new SharedArrayBuffer(16));
     await using running = await startApp(orderApp, { entry: new URL('./fixtures/order.js', import.meta.url), data });
     const [core] = running.status().cores;
-    if (core!.isPreemptive) expect(core!.mayWait).toContain('--single-threaded-gc');
+    if (core!.isPreemptive) expect(core!.mayWait).toContain('--single-threaded');
     else expect(core!.mayWait).toBeUndefined();
   });
 });

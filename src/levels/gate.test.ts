@@ -64,7 +64,7 @@ describe('a level that dies', () => {
       Atomics.notify(results, GATED.GO);
       await until(() => deaths.length > 0, 'it is told', LONG_MS);
       expect(deaths).toMatchObject([{
-        core: 0, priority: 2, tasks: ['user', 'die'], held: how === 'holding' ? ['own'] : [],
+        core: 0, priority: 2, tasks: ['user', 'die', 'never'], held: how === 'holding' ? ['own'] : [],
         death: { exitCode: how === 'holding' ? 7 : 8, willRestart: false },
       }]);
       // One message waited, which fills the inbox for ever. That is no back-pressure.
@@ -79,9 +79,38 @@ describe('a level that dies', () => {
     });
   });
 
+  it.each([true, false])('lets those go on who waited for the end of its section (preemptive: %s)', async (
+    isPreemptive,
+  ) => {
+    const deaths: LevelDeath[] = [];
+    await withGated({ isPreemptive, onLevelDied: (death) => void deaths.push(death) }, async (running, results) => {
+      expect(running.spawn('fall')).toBe(OK);
+      await until(() => Atomics.load(results, GATED.USERS) === 1, 'the user above', LONG_MS);
+      await until(() => deaths.length === 1, 'it is told', LONG_MS);
+      expect(deaths[0]).toMatchObject({ tasks: ['low', 'fall', 'ask'], held: ['shared'] });
+      expect(results[GATED.LEFT]).toBe(1);
+    });
+  });
+
   it('refuses a listener that is no function', async () => {
     expect(await errorOf(() => startApp(gatedApp, { entry, onLevelDied: 1 as never }))).toMatchObject({
       code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'onLevelDied',
     });
+  });
+});
+
+describe('closing an app', () => {
+  it('does not wait for tasks that schedule themselves, and says what has not run', async () => {
+    const results = new Int32Array(new SharedArrayBuffer(GATED.WORDS * 4));
+    const running = await startApp(gatedApp, { entry, data: results });
+    expect(running.schedule('never', running.nowNs() + 3.6e12)).toBe(OK);
+    expect(running.spawn('often')).toBe(OK);
+    await until(() => Atomics.load(results, GATED.OFTEN) > 10, 'ten runs', LONG_MS);
+    const result = await running.close({ drainMs: LONG_MS });
+    expect(result).toMatchObject({ drained: true, undelivered: 0, leftBehind: [] });
+    // The next run of the one that schedules itself may have been cut off as well.
+    expect(result.notRun).toMatchObject({ never: 1 });
+    expect(result.notRun['often'] ?? 0).toBeLessThanOrEqual(1);
+    expect(running.schedule('never', 0)).toBe(CLOSED);
   });
 });

@@ -16,7 +16,7 @@ export type {
 } from './declaration.js';
 export { App, defineApp, type AppDescription } from './define-app.js';
 export { implementApp, type AppEntry } from './implement.js';
-export { RunningApp, startApp, type LevelDeath, type StartAppOptions } from './start-app.js';
+export { RunningApp, startApp, type AppCloseResult, type LevelDeath, type StartAppOptions } from './start-app.js';
 export { clearCore, type ClearedCore, type MovedThread } from './clear-core.js';
 export {
   createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type RealtimeExecutorMetrics, type ExecutorOptions,

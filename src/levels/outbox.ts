@@ -13,7 +13,7 @@
  * | app.begun | `TaskRunner.run` | `send`          | "one less waits"             | relaxed: a bound  |
  */
 import { invalidArgument, PercoreError } from '../errors.js';
-import { appLevelLayout } from '../layout.js';
+import { appLayout, appLevelLayout } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, recordMemory, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { Address } from '../reactor/index.js';
@@ -29,6 +29,7 @@ const REFUSED = appLevelLayout.fields.refused.at >> 2;
 const CLOSED_COUNT = appLevelLayout.fields.closed.at >> 2;
 const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
 const DEAD = -1;
+const IS_CLOSING = appLayout.fields.isClosing.at >> 2;
 
 /** The name of the task in its reactor. */
 export const taskName = (name: string): string => `app:${name}`;
@@ -59,6 +60,7 @@ export class LevelOutbox {
   beforeSentAbove: ((rank: number) => void) | undefined = undefined;
   private readonly targets: readonly Target[];
   private readonly sent: Int32Array;
+  private readonly app: Int32Array;
   /** The words of this level; for the main thread, memory of its own in which it counts the same. */
   private readonly status: Int32Array;
   private readonly codec = new ValueCodec();
@@ -69,6 +71,7 @@ export class LevelOutbox {
     plan: Plan, memory: SharedArrayBuffer, private readonly self: number, private readonly party: SendingParty,
   ) {
     const own = plan.levels[self];
+    this.app = new Int32Array(memory, 0, appLayout.bytes >> 2);
     this.sent = new Int32Array(memory, plan.sentAt(self), plan.tasks.length * 2);
     const wordsOf = (level: number): Int32Array =>
       new Int32Array(memory, plan.levelAt(level), appLevelLayout.bytes >> 2);
@@ -104,6 +107,8 @@ export class LevelOutbox {
   send(index: number, kind: number, scheduledNs: number, deadlineNs: number, message: unknown): number {
     const { task, begun, level } = this.targets[index]!;
     const { sent, self } = this;
+    // A task that schedules itself would keep the app from its end. Pairs with the store in RunningApp.close.
+    if (kind === SCHEDULED && Atomics.load(this.app, IS_CLOSING) === 1) return this.refuse(CLOSED);
     // app.begun: meanwhile there can only be more room. Only this thread writes what it has sent.
     const waiting = ((sent[index * 2]! - Atomics.load(begun, self * 2)) | 0)
       + ((sent[index * 2 + 1]! - Atomics.load(begun, self * 2 + 1)) | 0);

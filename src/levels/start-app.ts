@@ -58,6 +58,16 @@ export interface LevelDeath {
   readonly death: ReactorDeath;
 }
 
+/** What closing an app resolves with. */
+export interface AppCloseResult extends CloseResult {
+  /**
+   * Of each task that has any, the messages that it never ran: their time had not come, its level had died, or
+   * `drainMs` was over.
+   */
+  readonly notRun: Readonly<Record<string, number>>;
+}
+
+const IS_CLOSING = appLayout.fields.isClosing.at >> 2;
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
 
@@ -124,9 +134,16 @@ implements AppSender<T, T['main']>, AsyncDisposable {
     return appStatus(this.#plan, this.#data, this.runtime, this.#outbox.refusals);
   }
 
-  /** Lets every level run what it was sent, then ends the levels: see `Runtime.close`. */
-  close(options?: CloseOptions): Promise<CloseResult> {
-    return this.runtime.close(options);
+  /**
+   * Lets every level run what it was sent, then ends the levels: see `Runtime.close`. What was scheduled for a later
+   * time does not run any more, and `schedule` answers CLOSED from now on; `notRun` counts it.
+   */
+  async close(options?: CloseOptions): Promise<AppCloseResult> {
+    const { memory } = this.#data;
+    // Pairs with the look of each level that schedules.
+    Atomics.store(new Int32Array(memory, 0, appLayout.bytes >> 2), IS_CLOSING, 1);
+    const result = await this.runtime.close(options);
+    return { ...result, notRun: notRunOf(this.#plan, memory) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -186,6 +203,25 @@ function setOrder(plan: Plan, { memory, lowest }: AppData, core: number): void {
     rank === 0 || Atomics.load(new Int32Array(memory, plan.levelAt(id), 1), GRANTED) === lowest + rank - 1));
   // Stored before the levels are told to look.
   Atomics.store(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS, isGranted || levels.length === 1 ? 0 : 1);
+}
+
+/** Messages that were sent and not begun, by task. */
+function notRunOf(plan: Plan, memory: SharedArrayBuffer): Record<string, number> {
+  const senders = plan.levels.length + 1;
+  const notRun: Record<string, number> = {};
+  for (const { index, name } of plan.tasks) {
+    const begun = new Int32Array(memory, plan.begunAt(index), senders * 2);
+    let count = 0;
+    for (let sender = 0; sender < senders; sender++) {
+      const sent = new Int32Array(memory, plan.sentAt(sender), plan.tasks.length * 2);
+      // All their threads have ended, but for those that are stuck: then it is a recent value.
+      for (const kind of [SPAWNED, SCHEDULED]) {
+        count += (Atomics.load(sent, index * 2 + kind) - Atomics.load(begun, sender * 2 + kind)) | 0;
+      }
+    }
+    if (count > 0) notRun[name] = count;
+  }
+  return notRun;
 }
 
 function newMemory(plan: Plan): SharedArrayBuffer {

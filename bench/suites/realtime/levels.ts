@@ -30,10 +30,10 @@ function levels(name: string, wish: Omit<LevelsWish, 'cpus'>, isNs = false): Con
 
 async function measure(wish: Omit<LevelsWish, 'cpus'>): Promise<LevelsReport & { insideUs: number }> {
   const program = fileURLToPath(new URL('./levels-process.js', import.meta.url));
-  // The guide advises both: a collection that waits for V8's helpers waits while a level keeps their CPU, up to a
-  // second, and what runs seldom is interpreted for long.
+  // The guide advises both: code that waits for V8's helpers waits while a level keeps their CPU, up to a second, and
+  // what runs seldom is interpreted for long.
   const answer = await runProgram(process.execPath, [
-    '--single-threaded-gc', '--always-sparkplug', program, JSON.stringify({ ...wish, cpus: cpus() }),
+    '--single-threaded', '--always-sparkplug', program, JSON.stringify({ ...wish, cpus: cpus() }),
   ]);
   const report = answer as unknown as LevelsReport & { insideUs: number };
   const isAsked = wish.isPreemptive !== false;
