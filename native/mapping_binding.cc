@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
 #include <vector>
 
 #include "addon_state.h"
@@ -45,6 +46,15 @@ static napi_value allocateFile(napi_env env, napi_callback_info info) {
   const int code = posix_fallocate(args.int32(0), 0, off_t(args.int64(1)));
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return args.integer(-code);
+}
+
+// mappings.link(fd, path) -> 0 or -errno. By way of /proc, since linkat(2) with AT_EMPTY_PATH wants a capability.
+static napi_value linkFile(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  char from[32];
+  snprintf(from, sizeof from, "/proc/self/fd/%d", args.int32(0));
+  const std::string to = pathOf(env, args.value[1]);
+  return args.integer(linkat(AT_FDCWD, from, AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0 ? 0 : -errno);
 }
 
 // mappings.lock(fd) -> 0 or -errno
@@ -213,6 +223,7 @@ void exportMapping(Napi::Env env, Napi::Object exports) {
   Group mappings(env, exports, "mappings");
   mappings.addRaw("map", mapFile);
   mappings.addRaw("allocate", allocateFile);
+  mappings.addRaw("link", linkFile);
   mappings.addRaw("lock", lockFile);
   mappings.addRaw("isWhole", isWholeFile);
   mappings.addRaw("hold", holdByte);

@@ -10,6 +10,8 @@ export interface NativeMappings {
   map(fd: number, bytes: number): SharedArrayBuffer | number;
   /** The file is so long, and the system has the memory or the disk for it. 0 or -errno. */
   allocate(fd: number, bytes: number): number;
+  /** Gives an open file this name, also one that has none yet. 0; -EEXIST where something has the name; or -errno. */
+  link(fd: number, path: string): number;
   /** Takes the lock of the file behind this descriptor, until that is closed. 0, -EAGAIN, or -errno. */
   lock(fd: number): number;
   /** False once the file is shorter than what was mapped. */

@@ -134,7 +134,9 @@ describe('a queue in a file', () => {
     for (const other of [folder, fifo])
       expect(['ERR_PERCORE_SYSTEM', 'ERR_PERCORE_INVALID_ARGUMENT']).toContain(
         codeOf(() => open({ ...asked, memory: { path: other } })));
-    const wrong = [{}, { path, name: 'x' }, { name: '../x' }, { name: '..' }, { path: 'a\0b' }, { path, mode: -1 }, { paht: path }];
+    const wrong = [
+      {}, { path, name: 'x' }, { name: '../x' }, { name: '..' }, { path: 'a\0b' }, { path, mode: -1 }, { paht: path },
+    ];
     for (const memory of wrong)
       expect(codeOf(() => open({ kind: 'spsc', memory: memory as never }))).toBe('ERR_PERCORE_INVALID_ARGUMENT');
     for (const memory of [null, 7, {}, { path: 7 }])
@@ -280,6 +282,30 @@ describe('a queue in a file', () => {
     create({ kind: 'spsc', capacity: 8, recordBytes: 8, memory: { path } });
     rmSync(`${path}.${process.pid}.${threadId}.new`);
     expect(readdirSync(scratch).filter((name) => name.endsWith('.new'))).toEqual([]);
+  });
+
+  where(existsSync('/dev/shm'))('is nowhere to be found before it is complete, and so not after a kill', async () => {
+    const folder = newPath();
+    mkdirSync(folder);
+    const maker = Sharer.command(process.execPath, ['--input-type=module', '-e', `
+      import { create } from ${JSON.stringify(new URL('./index.js', import.meta.url).href)};
+      import { rmSync } from 'node:fs';
+      const memory = { path: ${JSON.stringify(join(folder, 'queue'))} };
+      console.log('begins');
+      for (let i = 0; i < 60; i++, rmSync(memory.path))
+        create({ kind: 'spsc', capacity: 2 ** 16, recordBytes: 64, memory });
+      console.log('ends');`]);
+    sharers.add(maker);
+    await maker.says('begins');
+    const found = new Set<string>();
+    // It stays in a loop of its own, since such a file would be there for a moment alone.
+    while (maker.child.exitCode === null) {
+      for (let i = 0; i < 200; i++) for (const name of readdirSync(folder)) found.add(name);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(await maker.end()).toContain('ends');
+    // It may be seen when it is complete, and nothing else may.
+    expect([...found].filter((name) => name !== 'queue')).toEqual([]);
   });
 
   it('is made by one of two processes that make it at the same time', async () => {

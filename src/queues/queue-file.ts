@@ -7,11 +7,12 @@
  *
  * The addon presents the mapped file as a SharedArrayBuffer, so the code of the rings runs on it unchanged.
  * docs/decisions/2026-11-29-rings-between-processes.md says why, and what else was measured. A file appears under its
- * name only when it is complete: it is made under another name and then linked.
+ * name only when it is complete: it is made without a name and then linked, so that a process which is killed meanwhile
+ * leaves nothing behind. Where a file system has no files without names, it is made under another name.
  */
 import { randomBytes } from 'node:crypto';
 import {
-  closeSync, constants, fchmodSync, fstatSync, linkSync, openSync, readSync, unlinkSync, type Stats,
+  closeSync, constants, fchmodSync, fstatSync, openSync, readSync, unlinkSync, type Stats,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { EEXIST, ENOSYS } from '../errno.js';
@@ -32,6 +33,8 @@ const PAGE = 4096;
 const MOST_TEXT = 2 ** 20;
 /** The most bytes of a file, so that an Int32Array over all of it has fewer than 2^32 words. */
 const MOST_BYTES = 2 ** 34 - PAGE;
+/** As open(2) has it; Node does not name it. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 const KINDS: Readonly<Record<Kind, number>> = {
   spsc: words.queueFileKind.SPSC, mpsc: words.queueFileKind.MPSC, spmc: words.queueFileKind.SPMC,
   banded: words.queueFileKind.BANDED,
@@ -119,10 +122,7 @@ export function makeQueueFile(
   const length = pages(queueAt + bytes);
   if (length > MOST_BYTES)
     throw invalidArgument('capacity', `${length} bytes`, `such that the queue takes at most ${MOST_BYTES} in a file`);
-  // Named at random: a process in another container, or an earlier one with our number, may have left a draft behind.
-  const draft = join(dirname(path), `.percore-${randomBytes(8).toString('hex')}.new`);
-  const fd = systemCall(`make ${path}`, () =>
-    openSync(draft, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode));
+  const { fd, draft } = openDraft(path, mode);
   try {
     // open(2) has applied the umask; this sets the mode that was asked for.
     systemCall(`make ${path}`, () => fchmodSync(fd, mode));
@@ -134,24 +134,37 @@ export function makeQueueFile(
     const mapped = { file: { path, device, inode }, buffer: map(fd, length, path), queueAt };
     writeHeader(mapped.buffer, described, length, queueAt, text);
     fill(mapped);
-    try {
-      linkSync(draft, path);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).errno !== -EEXIST) throw cause;
+    const linked = mappings().link(fd, path);
+    if (linked === -EEXIST)
       throw new PercoreError(
         'ERR_PERCORE_NAME_TAKEN',
         `there is a file at ${path} already. Open its queue by open({ memory }), or remove it if nobody uses it`,
         { argument: 'memory', value: path },
       );
-    }
+    if (linked < 0) throw failed(`make ${path}`, linked, 'linkat');
     return mapped;
   } catch (cause) {
     if (cause instanceof PercoreError) throw cause;
     return systemCall(`make ${path}`, () => { throw cause; });
   } finally {
     closeSync(fd);
-    unlinkSync(draft);
+    if (draft !== undefined) unlinkSync(draft);
   }
+}
+
+/** A file in the folder of `path` that has no name, or where that cannot be, the name `draft`. */
+function openDraft(path: string, mode: number): { fd: number; draft?: string } {
+  const folder = dirname(path);
+  try {
+    return { fd: openSync(folder, constants.O_RDWR | O_TMPFILE, mode) };
+  } catch {
+    // The file system has none, or there is no such folder, which is told below.
+  }
+  // Named at random: a process in another container, or an earlier one with our number, may have left a draft behind.
+  const draft = join(folder, `.percore-${randomBytes(8).toString('hex')}.new`);
+  const fd = systemCall(`make ${path}`, () =>
+    openSync(draft, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode));
+  return { fd, draft };
 }
 
 function writeHeader(
