@@ -62,6 +62,8 @@ export interface LevelStatus extends RefusedMessages {
   readonly notRaised: number;
 }
 
+/** The first Node whose scavenges wait for other threads in spite of --single-threaded; 24 does not do so. */
+const FIRST_THAT_WAITS = 26;
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const {
   granted: GRANTED, refused: REFUSED, closed: CLOSED, isBusy: IS_BUSY, notRaised: NOT_RAISED,
@@ -115,7 +117,10 @@ export function appStatus(
  * enough: a collection also waits until a thread that compiles has come to a halt.
  */
 function whyWaits(): string | undefined {
-  if (process.execArgv.some((flag) => /^--single[-_]threaded$/.test(flag))) return undefined;
+  if (process.execArgv.some((flag) => /^--single[-_]threaded$/.test(flag))) {
+    return Number(process.versions.node.split('.')[0]) < FIRST_THAT_WAITS ? undefined
+      : 'V8 of this Node collects garbage with threads of ordinary priority even with --single-threaded';
+  }
   return 'V8 collects garbage and compiles with threads of ordinary priority, for which a level waits now and then; '
     + 'start Node with --single-threaded';
 }
