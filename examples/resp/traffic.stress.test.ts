@@ -9,7 +9,7 @@ import { makeTraffic } from './fixtures/traffic.js';
 
 const isLong = process.env['PERCORE_STRESS'] === '1';
 const CLIENTS = isLong ? 24 : 6;
-const COMMANDS = isLong ? 20_000 : 1500;
+const COMMANDS = isLong ? 20_000 : 750;
 const ROUNDS = isLong ? 10 : 1;
 
 let server: RunningServer;

@@ -3,7 +3,7 @@
 // count. That covers: never early, nothing lost, nothing twice, earliest first, ties in the order of arming. Some calls
 // may do little work only, as a turn's do: then timers may come with a later call, but in order still.
 //
-//   timer_wheel_test [seeds = 10000] [first seed = 1]
+//   timer_wheel_test [seeds = 2500] [first seed = 1]
 //
 // A failure prints its seed, and `timer_wheel_test 1 <seed>` repeats it.
 
@@ -495,7 +495,7 @@ void namedCases() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const uint64_t seeds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 10000;
+  const uint64_t seeds = argc > 1 ? std::strtoull(argv[1], nullptr, 10) : 2500;
   const uint64_t firstSeed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
   if (seeds == 0) {
     std::printf("usage: timer_wheel_test [seeds] [first seed]\n");

@@ -5,7 +5,7 @@ import { controllerOf, type Runtime } from '../reactor/runtime.js';
 import { sources } from './fixtures/sources.js';
 
 const isStress = process.env['PERCORE_STRESS'] === '1';
-const KILLS = isStress ? 100 : 5;
+const KILLS = isStress ? 100 : 3;
 const PER_SECOND = 200;
 /**
  * A connection that has neither an answer nor an end after this time counts as hanging. It is more than a second,

@@ -225,7 +225,7 @@ class Town {
 }
 
 const kinds: { how: Death; kills: number }[] = [
-  { how: 'terminate', kills: isLong ? 1000 : 12 },
+  { how: 'terminate', kills: isLong ? 1000 : 6 },
   { how: 'throw', kills: isLong ? 1000 : 6 },
   { how: 'exit', kills: isLong ? 1000 : 6 },
   { how: 'heap limit', kills: isLong ? 1000 : 6 },

@@ -2,7 +2,7 @@
  * A linked queue between real threads, with every word of every record checked. The chunks are few and small, so that
  * growth, a full and an empty queue, the change to another chunk and the wrap occur all the time. Then one end is
  * killed at any moment and another takes its place, again and again. `PERCORE_STRESS=1` runs fifty times as many
- * records, and forty times as many kills.
+ * records, and 75 times as many kills.
  */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
@@ -14,7 +14,7 @@ import type { LinkedQueue } from './index.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
 const TIMES = isLong ? 50 : 1;
-const KILLS = isLong ? 300 : 8;
+const KILLS = isLong ? 300 : 4;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 60_000;
 /** The bytes of the headers and of the table of up to 32 chunks. */
 const FRONT_BYTES = 1152;

@@ -1,6 +1,6 @@
 /**
  * Two real threads, with every word of every record checked. The rings are small, so that full, empty, padding and the
- * wrap occur all the time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs fifty times as many
+ * wrap occur all the time; the sequence passes 2^31 or 2^32 half-way. `PERCORE_STRESS=1` runs a hundred times as many
  * records. Seeds are random and printed with a failure. They decide the script, but not how the threads run.
  */
 import { afterAll, describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ import { create } from './index.js';
 import type { FixedQueue, VariableQueue } from './index.js';
 
 const isLong = process.env.PERCORE_STRESS === '1';
-const TIMES = isLong ? 50 : 1;
+const TIMES = isLong ? 100 : 1;
 const TIMEOUT_MS = isLong ? 30 * 60_000 : 30_000;
 
 const total = { records: 0, pauses: 0, ms: 0 };
@@ -30,8 +30,8 @@ describe('between two threads, no record is lost, doubled, reordered or torn', (
   it.each([
     { capacity: 2, recordBytes: 16, records: 20_000 * TIMES, wrap: 2 ** 31 },
     { capacity: 16, recordBytes: 40, records: 180_000 * TIMES, wrap: 2 ** 32 },
-    { capacity: 64, recordBytes: 16, records: 800_000 * TIMES, wrap: 2 ** 31 },
-    { capacity: 1024, recordBytes: 8, records: 1_000_000 * TIMES, wrap: 2 ** 32 },
+    { capacity: 64, recordBytes: 16, records: 400_000 * TIMES, wrap: 2 ** 31 },
+    { capacity: 1024, recordBytes: 8, records: 500_000 * TIMES, wrap: 2 ** 32 },
   ])(
     '$records fixed records of $recordBytes bytes through a ring of $capacity, past $wrap',
     ({ capacity, recordBytes, records, wrap }) =>
@@ -43,8 +43,8 @@ describe('between two threads, no record is lost, doubled, reordered or torn', (
   it.each([
     { capacityBytes: 32, records: 20_000 * TIMES, wrap: 2 ** 31 },
     { capacityBytes: 256, records: 180_000 * TIMES, wrap: 2 ** 32 },
-    { capacityBytes: 4096, records: 800_000 * TIMES, wrap: 2 ** 31 },
-    { capacityBytes: 65_536, records: 1_000_000 * TIMES, wrap: 2 ** 32 },
+    { capacityBytes: 4096, records: 400_000 * TIMES, wrap: 2 ** 31 },
+    { capacityBytes: 65_536, records: 500_000 * TIMES, wrap: 2 ** 32 },
   ])(
     '$records variable records through a ring of $capacityBytes bytes, past $wrap',
     ({ capacityBytes, records, wrap }) =>

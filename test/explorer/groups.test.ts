@@ -6,7 +6,7 @@
 import { bandedQueue } from './banded-scenarios.js';
 import { closingRing } from './closing-scenarios.js';
 import { mpscQueue } from './mpsc-scenarios.js';
-import { LONG_STARTS, STARTS, isLong, runScenarios } from './run-scenarios.js';
+import { LONG_STARTS, STARTS, isLong, runScenarios, type Scenario } from './run-scenarios.js';
 import { waitingLanes, waitingRing } from './waiting-scenarios.js';
 
 const BYTE_STARTS = isLong ? [0, 2 ** 32 - 16] : [2 ** 32 - 16];
@@ -16,14 +16,15 @@ runScenarios('groups', {
     ...LONG_STARTS.map((start) => ({
       name: `fixed, one by one, from ${start}`, floor: 5500, run: () => closingRing({ start }),
     })),
-    ...BYTE_STARTS.map((start) => ({
-      name: `variable, one by one, from ${start}`, floor: 9800, run: () => closingRing({ start, isVariable: true }),
+    ...BYTE_STARTS.map((start): Scenario => ({
+      name: `variable, one by one, from ${start}`, floor: 9800, isLong: true,
+      run: () => closingRing({ start, isVariable: true }),
     })),
-    { name: 'fixed, peeked', floor: 5500, run: () => closingRing({ peeks: true }) },
+    { name: 'fixed, peeked', floor: 5500, isLong: true, run: () => closingRing({ peeks: true }) },
     { name: 'fixed, published by twos', floor: 3300, run: () => closingRing({ publishEvery: 2, messages: 5 }) },
     {
       name: 'variable, published by twos', floor: 4300,
-      run: () => closingRing({ publishEvery: 2, messages: 5, isVariable: true }),
+      run: () => closingRing({ start: 2 ** 32 - 16, publishEvery: 2, messages: 5, isVariable: true }),
     },
     { name: 'fixed, by a producer that leaves', floor: 2300, run: () => closingRing({ finishes: 'leave' }) },
     {

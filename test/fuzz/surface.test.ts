@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
 const isStress = process.env['PERCORE_STRESS'] !== undefined;
-const SECONDS = isStress ? 120 : 2;
+const SECONDS = isStress ? 120 : 1;
 const SEEDS = isStress ? [1, 2, 3, 4, 5, 6, 7, 8] : [1];
 /** Two at a time. */
 const AREAS = [
