@@ -48,7 +48,7 @@ export class JobCounters {
   set bytesIn(value: number) {
     this.numbers[1] = value;
   }
-  /** Good lines whose owner had died already. */
+  /** Good lines whose owner had died already, or was closed at the end. */
   get ownerDied(): number {
     return this.numbers[2]!;
   }

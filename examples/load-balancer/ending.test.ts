@@ -197,6 +197,18 @@ describe('signals', () => {
     expect(report.dropped).toBeGreaterThan(900);
   });
 
+  it('are the reason of what a reader still had in hand at its end, and no death is', async () => {
+    const file = join(folder, 'more than the lanes hold');
+    writeFileSync(file, '3 key a line\n'.repeat(60_000));
+    const job = await Job.of(start(
+      ['ignore', 'pipe', 'pipe'], '--file', file, '--reactors', '1', '--work-us', '200', '--drain-ms', '100',
+    ));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { code, report } = await job.stop();
+    expect([code, isWhole(report)]).toEqual([1, true]);
+    expect(report.droppedByReason).toEqual({ stopped: report.dropped });
+  });
+
   it('a second one ends in seconds what would have taken minutes', async () => {
     const file = join(folder, 'slow');
     writeFileSync(file, '3 key a line\n'.repeat(1000));

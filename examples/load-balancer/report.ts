@@ -50,8 +50,10 @@ export function jobReport(
   const drop = (reason: string, lines: number): void => {
     if (lines !== 0) droppedByReason[reason] = (droppedByReason[reason] ?? 0) + lines;
   };
-  drop('owner-died', sum((one) => one.ownerDied));
   const isDead = (id: number): boolean => status.reactors[id]!.state === 'dead';
+  // Owners are closed as well when the time is over, while a reader waits for room there.
+  const hasAnyDied = status.reactors.some(({ id }) => isDead(id));
+  drop(hasAnyDied ? 'owner-died' : 'stopped', sum((one) => one.ownerDied));
   for (const reader of counters.keys()) {
     for (const owner of counters.keys()) {
       drop(isDead(reader) || isDead(owner) ? 'owner-died' : 'stopped', outstanding(counters, reader, owner));

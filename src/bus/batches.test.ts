@@ -325,6 +325,29 @@ describe('a batch and deaths', () => {
     });
   });
 
+  it('is all that counts: the record that makes a topic known is no message that was sent, or lost', async () => {
+    await withRuntime(1, {}, async (runtime) => {
+      listing(runtime, 'n');
+      const topic = createTopic(runtime, { name: 'n' });
+      const { sent, received } = runtime.status().main;
+      expect(topic.publish(0)).toBe(OK);
+      expect(runtime.status().main.sent - sent).toBe(1);
+      await until(() => topicsOf(runtime).delivered === 1, 'it has come');
+      expect(runtime.status().main.received - received).toBe(1);
+
+      const died = once(runtime, 'reactorDied');
+      void inside(runtime, 0, (reactor, _argument, { bus }) => {
+        const other = bus.createTopic(reactor, { name: 'n' });
+        reactor.spawn<null>({ name: 'dies' }, () => {
+          other.publishBatch([2, 3]);
+          process.exit(1);
+        }).send(null);
+      }).catch(() => undefined);
+      const [{ lost }] = await died as [{ lost: { unpublished: number } }];
+      expect(lost.unpublished).toBe(2);
+    });
+  });
+
   it('counts as begun, or as unknown to the next thread, where its subscriber dies in the middle', async () => {
     await withRuntime(1, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
       await inside(runtime, 0, (reactor, _argument, { bus }) => {

@@ -371,19 +371,23 @@ export class Publisher {
     return at + HEAD_BYTES + BUS_HEAD_BYTES;
   }
 
-  /** Sends the record that says what this topic's number means; the first message to a thread follows it. */
+  /**
+   * Sends the record that says what this topic's number means; the first message to a thread follows it. It goes as a
+   * batch of no messages, since nobody has published it: it is not to be counted as sent, received or lost.
+   */
   private tell(target: Target): number {
     const { outlet, name } = target;
     const { description } = this;
     const length = BUS_HEAD_BYTES + description.length;
-    const at = outlet.claimFor(name, BYTES, HEAD_BYTES, length);
+    const at = outlet.claimFor(name, BATCH, HEAD_BYTES, length);
     if (at < 0) return at;
     const { words } = outlet;
     words[at >> 2] = name.number;
+    words[(at >> 2) + 1] = 0;
     words[(at >> 2) + 2] = (this.number << KIND_BITS) | TOPIC;
     words[(at >> 2) + 3] = 0;
     outlet.bytes.set(description, at + HEAD_BYTES + BUS_HEAD_BYTES);
-    outlet.commit(HEAD_BYTES + length);
+    outlet.commit(HEAD_BYTES + length, 0);
     target.told = target.generation;
     return OK;
   }

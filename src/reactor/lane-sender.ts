@@ -94,7 +94,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     return this.claim(kind, headBytes, length);
   }
 
-  /** `messages` is how many it stands for: more than one only if it is a BATCH. */
+  /** `messages` is how many it stands for: other than one only if it is a BATCH. */
   commit(length: number, messages = 1): void {
     this.producer.commit(length);
     const sequence = this.producer.committedSequence;

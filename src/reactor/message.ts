@@ -16,7 +16,7 @@
  * STREAMED and GATHERED go from the answering party, CANCEL and CREDIT from the asker. All travel in return lanes, so
  * that none ever waits behind a call; CANCEL in that of the highest band, where it overtakes the call.
  *
- * Everything else is one message to whoever counts; a BATCH is as many as it says.
+ * A NAME is no message to whoever counts, a BATCH is as many as it says, which may be none, and the rest are one each.
  *
  * A name travels as text once in each lane; from then on a small number stands for it: see names.ts. Numbers and
  * generations of calls: see calls.ts.
