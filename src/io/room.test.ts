@@ -74,7 +74,9 @@ describe.each(sources)('room() after the turn, on %s', (source) => {
     }
   }
 
-  it.each([0, 8000, 16_000, 24_000, 32_000, 40_000, 48_000, 56_000])('what was refused fits then, %s bytes before', async (before) => {
+  it.each([
+    0, 8000, 16_000, 24_000, 32_000, 40_000, 48_000, 56_000,
+  ])('what was refused fits then, %s bytes before', async (before) => {
     expect(await fill(join(folder, String(before)), before)).toBe(0);
   }, 30_000);
 });
