@@ -6,8 +6,8 @@
  *    BATCH     topic's number << 2 | 2 | changes | several payloads: see batch.ts
  *
  * The number belongs to the publisher, which gives each topic another number. A lane keeps its order, so a TOPIC record
- * goes before the first message of that topic, once in each lane, and counts as no message. `changes` is the count of joins and leaves that the
- * publisher had in view; a subscriber that joined later does not get the message.
+ * goes before the first message of that topic, once in each lane, and counts as no message. `changes` is the count of
+ * joins and leaves that the publisher had in view; a subscriber that joined later does not get the message.
  */
 import { copyBytes } from '../queues/internal.js';
 import type { CodecDescription, RecordMemory } from '../queues/index.js';
