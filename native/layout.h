@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "450483e637347210";
+constexpr char kHash[] = "0f3967e503832158";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -245,8 +245,7 @@ struct Party {
   int32_t parties;  // reactors and the main thread (writes: runtime; reads: all)
   int32_t laneBytes;  // bytes of records in each lane (writes: runtime; reads: all)
   int32_t isCpuShared;  // 1: it shares its CPU with another working thread, so it never spins (writes: runtime; reads: owner)
-  int32_t isLevel;  // 1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc (writes: owner; reads: owner)
-  char reserved0[100];
+  char reserved0[104];
   int32_t attention;  // PARKED -1; 0 to 7: the band that is running; AWAKE 8 (writes: owner; a waker exchanges PARKED for AWAKE; reads: all)
   char reserved1[124];
   int32_t yieldRequested;  // 1: look at lanes, timers and I/O before the next step (writes: all set, owner clears; reads: owner)
@@ -261,7 +260,8 @@ struct Party {
   char reserved5[116];
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
   int32_t seenChanges;  // the value of changes in the runtime block that it has seen and acts by (writes: owner; reads: runtime)
-  char reserved6[120];
+  int32_t isLevel;  // 1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc (writes: owner; reads: owner)
+  char reserved6[116];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
   double parks;  // times it slept (writes: owner; reads: runtime)
   double wakes;  // wake-ups by an eventfd that it has seen (writes: owner; reads: runtime)
@@ -308,7 +308,6 @@ static_assert(offsetof(Party, id) == 8);
 static_assert(offsetof(Party, parties) == 12);
 static_assert(offsetof(Party, laneBytes) == 16);
 static_assert(offsetof(Party, isCpuShared) == 20);
-static_assert(offsetof(Party, isLevel) == 24);
 static_assert(offsetof(Party, attention) == 128);
 static_assert(offsetof(Party, yieldRequested) == 256);
 static_assert(offsetof(Party, stop) == 384);
@@ -318,6 +317,7 @@ static_assert(offsetof(Party, spinNs) == 644);
 static_assert(offsetof(Party, ioIntervalNs) == 648);
 static_assert(offsetof(Party, phase) == 768);
 static_assert(offsetof(Party, seenChanges) == 772);
+static_assert(offsetof(Party, isLevel) == 776);
 static_assert(offsetof(Party, turns) == 896);
 static_assert(offsetof(Party, parks) == 904);
 static_assert(offsetof(Party, wakes) == 912);

@@ -5,4 +5,5 @@ export const portableTests = [
   'reactor/restart.test', 'reactor/queues-inside', 'reactor/idle-strategy', 'tasks/process.real', 'bus/topics',
   'bus/retained', 'services/service', 'timers/timers.test', 'topology/rings', 'io/local-io', 'io/link-queue',
   'io/readiness', 'io/file.test', 'io/file-writing', 'load-balancer/outputs',
+  'levels/executor',
 ];

@@ -48,10 +48,6 @@ export const partyLayout = {
       at: 20, type: 'i32', writes: 'runtime', reads: 'owner',
       means: '1: it shares its CPU with another working thread, so it never spins',
     },
-    isLevel: {
-      at: 24, type: 'i32', writes: 'owner', reads: 'owner',
-      means: '1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc',
-    },
     attention: {
       at: 128, type: 'i32', writes: 'owner; a waker exchanges PARKED for AWAKE', reads: 'all',
       means: 'PARKED -1; 0 to 7: the band that is running; AWAKE 8',
@@ -81,6 +77,10 @@ export const partyLayout = {
     seenChanges: {
       at: 772, type: 'i32', writes: 'owner', reads: 'runtime',
       means: 'the value of changes in the runtime block that it has seen and acts by',
+    },
+    isLevel: {
+      at: 776, type: 'i32', writes: 'owner', reads: 'owner',
+      means: '1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc',
     },
     turns: {
       at: 896, type: 'f64', writes: 'owner', reads: 'runtime', status: 'turns', unit: 'count',

@@ -86,8 +86,8 @@ const GROUPS: {
   ],
   stalls: ['create', 'join', 'set', 'close'],
   mappings: [
-    'map', 'allocate', 'lock', 'hold', 'letGo', 'isHeld', 'isWhole', 'descriptor', 'noteHeaders', 'wake', 'wait',
-    'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',
+    'map', 'allocate', 'link', 'lock', 'hold', 'letGo', 'isHeld', 'isWhole', 'descriptor', 'noteHeaders', 'wake',
+    'wait', 'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',
   ],
   traces: ['create', 'addCpu', 'follow', 'drop', 'setBound', 'round', 'count', 'nameOf', 'figure'],
 };

@@ -51,6 +51,8 @@ const NOTHING = new Uint8Array(0);
 const KEPT_BYTES = 65_536;
 /** How much larger than what it holds a buffer may be. */
 const MOST_AHEAD = 8;
+/** Most bytes that are taken beyond what is there and announced. */
+const MOST_SPARE = 2 ** 20;
 
 export class RequestParser implements Arguments {
   bytes: Uint8Array = NOTHING;
@@ -278,8 +280,9 @@ export class RequestParser implements Arguments {
 
   private reserve(length: number): void {
     if (length <= this.held.length) return;
-    // By half at least, or each small chunk of a long command would copy all before it.
-    const grown = this.input === this.held ? this.held.length + (this.held.length >>> 1) : 0;
+    // By half or a megabyte at least, or each small chunk of a long command would copy all before it.
+    const spare = Math.min(this.held.length >>> 1, MOST_SPARE);
+    const grown = this.input === this.held ? this.held.length + spare : 0;
     const held = allocate(Math.max(length, grown, Math.min(this.wanted, MOST_AHEAD * length)));
     if (this.input === this.held) held.set(this.held.subarray(0, this.end));
     this.release();

@@ -6,7 +6,7 @@ import { native } from '../native.js';
 import type { Reactor } from '../reactor/index.js';
 import { packError } from '../reactor/internal.js';
 import {
-  STATE, type AskedWork, type BlockingWork, type DoneWork, type EventWork, type ExecutorData,
+  ENDED, STATE, type AskedWork, type BlockingWork, type DoneWork, type EventWork, type ExecutorData,
   type RepeatedWork,
 } from './executor-messages.js';
 
@@ -18,8 +18,10 @@ const ASKED_AT = asked.at >> 2;
 type Function_ = (argument: unknown, more?: unknown) => unknown;
 
 export default function start(reactor: Reactor, { answer, events, tids }: ExecutorData): void {
-  // Pairs with the look of whoever stands still for an answer.
-  Atomics.store(new Int32Array(tids), reactor.id, native().threads.id());
+  // Both pair with the look of whoever stands still for an answer.
+  const threads = new Int32Array(tids);
+  Atomics.store(threads, reactor.id, native().threads.id());
+  process.once('exit', () => void Atomics.store(threads, reactor.id, ENDED));
   const words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
   const room = new Uint8Array(answer, executorAnswerLayout.bytes);
   /** Writes the answer to a question that is still open, and wakes whoever waits for it. */

@@ -16,7 +16,7 @@ export interface ExecutorData {
   readonly answer: SharedArrayBuffer;
   /** One for each thread: a bit for each of its events. */
   readonly events: readonly ReadinessHandle[];
-  /** The system's number of each thread, which stores it itself. */
+  /** The system's number of each thread, or ENDED; the thread stores it itself. */
   readonly tids: SharedArrayBuffer;
 }
 
@@ -58,3 +58,5 @@ export interface EventWork {
 }
 
 export const STATE = { NONE: 0, ASKED: 1, ANSWERED: 2, FAILED: 3, TOO_LARGE: 4 } as const;
+/** In place of the number of a thread that has ended. */
+export const ENDED = -1;

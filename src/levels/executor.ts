@@ -14,7 +14,7 @@ import { partyOf, unpackError, type Failure } from '../reactor/internal.js';
 import { CLOSED, OK, nameOfCode } from '../queues/index.js';
 import type { Policy } from '../realtime/index.js';
 import { checkMayBlock, checkSyncWaitOptions, timedOut, type SyncWaitOptions } from '../waiting.js';
-import { STATE, type AskedWork, type DoneWork, type ExecutorData, type Work } from './executor-messages.js';
+import { ENDED, STATE, type AskedWork, type DoneWork, type ExecutorData, type Work } from './executor-messages.js';
 
 const { state, length, asked } = executorAnswerLayout.fields;
 const STATE_AT = state.at >> 2;
@@ -266,17 +266,18 @@ export class RealtimeExecutor implements AsyncDisposable {
   /** Stands still until there is an answer. True if the thread that is to give it has ended without. */
   #wait(thread: number, timeoutMs: number): boolean {
     const words = this.#words;
-    // Stored when its entry began, which has run.
-    const tid = Atomics.load(this.#tids, thread);
     const { threads } = native();
-    // Where nothing is known of other threads, nothing is known of this one either.
+    // Where nothing is known of other threads, nothing is known of this one either: there only its own last word tells
+    // of its end, which it has no time for where it is terminated.
     const isTold = threads.getAffinityOf(threads.id()).length > 0;
     for (const endMs = performance.now() + timeoutMs; ;) {
       const leftMs = endMs - performance.now();
       // Pairs with the store of the answering thread, whose bytes are visible then.
       if (Atomics.wait(words, STATE_AT, STATE.ASKED, Math.min(leftMs, LOOK_EVERY_MS)) !== 'timed-out') return false;
-      // Its exit event would come to this thread, which stands still. The system knows it too.
-      if (isTold && threads.getAffinityOf(tid).length === 0) return true;
+      // Its exit event would come to this thread, which stands still. The thread itself says it, and the system knows.
+      // Stored when its entry began, which has run.
+      const tid = Atomics.load(this.#tids, thread);
+      if (tid === ENDED || (isTold && threads.getAffinityOf(tid).length === 0)) return true;
       if (performance.now() >= endMs) return false;
     }
   }
