@@ -72,6 +72,23 @@ describe('lockMemory', () => {
     `)).toBe('0 true');
   }, 60_000);
 
+  where(canLock)('leaves full collections what they give back', () => {
+    expect(run(`
+      import { setFlagsFromString } from 'node:v8';
+      import { runInNewContext } from 'node:vm';
+      import { lockMemory } from ${module};
+      setFlagsFromString('--expose-gc');
+      const collect = runInNewContext('gc');
+      lockMemory();
+      for (let round = 0; round < 5; round++) {
+        const kept = Array.from({ length: 200 }, (_, i) => new Array(5000).fill(i));
+        collect();
+        console.log(kept.length);
+        collect();
+      }
+    `)).toBe('200\n200\n200\n200\n200');
+  });
+
   where(canLock)('locks what is touched, lanes can be given back, and the heap still grows and shrinks', () => {
     const said = run(`
       import { lockMemory, lockedBytes, prefault, residentBytes, unlockMemory } from ${module};

@@ -67,7 +67,9 @@ describe('the documentation site', () => {
 
   it('is built without a warning', async () => {
     const { status, stdout, stderr } = await building;
-    expect([status, (stdout + stderr).match(/warning|error/g)], stdout + stderr).toEqual([0, null]);
+    // What Node says of a tool's own use of it is not of the pages.
+    const said = (stdout + stderr).replace(/^\(node:\d+\) \[DEP\d+\].*$/gm, '');
+    expect([status, said.match(/warning|error/g)], stdout + stderr).toEqual([0, null]);
   });
 
   it('has every page of the guide, and every entry', () => {
