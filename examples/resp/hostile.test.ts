@@ -87,8 +87,8 @@ describe.each([1, 3])('a reply that fails in the middle, on %i reactors', (react
 
 describe('memory that is short', () => {
   it('is an error for the command that has none left; others are answered, and what is there can be read', async () => {
-    // The system gives it 500 MiB, and from Node 22 on what V8 reserves for its code: values of 16 MiB find no room before
-    // anything small does not.
+    // The system gives it 500 MiB, and from Node 22 on what V8 reserves for its code: values of 16 MiB find no room
+    // before anything small does not.
     const limitMiB = Number(process.versions.node.split('.')[0]) >= 22 ? 1500 : 500;
     const main = fileURLToPath(new URL('./main.js', import.meta.url));
     const server = await startProgram(
