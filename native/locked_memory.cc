@@ -32,10 +32,10 @@ struct Mapping {
   uintptr_t bytes() const { return end - start; }
 };
 
-std::vector<Mapping> mappings(bool leavesHeap) {
+std::vector<Mapping> mappings() {
   std::vector<Mapping> found;
-  // The second also tells how much there is of each, which takes longer.
-  FILE* const file = fopen(leavesHeap ? "/proc/self/smaps" : "/proc/self/maps", "re");
+  // Not maps, which is read faster, since only this tells what V8's heaps are: they are not copied to children.
+  FILE* const file = fopen("/proc/self/smaps", "re");
   if (!file) return found;
   char line[512];
   while (fgets(line, sizeof line, file)) {
@@ -74,8 +74,8 @@ void skipCode(std::vector<Mapping>& all) {
   }
 }
 
-int lockMappings(bool leavesHeap) {
-  std::vector<Mapping> all = mappings(leavesHeap);
+int lockMappings() {
+  std::vector<Mapping> all = mappings();
   skipCode(all);
   for (const Mapping& mapping : all) {
     if (mapping.isSkipped) continue;
@@ -94,11 +94,11 @@ struct Looking {
   uint64_t current = 0, last = 0;
 
   // 0 or -errno.
-  int begin(bool leavesHeap) {
+  int begin() {
     const std::lock_guard lock(mutex);
     if (current != 0) return 0;
     Thread thread;
-    if (const int code = thread.start([this, leavesHeap, self = last + 1] { run(self, leavesHeap); }); code != 0)
+    if (const int code = thread.start([this, self = last + 1] { run(self); }); code != 0)
       return code;
     thread.detach();
     current = ++last;
@@ -109,10 +109,10 @@ struct Looking {
     current = 0;
     changed.notify_all();
   }
-  void run(uint64_t self, bool leavesHeap) {
+  void run(uint64_t self) {
     prctl(PR_SET_NAME, "percore-locks");
     std::unique_lock lock(mutex);
-    while (!changed.wait_for(lock, kLookEvery, [this, self] { return current != self; })) lockMappings(leavesHeap);
+    while (!changed.wait_for(lock, kLookEvery, [this, self] { return current != self; })) lockMappings();
   }
 };
 
@@ -123,9 +123,9 @@ Looking& looking() {
 
 }  // namespace
 
-int lockMemory(bool withFuture, bool leavesHeap) {
-  const int result = lockMappings(leavesHeap);
-  return result == 0 && withFuture ? looking().begin(leavesHeap) : result;
+int lockMemory(bool withFuture) {
+  const int result = lockMappings();
+  return result == 0 && withFuture ? looking().begin() : result;
 }
 
 int unlockMemory() {

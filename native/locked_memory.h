@@ -15,8 +15,8 @@ namespace percore {
 
 // Locks what there is, each page when it is touched; `withFuture`: and from then on what is mapped later, half a second
 // after that at the latest. 0 or -errno: that of the first mapping that the kernel refuses for want of a right.
-// `leavesHeap`: all that V8 has mapped is left out.
-int lockMemory(bool withFuture, bool leavesHeap);
+// All that V8 has mapped is left out.
+int lockMemory(bool withFuture);
 int unlockMemory();
 
 }  // namespace percore

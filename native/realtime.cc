@@ -72,11 +72,11 @@ static napi_value getPolicy(napi_env env, napi_callback_info info) {
   return args.integer(0);
 }
 
-// realtime.lockMemory(withFuture, leavesHeap) -> 0 or -errno: every page that the process has, and shall have, stays in
+// realtime.lockMemory(withFuture) -> 0 or -errno: every page that the process has, and shall have, but V8's stays in
 // memory. A page that nobody has touched is locked when it is, so that address space which is only reserved takes none.
 static napi_value lockAll(napi_env env, napi_callback_info info) {
-  RawArgs<2> args(env, info);
-  return args.integer(lockMemory(args.boolean(0), args.boolean(1)));
+  RawArgs<1> args(env, info);
+  return args.integer(lockMemory(args.boolean(0)));
 }
 
 static napi_value unlockAll(napi_env env, napi_callback_info info) {

@@ -16,10 +16,10 @@ export interface NativeRealtime {
   /** Writes the policy that it has into `numbers`, in the same order. 0 or -errno. */
   getPolicy(tid: number, numbers: Float64Array): number;
   /**
-   * Keeps every page of the process but V8's code in memory once it has been touched, with `withFuture` also of what is
-   * mapped later; `leavesHeap`: but all that V8 has mapped. Blocks while what is swapped out is read. 0 or -errno.
+   * Keeps every page of the process but those of V8 in memory once it has been touched, with `withFuture` also of what
+   * is mapped later. Blocks while what is swapped out is read. 0 or -errno.
    */
-  lockMemory(withFuture: boolean, leavesHeap: boolean): number;
+  lockMemory(withFuture: boolean): number;
   unlockMemory(): number;
   /** Has each page of these bytes there and writable, without changing it. Blocks for that long. 0 or -errno. */
   prefault(bytes: Uint8Array): number;

@@ -10,12 +10,6 @@ import { CAP_IPC_LOCK, hasCapability } from './capabilities.js';
 import { limitOf } from './limits.js';
 import { readSystemFile, type SystemFiles } from './system-files.js';
 
-/**
- * A collection gives pages of the heap back by madvise(2), which the kernel refuses for locked ones, and V8 ends the
- * process then. Node 20 does so now and then, Node 24 and 26 with each full collection.
- */
-const LEAVES_HEAP = true;
-
 /** What `lockMemory` takes. */
 export interface LockOptions {
   /** Whether to lock also what the process maps later. Default true. */
@@ -28,10 +22,10 @@ export interface LockOptions {
  * Any thread may call it; it holds for the whole process, not for its children. Blocks while swapped-out pages are
  * read.
  *
- * V8's heaps and its compiled code are left out: V8 gives their pages back in a way that the kernel refuses for locked
- * ones, and would end the process. So mappings are locked one by one: shared memory, buffers, stacks, and what the
- * addon and libraries have. What is mapped later (`withFuture`, the default) is found within half a second, by a thread
- * that looks.
+ * V8's heaps and its compiled code are left out: V8 gives their pages back by madvise(2), which the kernel refuses for
+ * locked ones, and would end the process, on Node 24 and 26 at the next full collection. So mappings are locked one by
+ * one: shared memory, buffers, stacks, and what the addon and libraries have. What is mapped later (`withFuture`, the
+ * default) is found within half a second, by a thread that looks.
  *
  * Throws ERR_PERCORE_NO_CAPABILITY where the process may lock less than all: V8 maps more and more, and a program
  * under a limit would end when it reaches it, so a limit (`ulimit -l`) is refused beforehand. Also _SYSTEM and
@@ -45,7 +39,7 @@ export function lockMemory(options?: LockOptions): void {
   checkBoolean('withFuture', withFuture);
   const refusal = whyNotLocked();
   if (refusal !== undefined) throw new PercoreError('ERR_PERCORE_NO_CAPABILITY', refusal, { syscall: 'mlockall' });
-  const answer = native().realtime?.lockMemory(withFuture, LEAVES_HEAP) ?? -ENOSYS;
+  const answer = native().realtime?.lockMemory(withFuture) ?? -ENOSYS;
   if (answer < 0) throw refused('lock memory', 'mlockall', answer);
 }
 
