@@ -101,7 +101,6 @@ export class ConnectionEndpoint implements Endpoint, Ready, Claimable, Receiving
   }
 
   get pendingBytes(): number {
-    this.core.takeUnsent();
     return this.sending.pendingBytes;
   }
 

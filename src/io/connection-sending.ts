@@ -80,7 +80,9 @@ export class SendingHalf implements Refuser {
     return this.outboxDrains === this.core.memory.drains ? this.outboxBytes : 0;
   }
 
+  /** With what has come back from the outbox: between the end of a turn and the next one nobody has looked there. */
   get pendingBytes(): number {
+    this.core.takeUnsent();
     return this.backlog.bytes + this.inOutbox;
   }
 
@@ -106,7 +108,6 @@ export class SendingHalf implements Refuser {
   /** See `Connection.offer`. */
   offer(bytes: Uint8Array, offset: number, length: number): number {
     if (this.isEnding) return CLOSED;
-    this.core.takeUnsent();
     // An offer larger than the mark is taken when nothing waits, since it could never be sent otherwise.
     const pending = this.pendingBytes;
     if (pending === 0) {
@@ -260,7 +261,6 @@ export class SendingHalf implements Refuser {
   /** While more than `most` bytes wait, sends and releases what can go. Returns how many still wait. */
   private pushAbove(most: number): number {
     if (this.connection.isClosed) return 0;
-    this.core.takeUnsent();
     if (this.pendingBytes > most) this.emptyOutbox();
     if (this.pendingBytes > most) this.push();
     if (this.inOutbox !== 0 && this.pendingBytes > most) {
