@@ -26,6 +26,20 @@ function start(work: Work): Sharer {
   sharers.add(sharer);
   return sharer;
 }
+/** A queue with two consumers: one in this process, with which `fill` reads, and one in a process that begins. */
+function besideAnother() {
+  const path = newPath();
+  const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
+  const own = sub(queue);
+  const producer = pub(queue);
+  const other = start({ path, kind: 'spmc', role: 'consumer' });
+  let sent = 0;
+  const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
+  const fill = (): void => {
+    for (; send() === OK; sent++) own.poll();
+  };
+  return { path, queue, own, producer, other, send, fill };
+}
 afterEach(() => {
   for (const { child } of sharers) child.kill('SIGKILL');
   sharers.clear();
@@ -68,16 +82,10 @@ describe('who shares a queue in a file', () => {
   });
 
   it.each([false, true])('goes on after a consumer that dies while the ring is full (frozen: %s)', async (isFrozen) => {
-    const path = newPath();
-    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
-    const own = sub(queue);
-    const producer = pub(queue);
-    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    const { producer, other, send, fill } = besideAnother();
     await other.says('ready');
     other.child.kill('SIGSTOP');
-    let sent = 0;
-    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
-    for (; send() === OK; sent++) own.poll();
+    fill();
     // Stopped is not dead: it holds the producer back.
     expect(send()).toBe(BACK_PRESSURED);
     other.child.kill('SIGKILL');
@@ -174,16 +182,10 @@ describe('who shares a queue in a file', () => {
   });
 
   it('waits by one timer while a process stands still that has the lock of the file', async () => {
-    const path = newPath();
-    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
-    const own = sub(queue);
-    const producer = pub(queue);
-    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    const { path, producer, other, fill } = besideAnother();
     await other.says('ready');
     other.child.kill('SIGSTOP');
-    let sent = 0;
-    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
-    for (; send() === OK; sent++) own.poll();
+    fill();
     const holder = Sharer.stopped(path);
     sharers.add(holder);
     await holder.says('locked');
@@ -206,17 +208,11 @@ describe('who shares a queue in a file', () => {
   });
 
   it('finds the dead also when the file has been removed', async () => {
-    const path = newPath();
-    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
-    const own = sub(queue);
-    const producer = pub(queue);
-    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    const { path, queue, own, producer, other, fill } = besideAnother();
     await other.says('ready');
     other.child.kill('SIGSTOP');
     rmSync(path);
-    let sent = 0;
-    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
-    for (; send() === OK; sent++) own.poll();
+    fill();
     other.child.kill('SIGKILL');
     expect(await producer.room({ timeoutMs: 20_000 })).toBe(OK);
     own.leave();
@@ -290,18 +286,12 @@ describe('who shares a queue in a file', () => {
   });
 
   it('finds the dead who are new, though it is woken all the time while it is blocked', async () => {
-    const path = newPath();
-    const queue = create({ kind: 'spmc', capacity: 8, codec: RECORD, maxConsumers: 2, memory: { path } });
-    const own = sub(queue);
-    const producer = pub(queue);
-    const other = start({ path, kind: 'spmc', role: 'consumer' });
+    const { path, producer, other, fill } = besideAnother();
     // From here on this thread does not return to its loop, which would see who is new.
     const queueAt = readFileSync(path).readInt32LE(queueFileLayout.fields.queueAt.at);
     while (readFileSync(path).readInt32LE(queueAt + 4 * (placeAt(1) + STATE)) !== GATING);
     process.kill(other.pid, 'SIGSTOP');
-    let sent = 0;
-    const send = (): number => producer.offer({ from: 1, number: sent, check: checkOf(1, sent), text: `n${sent}` });
-    for (; send() === OK; sent++) own.poll();
+    fill();
     process.kill(other.pid, 'SIGKILL');
     // As if somebody rang all the time: it never sleeps for so long that it would look by itself.
     const mappings = native().mappings! as { -readonly [name in 'wait']: NativeMappings['wait'] };
