@@ -8,7 +8,7 @@
  */
 import { BACK_PRESSURED, OK, recordMemory, type Codec } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
-import type { LaneRecord, Party } from '../reactor/internal.js';
+import { QUANTUM, type LaneRecord, type Party } from '../reactor/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
 import type { TopicMembership } from '../topic-membership.js';
 import { OpenBatch } from './batch.js';
@@ -17,8 +17,6 @@ import type { Origin, Subscriber } from './subscriber.js';
 import type { TopicInfo } from './topic-info.js';
 import type { TopicDescription } from './wire.js';
 
-/** How many messages of a batch run one by one before other tasks of the band get their turn, as of a lane. */
-const QUANTUM = 16;
 
 /** What a topic needs of the bus. */
 export interface HeardHost {

@@ -12,7 +12,7 @@ import { PercoreError } from '../errors.js';
 import { noteRefusal } from '../refusals.js';
 import { CLOSED, EVICTED, OK, type ResultCode } from '../queues/index.js';
 import {
-  LocalTask, WaitingLine, type Handed, type Holdable, type Party, type Room,
+  LocalTask, QUANTUM, WaitingLine, type Handed, type Holdable, type Party, type Room,
 } from '../reactor/internal.js';
 import type { StepResult } from '../reactor/index.js';
 import {
@@ -24,8 +24,6 @@ import { WaitingMessages } from './waiting-messages.js';
 import type { TopicInfo } from './topic-info.js';
 import type { SubscriberSettings, SubscriptionStatus } from './options.js';
 
-/** How many messages run before others of the band have their turn. */
-const QUANTUM = 16;
 
 /** What a subscriber needs of the bus. */
 export interface SubscriberHost {

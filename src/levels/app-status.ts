@@ -2,6 +2,7 @@
 import { appCoreLayout, appLevelLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Runtime } from '../reactor/index.js';
+import { DEAD } from './core-turns.js';
 import type { AppData } from './implement.js';
 import type { Plan } from './plan.js';
 import { repairableLock } from './resource-lock.js';
@@ -68,7 +69,6 @@ const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const {
   granted: GRANTED, refused: REFUSED, closed: CLOSED, isBusy: IS_BUSY, notRaised: NOT_RAISED,
 } = appLevelLayout.fields;
-const DEAD = -1;
 
 export function appStatus(
   plan: Plan, { memory, cpus, lowest, isPreemptive }: AppData, runtime: Runtime, main: RefusedMessages,

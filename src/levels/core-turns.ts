@@ -25,7 +25,8 @@ const CHANGES = appCoreLayout.fields.changes.at >> 2;
 const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
 const CEILING = appLevelLayout.fields.ceiling.at >> 2;
 const BUSY = 1;
-const DEAD = -1;
+/** In place of 0 or BUSY, in the level's word: its thread has ended. */
+export const DEAD = -1;
 /** A waiter looks again by itself after this time, in case whoever would have woken it has died. */
 const LOOK_EVERY_MS = 5;
 

@@ -17,6 +17,7 @@ import { appLayout, appLevelLayout } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, OK, recordMemory, TOO_LARGE } from '../queues/index.js';
 import { ValueCodec } from '../queues/internal.js';
 import type { Address } from '../reactor/index.js';
+import { DEAD } from './core-turns.js';
 import type { Plan, PlannedTask } from './plan.js';
 
 export const SPAWNED = 0;
@@ -28,7 +29,6 @@ const MOST_NS = 2 ** 62;
 const REFUSED = appLevelLayout.fields.refused.at >> 2;
 const CLOSED_COUNT = appLevelLayout.fields.closed.at >> 2;
 const IS_BUSY = appLevelLayout.fields.isBusy.at >> 2;
-const DEAD = -1;
 const IS_CLOSING = appLayout.fields.isClosing.at >> 2;
 
 /** The name of the task in its reactor. */

@@ -11,14 +11,13 @@ import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue }
 import { BATCH, BYTES, HEAD_BYTES, NAME } from './message.js';
 import { LANE_SHARES } from './lanes.js';
 import { HeardName } from './names.js';
+import { QUANTUM } from './quantum.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Timed } from './watch.js';
 import type { Holdable } from './waits.js';
 import { ON_ROOM } from '../queues/internal.js';
 
-/** How many records run before other tasks of the band get their turn. */
-const QUANTUM = 16;
 const RECEIVED = partyLayout.fields.received.at >> 3;
 /** Words of the lane, of its one place. */
 const TAKEN = (FIRST_PLACE_BYTES + placeLayout.fields.taken.at) >> 2;

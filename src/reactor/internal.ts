@@ -15,6 +15,7 @@ export type { LaneRecord } from './inlet.js';
 export { LANE_SHARES } from './lanes.js';
 export { checkName, type SentName } from './names.js';
 export type { Outlet } from './outlet.js';
+export { QUANTUM } from './quantum.js';
 export { ownCost, type OwnCost } from './own-cost.js';
 export { Scratch } from './parcels.js';
 export { summon } from './parking.js';

@@ -9,6 +9,7 @@
  */
 import { PercoreError } from '../errors.js';
 import { CLOSED, EVICTED, OK, nameOfCode, type ResultCode } from '../queues/index.js';
+import { QUANTUM } from './quantum.js';
 import type { ValueTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
@@ -70,8 +71,6 @@ export class Reading {
   }
 }
 
-/** How many records are read before other tasks of the band get their turn. */
-const QUANTUM = 16;
 
 /** The inside of a `Reading`: the task that runs its handler. */
 export class QueueReading implements Holdable, Timed {

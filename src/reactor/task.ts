@@ -13,6 +13,7 @@ import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { noteRefusal } from '../refusals.js';
 import type { FigureSlot, ToldCounts } from '../observe/internal.js';
 import type { TakenReady } from '../scheduling/internal.js';
+import { QUANTUM } from './quantum.js';
 import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
 import type { Timed } from './watch.js';
@@ -39,8 +40,6 @@ export interface ByteRecord {
   readonly priority: number;
 }
 
-/** How many messages run before other tasks of the band get their turn. */
-const QUANTUM = 16;
 
 export interface TaskOptions<B extends boolean> {
   readonly name: string;
