@@ -160,13 +160,13 @@ function client(session: Session, args: Arguments, reply: ReplyWriter): void {
 
 /** CONFIG GET pattern ... | SET name value ... */
 function config(session: Session, args: Arguments, reply: ReplyWriter): void {
-  const { limits, subscriberBytes } = session.server;
+  const { limits, subscriberBytes, memoryBytes, reactors } = session.server;
   // What redis-cli and redis-benchmark ask for, and our limits under their names in redis.conf.
   const settings: Record<string, string> = {
     'save': '',
     'appendonly': 'no',
     'databases': '1',
-    'maxmemory': '0',
+    'maxmemory': String(memoryBytes === Infinity ? 0 : memoryBytes * reactors),
     'proto-max-bulk-len': String(limits.bulkBytes),
     'client-query-buffer-limit': String(limits.commandBytes),
     'client-output-buffer-limit': `normal 0 0 0 slave 0 0 0 pubsub ${subscriberBytes} ${subscriberBytes} 0`,

@@ -76,12 +76,15 @@ export class Keyspace {
   hits = 0;
   misses = 0;
   private count = 0;
-  private readonly slab = new Slab();
+  private readonly slab: Slab;
   private readonly entries = new WideMap<Entry>();
   /** Chosen anew for each keyspace, so that nobody can prepare keys that all hash alike. */
   private readonly seed = (Math.random() * 2 ** 32) | 0;
 
-  constructor(readonly host: KeyspaceHost) {}
+  /** `memoryBytes`: what keys and texts may take. */
+  constructor(readonly host: KeyspaceHost, memoryBytes = Infinity) {
+    this.slab = new Slab(memoryBytes);
+  }
 
   get size(): number {
     return this.count;

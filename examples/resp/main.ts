@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) return void process.stdout.write(usage);
-  const { host, bulkBytes, subscriberBytes, replyBytes } = options;
+  const { host, bulkBytes, subscriberBytes, replyBytes, memoryBytes } = options;
   const reactors = options.reactors === 'auto' ? cpuBudget().count : options.reactors;
   const data: RespData = {
     counters: Counters.allocate(reactors),
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
     limits: { ...DEFAULT_LIMITS, bulkBytes },
     subscriberBytes,
     replyBytes,
+    memoryBytes,
   };
   const runtime = await createRuntime<{ calls: RespServices }>({
     entry: new URL('./reactor.js', import.meta.url),

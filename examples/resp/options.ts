@@ -13,6 +13,8 @@ export interface Options {
   readonly bulkBytes: number;
   readonly subscriberBytes: number;
   readonly replyBytes: number;
+  /** What keys and texts of each reactor may take; Infinity where nothing is said. */
+  readonly memoryBytes: number;
 }
 
 /** The command line is wrong; the message names the option, its value and what is allowed. */
@@ -34,6 +36,7 @@ usage: node dist/examples/resp/main.js [options]
   --bulk-bytes N        longest key or value (default ${DEFAULT_LIMITS.bulkBytes})
   --subscriber-bytes N  what a subscriber may leave unread before it is closed (default ${DEFAULT_SUBSCRIBER_BYTES})
   --reply-bytes N       longest reply; a client for which twice that waits is closed (default ${DEFAULT_REPLY_BYTES})
+  --memory-bytes N      what keys and texts of each reactor may take (default: no limit)
   -h, --help            show this
 `;
 
@@ -52,6 +55,7 @@ export function parseOptions(argv: string[]): Options | undefined {
         'bulk-bytes': { type: 'string' },
         'subscriber-bytes': { type: 'string' },
         'reply-bytes': { type: 'string' },
+        'memory-bytes': { type: 'string' },
         'help': { type: 'boolean', short: 'h' },
       },
     }));
@@ -84,5 +88,6 @@ export function parseOptions(argv: string[]): Options | undefined {
     bulkBytes: whole('bulk-bytes', DEFAULT_LIMITS.bulkBytes, 1024, DEFAULT_LIMITS.commandBytes),
     subscriberBytes: whole('subscriber-bytes', DEFAULT_SUBSCRIBER_BYTES, 1024, 2 ** 30),
     replyBytes: whole('reply-bytes', DEFAULT_REPLY_BYTES, 65_536, 2 ** 30),
+    memoryBytes: whole('memory-bytes', Infinity, 2 ** 20, Number.MAX_SAFE_INTEGER),
   };
 }

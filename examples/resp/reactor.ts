@@ -15,6 +15,7 @@ export interface RespData {
   readonly limits: ParserLimits;
   readonly subscriberBytes: number;
   readonly replyBytes?: number;
+  readonly memoryBytes?: number;
 }
 
 /** What the main thread may ask of each reactor. */
@@ -43,6 +44,7 @@ export default function start(reactor: Reactor<{ calls: RespServices }>, data: R
     limits: data.limits,
     subscriberBytes: data.subscriberBytes,
     ...(data.replyBytes === undefined ? {} : { replyBytes: data.replyBytes }),
+    ...(data.memoryBytes === undefined ? {} : { memoryBytes: data.memoryBytes }),
     port: () => listeningPort,
     later: restBehindOthers(reactor as Reactor),
   });

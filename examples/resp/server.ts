@@ -33,6 +33,8 @@ export interface ServerOptions {
   readonly subscriberBytes?: number;
   /** The longest reply. */
   readonly replyBytes?: number;
+  /** What keys and texts of this reactor may take. */
+  readonly memoryBytes?: number;
   /** Port, for INFO. */
   readonly port?: () => number;
   /** Calls back once, behind the clients that are waiting now. */
@@ -53,6 +55,7 @@ export class Server {
   readonly limits: ParserLimits;
   readonly subscriberBytes: number;
   readonly replyBytes: number;
+  readonly memoryBytes: number;
   readonly startedMs = Date.now();
   readonly id: number;
   readonly reactors: number;
@@ -63,7 +66,8 @@ export class Server {
     this.id = options.id;
     this.counters = options.counters;
     this.reactors = options.counters.reactors;
-    this.keys = new Keyspace(options.keyspaceHost);
+    this.memoryBytes = options.memoryBytes ?? Infinity;
+    this.keys = new Keyspace(options.keyspaceHost, this.memoryBytes);
     this.limits = options.limits ?? DEFAULT_LIMITS;
     this.later = options.later;
     this.subscriberBytes = options.subscriberBytes ?? DEFAULT_SUBSCRIBER_BYTES;

@@ -35,4 +35,19 @@ describe('a slab', () => {
     const slab = new Slab();
     expect([slab.allocate(100_000), slab.at, slab.bytes.length]).toEqual([100_000, 0, 100_000]);
   });
+
+  it('takes no more than it may, says so, and has the room again of what is freed', () => {
+    const slab = new Slab(3 * 2 ** 20);
+    slab.allocate(2 ** 21);
+    const { bytes, at } = slab;
+    slab.allocate(100);
+    expect(() => slab.allocate(40_000)).toThrow(
+      new RangeError('keys and values have 3145728 of 3145728 bytes, and 40000 more are needed'),
+    );
+    expect(slab.allocate(100)).toBe(112);
+    slab.free(bytes, at, 2 ** 21);
+    expect(slab.allocate(2 ** 21)).toBe(2 ** 21);
+    slab.clear();
+    expect(slab.allocate(3 * 2 ** 20)).toBe(3 * 2 ** 20);
+  });
 });

@@ -28,12 +28,19 @@ export class Slab {
   /** The first byte of the chunk that was never given. */
   private unused = CHUNK_BYTES;
   private freed: Freed[] = makeLists();
+  /** Bytes of the chunks and of what has an array of its own. */
+  private taken = 0;
+
+  /** `mostBytes`: what it may take from the system. */
+  constructor(private readonly mostBytes = Infinity) {}
 
   /**
    * Gives a piece of at least `size` bytes in `bytes` and `at`, and returns how many it has. Its content is arbitrary.
+   * Throws a RangeError, and changes nothing, where it would take more than it may.
    */
   allocate(size: number): number {
     if (size > MOST_BYTES) {
+      this.take(size);
       // Not zeroed: a text is written over all that is ever read of it.
       this.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       this.at = 0;
@@ -47,6 +54,7 @@ export class Slab {
       return capacity;
     }
     if (this.unused + capacity > CHUNK_BYTES) {
+      this.take(CHUNK_BYTES);
       this.chunk = new Uint8Array(CHUNK_BYTES);
       this.unused = 0;
     }
@@ -58,7 +66,10 @@ export class Slab {
 
   /** Takes a piece back. */
   free(bytes: Uint8Array, at: number, capacity: number): void {
-    if (capacity > MOST_BYTES) return;
+    if (capacity > MOST_BYTES) {
+      this.taken -= capacity;
+      return;
+    }
     const freed = this.freed[listOf(capacity)]!;
     freed.bytes.push(bytes);
     freed.at.push(at);
@@ -69,6 +80,15 @@ export class Slab {
     this.chunk = undefined;
     this.unused = CHUNK_BYTES;
     this.freed = makeLists();
+    this.taken = 0;
+  }
+
+  private take(bytes: number): void {
+    if (this.taken + bytes > this.mostBytes) {
+      const { taken, mostBytes } = this;
+      throw new RangeError(`keys and values have ${taken} of ${mostBytes} bytes, and ${bytes} more are needed`);
+    }
+    this.taken += bytes;
   }
 }
 
