@@ -19,6 +19,7 @@ import type { AddressOptions, ReadOptions, Selected, SendOptions, SpawnOptions, 
 import type { ReadableEnd, Reading } from './reading.js';
 import type { StepResult } from './steps.js';
 import { LocalTask, type ByteRecord, type ByteTask } from './task.js';
+import { TaskHandle } from './task-handle.js';
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
 
@@ -141,10 +142,7 @@ export class Reactor<P extends Protocol = Untyped> {
       this.#party.turn, { ...checkSpawn(options, step, this.#party.turn.classes), takesBytes: false }, stepping.step,
     );
     this.#party.dispatcher.addTask(task);
-    return {
-      name: task.name, send: (message) => task.push(message), stop: () => this.#party.removeTask(task),
-      get depth() { return task.depth; },
-    };
+    return new TaskHandle(this.#party, task);
   }
 
   /**

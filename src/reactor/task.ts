@@ -40,6 +40,8 @@ export interface ByteRecord {
   readonly priority: number;
 }
 
+/** Messages for which a new mailbox has room; it grows. */
+const FIRST_ROOM = 4;
 
 export interface TaskOptions<B extends boolean> {
   readonly name: string;
@@ -65,43 +67,44 @@ export type ByteTask = LocalTask<ByteRecord, true>;
 
 /** `M` is what the step gets. */
 export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping<M>, Timed {
-  // Beside one another, since these are all that a selection touches of each of many tasks.
+  // The order is that of use, since many tasks that run in turn are each in the way of the others' cache lines: first
+  // what a selection touches, then what a message and a step touch, then what figures do.
   isReady = false;
   readonly band: number;
   taken: TakenReady | null = null;
-  readyNs = 0;
-  sinceNs = 0;
-  figures: FigureSlot | undefined = undefined;
-  told: ToldCounts | undefined = undefined;
-  meanNs = 0;
-  /** It waits for whoever has refused its step. */
-  isHeld = false;
-  /** It takes nothing any more, and its name is free. */
-  hasEnded = false;
-  readonly name: string;
+  private count = 0;
+  private first = 0;
   /** How many messages may wait; 0 once it has ended. */
   capacity: number;
-  readonly concurrency: number;
-  readonly takesBytes: B;
+  private readonly messages: (M | undefined)[];
   readonly step: Stepping<M>['step'];
+  /** Set before its first message, by its maker. */
+  body: TaskBody | undefined = undefined;
+  readonly concurrency: number;
   /** Asynchronous steps under way. */
   unsettled = 0;
+  private isInQuantum = false;
+  /** It takes nothing any more, and its name is free. */
+  hasEnded = false;
   /** Steps that have taken their message. Whoever runs them counts, since most run many. */
   steps = 0;
+  /** Those who wait for room in the mailbox. Made with the first of them: few tasks ever have any. */
+  private roomLine: WaitingLine | undefined = undefined;
+  figures: FigureSlot | undefined = undefined;
+  told: ToldCounts | undefined = undefined;
+  readyNs = 0;
+  sinceNs = 0;
+  meanNs = 0;
   again = 0;
   errors = 0;
   /** Messages of this thread that were refused. */
   refused = 0;
-  /** Set before its first message, by its maker. */
-  body: TaskBody | undefined = undefined;
-  /** Those who wait for room in the mailbox. */
-  readonly line: WaitingLine;
+  /** It waits for whoever has refused its step. */
+  isHeld = false;
+  readonly takesBytes: B;
+  readonly name: string;
   /** Made when a message has to wait until an asynchronous step has settled: few tasks ever need it. */
   private settlingLine: WaitingLine | undefined = undefined;
-  private readonly messages: (M | undefined)[] = [];
-  private first = 0;
-  private count = 0;
-  private isInQuantum = false;
 
   constructor(private readonly turn: Turn, options: TaskOptions<B>, step: Stepping<M>['step']) {
     this.step = step;
@@ -110,7 +113,14 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     this.capacity = options.capacity;
     this.concurrency = options.concurrency;
     this.takesBytes = options.takesBytes;
-    this.line = new WaitingLine(turn.waits, this);
+    // As long as it is likely to become; left to itself, the first message would make room for seventeen.
+    this.messages = new Array<M | undefined>(options.takesBytes ? 0 : Math.min(options.capacity, FIRST_ROOM))
+      .fill(undefined);
+  }
+
+  /** Those who wait for room in the mailbox. */
+  get line(): WaitingLine {
+    return (this.roomLine ??= new WaitingLine(this.turn.waits, this));
   }
 
   /** Messages that wait until an asynchronous step of this task has settled. */
@@ -134,7 +144,8 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
    */
   push(message: M): number {
     // Nobody overtakes those who wait.
-    if (this.count >= this.capacity || (this.line.count !== 0 && !this.line.lets(1))) {
+    const { roomLine } = this;
+    if (this.count >= this.capacity || (roomLine !== undefined && roomLine.count !== 0 && !roomLine.lets(1))) {
       if (this.hasEnded) return CLOSED;
       this.refused++;
       noteRefusal(this.line, 1);
@@ -153,8 +164,13 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     const message = this.messages[this.first] as M;
     this.messages[this.first] = undefined;
     this.first = this.first + 1 === this.capacity ? 0 : this.first + 1;
-    this.count--;
+    if (--this.count === 0) this.first = 0;
     return message;
+  }
+
+  /** There may be room in the mailbox. */
+  mayHaveRoom(): void {
+    this.roomLine?.mayHaveRoom();
   }
 
   /** Takes nothing any more. Returns how many messages are lost with it; the one whose step runs now is not lost. */
@@ -167,7 +183,7 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     this.count = kept;
     if (kept === 0) this.messages.length = 0;
     // Those who wait for room hear that nobody is there to wait for.
-    this.line.mayHaveRoom();
+    this.mayHaveRoom();
     return lost;
   }
 
@@ -191,7 +207,9 @@ export class LocalTask<M, B extends boolean> implements Holdable, Room, Stepping
     }
     this.isInQuantum = false;
     this.steps += steps;
-    if (steps !== 0) this.line.mayHaveRoom();
+    // Otherwise a task to which one message at a time is sent would go through all its capacity, and hold that memory.
+    if (this.count === 0) this.first = 0;
+    if (steps !== 0 && this.roomLine !== undefined) this.roomLine.mayHaveRoom();
     turn.endQuantum(this.band, steps);
     return this.count !== 0;
   }

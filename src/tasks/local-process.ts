@@ -85,7 +85,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
   poll(): M | undefined {
     if (this.task.depth === 0) return undefined;
     const message = this.take();
-    this.task.line.mayHaveRoom();
+    this.task.mayHaveRoom();
     return message;
   }
 
@@ -127,7 +127,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
       if (this.current?.isReceiving !== true || steps === QUANTUM || turn.mustEndQuantum(task.band, steps)) break;
     }
     task.steps += steps;
-    if (this.taken !== taken) task.line.mayHaveRoom();
+    if (this.taken !== taken) task.mayHaveRoom();
     turn.endQuantum(task.band, steps + this.between);
     this.between = 0;
     this.changed();
@@ -178,7 +178,7 @@ export class LocalProcess<M, R> extends Life implements TaskBody, SelfHost<M>, A
   tookBetween(): void {
     this.between++;
     this.task.steps++;
-    this.task.line.mayHaveRoom();
+    this.task.mayHaveRoom();
   }
 
   // ---- Inside -------------------------------------------------------------------------------------------------------
