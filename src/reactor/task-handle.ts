@@ -1,6 +1,6 @@
 /**
- * What `spawn` returns. A class, since V8 keeps an object that has a getter of its own as a dictionary, which takes three
- * times the memory and makes each `send` look its name up.
+ * What `spawn` returns. A class, since V8 keeps an object that has a getter of its own as a dictionary: it takes three
+ * times the memory, and each `send` looks its name up.
  */
 import type { Party } from './party.js';
 import type { Task } from './reactor-options.js';
