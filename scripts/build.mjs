@@ -118,7 +118,8 @@ async function buildTypeScript() {
   const { index, queues, timers, io, ...seldom } = libraries;
   const { 'worker-main': workerMain, ...otherPrograms } = programs;
   const { metafiles } = await bundle({
-    build, compiled, options, outdir: at('dist', 'percore'), core: [index, queues, timers, io],
+    build, compiled, options, outdir: at('dist', 'percore'),
+    core: [queues, timers, io, workerMain], rest: [index], programs: [workerMain],
     faces: { index, queues, timers, io, 'worker-main': workerMain },
     others: {
       ...seldom, ...otherPrograms,

@@ -1,94 +1,108 @@
-// Makes the few files of the package. Nearly all of the code is in one script; the files that users import only export
-// parts of it:
+// Makes the few files of the package. Nearly all of the code is in two scripts; the files that users import only export
+// parts of them:
 //
-//     dist/percore/index.js           import core from './load.cjs'; export const { … } = core;
+//     dist/percore/queues.js          import core from './load.cjs'; export const { … } = core;
 //     dist/percore/load.cjs           runs the script once in each thread, from compiled code if there is any
-//     dist/percore/percore-core.cjs   the code of queues, timers, io, the reactor and everything above them
-//     dist/percore/nats.js …          code that is seldom needed, as modules that import from the core what it has
+//     dist/percore/percore-core.cjs   the code of queues, timers, io and a reactor's thread
+//     dist/percore/load-rest.cjs      the same for the other script, which takes from the core what it has
+//     dist/percore/percore-rest.cjs   the code of what starts reactors, and of everything above them
+//     dist/percore/nats.js …          code that is seldom needed, as modules that import from the scripts
 //
-// So each class exists only once in a thread, whoever imports it and by whichever entry.
+// So each class exists only once in a thread, whoever imports it and by whichever entry; and a reactor's thread, whose
+// start somebody waits for, loads the rest only if its entry imports it.
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const LOADER = join(dirname(fileURLToPath(import.meta.url)), 'load-core.cjs');
+const LOADER = join(dirname(fileURLToPath(import.meta.url)), 'load-script.cjs');
 const IMPORT = /^(?:import|export)\s+\{([^}]*)\}\s+from\s+['"](\.[^'"]+)['"];?$/gm;
 const IMPORT_ALL = /^export\s+\*\s+from\s+['"](\.[^'"]+)['"];?$/gm;
 /** What is left out of the text of programs for threads. */
 const IMPORT_CALL = /(?<![`'"\w$.])import\(/g;
-const NAMESPACE = 'core';
+const NAMESPACE = 'scripts';
 
 /**
- * `core` are compiled files: they, and all that they import, are in the script. `faces` are entries of one file each,
- * and `others` entries beside the script, each by the name of what is made. `loader` is the file that runs the script.
- * `options` are those of esbuild. Returns the metafiles, and of each module in the script what is exported of it, each
- * by its own name and by that in the script.
+ * `core` are compiled files: they, and all that they import, are in the first script. `rest` are others, which are in a
+ * second one with what the first one does not have. `faces` are entries of one file each, and `others` entries beside
+ * the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and so are in no
+ * script. `loader` is the file that runs a script. `options` are those of esbuild. Returns the metafiles, and of each
+ * module in a script what is exported of it, each by its own name and by that in the script.
  */
-export async function bundle({ build, compiled, core, faces, others, outdir, options, loader = LOADER }) {
-  const inCore = await namesOf(build, core, { ...options, outdir }, compiled);
-  // What the entries export, and what the others import from the core.
-  const used = new Map(core.map((path) => [path, inCore.get(path)]));
-  const use = (target, names) => {
-    if (inCore.has(target)) used.set(target, [...new Set([...(used.get(target) ?? []), ...names])]);
-  };
-  const entries = [...Object.values(faces), ...Object.values(others)];
-  const reached = await namesOf(build, entries, { ...options, outdir }, compiled);
-  for (const path of reached.keys()) {
-    if (inCore.has(path)) continue;
-    const text = readFileSync(path, 'utf8');
-    for (const [, list, from] of text.matchAll(IMPORT)) {
-      use(resolve(dirname(path), from), list.split(',').map((item) => item.trim().split(/\s+as\s+/)[0])
-        .filter((name) => name !== ''));
-    }
-    for (const [, from] of text.matchAll(IMPORT_ALL)) {
-      const target = resolve(dirname(path), from);
-      use(target, inCore.get(target) ?? []);
+export async function bundle(
+  { build, compiled, core, rest = [], programs = [], faces, others, outdir, options, loader = LOADER },
+) {
+  const scripts = [{ name: 'core', loader: 'load.cjs', entries: core, modules: [] }];
+  if (rest.length > 0) scripts.push({ name: 'rest', loader: 'load-rest.cjs', entries: rest, modules: [] });
+  const homes = new Map();
+  const exportsOf = new Map();
+  for (const script of scripts) {
+    for (const [path, names] of await namesOf(build, script.entries, { ...options, outdir }, compiled)) {
+      exportsOf.set(path, names);
+      if (homes.has(path) || programs.includes(path)) continue;
+      homes.set(path, script);
+      script.modules.push(path);
     }
   }
-  const numbers = new Map([...inCore.keys()].map((path, i) => [path, i]));
+  const entries = [...Object.values(faces), ...Object.values(others)];
+  const reached = await namesOf(build, entries, { ...options, outdir }, compiled);
+  const used = namesUsed([...new Set([...homes.keys(), ...reached.keys()])], homes, exportsOf);
+  for (const path of scripts.flatMap((script) => script.entries)) {
+    if (homes.has(path)) used.set(path, exportsOf.get(path));
+  }
+  const numbers = new Map([...homes.keys()].map((path, i) => [path, i]));
   const namesIn = new Map([...used].map(([path, names]) =>
     [path, names.map((name) => ({ name, inScript: `m${numbers.get(path)}_${name}` }))]));
 
-  const list = join(compiled, '..', 'core.js');
-  writeFileSync(list, [...namesIn].map(([path, names]) =>
-    `export { ${names.map(({ name, inScript }) => `${name} as ${inScript}`).join(', ')} } from `
-      + `${JSON.stringify(`./${relative(dirname(list), path)}`)};\n`).join(''));
-  const { metafile } = await build({
-    ...options, splitting: false, format: 'cjs', metafile: true,
-    entryPoints: [list], outfile: join(outdir, 'percore-core.cjs'),
-    define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
-    banner: { js: BANNER },
-    footer: { js: FOOTER },
-  });
-  rmSync(list);
-  const made = withoutRequire(readFileSync(join(outdir, 'percore-core.cjs'), 'utf8'));
-  const text = inAscii(asConstants(withPlainExports(made, [...inCore.keys()])));
-  writeFileSync(join(outdir, 'percore-core.cjs'), text);
-  const hash = createHash('sha256').update(text).digest('hex');
-  writeFileSync(join(outdir, 'load.cjs'), readFileSync(loader, 'utf8').replace('THE_BUILD', hash));
-
-  const fromCore = {
+  /** Modules in scripts, for all but the script `own`. */
+  const fromScripts = (own) => ({
     name: NAMESPACE,
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^percore:core$/ }, () => ({ path: 'the core', namespace: NAMESPACE }));
-      onResolve({ filter: /^\.\/load\.cjs$/ }, () => ({ path: './load.cjs', external: true }));
+      onResolve({ filter: /^percore:/ }, ({ path }) => ({ path: path.slice('percore:'.length), namespace: NAMESPACE }));
+      onResolve({ filter: /^\.\/load(-rest)?\.cjs$/ }, ({ path }) => ({ path, external: true }));
       onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) => {
         const target = resolve(resolveDir, path);
-        if (!inCore.has(target)) return undefined;
-        return { path: relative(compiled, target), namespace: NAMESPACE, pluginData: target };
+        const home = homes.get(target);
+        if (home === undefined || home === own) return undefined;
+        return { path: relative(compiled, target), namespace: NAMESPACE, pluginData: { target, home } };
       });
-      onLoad({ filter: /./, namespace: NAMESPACE }, ({ pluginData: path }) => ({
+      onLoad({ filter: /./, namespace: NAMESPACE }, ({ path, pluginData: { target, home } = {} }) => ({
         resolveDir: compiled,
-        contents: path === undefined ? THE_CORE : `import core from 'percore:core';\n`
-          + `export const ${taken(namesIn.get(path))} = core;\n`,
+        contents: target === undefined ? scriptModule(scripts.find(({ name }) => name === path))
+          : `import script from 'percore:${home.name}';\nexport const ${taken(namesIn.get(target))} = script;\n`,
       }));
     },
-  };
-  const above = { ...options, metafile: true, outdir, plugins: [fromCore] };
-  const metafiles = [metafile];
-  // Files that every thread loads are one file each. The others share the rest.
+  });
+
+  const metafiles = [];
+  for (const script of scripts) {
+    const { name, modules } = script;
+    const list = join(compiled, '..', `${name}.js`);
+    writeFileSync(list, [...namesIn].filter(([path]) => homes.get(path) === script).map(([path, names]) =>
+      `export { ${names.map(({ name: own, inScript }) => `${own} as ${inScript}`).join(', ')} } from `
+        + `${JSON.stringify(`./${relative(dirname(list), path)}`)};\n`).join(''));
+    const file = join(outdir, `percore-${name}.cjs`);
+    const { metafile } = await build({
+      ...options, splitting: false, format: 'cjs', metafile: true, plugins: [fromScripts(script)],
+      entryPoints: [list], outfile: file,
+      define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
+      banner: { js: BANNER },
+      footer: { js: FOOTER },
+    });
+    metafiles.push(metafile);
+    rmSync(list);
+    const made = withoutRequire(readFileSync(file, 'utf8'));
+    const text = inAscii(asConstants(withPlainExports(made, modules)));
+    writeFileSync(file, text);
+    const hash = createHash('sha256').update(text).digest('hex');
+    writeFileSync(join(outdir, script.loader), readFileSync(loader, 'utf8').replace('THE_BUILD', hash)
+      .replace('THE_EARLIER', name === 'core' ? 'undefined' : "require('./load.cjs')")
+      .replaceAll('THE_SCRIPT', `percore-${name}.cjs`));
+  }
+
+  const above = { ...options, metafile: true, outdir, plugins: [fromScripts()] };
+  // Files that every thread loads are one file each. The others share what is in no script.
   for (const [name, path] of Object.entries(faces)) {
     metafiles.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
   }
@@ -96,13 +110,31 @@ export async function bundle({ build, compiled, core, faces, others, outdir, opt
   return { metafiles, namesIn };
 }
 
+/** Of each module in a script the names that these modules import of it, from outside of that script. */
+function namesUsed(modules, homes, exportsOf) {
+  const used = new Map();
+  const use = (path, from, names) => {
+    const target = resolve(dirname(path), from);
+    if (!homes.has(target) || homes.get(target) === homes.get(path)) return;
+    used.set(target, [...new Set([...(used.get(target) ?? []), ...(names ?? exportsOf.get(target))])]);
+  };
+  for (const path of modules) {
+    const text = readFileSync(path, 'utf8');
+    for (const [, list, from] of text.matchAll(IMPORT)) {
+      use(path, from, list.split(',').map((item) => item.trim().split(/\s+as\s+/)[0]).filter((name) => name !== ''));
+    }
+    for (const [, from] of text.matchAll(IMPORT_ALL)) use(path, from);
+  }
+  return used;
+}
+
 /** The pattern that takes these names from the script. */
 export const taken = (names) => `{ ${names.map(({ name, inScript }) => `${inScript}: ${name}`).join(', ')} }`;
 
 /** In a bundle of an application the script does not know where it lies. */
-const THE_CORE = `import core from './load.cjs';
-core.percoreModule.url ??= import.meta.url;
-export default core;
+const scriptModule = ({ loader }) => `import script from './${loader}';
+script.percoreModule.url ??= import.meta.url;
+export default script;
 `;
 
 /** What replaces `import.meta.url` and `import(…)`: the script asks its loader for both. */

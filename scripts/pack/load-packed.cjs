@@ -1,5 +1,5 @@
 // Loads percore-core.cjs of dist/packed, once in each thread, for tests and for whatever they start.
-// bundle/load-core.cjs does this for users, whose threads get compiled code from the thread that starts them. Here
+// bundle/load-script.cjs does this for users, whose threads get compiled code from the thread that starts them. Here
 // every thread reads that code from a file, including the first one of a process, since the tests start some thousand
 // processes.
 'use strict';

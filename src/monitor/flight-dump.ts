@@ -2,7 +2,7 @@
 import { checkFunction, checkInteger, checkOneOf, checkOptions } from '../errors.js';
 import type { FlightEvent } from '../observe/index.js';
 import type { Runtime } from '../reactor/index.js';
-import { addRoom, checkOpen, controllerOf, type Controller, type Party } from '../reactor/internal.js';
+import { checkOpen, controllerOf } from '../reactor/internal.js';
 import { untilClosed } from './until-closed.js';
 
 /** What happened last in one thread. */
@@ -23,19 +23,6 @@ export interface DumpOptions extends FlightOptions {
   readonly write?: (text: string) => void;
 }
 
-const ROOM = 'flight';
-const asked = new WeakMap<Controller, ((reactor: number, events: readonly FlightEvent[]) => void)[]>();
-
-addRoom(ROOM, {
-  onMain(controller, reactor, body) {
-    for (const tell of asked.get(controller as Controller) ?? []) tell(reactor, body as readonly FlightEvent[]);
-  },
-  onReactor(party) {
-    const { toMain, flight } = party as Party;
-    toMain?.(ROOM, flight.events(), []);
-  },
-});
-
 /**
  * Promises the last events of each reactor and of the main thread. Reactors are asked over Node's own channel, so a
  * blocked one has no answer. Allocates. Rejects with ERR_PERCORE_INVALID_ARGUMENT.
@@ -47,27 +34,15 @@ export async function flightsOf(runtime: Runtime, options: FlightOptions = {}): 
   const { timeoutMs = 500 } = checkOptions('options', options, ['timeoutMs']);
   checkInteger('options.timeoutMs', timeoutMs, 1, 60_000);
   const { members, main } = controller;
-  const answers = new Map<number, readonly FlightEvent[]>();
-  const ids = members.map(({ id }) => id);
-  const living = members.filter(({ isDead }) => !isDead);
-  await new Promise<void>((resolve) => {
-    const askers = asked.get(controller) ?? [];
-    asked.set(controller, askers);
-    const end = (): void => {
-      clearTimeout(timer);
-      askers.splice(askers.indexOf(tell), 1);
-      resolve();
-    };
-    const tell = (reactor: number, events: readonly FlightEvent[]): void => {
-      answers.set(reactor, events);
-      if (living.every(({ id }) => answers.has(id))) end();
-    };
-    const timer = setTimeout(end, timeoutMs);
-    askers.push(tell);
-    for (const member of living) member.post(ROOM, undefined);
-    if (living.length === 0) end();
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), timeoutMs);
   });
-  const flights = ids.map((party) => ({ party, events: answers.get(party) }));
+  const flights = await Promise.all(members.map(async (member) => {
+    const events = member.isDead ? undefined : await Promise.race([member.lastEvents(), late]);
+    return { party: member.id, events };
+  }));
+  clearTimeout(timer);
   return [...flights, { party: main.id, events: main.flight.events() }];
 }
 

@@ -63,6 +63,7 @@ export class Member {
   /** Those who have asked, in the order of the questions, which is that of the answers: several may ask at a time. */
   private readonly askedIdle: ((isIdle: boolean) => void)[] = [];
   private readonly askedQuiet: ((isQuiet: boolean) => void)[] = [];
+  private readonly askedEvents: ((events: readonly FlightEvent[]) => void)[] = [];
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
   /** How many threads have died in its place before it. */
@@ -116,6 +117,7 @@ export class Member {
       if (report.kind === 'lost') return void (this.hasLost = true);
       if (report.kind === 'idle') return this.askedIdle.shift()?.(report.isIdle);
       if (report.kind === 'quiet') return this.askedQuiet.shift()?.(report.isQuiet);
+      if (report.kind === 'events') return this.askedEvents.shift()?.(report.events);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;
@@ -183,6 +185,12 @@ export class Member {
     this.ask('quiet?');
     const answer = new Promise<boolean>((resolve) => void this.askedQuiet.push(resolve));
     return Promise.race([answer, this.exited.then(() => false)]);
+  }
+
+  /** What happened last in its thread. Never settles if the thread is busy for ever, or gone. */
+  lastEvents(): Promise<readonly FlightEvent[]> {
+    this.ask('events?');
+    return new Promise((resolve) => void this.askedEvents.push(resolve));
   }
 
   private ask(question: MemberQuestion): void {

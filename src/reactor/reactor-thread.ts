@@ -70,6 +70,8 @@ export type WorkerReport =
   | { kind: 'idle'; isIdle: boolean }
   /** The same: whether nothing is ready, waiting or under way. */
   | { kind: 'quiet'; isQuiet: boolean }
+  /** The same: what happened in it last. */
+  | { kind: 'events'; events: readonly FlightEvent[] }
   /** Of a room above this one, in its own words. */
   | { kind: 'room'; room: string; body: unknown }
   /** Said last: its endpoints have lost bytes since it was told to stop. */
@@ -81,7 +83,7 @@ export type WorkerReport =
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
 /** What the main thread asks. */
-export type MemberQuestion = 'idle?' | 'quiet?';
+export type MemberQuestion = 'idle?' | 'quiet?' | 'events?';
 
 /** Resolves when the entry has run, or has failed and the main thread was told. */
 export async function runReactor(start: WorkerStart, thread: ReactorThread): Promise<void> {
@@ -131,11 +133,12 @@ export async function runReactor(start: WorkerStart, thread: ReactorThread): Pro
   const changeDiscipline = followDiscipline(disciplines, report, first);
   party.tellPolicy = (grant) => report({ kind: 'policy', grant });
   party.toMain = (room, body, transfer) => start.reports.postMessage({ kind: 'room', room, body }, transfer);
-  // What the main thread asks for: another discipline, or, once it is ready, whether it is idle (forgotten.ts) or quiet
-  // (scaling.ts). Everything else is for rooms above this one.
+  // What the main thread asks for: another discipline, its last events (monitor/flight-dump.ts), or, once it is ready,
+  // whether it is idle (forgotten.ts) or quiet (scaling.ts). Everything else is for rooms above this one.
   start.reports.on('message', (asked: DisciplineRequest | RoomMessage | MemberQuestion) => {
     if (asked === 'idle?') setImmediate(reportIdle).unref();
     else if (asked === 'quiet?') setImmediate(reportQuiet).unref();
+    else if (asked === 'events?') report({ kind: 'events', events: party.flight.events() });
     else if ('room' in asked) roomOf(asked.room)?.onReactor(party, asked.body);
     else changeDiscipline(asked);
   });

@@ -25,7 +25,10 @@ export interface RoomMessage {
 
 const rooms = new Map<string, RoomChannel>();
 
-/** Registers a room in this thread: once, when its module is loaded. */
+/**
+ * Registers a room in this thread: once, when its module is loaded. In a reactor that is when the entry imports it, so
+ * the main thread may speak first only to reactors that have spoken to the room.
+ */
 export function addRoom(name: string, channel: RoomChannel): void {
   rooms.set(name, channel);
 }

@@ -29,9 +29,12 @@ const EXPORT_LIST = /^export\s+\{([^}]*)\};?$/gm;
 const EXPORT_DECLARATION = /^export\s+((?:async\s+)?function\*?|class|const|let)\s+([\w$]+)/gm;
 const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_threads['"];?$/m;
 /**
- * The loader that the package's entries import would run the script with the real globals, so load the script itself.
+ * The loaders that the package's entries import would run the scripts with the real globals, so load the scripts
+ * themselves.
  */
-const [LOADER, CORE] = ['./load.cjs', './percore-core.cjs'];
+const SCRIPTS: Readonly<Record<string, string>> = {
+  './load.cjs': './percore-core.cjs', './load-rest.cjs': './percore-rest.cjs',
+};
 const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
 
 /** The exports of the module at `url`, run with `globals` in place of the real ones. Synchronous. */
@@ -53,7 +56,7 @@ export function loadModule(
       ...values: unknown[]
     ) => Record<string, unknown>;
     const exports = run(...Object.values(globals), (name: string) =>
-      name.startsWith('.') ? load(new URL(name === LOADER ? CORE : name, at)) : createRequire(at)(name),
+      name.startsWith('.') ? load(new URL(SCRIPTS[name] ?? name, at)) : createRequire(at)(name),
     );
     loaded.set(at.href, exports);
     return exports;
@@ -61,11 +64,12 @@ export function loadModule(
   return load(url);
 }
 
-/** The body for a CommonJS script, such as the one with most of the package: see scripts/bundle/main.mjs. */
+/** The body for a CommonJS script, such as those with most of the package: see scripts/bundle/main.mjs. */
 function commonBody(text: string, url: URL, isVirtual: boolean): string {
   const body = isVirtual ? text.replace(/\bimport_node_worker_threads\d*\.threadId\b/g, '$threadId()') : text;
   const path = JSON.stringify(fileURLToPath(url));
-  return `'use strict';\nconst module = { exports: {} }, require = $import, __filename = ${path}, `
+  return `'use strict';\nconst module = { exports: {} }, __filename = ${path}, `
+    + `require = (name) => name.startsWith('.') ? $import(name).default : $import(name), `
     + `__dirname = ${JSON.stringify(dirname(fileURLToPath(url)))};\n${body}\nreturn { default: module.exports };\n`
     + `//# sourceURL=${url.href}?virtual`;
 }
