@@ -56,7 +56,7 @@ it('builds once, and again if a source was changed, added or removed, or a resul
 
   write('src/index.ts', "export const name = 'another';\n");
   expect(hasBuilt()).toBe(true);
-  expect(readFileSync(at('dist/percore/percore-core.cjs'), 'utf8')).toContain('another');
+  expect(readFileSync(at('dist/percore/percore-rest.cjs'), 'utf8')).toContain('another');
 
   rmSync(at('src/extra.ts'));
   expect(hasBuilt()).toBe(true);

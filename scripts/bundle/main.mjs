@@ -131,8 +131,9 @@ function namesUsed(modules, homes, exportsOf) {
 /** The pattern that takes these names from the script. */
 export const taken = (names) => `{ ${names.map(({ name, inScript }) => `${inScript}: ${name}`).join(', ')} }`;
 
-/** In a bundle of an application the script does not know where it lies. */
-const scriptModule = ({ loader }) => `import script from './${loader}';
+/** In a bundle of an application no script knows where it lies. */
+const scriptModule = ({ name, loader }) => `import script from './${loader}';
+${name === 'core' ? '' : "import 'percore:core';"}
 script.percoreModule.url ??= import.meta.url;
 export default script;
 `;

@@ -3,7 +3,7 @@
  * time that compiling takes. See scripts/bundle/load-script.cjs, which is given it in the thread that was started.
  *
  *     this thread    start threads ──> compile for them, 10 ms ──> code, THERE
- *     each of them     └──> Node begins, 40 ms ─────────────> load-script.cjs waits until it is THERE, if at all
+ *     each of them     └──> Node begins, 40 ms ───────────> load-script.cjs waits until it is THERE, if at all
  */
 import type { Script } from 'node:vm';
 

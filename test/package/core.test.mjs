@@ -1,4 +1,4 @@
-/** The scripts that hold most of the package: one of each in a thread, and compiled code for the threads of reactors. */
+/** The scripts that hold most of the package: one of each in a thread, and compiled code for reactors' threads. */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
