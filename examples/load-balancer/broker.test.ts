@@ -1,9 +1,9 @@
 /** Lines from a stream, results to another, and a job that is killed in the middle. */
 import { crc32 } from 'node:zlib';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager, RetentionPolicy } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, expect, it } from 'vitest';
-import { Broker, NATS_SERVER } from '../../src/nats/fixtures/broker.js';
+import { Broker, NATS_SERVER, until as untilSo } from '../../src/nats/fixtures/broker.js';
 import { Job, endAll, until } from './fixtures/job.js';
 
 const MESSAGES = 800;
@@ -63,5 +63,42 @@ it('acknowledges no line whose result the broker does not store', { timeout: 120
   await new Promise((resolve) => setTimeout(resolve, 500));
   const { ack_floor: floor, num_ack_pending: pending } = await manager.consumers.info('lines', 'load-balancer');
   expect([floor.stream_seq, pending]).toEqual([0, 20]);
+  await connection.close();
+});
+
+it('reads and writes streams that are there as they are', { timeout: 120_000 }, async () => {
+  await using broker = await Broker.start();
+  const connection = await connect({ servers: broker.url });
+  const manager = await jetstreamManager(connection);
+  await manager.streams.add({ name: 'lines', subjects: ['lines.>'], max_msgs: 1000, duplicate_window: 10e9 });
+  await manager.streams.add({ name: 'results', subjects: ['results', 'others'], retention: RetentionPolicy.Workqueue });
+  const configs = (): Promise<object[]> =>
+    Promise.all(['lines', 'results'].map(async (name) => (await manager.streams.info(name)).config));
+  const before = await configs();
+  await jetstream(connection).publish('lines.of-somebody', '3 key payload');
+  const job = await Job.start('--from', `${broker.url}/lines`, '--to', `${broker.url}/results`);
+  await untilSo(async () => (await manager.streams.info('results')).state.messages === 1);
+  expect(await configs()).toEqual(before);
+  expect((await job.stop()).code).toBe(0);
+  await connection.close();
+});
+
+it('ends with 1 when its credentials cease to be right, and shows no password', { timeout: 120_000 }, async () => {
+  const users = (password: string): string =>
+    `authorization { users: [{ user: job, password: ${password} }, { user: other, password: other }] }`;
+  await using broker = await Broker.start({ config: users('secret') });
+  const at = broker.url.replace('//', '//job:secret@');
+  const job = await Job.start('--from', `${at}/lines`, '--to', `${at}/results`);
+  const connection = await connect({ servers: broker.url, user: 'other', pass: 'other' });
+  const manager = await jetstreamManager(connection);
+  const streams = jetstream(connection);
+  await streams.publish('lines', '3 key payload');
+  await untilSo(async () => (await manager.streams.info('results')).state.messages === 1);
+  broker.reload(users('another'));
+  const { code, report } = await job.ended();
+  expect(code).toBe(1);
+  expect(report).toMatchObject({ linesIn: 1, results: 1, dropped: 0 });
+  expect(job.stderr).toContain('nothing more can be read or stored: the broker refuses these credentials');
+  expect(job.stdout + job.stderr).not.toContain('secret');
   await connection.close();
 });

@@ -10,6 +10,7 @@
  * were sent to each owner is noted, then waited until each has worked as many, then until their results are stored.
  * After a death of an owner nothing is acknowledged any more, and the broker gives all of it to the next run. Nor is
  * anything after a result that the broker will not store: its stream takes no message as large, or not from this user.
+ * Where the broker ends the connection for good, since the credentials have ceased to be right, the job ends.
  */
 import { BACK_PRESSURED, OK, type Reactor } from 'percore';
 import {
@@ -52,15 +53,26 @@ export class BrokerEnds {
   /** Messages whose lines are in the lanes. */
   private sent: (() => void)[] = [];
   private isSettling = false;
-  /** A result could not be given to the publisher: it is too large for the broker, or the connection is gone. */
+  /** A result will not be stored: the broker takes no message as large, or not from this user, or it is gone. */
   private hasLost = false;
+  private readonly whenLost: Promise<void>;
+  private tellLost!: () => void;
+  /** Rejects with why the broker has ended the connection for good. */
+  readonly ended: Promise<never>;
+  private tellEnded!: (why: Error) => void;
 
-  constructor(private readonly reactor: Reactor, private readonly counters: readonly JobCounters[]) {}
+  constructor(private readonly reactor: Reactor, private readonly counters: readonly JobCounters[]) {
+    this.whenLost = new Promise((resolve) => (this.tellLost = resolve));
+    this.ended = new Promise((_, reject) => (this.tellEnded = reject));
+    this.ended.catch(() => undefined);
+  }
 
-  async open({ from, to }: BrokerPlaces, makeInput: (feed: Feed) => Input): Promise<void> {
+  /** `onOutput`: results go to the broker from now on. It is called before a line is read. */
+  async open({ from, to }: BrokerPlaces, makeInput: (feed: Feed) => Input, onOutput: () => void): Promise<void> {
     if (to !== undefined) {
       const nats = await this.bridge(to);
       this.publisher = createNatsPublisher(nats, { subject: to.name, mostPending: MOST_PENDING });
+      onOutput();
     }
     if (from === undefined) return;
     const nats = await this.bridge(from);
@@ -94,17 +106,23 @@ export class BrokerEnds {
     // What lies in a lane is the lane's.
     const code = this.publisher?.publish(bytes.slice()) ?? OK;
     if (code === BACK_PRESSURED) return BACK_PRESSURED;
-    if (code !== OK) this.hasLost = true;
+    if (code !== OK) this.lose();
     return OK;
   }
 
-  get hasOutput(): boolean {
-    return this.publisher !== undefined;
+  private lose(): void {
+    this.hasLost = true;
+    this.tellLost();
   }
 
-  /** Reads no more; resolves when what was read is acknowledged. */
+  /** All results that were handed to the broker are stored. */
+  get isAllStored(): boolean {
+    return !this.hasLost && (this.publisher?.status().dropped ?? 0) === 0;
+  }
+
+  /** Reads no more; resolves when what was read is acknowledged, or never will be. */
   async stop(): Promise<void> {
-    await this.consumer?.drain();
+    await Promise.race([this.consumer?.drain(), this.whenLost]);
     await new Promise<void>((resolve) => (this.input === undefined ? resolve() : this.input.end(resolve)));
   }
 
@@ -114,8 +132,11 @@ export class BrokerEnds {
 
   private async bridge({ server, name }: BrokerPlace): Promise<Nats> {
     const nats = this.bridges.get(server) ?? await openNats(this.reactor, { servers: server });
+    if (!this.bridges.has(server)) void nats.closed.then((error) => {
+      if (error !== undefined) this.tellEnded(error);
+    });
     this.bridges.set(server, nats);
-    await ensureStream(nats, { name, subjects: [name] });
+    await ensureStream(nats, { name, subjects: [name], existing: 'kept' });
     return nats;
   }
 
@@ -140,8 +161,9 @@ export class BrokerEnds {
       if (this.publisher !== undefined) {
         const records = counters.map((owner) => owner.resultRecordsTo(reactor.id));
         while (!records.every((count, owner) => own.resultRecordsFrom(owner) >= count)) await pause();
-        await this.publisher.flushed();
-        if (this.hasLost || this.publisher.status().dropped !== 0) return;
+        // Where the connection ends before, they are not stored.
+        await this.publisher.flushed().catch(() => this.lose());
+        if (!this.isAllStored) return this.lose();
       }
       for (const acknowledge of batch) acknowledge();
     }

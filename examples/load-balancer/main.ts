@@ -94,15 +94,18 @@ async function main(): Promise<number> {
   try {
     const reading = options.file ?? (options.isStdin ? '' : undefined);
     const { from, to } = options;
-    if (from !== undefined || to !== undefined) await runtime.call('connect', { from, to }, { reactor: 0 });
+    const hasBroker = from !== undefined || to !== undefined;
+    if (hasBroker) await runtime.call('connect', { from, to }, { reactor: 0 });
     const ports = await listen(runtime, options, reading !== undefined || from !== undefined);
     await announce(options, ports);
     const isShown = !options.isJson && (options.isDemo || process.stderr.isTTY);
     const table = isShown ? drawTable(runtime, counters) : undefined;
     const endDemo = options.isDemo ? startDemo(options, ports) : undefined;
-    const readError = await (reading === undefined
-      ? signals.asked
-      : Promise.race([signals.asked, read(runtime, reading)]));
+    const readError = await Promise.race([
+      signals.asked,
+      ...(reading === undefined ? [] : [read(runtime, reading)]),
+      ...(hasBroker ? [brokerEnds(runtime)] : []),
+    ]);
     if (endDemo !== undefined) {
       // The streams end one after the other, which would only look odd.
       clearInterval(table);
@@ -110,13 +113,15 @@ async function main(): Promise<number> {
     }
     await drain(runtime, counters, living, signals);
     clearInterval(table);
+    const isStored = !hasBroker || await runtime.call('isAllStored', null, { reactor: 0 }).catch(() => false);
     const status = runtime.status();
     const elapsedMs = performance.now() - startedMs;
     // The figures are final only after this: what a dead reactor had sent may be worked until the end.
     await runtime.close({ drainMs: signals.isTimeOver ? 0 : CLOSE_MS });
     const report = jobReport(counters, status, elapsedMs, balancer?.status());
     const isReported = await tell(report, options.isJson);
-    return isReported && readError === undefined && report.dropped === 0 && living.size === runtime.reactors ? 0 : 1;
+    const isWhole = report.dropped === 0 && isStored && living.size === runtime.reactors;
+    return isReported && readError === undefined && isWhole ? 0 : 1;
   } finally {
     await runtime.close({ drainMs: 0 });
   }
@@ -132,6 +137,18 @@ async function read(runtime: Runtime<{ calls: JobServices }>, path: string): Pro
       process.stderr,
       `cannot read ${path === '' ? 'standard input' : `--file ${JSON.stringify(path)}`}: ${(error as Error).message}\n`,
     );
+    return error as Error;
+  }
+}
+
+/** Resolves when nothing more can come from the broker, or go to it: with why, where it has ended the connection. */
+async function brokerEnds(runtime: Runtime<{ calls: JobServices }>): Promise<Error | void> {
+  try {
+    await runtime.call('brokerEnds', null, { reactor: 0 });
+  } catch (error) {
+    // Otherwise its reactor has died, or the job ends.
+    if (!USAGE.includes((error as PercoreError).code)) return;
+    await print(process.stderr, `nothing more can be read or stored: ${(error as Error).message}\n`);
     return error as Error;
   }
 }

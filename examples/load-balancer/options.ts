@@ -246,7 +246,8 @@ function decimal(name: string, text: string, high: number): number {
 function brokerPlace(name: string, text: string): BrokerPlace {
   const [, server, stream] = /^(nats:\/\/[^\s/]+)\/([A-Za-z0-9_-]{1,64})$/.exec(text) ?? [];
   if (server !== undefined && stream !== undefined) return { server, name: stream };
-  throw notAllowed(name, text, 'addresses such as nats://127.0.0.1:4222/lines, with the name of a stream at the end');
+  const shown = text.replace(/\/\/.*@/s, '//…@');
+  throw notAllowed(name, shown, 'addresses such as nats://127.0.0.1:4222/lines, with the name of a stream at the end');
 }
 
 function reactorCount(name: string, text: string): number | 'auto' {

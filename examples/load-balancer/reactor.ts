@@ -41,6 +41,10 @@ export type JobServices = {
   read(path: string): Promise<void>;
   /** Reads lines from a stream of a broker, and publishes results to one. */
   connect(places: BrokerPlaces): Promise<void>;
+  /** Rejects when the broker has ended the connection for good, with why. */
+  brokerEnds(argument: null): Promise<void>;
+  /** Whether the broker has stored all results that were handed to it. */
+  isAllStored(argument: null): boolean;
   /** Reads no more; resolves when what was read is in the lanes. */
   stopInput(argument: null): Promise<void>;
   /** Waits until the outputs that still read have everything, `waitMs` milliseconds at most. */
@@ -160,9 +164,12 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   reactor.handle('connect', async (places) => {
     // Loaded by who wants it.
     const ends = (broker = new (await import('./broker.js')).BrokerEnds(reactor, counters));
-    await ends.open(places, (feed) => new Input(reactor, lanes, own, feed, data, buckets));
-    if (ends.hasOutput) outputs.addBroker(ends);
+    const makeInput = (feed: Feed): Input => new Input(reactor, lanes, own, feed, data, buckets);
+    await ends.open(places, makeInput, () => outputs.addBroker(ends));
   });
+
+  reactor.handle('brokerEnds', () => broker?.ended);
+  reactor.handle('isAllStored', () => broker?.isAllStored ?? true);
 
   reactor.handle('stopInput', () => Promise.resolve(broker?.stop()).then(() => new Promise<void>((resolve) => {
     for (const listener of listeners) listener.close();

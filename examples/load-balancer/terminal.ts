@@ -25,7 +25,8 @@ export function print(stream: NodeJS.WriteStream, text: string): Promise<boolean
 export async function announce(options: Options, { input, output }: Ports): Promise<void> {
   const { host } = options;
   const { from: stream } = options;
-  const broker = stream === undefined ? undefined : `${stream.server}/${stream.name}`;
+  // Without who connects, and the password.
+  const broker = stream === undefined ? undefined : `${stream.server.replace(/\/\/.*@/, '//')}/${stream.name}`;
   const from = input === undefined ? (broker ?? options.file ?? 'stdin') : `${host}:${input}`;
   await print(process.stdout, `listening input=${from} output=${host}:${output}\n`);
   if (options.isJson || options.isDemo) return;

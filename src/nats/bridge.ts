@@ -47,7 +47,7 @@ export interface Nats extends AsyncDisposable {
    * Returns OK; BACK_PRESSURED while the broker is away, or while it has not confirmed 4 MiB of earlier messages;
    * TOO_LARGE above what the broker takes (1 MiB unless configured otherwise); CLOSED. The bytes are read until the end
    * of this pass of the event loop: do not change them before. Throws ERR_PERCORE_INVALID_ARGUMENT for an invalid
-   * subject.
+   * subject or bytes.
    */
   publish(subject: string, bytes: Uint8Array): number;
   /** Calls `then` once, in a later turn, when `publish` would take a message again, or when it is closed. */

@@ -105,7 +105,7 @@ export interface ClientManager {
     add(stream: string, config: object): Promise<ConsumerInfo>;
     update(stream: string, name: string, config: object): Promise<ConsumerInfo>;
     delete(stream: string, name: string): Promise<boolean>;
-    list(stream: string): AsyncIterable<ConsumerInfo>;
+    list(stream: string): AsyncIterable<ConsumerInfo | null>;
   };
   getAccountInfo(): Promise<object>;
 }

@@ -23,6 +23,7 @@ import { linkClosed } from './failures.js';
 import type { LinkPart, NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkConsumer, type ConsumerSettings, type NatsConsumerOptions } from './options.js';
+import { Turns } from './turns.js';
 import { StreamSource, type ConsumerPlace, type SourceHost } from './source.js';
 
 export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
@@ -40,6 +41,8 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   private readonly source: StreamSource;
   private readonly alive: NodeJS.Timeout;
   private isClosed = false;
+  /** With `isInTurn`: of each subject, until its message is done or given up. */
+  private readonly turns: Turns | undefined;
   private whenIdle: (() => void)[] = [];
   private readonly counts = {
     received: 0, acknowledged: 0, duplicates: 0, failed: 0, givenUp: 0, givenBack: 0,
@@ -51,6 +54,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   ) {
     const { name, band, concurrency, mostInFlight, ackWaitMs } = settings;
     const { party } = link;
+    this.turns = place.isInTurn === true && concurrency > 1 ? new Turns() : undefined;
     this.doneRing = new Float64Array(2 * mostInFlight);
     this.task = new LocalTask<Delivery, false>(
       // The bound is the broker's; a message that it gives out again occupies no second place.
@@ -113,10 +117,15 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
   // ---- Steps --------------------------------------------------------------------------------------------------------
 
   private run(delivery: Delivery): number | void | Promise<void> {
+    const before = this.turns?.before(delivery.subject);
+    if (before !== undefined) return this.turns!.take(delivery.subject, this.followAfter(before, delivery));
     let result: StepResult;
     try {
       result = this.step(delivery);
-      if (isThenable(result)) return this.follow(delivery, result);
+      if (isThenable(result)) {
+        const over = this.follow(delivery, result);
+        return this.turns?.take(delivery.subject, over) ?? over;
+      }
     } catch (error) {
       return this.hasFailed(delivery, error) ? AGAIN : undefined;
     }
@@ -125,9 +134,22 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
     return this.hasFailed(delivery, notTaken(result)) ? AGAIN : undefined;
   }
 
+  private async followAfter(before: Promise<void>, delivery: Delivery): Promise<void> {
+    await before;
+    if (!this.isClosed) await this.follow(delivery, this.tryStep(delivery));
+  }
+
+  private tryStep(delivery: Delivery): unknown {
+    try {
+      return this.step(delivery);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
   /** The turn of an asynchronous step is over when it is done, so this runs it again by itself. */
-  private async follow(delivery: Delivery, first: PromiseLike<void>): Promise<void> {
-    for (let result: unknown = first;;) {
+  private async follow(delivery: Delivery, first: unknown): Promise<void> {
+    for (let result = first;;) {
       try {
         const answer = await result;
         if (!isRefusal(answer)) return this.isDone(delivery);
@@ -137,11 +159,7 @@ export class StreamConsumer implements NatsConsumer, LinkPart, SourceHost {
       }
       await new Promise((resolve) => setTimeout(resolve, 10 * 2 ** Math.min(delivery.failures, 8)));
       if (this.isClosed) return;
-      try {
-        result = this.step(delivery);
-      } catch (error) {
-        result = Promise.reject(error as Error);
-      }
+      result = this.tryStep(delivery);
     }
   }
 

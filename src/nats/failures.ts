@@ -106,6 +106,10 @@ export function refusedBy(cause: unknown, what: string, stream?: string): Percor
 /** The client has waited for an answer in vain. */
 export const isTimeout = (error: unknown): boolean => isNamed(error, 'TimeoutError');
 
+/** Neither the broker nor the client's own rights have decided it: the connection was lost, or nobody was there. */
+export const isUnanswered = (error: unknown): boolean =>
+  jetStreamCode(error) === 0 && !isNamed(error, 'PermissionViolationError');
+
 /** It, or what it was caused by. */
 function isNamed(error: unknown, name: string): boolean {
   return error instanceof Error && (error.name === name || isNamed(error.cause, name));

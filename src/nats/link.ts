@@ -9,7 +9,7 @@
  * Plain messages (core NATS) go out at once and are not answered. They are bounded by the client's own ping: no more
  * than MOST_UNFLUSHED bytes may lie between two answers to it.
  */
-import { checkFunction, messageOf, PercoreError } from '../errors.js';
+import { checkBytes, checkFunction, messageOf, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { WaitingLine, type Party } from '../reactor/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
@@ -86,7 +86,7 @@ export class NatsLink implements Nats {
 
   publish(subject: string, bytes: Uint8Array): number {
     if (subject !== this.lastSubject) this.lastSubject = checkSubject('subject', subject);
-    const { length } = bytes;
+    const { length } = checkBytes('bytes', bytes);
     if (length > this.maxPayload) return this.isClosed ? CLOSED : TOO_LARGE;
     const needed = length + HEAD;
     if (!this.isOnline || this.unflushed + needed > MOST_UNFLUSHED
@@ -110,6 +110,7 @@ export class NatsLink implements Nats {
 
   async flushed(options?: WaitOptions): Promise<void> {
     const given = checkWaitOptions(options);
+    if (this.isClosed) throw linkClosed();
     await new Promise<void>((resolve, reject) => {
       const stop = limitWait(given, 'no answer of the broker', reject);
       const fail = (error: PercoreError): void => {

@@ -1,6 +1,7 @@
 /** Options of a bridge, its publishers and consumers, and what is refused of them. */
 import { checkBoolean, checkFunction, checkInteger, checkOptions, checkText, invalidArgument } from '../errors.js';
 import { checkBandOrClass, checkConcurrency, checkName, type Party } from '../reactor/internal.js';
+import { reconnectDelay } from './set-back.js';
 import { checkBrokerName, checkFilter, checkRanges, checkSubject } from './subjects.js';
 
 /** Options of `openNats`. */
@@ -124,16 +125,16 @@ export function checkLink(options: NatsOptions, party: Party): LinkSettings {
   }
   const who = party.id === party.shared.reactors ? 'percore main' : `percore ${party.id}`;
   checkInteger('timeoutMs', timeoutMs, 1, 2 ** 31 - 1);
+  checkInteger('reconnectMs', reconnectMs, 1, 60_000);
   return {
     servers, answerMs: checkInteger('answerMs', given.answerMs ?? 30_000, 1, 2 ** 31 - 1),
     connect: {
-      ...client, servers,
+      reconnectDelayHandler: reconnectDelay(reconnectMs), ...client, servers,
       name: given.name === undefined ? who : checkText('name', given.name),
       ...(user === undefined ? {} : { user }), ...(pass === undefined ? {} : { pass }),
       ...(token === undefined ? {} : { token }), ...inAddress,
       timeout: timeoutMs,
-      reconnect: true, maxReconnectAttempts: -1, reconnectJitter: 50,
-      reconnectTimeWait: checkInteger('reconnectMs', reconnectMs, 1, 60_000),
+      reconnect: true, maxReconnectAttempts: -1,
       pingInterval: checkInteger('pingMs', pingMs, 100, 2 ** 31 - 1), maxPingOut: 2,
     },
   };

@@ -22,7 +22,7 @@ export interface NatsRange {
 
 /** Options of `joinOwners`. */
 export interface NatsOwnersOptions
-  extends Pick<NatsConsumerOptions, 'stream' | 'ackWaitMs' | 'tries' | 'concurrency' | 'priority' | 'class'> {
+  extends Pick<NatsConsumerOptions, 'stream' | 'ackWaitMs' | 'tries' | 'priority' | 'class'> {
   /** The same for all that share the work: 1 to 100 letters, digits, '_' and '-'. */
   readonly name: string;
   /** The subject of the publishers: 'orders'. */
@@ -37,6 +37,11 @@ export interface NatsOwnersOptions
    * taken.
    */
   readonly leaseMs?: number;
+  /**
+   * Most asynchronous steps of one range that are under way at once: 1 to 2^20, default 1. Those of one bucket, and so
+   * those of one key, run one after the other in any case.
+   */
+  readonly concurrency?: number;
   /** Most messages of one range that are under way: 1 to 65,536, default 64. */
   readonly mostInFlight?: number;
   /** Brokers of the cluster that have the table of owners: 1 to 5, default 1. */

@@ -183,7 +183,7 @@ export class Owners implements NatsOwners, LinkPart {
     if (!await own.finish() || this.held.get(range) !== own) return;
     this.held.delete(range);
     this.counts.acknowledged += own.end();
-    await this.settings.onRangeLeaves?.(own.range, false);
+    await this.tellLeaves(own, false);
     this.counts.given++;
     await this.release(range);
   }
@@ -216,11 +216,11 @@ export class Owners implements NatsOwners, LinkPart {
    */
   private legible(range: number, entry: RangeEntry): RangeEntry {
     if (entry.epoch !== SPOILT) return entry;
-    const { epoch, start } = this.entries[range]!;
+    const { epoch, start, stream } = this.entries[range]!;
     const message = `the owner of range ${range} of "${this.settings.name}" was deleted in the table, or overwritten `
       + 'by something else: it counts as free';
     this.link.note(new PercoreError('ERR_PERCORE_BROKER_REFUSED', message), 'an owner of ranges');
-    return { ...entry, start, epoch: Math.max(epoch, entry.revision) + EPOCH_LEAP };
+    return { ...entry, start, stream, epoch: Math.max(epoch, entry.revision) + EPOCH_LEAP };
   }
 
   private learn(range: number, entry: RangeEntry): void {
@@ -232,8 +232,16 @@ export class Owners implements NatsOwners, LinkPart {
     if (this.held.get(range) === own) this.held.delete(range);
     this.counts.acknowledged += own.end();
     this.counts.lost++;
-    Promise.resolve(this.settings.onRangeLeaves?.(own.range, true))
-      .catch((error: unknown) => this.link.party.reportError(error, `onRangeLeaves of "${this.settings.name}"`));
+    void this.tellLeaves(own, true);
+  }
+
+  /** What the user's function throws is reported, and keeps no range from going. */
+  private async tellLeaves({ range }: OwnedRange, isLost: boolean): Promise<void> {
+    try {
+      await this.settings.onRangeLeaves?.(range, isLost);
+    } catch (error) {
+      this.link.party.reportError(error, `onRangeLeaves of "${this.settings.name}"`);
+    }
   }
 
   // ---- The table and the connection ---------------------------------------------------------------------------------

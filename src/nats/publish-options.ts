@@ -1,5 +1,5 @@
 /** What may be said of one message that is published, and how it is checked. */
-import { checkBytes, checkInteger, invalidArgument } from '../errors.js';
+import { checkBytes, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { BUCKETS } from '../layout.js';
 import type { ClientHeaders } from './client.js';
 import { bucketOfKey, checkSubject, type BucketSubjects } from './subjects.js';
@@ -23,6 +23,7 @@ export interface NatsPublishOptions {
 }
 
 const MOST_ID = 128;
+const OPTIONS = ['key', 'bucket', 'below', 'id', 'headers'];
 
 export function checkPublish(
   given: Uint8Array | string, options: NatsPublishOptions | undefined, subjects: BucketSubjects,
@@ -30,6 +31,8 @@ export function checkPublish(
   const payload = typeof given === 'string' ? Buffer.from(given) : checkBytes('payload', given);
   if (options === undefined) return { payload, subject: subjects.subject, id: undefined };
   if (typeof options !== 'object' || options === null) throw invalidArgument('options', options, 'an object');
+  // A misspelt key would be a message without one.
+  for (const name in options) if (!OPTIONS.includes(name)) checkOptions('options', options, OPTIONS);
   const { key, bucket, below, id } = options;
   if (id !== undefined && (typeof id !== 'string' || !/^[\x21-\x7e]{1,128}$/.test(id))) {
     throw invalidArgument('id', id, `1 to ${MOST_ID} letters of ASCII without spaces`);
@@ -63,7 +66,9 @@ export function headersOf(
 }
 
 function add(headers: ClientHeaders, given: Readonly<Record<string, string>>): void {
-  if (typeof given !== 'object' || given === null) throw invalidArgument('headers', given, 'an object of texts');
+  // A Map, or the headers of a request, would look like an object without any.
+  if (typeof given !== 'object' || given === null || Symbol.iterator in given)
+    throw invalidArgument('headers', given, "an object of texts, such as { traceparent: '…' }");
   for (const [name, text] of Object.entries(given)) {
     // A colon or an end of line would turn it into another header.
     if (!/^[\x21-\x39\x3b-\x7e]+$/.test(name)) throw invalidArgument('headers', name, "names without ':' and spaces");

@@ -33,6 +33,8 @@ interface Entry {
   sends: number;
   firstMs: number;
   after: number;
+  /** How often it was asked in vain whether it is stored. */
+  unanswered: number;
   readonly settle: Settle;
 }
 
@@ -54,6 +56,8 @@ const FIRST_RETRY_MS = 20;
 const LAST_RETRY_MS = 1000;
 /** Subjects of which it is remembered since when they are forbidden. */
 const MOST_FORBIDDEN = 4096;
+/** Questions of one message that the broker does not answer, while it is there. */
+const MOST_UNANSWERED = 3;
 
 export class PublisherOutbox {
   pendingBytes = 0;
@@ -74,12 +78,14 @@ export class PublisherOutbox {
   private readonly before: StoredBefore;
   /** The questions of what was stored before, one after the other. */
   private asking: Promise<void> = Promise.resolve();
+  /** The connection is lost, and with it the answer, for which the client waits on. */
+  private loseAnswer = (): void => undefined;
 
   /** `onLess` is called whenever one message less waits. */
   constructor(
     private readonly link: NatsLink, private readonly settings: PublisherSettings, private readonly onLess: () => void,
   ) {
-    this.before = new StoredBefore(link, settings.subject);
+    this.before = new StoredBefore(link);
     this.inbox = `${link.client.createInbox()}.`;
     this.answers = link.connection.subscribe(`${this.inbox}*`, { callback: (error, message) => {
       if (error === null) this.answered(message);
@@ -98,7 +104,8 @@ export class PublisherOutbox {
 
   add(payload: Uint8Array, subject: string, headers: ClientHeaders, bytes: number, settle: Settle): void {
     const entry: Entry = {
-      number: this.next++, subject, payload, headers, bytes, sentMs: 0, sends: 0, firstMs: 0, after: 0, settle,
+      number: this.next++, subject, payload, headers, bytes, settle,
+      sentMs: 0, sends: 0, firstMs: 0, after: 0, unanswered: 0,
     };
     this.entries.set(entry.number, entry);
     this.pendingBytes += bytes;
@@ -148,11 +155,17 @@ export class PublisherOutbox {
         && performance.now() - entry.firstMs > this.before.certainMs;
       // Confirmed meanwhile, or asked for twice.
       if (!isOpen()) return;
-      const isStored = await this.before.has(entry);
+      const isStored = await new Promise<Awaited<ReturnType<StoredBefore['has']>>>((resolve) => {
+        this.loseAnswer = () => resolve('unanswered');
+        void this.before.has(entry).then(resolve);
+      });
       // Without a broker it is seen to again when that is found.
       if (this.entries.get(entry.number) !== entry || !this.link.isOnline) return;
       if (isStored === true) return this.confirm(entry, true);
-      if (isStored === undefined) {
+      // It is late again in a moment, or the broker is found anew, and then it is asked again.
+      if (isStored === 'unanswered' && ++entry.unanswered < MOST_UNANSWERED) return;
+      entry.unanswered = 0;
+      if (isStored !== false) {
         this.counts.uncertain++;
         this.note(new PercoreError(
           'ERR_PERCORE_BROKER_REFUSED',
@@ -313,6 +326,7 @@ export class PublisherOutbox {
 
   offline(): void {
     this.stopRetrying();
+    this.loseAnswer();
   }
 
   online(): void {

@@ -11,7 +11,7 @@ import { checkFunction, PercoreError } from '../errors.js';
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE } from '../queues/index.js';
 import { WaitingLine } from '../reactor/internal.js';
 import { noteRefusal } from '../refusals.js';
-import { createIds, formatId } from '../topology/index.js';
+import { formatId } from '../topology/index.js';
 import { checkWaitOptions, Waiters, type WaitOptions } from '../waiting.js';
 import type { Nats } from './bridge.js';
 import type { BrokerError } from './client.js';
@@ -22,13 +22,14 @@ import { checkPublisher, type NatsPublisherOptions, type PublisherSettings } fro
 import { PublisherOutbox } from './publisher-outbox.js';
 import { checkPublish, headersOf, type NatsPublishOptions } from './publish-options.js';
 import type { NatsPublisher, NatsPublisherStatus } from './publisher-types.js';
+import { messageIds } from './set-back.js';
 import { BucketSubjects } from './subjects.js';
 
 export class StreamPublisher implements NatsPublisher, LinkPart {
   readonly kind = 'publisher';
   private readonly line: WaitingLine;
   private readonly outbox: PublisherOutbox;
-  private readonly ids = createIds();
+  private readonly ids = messageIds();
   private readonly subjects: BucketSubjects;
   private readonly flushers = new Waiters<number>('not everything was confirmed');
   private isClosed = false;

@@ -10,6 +10,10 @@ import type { ConsumerSettings } from './options.js';
 export interface ConsumerPlace {
   /** The first sequence that it is given, where the broker does not know it yet. */
   readonly start?: number | undefined;
+  /** When the stream was made in which that counts. */
+  readonly created?: string;
+  /** Steps for messages of one subject run one after the other, however many may run at once. */
+  readonly isInTurn?: boolean;
   /** Whoever makes it sees to its name; it is not made anew where the broker has lost it. */
   readonly isFenced?: boolean;
   /** It is not read any more, and nobody here has said so: such a consumer has to be made anew. */
@@ -61,6 +65,7 @@ export class StreamSource {
     this.isOpening = true;
     try {
       const { created, config, state } = await link.manager.streams.info(stream);
+      if (created !== (place.created ?? created)) throw new Error('it was deleted and made anew at this moment');
       const isFirst = this.created === '';
       if (created !== this.created) {
         host.forgetAll();

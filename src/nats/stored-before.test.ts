@@ -68,6 +68,21 @@ describe('a publisher whose broker was away for longer than it knows identifiers
     expect(errors).toEqual([]);
   });
 
+  it.each([{ bucket: 1 }, {}])('looks for its first message too, of which nothing is known yet: %o', async (where) => {
+    await ensureStream(nats, { name: 'FIRST', subjects: ['first', 'first.>'], duplicatesMs: WINDOW_MS });
+    const publisher = createNatsPublisher(nats, { subject: 'first', confirmMs: WINDOW_MS });
+    proxy.isMute = true;
+    publisher.publish('stored, and not confirmed', where);
+    await until(async () => await messagesOf('FIRST') === 1);
+    // Late: it has begun to ask, and the answer is lost as well.
+    await pause(2 * WINDOW_MS);
+    await cut();
+    await publisher.flushed();
+    expect(await messagesOf('FIRST')).toBe(1);
+    expect(publisher.status()).toMatchObject({ confirmed: 1, duplicates: 1, uncertain: 0 });
+    expect(errors.join()).not.toMatch(/may have stored already/);
+  });
+
   it('says so where that cannot be told, since what was read is deleted', async () => {
     await ensureStream(nats, { name: 'QUEUE', subjects: ['queue'], duplicatesMs: WINDOW_MS, keeps: 'workqueue' });
     const publisher = createNatsPublisher(nats, { subject: 'queue' });

@@ -7,6 +7,7 @@
  * deleted old ones for want of room, and where so much was stored since that looking would take too long.
  */
 import type { ClientHeaders } from './client.js';
+import { isUnanswered } from './failures.js';
 import type { NatsLink } from './link.js';
 
 /** What the broker takes where nothing else is said, and the least that ensureStream does. */
@@ -33,7 +34,7 @@ export class StoredBefore {
   private stream: string | undefined;
   private isLearned = false;
 
-  constructor(private readonly link: NatsLink, private readonly subject: string) {}
+  constructor(private readonly link: NatsLink) {}
 
   /** The broker has confirmed a message. */
   confirmed(stream: string, sequence: number): void {
@@ -56,11 +57,11 @@ export class StoredBefore {
     return this.stream !== undefined && subject.startsWith('$JS.API.STREAM.') && subject.endsWith(`.${this.stream}`);
   }
 
-  /** Undefined: that cannot be told. */
-  async has({ subject, headers, firstMs, after }: Sent): Promise<boolean | undefined> {
+  /** Undefined: that cannot be told. 'unanswered': the question was lost, or its answer, and can be asked again. */
+  async has({ subject, headers, firstMs, after }: Sent): Promise<boolean | undefined | 'unanswered'> {
     const { streams } = this.link.manager;
     try {
-      this.stream ??= await streams.find(this.subject);
+      this.stream ??= await streams.find(subject);
       const { config, state } = await streams.info(this.stream);
       this.note(config);
       // It is not as long ago as it seemed.
@@ -74,8 +75,9 @@ export class StoredBefore {
         if (message.header.get('Nats-Msg-Id') === headers.get('Nats-Msg-Id')) return true;
         next = message.seq + 1;
       }
-    } catch {
-      // No answer, or none for this user. Streams that know identifiers for less than usual are rare.
+    } catch (error) {
+      if (isUnanswered(error)) return 'unanswered';
+      // None for this user. Streams that know identifiers for less than usual are rare.
       if (!this.isLearned && performance.now() - firstMs <= DEFAULT_WINDOW_MS / 2) return false;
     }
     return undefined;

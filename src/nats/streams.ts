@@ -23,22 +23,27 @@ export interface NatsStreamOptions {
    * two bounds above say when it is full.
    */
   readonly whenFull?: 'refuse' | 'oldest';
-  /** How long it recognises identifiers and stores each once: 100 to 2^53 - 1 ms, default 120,000. */
+  /** How long it recognises identifiers and stores each once: 100 to 9,223,372,036,854 ms, default 120,000. */
   readonly duplicatesMs?: number;
   /** How many brokers of the cluster have it: 1 to 5, default 1. */
   readonly replicas?: number;
   /** Default 'file'. */
   readonly storage?: 'file' | 'memory';
+  /** What happens to a stream of that name that is there: it is 'changed' to these options (default), or 'kept'. */
+  readonly existing?: 'changed' | 'kept';
 }
 
 const OPTIONS = [
   'name', 'subjects', 'keeps', 'mostMessages', 'mostBytes', 'whenFull', 'duplicatesMs', 'replicas', 'storage',
+  'existing',
 ];
+/** The broker counts nanoseconds, in 64 bits. */
+const MOST_DUPLICATES_MS = 9_223_372_036_854;
 
 /**
- * Makes a stream, or brings the one of that name to these options. Resolves when the broker has it; while its cluster
- * has no leader it is tried for `answerMs`. Rejects with ERR_PERCORE_BROKER_REFUSED, for options that cannot be changed
- * as well, and ERR_PERCORE_INVALID_ARGUMENT.
+ * Makes a stream, or brings the one of that name to these options; those that are left out stay there as they are.
+ * Resolves when the broker has it; while its cluster has no leader it is tried for `answerMs`. Rejects with
+ * ERR_PERCORE_BROKER_REFUSED, for options that cannot be changed as well, and ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     await ensureStream(nats, { name: 'ORDERS', subjects: ['orders.>'], keeps: 'workqueue', mostMessages: 1e6 });
  */
@@ -51,20 +56,8 @@ export async function ensureStream(nats: Nats, options: NatsStreamOptions): Prom
     throw invalidArgument('subjects', given.subjects, "an array of subjects, such as ['orders.>']");
   }
   for (const subject of given.subjects) checkFilter('subjects', subject);
-  const limit = (argument: string, value: number | undefined): number =>
-    value === undefined ? -1 : checkInteger(argument, value, 1, Number.MAX_SAFE_INTEGER);
-  const whenFull = checkOneOf('whenFull', given.whenFull ?? 'refuse', ['refuse', 'oldest']);
-  const config = {
-    name, subjects: given.subjects,
-    retention: checkOneOf('keeps', given.keeps ?? 'limits', ['limits', 'workqueue', 'interest']),
-    max_msgs: limit('mostMessages', given.mostMessages),
-    max_bytes: limit('mostBytes', given.mostBytes),
-    discard: whenFull === 'refuse' ? 'new' : 'old',
-    duplicate_window:
-      checkInteger('duplicatesMs', given.duplicatesMs ?? 120_000, 100, Number.MAX_SAFE_INTEGER) * 1e6,
-    num_replicas: checkInteger('replicas', given.replicas ?? 1, 1, 5),
-    storage: checkOneOf('storage', given.storage ?? 'file', ['file', 'memory']),
-  };
+  const existing = checkOneOf('existing', given.existing ?? 'changed', ['changed', 'kept']);
+  const wanted = configOf(given);
   const { streams } = link.manager;
   try {
     await link.patiently(async () => {
@@ -72,12 +65,37 @@ export async function ensureStream(nats: Nats, options: NatsStreamOptions): Prom
         if (jetStreamCode(error) === NO_STREAM) return undefined;
         throw error;
       });
-      await (known === undefined ? streams.add(config) : streams.update(name, config));
+      if (known === undefined) await streams.add({ ...configOf(DEFAULTS), ...wanted });
+      else if (existing === 'changed') await streams.update(name, wanted);
     });
   } catch (error) {
     throw refusedBy(error, `make stream "${name}"`, name);
   }
 }
+
+const DEFAULTS: Partial<NatsStreamOptions> = {
+  keeps: 'limits', whenFull: 'refuse', duplicatesMs: 120_000, replicas: 1, storage: 'file',
+};
+
+/** What the broker calls the options that are given. */
+function configOf(given: Partial<NatsStreamOptions>): object {
+  const { name, subjects, keeps, mostMessages, mostBytes, whenFull, duplicatesMs, replicas, storage } = given;
+  const limit = (argument: string, value: number): number =>
+    checkInteger(argument, value, 1, Number.MAX_SAFE_INTEGER);
+  const window = (value: number): number => checkInteger('duplicatesMs', value, 100, MOST_DUPLICATES_MS) * 1e6;
+  return {
+    ...(name === undefined ? {} : { name, subjects }),
+    ...(keeps === undefined ? {} : { retention: checkOneOf('keeps', keeps, ['limits', 'workqueue', 'interest']) }),
+    ...(mostMessages === undefined ? {} : { max_msgs: limit('mostMessages', mostMessages) }),
+    ...(mostBytes === undefined ? {} : { max_bytes: limit('mostBytes', mostBytes) }),
+    ...(whenFull === undefined ? {} : { discard: DISCARDS[checkOneOf('whenFull', whenFull, ['refuse', 'oldest'])] }),
+    ...(duplicatesMs === undefined ? {} : { duplicate_window: window(duplicatesMs) }),
+    ...(replicas === undefined ? {} : { num_replicas: checkInteger('replicas', replicas, 1, 5) }),
+    ...(storage === undefined ? {} : { storage: checkOneOf('storage', storage, ['file', 'memory']) }),
+  };
+}
+
+const DISCARDS = { refuse: 'new', oldest: 'old' };
 
 /**
  * Rejects unless the stream is there and stores something of what publishers send below `subject`: otherwise nothing

@@ -3,7 +3,7 @@
  * change the entry.
  *
  *      machine.<name>     a sign of life, written anew all the time
- *      range.<number>     { owner, epoch, start }: who has it, for which time, and from which message on
+ *      range.<number>     { owner, epoch, start, stream }: who has it, for which time, and from which message on
  *      ranges             how many there are: the same for all
  */
 import { invalidArgument, PercoreError } from '../errors.js';
@@ -20,6 +20,8 @@ export interface RangeEntry {
   readonly epoch: number;
   /** The first message that the consumer of this epoch gives out. */
   readonly start: number;
+  /** When the stream was made in which `start` counts; '' where nothing of it was read yet. */
+  readonly stream: string;
   /** 0 if it is not in the table yet. */
   readonly revision: number;
 }
@@ -40,7 +42,7 @@ interface TableShape {
 
 /** What stands in the table of a range is no entry: somebody has deleted it there, or has written something else. */
 export const SPOILT = -1;
-export const NO_ENTRY: RangeEntry = { owner: '', epoch: 0, start: 1, revision: 0 };
+export const NO_ENTRY: RangeEntry = { owner: '', epoch: 0, start: 1, stream: '', revision: 0 };
 /** A table that is made anew is ahead by so many epochs of all that was taken and not known to whoever makes it. */
 export const EPOCH_LEAP = 1000;
 const MACHINE = 'machine.';
@@ -174,13 +176,13 @@ export class OwnersTable {
 
   /** Changes a range. Returns undefined if another has changed it first. */
   async change(range: number, entry: RangeEntry): Promise<RangeEntry | undefined> {
-    const { owner, epoch, start, revision } = entry;
-    const value = Buffer.from(JSON.stringify({ owner, epoch, start }));
+    const { owner, epoch, start, stream, revision } = entry;
+    const value = Buffer.from(JSON.stringify({ owner, epoch, start, stream }));
     const key = `${RANGE}${range}`;
     try {
       const changed = revision === 0 ? await this.table.create(key, value)
         : await this.table.update(key, value, revision);
-      return { owner, epoch, start, revision: changed };
+      return { ...entry, revision: changed };
     } catch (error) {
       if (isTaken(error)) return undefined;
       throw error;
@@ -192,13 +194,14 @@ const isTaken = (error: unknown): boolean => jetStreamCode(error) === WRONG_SEQU
 
 function entryOf(value: Uint8Array, revision: number): RangeEntry {
   try {
-    const { owner, epoch, start } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
+    const { owner, epoch, start, stream = '' } = JSON.parse(Buffer.from(value).toString()) as RangeEntry;
     const areNumbers = [epoch, start].every((each) => Number.isSafeInteger(each) && each >= 0);
-    if (typeof owner === 'string' && areNumbers) return { owner, epoch, start, revision };
+    const areTexts = typeof owner === 'string' && typeof stream === 'string';
+    if (areTexts && areNumbers) return { owner, epoch, start, stream, revision };
   } catch {
     // Said by the answer.
   }
-  return { owner: '', epoch: SPOILT, start: 1, revision };
+  return { ...NO_ENTRY, epoch: SPOILT, revision };
 }
 
 /** How many ranges there are: as whoever came first has it. */
