@@ -120,7 +120,7 @@ async function buildTypeScript() {
   const { metafiles } = await bundle({
     build, compiled, options, outdir: at('dist', 'percore'),
     core: [queues, timers, io, workerMain], rest: [index], programs: [workerMain],
-    faces: { index, queues, timers, io, 'worker-main': workerMain },
+    faces: { index, queues, timers, io, 'worker-main': workerMain }, common: ['worker-main'],
     others: {
       ...seldom, ...otherPrograms,
       testing: join(compiled, 'testing', 'index.js'),

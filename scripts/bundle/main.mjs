@@ -27,11 +27,12 @@ const NAMESPACE = 'scripts';
  * `core` are compiled files: they, and all that they import, are in the first script. `rest` are others, which are in a
  * second one with what the first one does not have. `faces` are entries of one file each, and `others` entries beside
  * the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and so are in no
- * script. `loader` is the file that runs a script. `options` are those of esbuild. Returns the metafiles, and of each
- * module in a script what is exported of it, each by its own name and by that in the script.
+ * script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs. `loader` is the file that runs a
+ * script. `options` are those of esbuild. Returns the metafiles, and of each module in a script what is exported of it,
+ * each by its own name and by that in the script.
  */
 export async function bundle(
-  { build, compiled, core, rest = [], programs = [], faces, others, outdir, options, loader = LOADER },
+  { build, compiled, core, rest = [], programs = [], faces, others, common = [], outdir, options, loader = LOADER },
 ) {
   const scripts = [{ name: 'core', loader: 'load.cjs', entries: core, modules: [] }];
   if (rest.length > 0) scripts.push({ name: 'rest', loader: 'load-rest.cjs', entries: rest, modules: [] });
@@ -55,8 +56,8 @@ export async function bundle(
   const namesIn = new Map([...used].map(([path, names]) =>
     [path, names.map((name) => ({ name, inScript: `m${numbers.get(path)}_${name}` }))]));
 
-  /** Modules in scripts, for all but the script `own`. */
-  const fromScripts = (own) => ({
+  /** Modules in scripts, for all but the script `own`, and for the format that is made. */
+  const fromScripts = (own, isCommon) => ({
     name: NAMESPACE,
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^percore:/ }, ({ path }) => ({ path: path.slice('percore:'.length), namespace: NAMESPACE }));
@@ -69,7 +70,7 @@ export async function bundle(
       });
       onLoad({ filter: /./, namespace: NAMESPACE }, ({ path, pluginData: { target, home } = {} }) => ({
         resolveDir: compiled,
-        contents: target === undefined ? scriptModule(scripts.find(({ name }) => name === path))
+        contents: target === undefined ? scriptModule(scripts.find(({ name }) => name === path), isCommon)
           : `import script from 'percore:${home.name}';\nexport const ${taken(namesIn.get(target))} = script;\n`,
       }));
     },
@@ -84,7 +85,7 @@ export async function bundle(
         + `${JSON.stringify(`./${relative(dirname(list), path)}`)};\n`).join(''));
     const file = join(outdir, `percore-${name}.cjs`);
     const { metafile } = await build({
-      ...options, splitting: false, format: 'cjs', metafile: true, plugins: [fromScripts(script)],
+      ...options, splitting: false, format: 'cjs', metafile: true, plugins: [fromScripts(script, true)],
       entryPoints: [list], outfile: file,
       define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
       banner: { js: BANNER },
@@ -101,10 +102,17 @@ export async function bundle(
       .replaceAll('THE_SCRIPT', `percore-${name}.cjs`));
   }
 
-  const above = { ...options, metafile: true, outdir, plugins: [fromScripts()] };
+  const above = { ...options, metafile: true, outdir, plugins: [fromScripts(undefined, false)] };
   // Files that every thread loads are one file each. The others share what is in no script.
   for (const [name, path] of Object.entries(faces)) {
     metafiles.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
+    if (!common.includes(name)) continue;
+    await build({
+      ...above, splitting: false, format: 'cjs', entryPoints: { [name]: path }, outExtension: { '.js': '.cjs' },
+      plugins: [fromScripts(undefined, true)],
+      // Each script knows where it lies, beside this module.
+      define: { ...options.define, 'import.meta.url': 'undefined' },
+    });
   }
   if (Object.keys(others).length > 0) metafiles.push((await build({ ...above, entryPoints: others })).metafile);
   return { metafiles, namesIn };
@@ -131,8 +139,12 @@ function namesUsed(modules, homes, exportsOf) {
 /** The pattern that takes these names from the script. */
 export const taken = (names) => `{ ${names.map(({ name, inScript }) => `${inScript}: ${name}`).join(', ')} }`;
 
-/** In a bundle of an application no script knows where it lies. */
-const scriptModule = ({ name, loader }) => `import script from './${loader}';
+/**
+ * In a bundle of an application no script knows where it lies. CommonJS modules `require` the script, since esbuild
+ * would make an object with a getter for each of some thousand exports where they import it.
+ */
+const scriptModule = ({ name, loader }, isCommon) => `${isCommon ? `const script = require('./${loader}')`
+  : `import script from './${loader}'`};
 ${name === 'core' ? '' : "import 'percore:core';"}
 script.percoreModule.url ??= import.meta.url;
 export default script;

@@ -26,7 +26,7 @@ export async function pack({ build, dist, libraries, programs, options }) {
   const modules = [...reached.keys()].filter((path) => reached.get(path).length > 0 && !programs.includes(path));
   const nameOf = (path) => relative(dirname(path), path);
   const { namesIn } = await bundle({
-    build, compiled, options, outdir: packed, core: modules, others: {}, loader: LOADER,
+    build, compiled, options, outdir: packed, core: modules, others: {}, loader: LOADER, common: ['worker-main'],
     faces: Object.fromEntries(programs.map((path) => [nameOf(path).replace(/\.js$/, ''), path])),
   });
 

@@ -20,28 +20,33 @@ async function startOf(given: WorkerStart | SpareStart): Promise<WorkerStart> {
   return Object.assign(given, start);
 }
 
-const start = await startOf(workerData as WorkerStart | SpareStart);
+async function run(): Promise<void> {
+  const start = await startOf(workerData as WorkerStart | SpareStart);
+  await runReactor(start, {
+    requestGrants,
+    importEntry,
+    takeOver(party, opened) {
+      // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for by
+      // blocking, and freed of this thread when it has ended.
+      setLazyHost({
+        publishEvery: start.options.publishEvery.records,
+        markDirty: (producer) => party.turn.flushLater(producer),
+        onOpen: (queue) => opened.note(queue),
+      });
+      // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) affect only
+      // themselves.
+      setErrorReporter((error, where) => party.turn.reportError(error, where));
+      forbidBlocking();
+      // The last events are sent before the thread ends; what was thrown goes on as it would.
+      process.on('uncaughtExceptionMonitor', (error: unknown) => {
+        party.flight.note('uncaught', error instanceof Error ? error.message : 'a value that is no Error');
+        start.reports.postMessage({ kind: 'flight', events: party.flight.events() } satisfies WorkerReport);
+      });
+    },
+    exit: () => process.exit(0),
+  });
+}
 
-await runReactor(start, {
-  requestGrants,
-  importEntry,
-  takeOver(party, opened) {
-    // Queues that are opened in this thread: published lazily, flushed at the end of the step, never waited for by
-    // blocking, and freed of this thread when it has ended.
-    setLazyHost({
-      publishEvery: start.options.publishEvery.records,
-      markDirty: (producer) => party.turn.flushLater(producer),
-      onOpen: (queue) => opened.note(queue),
-    });
-    // Callbacks that run beside the turn (rate timers, I/O and timers that the entry has created) affect only
-    // themselves.
-    setErrorReporter((error, where) => party.turn.reportError(error, where));
-    forbidBlocking();
-    // The last events are sent before the thread ends; what was thrown goes on as it would.
-    process.on('uncaughtExceptionMonitor', (error: unknown) => {
-      party.flight.note('uncaught', error instanceof Error ? error.message : 'a value that is no Error');
-      start.reports.postMessage({ kind: 'flight', events: party.flight.events() } satisfies WorkerReport);
-    });
-  },
-  exit: () => process.exit(0),
-});
+// No `await` at the top: this is made into a CommonJS program too, which Node starts sooner. What is thrown ends the
+// thread, whatever a flag of Node says about rejections.
+run().catch((error: unknown) => process.nextTick(() => { throw error; }));
