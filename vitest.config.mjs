@@ -40,9 +40,15 @@ const plain = [
  * its descriptors, its memory or its handlers. They share processes as well.
  */
 const tidy = [
-  'dist/examples/load-balancer/{broker,ending,load-balancer,outputs,rebalance}.test.js',
   'dist/src/reactor/{backpressure,scaling-ends}.test.js', 'dist/src/timers/timers-reactor.test.js',
   'scripts/build.test.mjs',
+];
+/**
+ * Tests of what users are given besides the library: the samples, the packages, the site and the code in the pages.
+ * `npm run test:release` runs them, and `npm test` all others.
+ */
+const release = [
+  'dist/examples/**/*.test.js', 'test/package/*.test.mjs', 'test/docs/*.test.mjs', 'dist/test/docs/samples.test.js',
 ];
 /** These take longest, longest first: begun early, they do not run on when all others are done. */
 const LONG = [
@@ -90,7 +96,13 @@ export default defineConfig({
     projects: [
       {
         test: {
-          ...shared, name: 'together', include, exclude: [...alone, ...plain, ...tidy], maxWorkers: lanes,
+          ...shared, name: 'together', include, exclude: [...alone, ...plain, ...tidy, ...release],
+          maxWorkers: lanes, sequence: { groupOrder: 0, sequencer: LongFirst },
+        },
+      },
+      {
+        test: {
+          ...shared, name: 'release', include: release, exclude: plain, maxWorkers: lanes,
           sequence: { groupOrder: 0, sequencer: LongFirst },
         },
       },

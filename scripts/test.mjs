@@ -1,6 +1,7 @@
-// Runs all tests that belong in CI, and prints one line "N passed, N failed". `--stress` runs the long forms instead,
-// which are the tests that look at PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon.
-// Other arguments are parts of file names, and only such tests run.
+// Runs the tests of the library, and prints one line "N passed, N failed". `--release` runs those of what is made of it
+// instead: samples, packages, the site. `--stress` runs the long forms, which are the tests that look at
+// PERCORE_STRESS. `--portable` runs those of portable-tests.mjs without the addon. Other arguments are parts of file
+// names, and only such tests run.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,6 +12,7 @@ import { runTests } from './test-run.mjs';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const isStress = process.argv.includes('--stress');
 const isPortable = process.argv.includes('--portable');
+const isRelease = process.argv.includes('--release');
 const env = {
   ...process.env, ...(isStress ? { PERCORE_STRESS: '1' } : {}), ...(isPortable ? { PERCORE_BACKEND: 'portable' } : {}),
 };
@@ -18,8 +20,10 @@ const say = (line) => process.stdout.write(`${line}\n`);
 
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 const names = isPortable && named.length === 0 ? portableTests : named;
-/** `--project=together`, `tidy`, `plain` or `alone` (vitest.config.mjs): only the tests of that project. */
+/** `--project=together`, `tidy`, `plain`, `alone` or `release` (vitest.config.mjs): only the tests of that project. */
 const projects = process.argv.filter((argument) => argument.startsWith('--project='));
+if (isRelease) projects.push('--project=release');
+else if (!isStress && names.length === 0 && projects.length === 0) projects.push('--project=!release');
 const files = [...testsBelow('dist'), ...testsBelow('scripts'), ...testsBelow('test')];
 const filters = isStress && names.length === 0 ? files.filter(hasLongForm) : names;
 // Without this, a test that was renamed would be left out silently.
@@ -31,7 +35,7 @@ const { status: kept } = spawnSync(process.execPath, [join(root, 'scripts/pack/k
 
 // The plain C++ cores run under AddressSanitizer and UndefinedBehaviorSanitizer, without Node, while the first of the
 // other tests run.
-const sanitizing = names.length > 0 ? undefined : sanitize();
+const sanitizing = names.length > 0 || isRelease ? undefined : sanitize();
 let { passed, failed } = await runTests({ root, args: [...filters, ...projects], env, say });
 failed += unknown.length;
 if (kept !== 0) {
