@@ -47,7 +47,7 @@ export default function start(reactor: Reactor<{ calls: Services }>): void {
 if (isMainThread) {
   const entry = new URL(import.meta.url);
   const runtime = await createRuntime<{ calls: Services }>({ entry, reactors: 2, idle: { strategy: 'spin' } });
-  const { rounds, medianNs } = await runtime.call('play', 100_000, { reactor: 0 });
+  const { rounds, medianNs } = await runtime.call('play', 20_000, { reactor: 0 });
   console.log(`${rounds} rounds, median ${medianNs.toFixed(0)} ns there and back`);
   await runtime.close();
 }

@@ -194,16 +194,22 @@ describe.each(['epoll', 'io_uring'] as const)('status() of a reactor on %s', (so
     runtime.send('bytes', { no: 'bytes' }, { reactor: 0 });
     await until(() => status().dropped === dropped + 2, 'two dropped');
     // An answer that comes when the call was given up, and a call that was given up before its turn came.
-    await inside(runtime, 1, (reactor, _argument, { sleep: pause }) => {
-      reactor.handle('slow', () => pause(30) as never);
+    type Answering = { answer?: () => void };
+    await inside(runtime, 1, (reactor) => {
+      reactor.handle('slow', () => {
+        const isAnswered = new Promise<void>((resolve) => ((globalThis as Answering).answer = resolve));
+        return isAnswered as never;
+      });
     });
-    await inside(runtime, 0, async (reactor, _argument, { sleep: pause }) => {
+    const givenUp = inside(runtime, 0, async (reactor) => {
       const abort = new AbortController();
-      const call = reactor.call('slow', null, { reactor: 1, signal: abort.signal }).catch(() => undefined);
-      await pause(10);
-      abort.abort();
-      await call;
+      (globalThis as { giveUp?: () => void }).giveUp = () => abort.abort();
+      await reactor.call('slow', null, { reactor: 1, signal: abort.signal }).catch(() => undefined);
     });
+    await until(() => inside(runtime, 1, () => (globalThis as Answering).answer !== undefined), 'the call is there');
+    await inside(runtime, 0, () => (globalThis as { giveUp?: () => void }).giveUp!());
+    await givenUp;
+    await inside(runtime, 1, () => (globalThis as Answering).answer!());
     const blocked = await block(0);
     await runtime.call('run', null, { reactor: 0, timeoutMs: 20 }).catch(() => undefined);
     await blocked.open();
