@@ -293,6 +293,12 @@ static inline int64_t percore_now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* When a wait of so long ends; INT64_MAX waits for ever. */
+static inline int64_t percore_until(int64_t timeout_ms) {
+  const int64_t now = percore_now_ms();
+  return timeout_ms > INT64_MAX - now ? INT64_MAX : now + timeout_ms;
+}
+
 /* ---- The file ---- */
 
 static inline int percore_is_whole(const percore_queue *queue) {
@@ -988,7 +994,7 @@ static inline int percore_offer(percore_producer *producer, const void *bytes, s
 /* Sleeps until a record of `length` fits: OK, CLOSED, or BACK_PRESSURED after `timeout_ms`. Publishes first. */
 static inline int percore_wait_room(percore_producer *producer, size_t length, int64_t timeout_ms) {
   if (percore_is_too_large(producer, length)) return PERCORE_TOO_LARGE;
-  const int64_t until = percore_now_ms() + timeout_ms;
+  const int64_t until = percore_until(timeout_ms);
   int32_t *bell = percore_word(producer->ring, PERCORE_QUEUE_ROOM_BELL);
   for (;;) {
     const int32_t seen = __atomic_load_n(bell, __ATOMIC_SEQ_CST);
@@ -1365,7 +1371,7 @@ static inline int percore_look_lanes(percore_consumer *consumer) {
 
 /* Sleeps until there is a record: OK, CLOSED, or EMPTY after `timeout_ms`. Releases first. */
 static inline int percore_wait_records(percore_consumer *consumer, int64_t timeout_ms) {
-  const int64_t until = percore_now_ms() + timeout_ms;
+  const int64_t until = percore_until(timeout_ms);
   int32_t *bell =
       percore_word(consumer->ring, consumer->lanes ? PERCORE_GROUP_RECORDS_BELL : PERCORE_QUEUE_RECORDS_BELL);
   percore_release(consumer);

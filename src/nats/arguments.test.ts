@@ -3,7 +3,7 @@ import { connect } from '@nats-io/transport-node';
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRuntime, type Runtime } from '../index.js';
-import { createNatsPublisher, ensureStream, openNats, type Nats } from './index.js';
+import { createNatsConsumer, createNatsPublisher, ensureStream, joinOwners, openNats, type Nats } from './index.js';
 import { Broker, NATS_SERVER } from './fixtures/broker.js';
 
 it('has a broker to be tested with: apt-get install nats-server', () => expect(NATS_SERVER).toBeDefined());
@@ -70,6 +70,29 @@ describe('percore/nats', () => {
     await expect(ensureStream(nats, { name: 'THERE', subjects: ['x'], existing: 'no' as never })).rejects.toThrow(
       /^existing must be/,
     );
+  });
+
+  it('says that it is closed where that comes amid an order', async () => {
+    const stream = { name: 'AMID', subjects: ['amid.>'] };
+    await ensureStream(nats, stream);
+    const orders: ((other: Nats) => Promise<unknown>)[] = [
+      (other) => ensureStream(other, stream),
+      (other) => createNatsConsumer(other, { stream: 'AMID', name: 'reader' }, () => undefined),
+      (other) => joinOwners(other, { name: 'amid', stream: 'AMID', subject: 'amid' }, () => undefined),
+    ];
+    let closed = 0;
+    for (const order of orders) {
+      for (let turns = 0; turns < 6; turns++) {
+        const other = await openNats(runtime, { servers: `${broker.url}/` });
+        const outcome = order(other).then(() => 'done', (error: { code: string }) => error.code);
+        // One more answer of the broker each time.
+        for (let answers = 0; answers < turns; answers++) await manager.streams.info('AMID');
+        await other.close({ timeoutMs: 0 });
+        expect(['done', 'ERR_PERCORE_CLOSED']).toContain(await outcome);
+        if (await outcome !== 'done') closed++;
+      }
+    }
+    expect(closed).toBeGreaterThan(2);
   });
 
   it('says after its end that it is closed, whatever is asked', async () => {

@@ -17,7 +17,7 @@ import { noteRefusal } from '../refusals.js';
 import { checkWaitOptions, limitWait, type WaitOptions } from '../waiting.js';
 import type { Nats, NatsStatus } from './bridge.js';
 import type { BrokerError, Client, ClientConnection, ClientManager, ClientStreams } from './client.js';
-import { isAuthorization, linkClosed } from './failures.js';
+import { isAuthorization, linkClosed, refusedBy } from './failures.js';
 import { patiently } from './patience.js';
 import { checkSubject } from './subjects.js';
 
@@ -168,6 +168,11 @@ export class NatsLink implements Nats {
   /** Tries an order to the broker for as long as it says, or says nothing, that it cannot take it yet. */
   patiently<T>(order: () => Promise<T>): Promise<T> {
     return patiently(this.answerMs, () => this.isClosed, order);
+  }
+
+  /** Why an order was not carried out: the broker has refused it, unless the connection was closed meanwhile. */
+  refusal(cause: unknown, what: string, stream?: string): PercoreError {
+    return this.isClosed ? linkClosed(cause) : refusedBy(cause, what, stream);
   }
 
   private async watch(): Promise<void> {

@@ -21,7 +21,7 @@ import { bucketOf, hashKey } from '../reactor/index.js';
 import { checkKey } from '../reactor/internal.js';
 import type { Nats } from './bridge.js';
 import { checkOwners, type NatsOwnersOptions, type NatsOwnerStep, type OwnersSettings } from './owners-options.js';
-import { linkClosed, refusedBy } from './failures.js';
+import { linkClosed } from './failures.js';
 import { OwnedRange } from './owned-range.js';
 import { Lease } from './lease.js';
 import type { LinkPart, NatsLink } from './link.js';
@@ -353,8 +353,7 @@ export async function joinOwners(
   } catch (error) {
     owners.end();
     if (error instanceof PercoreError) throw error;
-    if (link.isClosed) throw linkClosed(error);
-    throw refusedBy(error, `join "${name}"`);
+    throw link.refusal(error, `join "${name}"`);
   }
   return owners;
 }

@@ -2,7 +2,6 @@
 import { messageOf, PercoreError } from '../errors.js';
 import type { ClientDeliveries, ClientDelivery } from './client.js';
 import { makePlace } from './consumer-place.js';
-import { refusedBy } from './failures.js';
 import type { NatsLink } from './link.js';
 import type { ConsumerSettings } from './options.js';
 
@@ -85,7 +84,7 @@ export class StreamSource {
       void deliveries.closed().then((error) => this.stopped(deliveries, error));
     } catch (error) {
       if (error instanceof PercoreError) throw error;
-      throw refusedBy(error, `read stream "${stream}" as "${name}"`, stream);
+      throw link.refusal(error, `read stream "${stream}" as "${name}"`, stream);
     } finally {
       this.isOpening = false;
     }

@@ -1,7 +1,7 @@
 /** Makes streams where there are none, and looks what they take. */
 import { checkInteger, checkOneOf, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { Nats } from './bridge.js';
-import { jetStreamCode, NO_STREAM, refusedBy } from './failures.js';
+import { jetStreamCode, NO_STREAM } from './failures.js';
 import type { NatsLink } from './link.js';
 import { linkOf } from './nats.js';
 import { checkBrokerName, checkFilter, mayTakeBuckets } from './subjects.js';
@@ -69,7 +69,7 @@ export async function ensureStream(nats: Nats, options: NatsStreamOptions): Prom
       else if (existing === 'changed') await streams.update(name, wanted);
     });
   } catch (error) {
-    throw refusedBy(error, `make stream "${name}"`, name);
+    throw link.refusal(error, `make stream "${name}"`, name);
   }
 }
 
@@ -103,7 +103,7 @@ const DISCARDS = { refuse: 'new', oldest: 'old' };
  */
 export async function checkTakes(link: NatsLink, stream: string, subject: string, what: string): Promise<void> {
   const { config } = await link.patiently(() => link.manager.streams.info(stream)).catch((error: unknown) => {
-    throw refusedBy(error, what, stream);
+    throw link.refusal(error, what, stream);
   });
   const { subjects = [] } = config;
   if (subjects.length === 0 || subjects.some((filter) => mayTakeBuckets(filter, subject))) return;

@@ -8,7 +8,7 @@
  */
 import { invalidArgument, PercoreError } from '../errors.js';
 import { openTable, type ClientTable } from './client.js';
-import { jetStreamCode, NO_STREAM, refusedBy, WRONG_SEQUENCE } from './failures.js';
+import { jetStreamCode, NO_STREAM, WRONG_SEQUENCE } from './failures.js';
 import type { NatsLink } from './link.js';
 import { NotYet } from './patience.js';
 
@@ -72,7 +72,7 @@ export class OwnersTable {
       found = await link.patiently(() => agreeOn(table, ranges));
     } catch (error) {
       if (error instanceof PercoreError) throw error;
-      throw refusedBy(error, `open the table of owners "${name}"`);
+      throw link.refusal(error, `open the table of owners "${name}"`);
     }
     if (!Number.isInteger(found)) {
       throw new PercoreError(

@@ -13,7 +13,8 @@ import { can, where } from '../realtime/fixtures/privileges.js';
 import { checkOf, RECORD, type Work } from './fixtures/sharer-program.js';
 import { Sharer } from './fixtures/sharers.js';
 import {
-  BACK_PRESSURED, CLOSED, OK, create, open, pub, recover, struct, sub, value, type FixedQueue, type VariableQueue,
+  BACK_PRESSURED, CLOSED, OK, close, create, inspect, open, pub, recover, struct, sub, value, type FixedQueue,
+  type VariableQueue,
 } from './index.js';
 import { BLOCK, GATING, POLICY, STATE, THREAD } from './ring.js';
 
@@ -369,7 +370,8 @@ describe('a queue in a file', () => {
         named(() => consumer.poll());
         expect(['ERR_PERCORE_DAMAGED', 'ERR_PERCORE_FILE_TRUNCATED', CLOSED]).toContain(
           codeOf(() => consumer.readySync({ timeoutMs: 1000 })));
-        expect(codeOf(() => pub(queue))).toBe('ERR_PERCORE_FILE_TRUNCATED');
+        for (const other of [() => pub(queue), () => sub(queue), () => inspect(queue), () => close(queue)])
+          expect(codeOf(other), other.toString()).toBe('ERR_PERCORE_FILE_TRUNCATED');
       }
     }
   }, 30_000);

@@ -100,7 +100,9 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
       });
     },
     close(queue) {
-      kind.close(queue.memory === undefined ? queue : seen(queue, fileOf(queue)));
+      if (queue.memory === undefined) return kind.close(queue);
+      const file = fileOf(queue);
+      ofWhole(file, () => kind.close(seen(queue, file)));
     },
     recover(queue, worker) {
       if (queue.memory === undefined) return kind.recover(queue, worker);
@@ -110,7 +112,7 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
     inspect(queue) {
       if (queue.memory === undefined) return kind.inspect(queue);
       const file = fileOf(queue);
-      return withProcesses(file, kind.inspect(seen(queue, file)) as RingsProperties);
+      return ofWhole(file, () => withProcesses(file, kind.inspect(seen(queue, file)) as RingsProperties));
     },
     hasPlace(queue, threadId) {
       if (queue.memory === undefined) return kind.hasPlace(queue, threadId);
@@ -118,6 +120,16 @@ export function withFiles(kind: QueueKind<MayCarry, Given>): QueueKind<MayCarry,
       return file.table.ofThread(threadId).some((index) => kind.hasPlace(seen(queue, file), index));
     },
   };
+}
+
+/** What is left of a queue whose file was cut short looks like something else: the error says what has happened. */
+function ofWhole<T>(file: SharedFile, then: () => T): T {
+  try {
+    return then();
+  } catch (error) {
+    file.checkWhole();
+    throw error;
+  }
 }
 
 function knownFile(queue: MayCarry): SharedFile | undefined {
