@@ -6,6 +6,7 @@
  *          └── TopicMembership: who subscribes, in shared memory ──┘
  */
 import { PercoreError } from '../errors.js';
+import { BANDS } from '../layout.js';
 import { OK } from '../queues/index.js';
 import { LocalTask, type LaneRecord, type Party } from '../reactor/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
@@ -39,7 +40,10 @@ export class Bus implements HeardHost, SubscriberHost {
    * its place.
    */
   unknown = 0;
-  /** The topics that others have told of, by publisher and number. */
+  /**
+   * The topics that others have told of, by lane and number. Not by publisher: in another lane messages of an earlier
+   * thread in its place may still wait, to which the same number meant another topic.
+   */
   private readonly heard: HeardTopic[][] = [];
   /** How many subscribers have each pattern. */
   private readonly patterns = new Map<string, number>();
@@ -155,15 +159,15 @@ export class Bus implements HeardHost, SubscriberHost {
   }
 
   /** What this thread knows of a publisher's topic, if the publisher has ever sent anything of it here. */
-  heardOf(from: number, number: number): HeardTopic | undefined {
-    return this.heard[from]?.[number];
+  heardOf(from: number, band: number, number: number): HeardTopic | undefined {
+    return this.heard[laneOf(from, band)]?.[number];
   }
 
   // ---- What comes through lanes -------------------------------------------------------------------------------------
 
   /** Handles one record of a lane: a message, several, or the description of a topic. */
   private take(record: ByteRecord): number {
-    const { words, offset, length, from } = record;
+    const { words, offset, length, from, priority: band } = record;
     const head = words[offset >> 2]!;
     const number = head >>> KIND_BITS;
     const at = offset + BUS_HEAD_BYTES;
@@ -171,12 +175,12 @@ export class Bus implements HeardHost, SubscriberHost {
       this.hear(record, number);
       return OK;
     }
-    const topic = this.heard[from]?.[number];
+    const topic = this.heard[laneOf(from, band)]?.[number];
     if ((head & MESSAGES_IN_BATCH) !== 0) {
       // What comes from a lane, as all that the bus is given, is such a record.
       const batch = record as LaneRecord;
       if (topic !== undefined) {
-        return topic.deliverBatch(batch, at, length - BUS_HEAD_BYTES, words[(offset >> 2) + 1]!, record.priority);
+        return topic.deliverBatch(batch, at, length - BUS_HEAD_BYTES, words[(offset >> 2) + 1]!, band);
       }
       this.unknown += batch.messages;
       batch.steps++;
@@ -186,18 +190,21 @@ export class Bus implements HeardHost, SubscriberHost {
       this.unknown++;
       return OK;
     }
-    return topic.deliver(at, length - BUS_HEAD_BYTES, words[(offset >> 2) + 1]!, record.priority);
+    return topic.deliver(at, length - BUS_HEAD_BYTES, words[(offset >> 2) + 1]!, band);
   }
 
   /** Handles a TOPIC record: from now on that number of that publisher stands for this topic. */
   private hear(record: ByteRecord, number: number): void {
-    const { buffer, offset, length, from } = record;
+    const { buffer, offset, length, from, priority: band } = record;
     const text = buffer.toString('utf8', offset + BUS_HEAD_BYTES, offset + length);
     const description = JSON.parse(text) as TopicDescription;
     // The number may have stood for another topic, of an earlier thread in the publisher's place.
-    (this.heard[from] ??= [])[number] = new HeardTopic(this, description, record);
+    (this.heard[laneOf(from, band)] ??= [])[number] = new HeardTopic(this, description, record);
   }
 }
+
+/** Messages of topics come by forward lanes alone, of which each publisher has one for each band. */
+const laneOf = (from: number, band: number): number => from * BANDS + band;
 
 const buses = new WeakMap<Party, Bus>();
 

@@ -47,7 +47,7 @@ async function askOne(bus: Bus, subscriber: Subscriber, from: number): Promise<v
 
 /** Gives one last value to the subscriber, and waits for room if necessary. */
 async function give(bus: Bus, subscriber: Subscriber, from: number, value: RetainedValue): Promise<void> {
-  const { bytes, codec, name, number } = value;
+  const { band, bytes, codec, name, number } = value;
   const memory = recordMemory(new ArrayBuffer((bytes.length + 7) & ~7));
   memory.bytes.set(bytes);
   let message: unknown = { ...memory, offset: 0, length: bytes.length, from, priority: DEFAULT_BAND };
@@ -62,7 +62,7 @@ async function give(bus: Bus, subscriber: Subscriber, from: number, value: Retai
   }
   const info = Object.freeze({ topic: name, from, isRetained: true });
   /** True if the subscriber has it, or has a newer one that came as a message. */
-  const isGiven = (): boolean => bus.heardOf(from, number)?.hasGiven(subscriber) === true
+  const isGiven = (): boolean => bus.heardOf(from, band, number)?.hasGiven(subscriber) === true
     || subscriber.offer(message, info, DEFAULT_BAND);
   while (!isGiven()) {
     const isDone = await new Promise<boolean>((resolve) => subscriber.whenRoom(() => resolve(isGiven())));

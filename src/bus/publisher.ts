@@ -215,8 +215,8 @@ export class Publisher {
   retained(joinedAs: number): RetainedValue | undefined {
     if (this.last === undefined || this.last.view >= this.members.totalOf(joinedAs)) return undefined;
     const { memory, length } = this.last;
-    const { name, codec } = this.settings;
-    return { name, codec, number: this.number, bytes: memory.bytes.slice(0, length) };
+    const { name, codec, band } = this.settings;
+    return { name, codec, band, number: this.number, bytes: memory.bytes.slice(0, length) };
   }
 
   // ---- Inside -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { OK, struct } from '../queues/index.js';
-import { createTopic, subscribe, topicsOf } from './index.js';
+import { AGAIN, OK, struct } from '../queues/index.js';
+import { createTopic, subscribe, topicsOf, type TopicInfo } from './index.js';
 import { inside, until, withRuntime } from './fixtures/inside.js';
 
 describe('a reactor that is started again', () => {
@@ -51,6 +51,34 @@ describe('a reactor that is started again', () => {
       const late: unknown[] = [];
       await subscribe(runtime, '*', {}, (value) => void late.push(value)).ready;
       expect(late, 'what the dead thread retained is gone').toEqual([2]);
+    });
+  });
+
+  it('what its dead thread had published, and waits in a lane, belongs to the topics of that thread', async () => {
+    await withRuntime(1, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
+      const heard: unknown[] = [];
+      let isHeld = true;
+      const take = (value: unknown, { topic }: TopicInfo): number | void => {
+        if (isHeld && topic === 'held') return AGAIN;
+        heard.push([topic, value]);
+      };
+      subscribe(runtime, 'held', { capacity: 1 }, take);
+      subscribe(runtime, 'next', {}, take);
+      const publish = (name: string, priority: number, values: number[]) => inside(runtime, 0, (reactor, of, { bus }) => {
+        const topic = bus.createTopic(reactor, { name: of.name, priority: of.priority });
+        for (const value of of.values) topic.publish(value);
+        return topic.publishBatch(of.values);
+      }, { name, priority, values });
+      await publish('held', 1, [1, 2, 3]);
+      const restarted = once(runtime, 'reactorRestarted');
+      void inside(runtime, 0, () => process.exit(1)).catch(() => undefined);
+      await restarted;
+      // The first topic of each thread has the same number.
+      await publish('next', 6, [7, 8]);
+      await until(() => heard.length === 4, 'those of the new thread');
+      isHeld = false;
+      await until(() => heard.length === 10, 'those of the dead one');
+      expect(heard).toEqual([...[7, 8, 7, 8].map((n) => ['next', n]), ...[1, 2, 3, 1, 2, 3].map((n) => ['held', n])]);
     });
   });
 });

@@ -5,8 +5,9 @@
  *    TOPIC     topic's number << 2 | 1 | 0       | name and codec of that number, as JSON
  *    BATCH     topic's number << 2 | 2 | changes | several payloads: see batch.ts
  *
- * The number belongs to the publisher, which gives each topic another number. A lane keeps its order, so a TOPIC record
- * goes before the first message of that topic, once in each lane, and counts as no message. `changes` is the count of
+ * The number belongs to the publisher, which gives each topic another number; a thread that comes in its place begins
+ * anew. A lane keeps its order, so a TOPIC record goes before the first message of that topic, once in each lane, and
+ * counts as no message; what the number means holds in that lane alone. `changes` is the count of
  * joins and leaves that the publisher had in view; a subscriber that joined later does not get the message.
  */
 import { copyBytes } from '../queues/internal.js';
@@ -45,6 +46,8 @@ export interface RetainedQuestion {
 /** The last value of one topic. */
 export interface RetainedValue extends TopicDescription {
   readonly number: number;
+  /** The band of its messages, and so their lane. */
+  readonly band: number;
   readonly bytes: Uint8Array;
 }
 
