@@ -110,13 +110,31 @@ describe('close', () => {
 
   it('goes on when a reactor dies while it closes', async () => {
     const runtime = await stuck({ how: 'exit in a hook', reactor: 1, where: 'hook' });
-    const deaths: number[] = [];
-    runtime.on('reactorDied', ({ reactorId }) => void deaths.push(reactorId));
-    expect(await within(BOUND_MS, runtime.close({ drainMs: 1000 }), 'close')).toMatchObject({
-      leftBehind: [], stillRunning: [],
+    const deaths: unknown[] = [];
+    runtime.on('reactorDied', ({ reactorId, exitCode, willRestart }) => {
+      deaths.push({ reactorId, exitCode, willRestart });
+    });
+    expect(await within(BOUND_MS, runtime.close({ drainMs: 1000 }), 'close')).toEqual({
+      drained: false, undelivered: 0, leftBehind: [], stillRunning: [],
     });
     expect(runtime.status().reactors.map(({ state }) => state)).toEqual(['left', 'dead']);
-    expect(deaths, 'who closes is told by the result alone').toEqual([]);
+    expect(deaths).toEqual([{ reactorId: 1, exitCode: 3, willRestart: false }]);
+  });
+
+  it('tells of an error that ends a reactor while it closes', async () => {
+    const runtime = await stuck({ how: 'throw in a hook', reactor: 1, where: 'hook' });
+    const errors: unknown[] = [];
+    runtime.on('reactorDied', ({ error }) => void errors.push(error?.message));
+    expect(await within(BOUND_MS, runtime.close({ drainMs: 1000 }), 'close')).toMatchObject({ drained: false });
+    expect(errors).toEqual(['thrown by a hook']);
+  });
+
+  it('does not call a reactor dead that it has ended itself', async () => {
+    const runtime = await stuck({ how: 'loop', reactor: 1, where: 'hook' });
+    const deaths: number[] = [];
+    runtime.on('reactorDied', ({ reactorId }) => void deaths.push(reactorId));
+    expect(await within(BOUND_MS, runtime.close({ drainMs: 100 }), 'close')).toMatchObject({ leftBehind: [1] });
+    expect(deaths).toEqual([]);
   });
 
   it('can be called from the handler of a death, and resolves though another handler throws', async () => {

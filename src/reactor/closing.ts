@@ -29,6 +29,7 @@ export function close(controller: Controller, drainMs: number): Promise<CloseRes
 
 async function closeInOrder(controller: Controller, drainMs: number): Promise<CloseResult> {
   const { members, main, shared } = controller;
+  const diedBefore = new Set(members.filter(({ hasDied }) => hasDied));
   controller.stopWatching();
   // Whatever unref() said: whoever closes waits for it.
   controller.setHeld(true);
@@ -55,8 +56,9 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   for (const fd of shared.eventFds) native().wakers.close(fd);
   if (running.length === 0) giveBackLanes(shared);
   const idOf = ({ id }: Member): number => id;
+  const isWhole = (member: Member): boolean => !member.hasLost && (!member.hasDied || diedBefore.has(member));
   return {
-    drained: isQuiet && undelivered === 0 && !members.some(({ hasLost }) => hasLost),
+    drained: isQuiet && undelivered === 0 && members.every(isWhole),
     undelivered, leftBehind: late.map(idOf), stillRunning: running.map(idOf),
   };
 }

@@ -137,9 +137,8 @@ export class Controller implements MemberHost, DeathHost {
     return new Member(id, start, resourceLimits, this, this.threads, spare);
   }
 
-  /** While it starts, createRuntime rejects with them; whoever closes finds them in the result. */
-  get areDeathsDue(): boolean {
-    return this.closing !== undefined || !this.isStarted;
+  get isClosing(): boolean {
+    return this.closing !== undefined;
   }
 
   // ---- For its members --------------------------------------------------------------------------------------------

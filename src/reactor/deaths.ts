@@ -5,6 +5,7 @@
  *      started, where the policy allows it --> 'reactorDied' --entry has run--> 'reactorRestarted'
  */
 import type { EventEmitter } from 'node:events';
+import { partyLayout, words } from '../layout.js';
 import { native } from '../native.js';
 import { clearParty, repairLanes, type Loss } from './lane-repair.js';
 import type { Member } from './member.js';
@@ -20,8 +21,10 @@ export interface DeathHost {
   readonly shared: SharedRuntime;
   readonly roster: Roster;
   readonly events: EventEmitter<RuntimeEvents>;
-  /** Nobody is told of deaths, and no start follows one: the runtime is starting, or closing. */
-  readonly areDeathsDue: boolean;
+  /** Every reactor has run its entry. Until then createRuntime rejects with what has happened, and nobody else is told. */
+  readonly isStarted: boolean;
+  /** The runtime closes, or has closed. */
+  readonly isClosing: boolean;
   /** The main thread's own party looks. */
   readonly main: { noteDeaths(): void };
   readonly members: readonly Member[];
@@ -29,6 +32,7 @@ export interface DeathHost {
   startAgain(id: number): Member;
 }
 
+const PHASE = partyLayout.fields.phase.at >> 2;
 const DIED = 'ERR_PERCORE_REACTOR_DIED';
 
 export class Deaths implements RestartHost {
@@ -54,7 +58,10 @@ export class Deaths implements RestartHost {
     });
     const lost = repairLanes(shared, id, threadId);
     this.last[id] = { atMs: performance.now(), lost };
-    const isDue = this.host.areDeathsDue || roster.isInTransit(id);
+    const { isStarted, isClosing } = this.host;
+    // Whoever adds or takes away, starts or closes has other plans with its place.
+    const isDue = !isStarted || isClosing || roster.isInTransit(id);
+    const isTold = !isDue || (isStarted && !roster.isComing(id) && !this.wasAsked(member));
     const begin = isDue ? undefined : this.restarts.next(id, wasReady);
     if (begin !== undefined) clearParty(shared.inboxes[id]!);
     // Whoever publishes from here on does not count on it; a thread that comes in its place subscribes anew.
@@ -63,7 +70,8 @@ export class Deaths implements RestartHost {
     this.tellAll();
     // Before listeners are told, because they may throw.
     begin?.();
-    if (isDue) return;
+    if (!isTold) return;
+    member.hasDied = true;
     const willRestart = begin !== undefined;
     const death = {
       reactorId: id, exitCode, threadId, recovered, error, generation, willRestart, lost, events: flight,
@@ -101,6 +109,13 @@ export class Deaths implements RestartHost {
       || (generation > 0 && !isDead && !isReady && !this.host.roster.isInTransit(id));
   }
 
+  /** The runtime has told the thread to end, and it has ended because of that. */
+  private wasAsked({ id, error, wasTerminated }: Member): boolean {
+    if (error !== undefined) return false;
+    // Pairs with setPhase(), its last words.
+    return wasTerminated || Atomics.load(partyWords(this.host.shared.inboxes[id]!), PHASE) === words.phase.LEFT;
+  }
+
   private tellAll(): void {
     const { shared, main } = this.host;
     for (const [peer, inbox] of shared.inboxes.entries()) {
@@ -118,7 +133,7 @@ export class Deaths implements RestartHost {
   restarted({ id, generation }: Member): void {
     this.restartCounts[id] = this.restartsOf(id) + 1;
     this.host.roster.noteRestart(id);
-    if (this.host.areDeathsDue) return;
+    if (this.host.isClosing) return;
     const { atMs, lost } = this.last[id]!;
     this.host.events.emit('reactorRestarted', { reactorId: id, generation, ms: performance.now() - atMs, lost });
   }

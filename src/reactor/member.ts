@@ -55,6 +55,10 @@ export class Member {
   /** The thread has reached the entry. */
   hasBegun = false;
   isReady = false;
+  /** The runtime has ended it. */
+  wasTerminated = false;
+  /** It has ended, and nobody had asked for that. */
+  hasDied = false;
   /** While it stopped, its endpoints lost bytes that they had taken. */
   hasLost = false;
   readonly exited: Promise<void>;
@@ -204,6 +208,7 @@ export class Member {
 
   /** Asks Node to end the thread between two statements; it cannot end a blocking system call. */
   terminate(): void {
+    this.wasTerminated = true;
     void this.worker.terminate().catch(() => undefined);
   }
 

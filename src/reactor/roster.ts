@@ -22,6 +22,8 @@ export class Roster {
   private readonly drained = new Set<number>();
   /** Those that are being added or taken away. */
   private readonly inTransit = new Set<number>();
+  /** Of these, those that are being added. */
+  private readonly coming = new Set<number>();
   /** Of these, those to which sends answer CLOSED, though their thread may still run. */
   private readonly leaving = new Set<number>();
   private spins: readonly (string | undefined)[] = [];
@@ -46,9 +48,14 @@ export class Roster {
     return this.drained.has(id);
   }
 
-  /** It is being added or taken away: its end is not a death. */
+  /** It is being added or taken away: no thread is started in its place. */
   isInTransit(id: number): boolean {
     return this.inTransit.has(id);
+  }
+
+  /** It is being added: whoever adds it hears of its end. */
+  isComing(id: number): boolean {
+    return this.coming.has(id);
   }
 
   /** It is closed to all senders, and its thread may still run what it had. */
@@ -88,6 +95,7 @@ export class Roster {
   begin(id: number): void {
     this.earlier[id] = this.block.generation(id);
     this.inTransit.add(id);
+    this.coming.add(id);
     this.setPresence(id, AWAY);
   }
 
@@ -97,6 +105,7 @@ export class Roster {
    */
   setCount(count: number): void {
     for (let id = 0; id < count; id++) {
+      this.coming.delete(id);
       if (this.inTransit.delete(id)) this.block.setPresence(id, this.drained.has(id) ? AWAY : HERE);
     }
     for (let id = count; id < this.block.reactors(); id++) this.inTransit.add(id);
@@ -123,6 +132,7 @@ export class Roster {
   forget(id: number): void {
     this.drained.delete(id);
     this.inTransit.delete(id);
+    this.coming.delete(id);
     this.leaving.delete(id);
   }
 

@@ -11,9 +11,9 @@ export interface CloseOptions {
 
 export interface CloseResult {
   /**
-   * True if every reactor has run everything that it was sent, and no endpoint has lost bytes that it had taken since
-   * the closing began: by an error, such as a full disk or a peer's reset, or because the reactor left. What an
-   * endpoint drops when you close it yourself does not count.
+   * True if every reactor has run everything that it was sent, none has died since the closing began, and no endpoint
+   * has lost bytes that it had taken since then: by an error, such as a full disk or a peer's reset, or because the
+   * reactor left. What an endpoint drops when you close it yourself does not count.
    */
   readonly drained: boolean;
   /** Messages that were sent and not run: to a reactor that died, or cut off by `drainMs`. */
@@ -31,8 +31,9 @@ export interface CloseResult {
 }
 
 /**
- * Emitted as 'reactorDied' at once after the worker's exit event, for each thread that ends other than by `close()`.
- * Without a listener it is a warning.
+ * Emitted as 'reactorDied' at once after the worker's exit event, for each thread that ends other than by `close()` or
+ * `scale()`; so also for one that dies while the runtime closes, or while it is taken away. Without a listener it is a
+ * warning.
  */
 export interface ReactorDeath {
   /** The reactor that has died. */

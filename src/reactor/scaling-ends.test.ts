@@ -8,15 +8,18 @@ import { createRuntime, type Runtime, type RuntimeOptions } from './runtime.js';
 const FOR_EVER_MS = 120_000;
 
 async function live(
-  options: Partial<RuntimeOptions>, use: (runtime: Runtime, words: Int32Array) => Promise<void>,
+  options: Partial<RuntimeOptions>, use: (runtime: Runtime, words: Int32Array, deaths: unknown[]) => Promise<void>,
 ): Promise<void> {
   const words = new Int32Array(new SharedArrayBuffer(1024));
   const runtime = await createRuntime({
     entry: fixture('reborn'), reactors: 2, pin: false, data: { words }, laneBytes: 4096, ...options,
   });
-  runtime.on('reactorDied', () => undefined);
+  const deaths: unknown[] = [];
+  runtime.on('reactorDied', ({ reactorId, error, willRestart }) => {
+    deaths.push({ reactorId, error: error?.message, willRestart });
+  });
   try {
-    await use(runtime, words);
+    await use(runtime, words, deaths);
   } finally {
     await runtime.close({ drainMs: 1000 });
   }
@@ -34,11 +37,25 @@ describe('a reactor that several wait for', () => {
 });
 
 describe('a reactor that is taken away', () => {
-  it('does not hold scale up while its step does not end', async () => {
-    await live({}, async (runtime) => {
+  it('does not hold scale up while its step does not end, and is told of', async () => {
+    await live({}, async (runtime, _words, deaths) => {
       runtime.send('block', FOR_EVER_MS, { reactor: 1 });
       runtime.flush();
       expect(await within(20_000, runtime.scale(1, { drainMs: 100 }), 'taken away')).toMatchObject({ reactors: 1 });
+      expect(deaths).toEqual([
+        { reactorId: 1, error: expect.stringMatching('did not leave within 1000 ms'), willRestart: false },
+      ]);
+    });
+  });
+
+  it('is no death where it leaves in order; where it ends by an error meanwhile, that is told', async () => {
+    await live({ reactors: 3 }, async (runtime, _words, deaths) => {
+      await within(20_000, runtime.scale(2), 'taken away');
+      expect(deaths).toEqual([]);
+      runtime.send('crash', 0, { reactor: 1 });
+      runtime.flush();
+      await within(20_000, runtime.scale(1), 'taken away');
+      expect(deaths).toEqual([{ reactorId: 1, error: 'crash while it stops', willRestart: false }]);
     });
   });
 
@@ -59,16 +76,14 @@ describe('a reactor that is taken away', () => {
   });
 
   it('keeps its place until its thread has ended, however long a system call takes', async () => {
-    await live({ restart: { most: 9, withinMs: 60_000 } }, async (runtime, words) => {
-      const died: number[] = [];
-      runtime.on('reactorDied', ({ reactorId }) => void died.push(reactorId));
+    await live({ restart: { most: 9, withinMs: 60_000 } }, async (runtime, words, deaths) => {
       runtime.send('sleep', 2.5, { reactor: 1 });
       runtime.flush();
       await within(20_000, runtime.scale(1, { drainMs: 0 }), 'taken away');
       await within(20_000, runtime.scale(2), 'added');
-      // By then the end of the one before has been told.
+      // By then its end has been told, which is not that of whoever comes in its place.
       await sleep(600);
-      expect(died).toEqual([]);
+      expect(deaths).toEqual([{ reactorId: 1, error: expect.stringMatching('did not leave'), willRestart: false }]);
       expect(Atomics.load(words, STARTS)).toBe(3);
       expect(await runtime.call('id', undefined, { reactor: 1 })).toBe(1);
     });

@@ -191,7 +191,10 @@ async function shrink(controller: Controller, drainMs: number): Promise<number> 
   const held = controller.figures.held(id);
   controller.tell(id, words.stop.LEAVE);
   await untilExits([member], LEAVE_MS);
-  if (!member.isDead) member.terminate();
+  if (!member.isDead) {
+    member.error ??= didNotLeave(id);
+    member.terminate();
+  }
   await untilEnded(controller, [member], `scale(${id})`);
   // What could not move before goes to the others without its state, as after a death.
   await mover.empty(controller, id).catch((error: unknown) => tellStaying(controller, id, error));
@@ -238,3 +241,10 @@ async function untilReactorQuiet(controller: Controller, id: number, isOver: () 
     await (now === '' ? pause() : sleep(LOOK_MS));
   }
 }
+
+const didNotLeave = (reactorId: number): PercoreError => new PercoreError(
+  'ERR_PERCORE_TIMEOUT',
+  `reactor ${reactorId} was taken away and did not leave within ${LEAVE_MS} ms after it was told, so its thread was `
+    + 'ended in the middle of its work',
+  { reactorId },
+);
