@@ -64,11 +64,11 @@ describe('a reactor that is started again', () => {
       };
       subscribe(runtime, 'held', { capacity: 1 }, take);
       subscribe(runtime, 'next', {}, take);
-      const publish = (name: string, priority: number, values: number[]) => inside(runtime, 0, (reactor, of, { bus }) => {
+      const publish = (name: string, priority: number, list: number[]) => inside(runtime, 0, (reactor, of, { bus }) => {
         const topic = bus.createTopic(reactor, { name: of.name, priority: of.priority });
-        for (const value of of.values) topic.publish(value);
-        return topic.publishBatch(of.values);
-      }, { name, priority, values });
+        for (const value of of.list) topic.publish(value);
+        return topic.publishBatch(of.list);
+      }, { name, priority, list });
       await publish('held', 1, [1, 2, 3]);
       const restarted = once(runtime, 'reactorRestarted');
       void inside(runtime, 0, () => process.exit(1)).catch(() => undefined);

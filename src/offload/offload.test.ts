@@ -272,6 +272,10 @@ describe('the pool', () => {
     })]).catch((error: Error) => [error]);
     expect(new Set((errors as { code?: string }[]).map(({ code }) => code))).toEqual(new Set(['ERR_PERCORE_CLOSED']));
     expect((await errorOf(offload(closing, module, {}))).code).toBe('ERR_PERCORE_CLOSED');
+    // What had begun was lost with its thread, and the others never ran.
+    const { completed, dropped, lost, waiting, running } = offloadStatus(closing)!;
+    expect(lost).toBeLessThanOrEqual(offloadStatus(closing)!.threads.length + 1);
+    expect({ all: completed + dropped + lost, waiting, running }).toEqual({ all: 20, waiting: 0, running: 0 });
   });
 
   it('is loaded by the first task alone', () => {

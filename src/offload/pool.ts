@@ -31,7 +31,7 @@ export interface OffloadStatus {
   readonly running: number;
   /** Tasks that came to an end, by a result or by an error of their own. */
   readonly completed: number;
-  /** Tasks that never ran: nobody waited any more, or their deadline had passed. */
+  /** Tasks that never ran: nobody waited any more, their deadline had passed, or the runtime was closed before. */
   readonly dropped: number;
   /** Tasks that were lost because their thread ended. */
   readonly lost: number;
@@ -146,7 +146,8 @@ export class OffloadPool {
     const { asker, request: { id, module } } = task;
     const isUnclonable = error.name === 'DataCloneError';
     if (isUnclonable) this.counts.refused++;
-    else this.counts.lost++;
+    else if (task.isRunning) this.counts.lost++;
+    else this.counts.dropped++;
     this.end(task);
     const why = isUnclonable ? unclonable(error) : this.isClosed ? closed()
       : error instanceof PercoreError ? error : died(module, error);
@@ -167,12 +168,18 @@ export class OffloadPool {
     let next = this.keys.leave(key);
     // Those that were given up while they waited have already gone.
     while (next?.isOver === true) next = this.keys.leave(key);
-    if (next !== undefined) void this.run(next);
+    if (next !== undefined && !this.isClosed) void this.run(next);
   }
 
   // ---- Threads ------------------------------------------------------------------------------------------------------
 
   private async start(): Promise<Piscina> {
+    if (this.controller.isSimulated) {
+      throw new PercoreError(
+        'ERR_PERCORE_OFFLOAD', 'offload needs threads, and a simulation has none that a seed could repeat: hand the '
+          + 'work over as a function, and another one in simulations',
+      );
+    }
     const { Piscina: Pool, queueOptionsSymbol } = await import('piscina').catch((cause: Error) => {
       throw new PercoreError('ERR_PERCORE_OFFLOAD', `the pool cannot be started: ${cause.message}`, { cause });
     });
@@ -210,8 +217,13 @@ export class OffloadPool {
 
   private async close(): Promise<void> {
     this.isClosed = true;
-    // As in cancel(): whoever looks ends by itself.
-    for (const { place } of this.tasks.values()) Atomics.store(this.words, place, 1);
+    for (const task of [...this.tasks.values()]) {
+      // As in cancel(): whoever looks ends by itself.
+      Atomics.store(this.words, task.place, 1);
+      if (task.isRunning) continue;
+      this.queue.giveUp(task);
+      void this.fail(task, closed());
+    }
     const pool = await this.starting.catch(() => undefined);
     if (pool === undefined) return;
     for (const thread of pool.threads) {

@@ -137,6 +137,11 @@ export class Controller implements MemberHost, DeathHost {
     return new Member(id, start, resourceLimits, this, this.threads, spare);
   }
 
+  /** Its reactors have no threads of their own. */
+  get isSimulated(): boolean {
+    return this.threads !== workers;
+  }
+
   get isClosing(): boolean {
     return this.closing !== undefined;
   }

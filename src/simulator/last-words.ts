@@ -42,6 +42,29 @@ export function stopCallbacks(check: () => void): () => void {
   });
 }
 
+/**
+ * Takes over from the process what nobody has caught while a simulation runs; the returned function gives it back. The
+ * process would end, or a runner of tests would blame no seed.
+ */
+export function catchUncaught(note: (what: string, cause: unknown) => void): () => void {
+  const kinds = [
+    ['unhandledRejection', 'a rejection that nobody handles'],
+    ['uncaughtException', 'an exception that nobody catches'],
+  ] as const;
+  const undo = kinds.map(([event, what]) => {
+    const emitter: NodeJS.EventEmitter = process;
+    const others = emitter.rawListeners(event) as ((cause: unknown) => void)[];
+    emitter.removeAllListeners(event);
+    const listener = (cause: unknown): void => note(what, cause);
+    emitter.on(event, listener);
+    return (): void => {
+      emitter.removeListener(event, listener);
+      for (const other of others) emitter.on(event, other);
+    };
+  });
+  return () => undo.forEach((giveBack) => giveBack());
+}
+
 /** From now on no step, callback or continuation of a dead party does anything. */
 export function silence(party: Party, thread: { readonly isDying: boolean }): void {
   const dead = (): number => {

@@ -1,8 +1,10 @@
 /**
- * Node's clock and timers, and the `Atomics` of this thread, while a simulation runs: time is virtual, and each access
+ * Node's clocks and timers, and the `Atomics` of this thread, while a simulation runs: time is virtual, and each access
  * of shared memory is a moment at which another reactor may run. Code that has kept one of these functions from before,
  * or that takes timers from `node:timers`, has the real one.
  */
+import { promisify } from 'node:util';
+
 
 /** What the globals are made of. */
 export interface VirtualTime {
@@ -17,8 +19,13 @@ export interface VirtualTime {
 const OPERATIONS = ['load', 'store', 'add', 'sub', 'and', 'or', 'xor', 'exchange', 'compareExchange'] as const;
 const NS_PER_MS = 1e6;
 
+/** Timers whose number somebody has asked for. */
+const numbered = new Map<number, VirtualTimeout>();
+let numbers = 0;
+
 /** As much of Node's Timeout and Immediate as is needed. */
 class VirtualTimeout {
+  private number = 0;
   private event: ReturnType<VirtualTime['later']> | undefined;
   private isReferenced = true;
 
@@ -42,6 +49,18 @@ class VirtualTimeout {
   close(): void {
     this.event?.cancel();
     this.event = undefined;
+    numbered.delete(this.number);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** As in Node: a number by which it can be cleared. */
+  [Symbol.toPrimitive](): number {
+    if (this.number === 0) this.number = ++numbers;
+    numbered.set(this.number, this);
+    return this.number;
   }
 
   ref(): this {
@@ -65,25 +84,46 @@ class VirtualTimeout {
 
 /** Puts them in place of the real ones; the returned function takes them away again. */
 export function replaceGlobals(time: VirtualTime): () => void {
-  const timeout = (isRepeating: boolean) => (run: (...args: unknown[]) => void, ms = 1, ...args: unknown[]) => {
+  const timeout = (isRepeating: boolean) => (run: Callback, ms = 1, ...args: unknown[]) => {
+    checkCallback(run);
     // As in Node: anything that is not a number from 1 to 2^31 - 1 counts as 1.
     const delayMs = ms >= 1 && ms <= 2 ** 31 - 1 ? ms : 1;
     return new VirtualTimeout(time, delayMs * NS_PER_MS, isRepeating, () => run(...args));
   };
+  const setTimeout = timeout(false);
+  const setImmediate = (run: Callback, ...args: unknown[]): VirtualTimeout => {
+    checkCallback(run);
+    return new VirtualTimeout(time, 0, false, () => run(...args));
+  };
   const clear = (timer: unknown): void => {
-    if (timer instanceof VirtualTimeout) timer.close();
+    const found = timer instanceof VirtualTimeout ? timer : numbered.get(Number(timer));
+    found?.close();
   };
   const originMs = Date.UTC(2026, 0, 1);
+  const nowMs = (): number => originMs + Math.floor(time.nowNs() / NS_PER_MS);
   const undo = [
     put(globalThis, {
-      setTimeout: timeout(false), setInterval: timeout(true), clearTimeout: clear, clearInterval: clear,
-      setImmediate: (run: (...args: unknown[]) => void, ...args: unknown[]) => (
-        new VirtualTimeout(time, 0, false, () => run(...args))
-      ),
-      clearImmediate: clear,
+      setTimeout: Object.assign(setTimeout, {
+        [promisify.custom]: (ms?: number, value?: unknown) => new Promise((done) => void setTimeout(done, ms, value)),
+      }),
+      setImmediate: Object.assign(setImmediate, {
+        [promisify.custom]: (value?: unknown) => new Promise((done) => void setImmediate(done, value)),
+      }),
+      setInterval: timeout(true), clearTimeout: clear, clearInterval: clear, clearImmediate: clear,
+      Date: virtualDate(nowMs),
     }),
     put(performance, { now: () => time.nowNs() / NS_PER_MS }),
-    put(Date, { now: () => originMs + Math.floor(time.nowNs() / NS_PER_MS) }),
+    put(Date, { now: nowMs }),
+    put(process, { hrtime: virtualHrtime(() => BigInt(Math.floor(time.nowNs()))) }),
+    put(AbortSignal, {
+      timeout(ms: number): AbortSignal {
+        const controller = new AbortController();
+        const reason = new DOMException('The operation was aborted due to timeout', 'TimeoutError');
+        // As Node's, it keeps nobody waiting.
+        setTimeout(() => controller.abort(reason), ms).unref();
+        return controller.signal;
+      },
+    }),
     put(Math, { random: () => time.random() }),
     put(Atomics, Object.fromEntries(OPERATIONS.map((name) => {
       const real = Atomics[name] as (words: Int32Array, at: number, a: number, b: number) => number;
@@ -96,6 +136,34 @@ export function replaceGlobals(time: VirtualTime): () => void {
   return () => {
     for (const takeAway of undo.reverse()) takeAway();
   };
+}
+
+type Callback = (...args: unknown[]) => void;
+
+/** As Node does: at the call, and not when the time has come. */
+function checkCallback(run: unknown): void {
+  if (typeof run === 'function') return;
+  const message = `The "callback" argument must be of type function. Received ${run === null ? 'null' : typeof run}`;
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
+}
+
+/** `new Date()` and `Date()` by this clock; everything else is the real one. */
+function virtualDate(nowMs: () => number): DateConstructor {
+  const virtual: DateConstructor = new Proxy(Date, {
+    construct: (real, args, made) => (
+      Reflect.construct(real, args.length === 0 ? [nowMs()] : args, made === virtual ? real : made) as Date
+    ),
+    apply: (real) => new real(nowMs()).toString(),
+  });
+  return virtual;
+}
+
+function virtualHrtime(nowNs: () => bigint): NodeJS.HRTime {
+  const hrtime = (since: readonly [number, number] = [0, 0]): [number, number] => {
+    const ns = nowNs() - BigInt(since[0]) * 1_000_000_000n - BigInt(since[1]);
+    return [Number(ns / 1_000_000_000n), Number(ns % 1_000_000_000n)];
+  };
+  return Object.assign(hrtime, { bigint: nowNs });
 }
 
 /** Replaces properties; the returned function restores them. */

@@ -1,5 +1,7 @@
 /** The simulator itself: it is a whole runtime, its time is virtual, and a seed says how to have a failure again. */
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { offload } from '../offload/index.js';
 import { createProcess } from '../tasks/index.js';
 import { setDiscipline, type Reactor } from '../reactor/index.js';
 import { OK, VariableConsumer } from '../queues/index.js';
@@ -7,7 +9,7 @@ import { ON_ROOM } from '../queues/internal.js';
 import { simulate, type Simulation } from './index.js';
 
 interface Town {
-  calls: { add(n: number): number; count(): number };
+  calls: { add(n: number): number; count(): number; never(): Promise<number> };
   tasks: { adder: { n: number }; broken: number };
 }
 
@@ -15,6 +17,7 @@ function start(reactor: Reactor<Town>): void {
   let [sum, ticks] = [0, 0];
   reactor.handle('add', (n) => (sum += n));
   reactor.handle('count', () => ticks);
+  reactor.handle('never', () => new Promise(() => undefined));
   reactor.spawn({ name: 'adder' }, ({ n }) => void (sum += n));
   reactor.spawn({ name: 'broken' }, () => {
     throw new Error('on purpose');
@@ -53,6 +56,49 @@ describe('a simulated runtime', () => {
       expect(Math.abs(await runtime.call('count', undefined, { reactor: 1 }) - 600)).toBeLessThanOrEqual(1);
     });
     expect(Number(process.hrtime.bigint() - before) / 1e9).toBeLessThan(300);
+  });
+
+  it('has virtual clocks and timers in every form that Node has for the globals', async () => {
+    await run({ seeds: 2, reactors: 2 }, async ({ runtime }) => {
+      const [date, hrtime, from] = [new Date(), process.hrtime.bigint(), Date.now()];
+      expect(date).toBeInstanceOf(Date);
+      expect(date.getTime()).toBeLessThanOrEqual(from);
+      expect(new Date(5).getTime()).toBe(5);
+      expect(await promisify(setTimeout)(3_600_000, 'an hour')).toBe('an hour');
+      expect(Date.now() - from).toBeGreaterThanOrEqual(3_600_000);
+      expect(Date.now() - from).toBeLessThan(3_601_000);
+      expect(new Date().getTime() - date.getTime()).toBeGreaterThanOrEqual(3_600_000);
+      expect(process.hrtime.bigint() - hrtime).toBeGreaterThanOrEqual(3_600_000_000_000n);
+      expect(process.hrtime()[0]).toBeGreaterThanOrEqual(3600);
+      expect(await promisify(setImmediate)('now')).toBe('now');
+      const reason = await runtime.call('never', undefined, { reactor: 0, signal: AbortSignal.timeout(50) }).catch(
+        (error: Error) => error.name,
+      );
+      expect(reason).toBe('TimeoutError');
+      let calls = 0;
+      const timer = setTimeout(() => calls++, 5);
+      clearTimeout(`${Number(timer)}`);
+      clearTimeout(undefined);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(calls).toBe(0);
+      expect(() => setTimeout('text' as never)).toThrow(/"callback" argument must be of type function/);
+    });
+    expect(Math.abs(new Date().getTime() - Date.now()), 'the real ones are back').toBeLessThan(1000);
+    expect(Date.now()).toBeGreaterThan(Date.UTC(2026, 6));
+  });
+
+  it('refuses what is offloaded, at both sides, and says why', async () => {
+    const module = new URL('../offload/fixtures/work.js', import.meta.url);
+    await simulate({
+      entry: (reactor: Reactor) => reactor.handle('offloads', () => offload(reactor, module, 1)), seeds: 1, reactors: 2,
+    }, async ({ runtime }) => {
+      const asked = [offload(runtime, module, 1), runtime.call('offloads', undefined, { reactor: 1 })];
+      for (const each of asked) {
+        await expect(each).rejects.toMatchObject({
+          code: 'ERR_PERCORE_OFFLOAD', message: expect.stringMatching('a simulation has none'),
+        });
+      }
+    });
   });
 
   it('tells who waits for room in a lane once it can go on, and not after each quantum', async () => {
@@ -160,6 +206,24 @@ describe('a seed that fails', () => {
       await rest();
       expect(stepErrors.splice(0)).toHaveLength(1);
     });
+  });
+
+  it('is one in which a rejection is handled by nobody, or an exception caught by nobody', async () => {
+    const failed = (step: () => void) => expect(simulate({
+      entry: (reactor: Reactor) => void reactor.spawn({ name: 'careless' }, step), seeds: 3, reactors: 2,
+    }, async ({ runtime, rest }) => {
+      runtime.send('careless', 1, { reactor: 1 });
+      await rest();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    })).rejects;
+    const listeners = process.listeners('unhandledRejection').length;
+    await failed(() => void Promise.reject(new Error('left alone'))).toMatchObject({
+      code: 'ERR_PERCORE_SIMULATION',
+      message: expect.stringMatching(/^seed 1, .*: a rejection that nobody handles: left alone\n/),
+    });
+    await failed(() => queueMicrotask(() => { throw new Error('let go'); })).toThrow(/nobody catches: let go/);
+    await failed(() => void setTimeout(() => { throw new Error('later'); }, 1)).toThrow(/later/);
+    expect(process.listeners('unhandledRejection')).toHaveLength(listeners);
   });
 
   it('is not one that was asked for wrongly', async () => {

@@ -7,7 +7,7 @@ import {
 } from '../reactor/internal.js';
 import type { EntryContext, Protocol, Reactor, RuntimeOptions, Untyped } from '../reactor/index.js';
 import { monotonicClock } from '../timers/index.js';
-import { stopCallbacks } from './last-words.js';
+import { catchUncaught, stopCallbacks } from './last-words.js';
 import { replaceGlobals } from './node-globals.js';
 import { Random } from '../random.js';
 import { Simulation } from './simulation.js';
@@ -126,6 +126,7 @@ async function runSeed<P extends Protocol>(
   const real = replaceNative(simulatedNative(native(), world));
   const restoreGlobals = replaceGlobals(world);
   const letCallbacks = stopCallbacks(() => world.checkAlive());
+  const giveBackUncaught = catchUncaught((what, cause) => world.noteUncaught(what, cause));
   isRunning = true;
   actAs(() => world.running.threadId);
   let simulation: Simulation<P> | undefined;
@@ -142,6 +143,7 @@ async function runSeed<P extends Protocol>(
     throw failureOf(seed, settings.reactors, world, simulation?.unrest ?? [], cause);
   } finally {
     for (const { loop } of world.threads) loop?.end();
+    giveBackUncaught();
     letCallbacks();
     restoreGlobals();
     replaceNative(real);

@@ -63,6 +63,7 @@ export class World implements VirtualTime {
   private untilOther = TOUCHES;
   private lastProgressNs = 0;
   private resting: (() => void)[] = [];
+  private uncaught: Error | undefined;
 
   /** Everything begins in the thread `main`. */
   constructor(readonly options: WorldOptions, readonly main: SimulatedThread) {
@@ -158,6 +159,7 @@ export class World implements VirtualTime {
     await this.settlePromises();
     this.lastProgressNs = this.timeNs;
     while (!isSettled) {
+      if (this.uncaught !== undefined) throw this.uncaught;
       if (this.resting.length > 0 && this.isAsleep() && this.isAtRest()) {
         for (const resolve of this.resting.splice(0)) resolve();
       } else if (!this.step()) {
@@ -166,6 +168,14 @@ export class World implements VirtualTime {
       await this.settlePromises();
     }
     return promise;
+  }
+
+  /** Something was thrown that nobody has caught: in a real program it would end the thread that runs. */
+  noteUncaught(what: string, cause: unknown): void {
+    const { running } = this;
+    if (cause === DEAD || running.hasEnded || running.isDying) return;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    this.uncaught ??= new PercoreError('ERR_PERCORE_SIMULATION', `${what}: ${why}`, { cause });
   }
 
   /** Resolves as soon as all threads sleep and nothing is under way. */

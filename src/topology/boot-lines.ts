@@ -33,8 +33,11 @@ export function readLines(file: string, text: string): BootLine[] {
     if (begin >= 0 && (depth === 0 || (depth === 1 && letter === ','))) {
       found.push(element(file, text, begin, at));
       begin = -1;
-    } else if (begin < 0 && depth === 1 && !closes && /[^\s,]/.test(letter)) {
+    } else if (begin < 0 && depth === 1 && !closes && /\S/.test(letter)) {
+      if (letter === ',') throw bootError(file, lineAt(text, at), 'a comma stands where a line should');
       begin = at;
+    } else if (begin < 0 && depth === 0 && found.length > 0) {
+      throw bootError(file, lineAt(text, at), 'a comma stands behind the last line');
     }
     if (letter === '"') inString = true;
     if (letter === '[' || letter === '{') depth++;
@@ -44,6 +47,7 @@ export function readLines(file: string, text: string): BootLine[] {
     const at = begin < 0 ? text.length - 1 : begin;
     throw bootError(file, lineAt(text, at), 'the array does not end, or this line of it does not');
   }
+  if (text[end] !== ']') throw bootError(file, lineAt(text, end), 'the array ends with a bracket, not with a brace');
   const rest = text.slice(end + 1).search(/\S/);
   if (rest >= 0) throw bootError(file, lineAt(text, end + 1 + rest), 'nothing may follow the array');
   return found;

@@ -98,6 +98,10 @@ describe('a boot script', () => {
     ['an unknown edge', 4, 'sends.a[0]', `[\n${good},\n${task},"on":"one","module":"/a.js",\n"sends":["b"]}]`],
     ['an unknown edge of main', 3, 'sends.main[0]', `[\n${good},\n{"verb":"reactor","name":"main","sends":["b"]}]`],
     ['edges that are no list', 2, 'spawn.sends', '[\n{"verb":"spawn","name":"a","sends":"b"}]'],
+    ['a comma after the last line', 3, '', `[\n${good},\n]`],
+    ['a comma too many', 3, '', `[\n${good}\n,,\n${good}]`],
+    ['a brace for the bracket at its end', 3, '', `[\n${good}\n}`],
+    ['a name that no object can have', 2, 'spawn.name', '[\n{"verb":"spawn","name":"__proto__","module":"/a.js"}]'],
     ['edges of a reactor', 2, 'reactor.sends', '[\n{"verb":"reactor","name":"a","sends":["b"]}]'],
     ['braces in strings are no fault', 4, 'verb', `[\n{"verb":"reactor","name":"]}\\"[{","core":0},\n\n{"verb":5}]`],
   ])('with %s is refused with line and field', async (_what, line, argument, text) => {

@@ -107,6 +107,8 @@ function addTo(
 ): void {
   const { name: given, sends, ...rest } = fields;
   const name = checkText(`${verb}.name`, given);
+  // In an object it would be no name, and the line would be lost.
+  if (name === '__proto__') throw invalidArgument(`${verb}.name`, name, 'another name');
   if (Object.hasOwn(parts[section], name)) {
     throw invalidArgument(`${verb}.name`, name, 'a name that no line before has given', 'ERR_PERCORE_NAME_TAKEN');
   }
