@@ -217,7 +217,7 @@ export class OffloadPool {
 
   private async close(): Promise<void> {
     this.isClosed = true;
-    for (const task of [...this.tasks.values()]) {
+    for (const task of this.tasks.values()) {
       // As in cancel(): whoever looks ends by itself.
       Atomics.store(this.words, task.place, 1);
       if (task.isRunning) continue;

@@ -21,7 +21,7 @@ export interface DeathHost {
   readonly shared: SharedRuntime;
   readonly roster: Roster;
   readonly events: EventEmitter<RuntimeEvents>;
-  /** Every reactor has run its entry. Until then createRuntime rejects with what has happened, and no event tells it. */
+  /** Every reactor has run its entry. Until then createRuntime rejects with what happens, and no event tells of it. */
   readonly isStarted: boolean;
   /** The runtime closes, or has closed. */
   readonly isClosing: boolean;
