@@ -163,7 +163,7 @@ const FOOTER = 'module.exports.percoreModule = percoreModule;';
  * Those of Node's own modules that are rarely needed. Each would add one to three milliseconds to the start of a
  * thread.
  */
-const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|tty)"\));$/gm;
+const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|os|tty)"\));$/gm;
 
 /**
  * The banner has the only `import` that is left. The script gets Node's own modules without `require`, which does not
