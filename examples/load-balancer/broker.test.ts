@@ -59,10 +59,31 @@ it('acknowledges no line whose result the broker does not store', { timeout: 120
   // Shorter than any result.
   await manager.streams.add({ name: 'results', subjects: ['results'], max_msg_size: 8 });
   const job = await Job.start('--from', `${broker.url}/lines`, '--to', `${broker.url}/results`);
-  await until(() => job.stderr.includes('max_msg_size'), () => `no error: ${job.stderr}`);
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const { ack_floor: floor, num_ack_pending: pending } = await manager.consumers.info('lines', 'load-balancer');
-  expect([floor.stream_seq, pending]).toEqual([0, 20]);
+  // It would only keep from others what it has.
+  expect((await job.ended()).code).toBe(1);
+  expect(job.stderr).toMatch(/max_msg_size[^]*nothing more can be read or stored: the broker does not store a result/);
+  expect((await manager.consumers.info('lines', 'load-balancer')).ack_floor.stream_seq).toBe(0);
+  await connection.close();
+});
+
+it('ends with 1 after the death of a reactor, and the next job works what was lost', { timeout: 120_000 }, async () => {
+  await using broker = await Broker.start();
+  const connection = await connect({ servers: broker.url });
+  const places = ['--from', `${broker.url}/lines`, '--to', `${broker.url}/results`];
+  const first = await Job.start('--reactors', '2', '--die', '1:5', ...places);
+  for (let i = 0; i < 100; i++) await jetstream(connection).publish('lines', `3 key-${i} payload`);
+  const { code } = await first.ended();
+  expect(code).toBe(1);
+  expect(first.stderr).toContain('nothing more can be read or stored: a reactor has died');
+  const second = await Job.start('--reactors', '2', ...places);
+  const keys = new Set<string>();
+  const results = await jetstream(connection).consumers.get('results');
+  const reading = await results.consume({ callback: (message) => {
+    for (const line of message.string().trim().split('\n')) keys.add(line.split(' ')[3]!);
+  } });
+  await until(() => keys.size === 100, () => `${keys.size} keys, ${second.stderr}`);
+  expect((await second.stop()).code).toBe(0);
+  await reading.close();
   await connection.close();
 });
 

@@ -8,11 +8,11 @@
  *
  * A message has whole lines; the line feed behind the last may be left out. Acknowledged in batches: how many lines
  * were sent to each owner is noted, then waited until each has worked as many, then until their results are stored.
- * After a death of an owner nothing is acknowledged any more, and the broker gives all of it to the next run. Nor is
- * anything after a result that the broker will not store: its stream takes no message as large, or not from this user.
- * Where the broker ends the connection for good, since the credentials have ceased to be right, the job ends.
+ * After a death of an owner nothing is acknowledged any more. Nor is anything after a result that the broker will not
+ * store: its stream takes no message as large, or not from this user. Then the job ends, since it would only keep from
+ * others what it has; the broker gives all of it to the next. So it does where the broker ends the connection for good.
  */
-import { BACK_PRESSURED, OK, type Reactor } from 'percore';
+import { BACK_PRESSURED, OK, nameOfCode, type Reactor } from 'percore';
 import {
   createNatsConsumer, createNatsPublisher, ensureStream, openNats, type Nats, type NatsConsumer, type NatsPublisher,
 } from 'percore/nats';
@@ -57,7 +57,7 @@ export class BrokerEnds {
   private hasLost = false;
   private readonly whenLost: Promise<void>;
   private tellLost!: () => void;
-  /** Rejects with why the broker has ended the connection for good. */
+  /** Rejects with why nothing more can be acknowledged, or why the broker has ended the connection for good. */
   readonly ended: Promise<never>;
   private tellEnded!: (why: Error) => void;
 
@@ -106,13 +106,15 @@ export class BrokerEnds {
     // What lies in a lane is the lane's.
     const code = this.publisher?.publish(bytes.slice()) ?? OK;
     if (code === BACK_PRESSURED) return BACK_PRESSURED;
-    if (code !== OK) this.lose();
+    if (code !== OK) this.lose(`the broker takes no message of ${bytes.length} bytes of results: ${nameOfCode(code)}`);
     return OK;
   }
 
-  private lose(): void {
+  /** From now on nothing is acknowledged. */
+  lose(why: string): void {
     this.hasLost = true;
     this.tellLost();
+    this.tellEnded(new Error(why));
   }
 
   /** All results that were handed to the broker are stored. */
@@ -123,6 +125,8 @@ export class BrokerEnds {
   /** Reads no more; resolves when what was read is acknowledged, or never will be. */
   async stop(): Promise<void> {
     await Promise.race([this.consumer?.drain(), this.whenLost]);
+    // Gives back what it has.
+    if (this.hasLost) this.consumer?.close();
     await new Promise<void>((resolve) => (this.input === undefined ? resolve() : this.input.end(resolve)));
   }
 
@@ -162,8 +166,8 @@ export class BrokerEnds {
         const records = counters.map((owner) => owner.resultRecordsTo(reactor.id));
         while (!records.every((count, owner) => own.resultRecordsFrom(owner) >= count)) await pause();
         // Where the connection ends before, they are not stored.
-        await this.publisher.flushed().catch(() => this.lose());
-        if (!this.isAllStored) return this.lose();
+        await this.publisher.flushed().catch(({ message }: Error) => this.lose(message));
+        if (!this.isAllStored) return this.lose('the broker does not store a result');
       }
       for (const acknowledge of batch) acknowledge();
     }

@@ -83,6 +83,7 @@ async function main(): Promise<number> {
   const living = new Set(counters.keys());
   runtime.on('reactorDied', ({ reactorId, error }) => {
     living.delete(reactorId);
+    if (options.from !== undefined) runtime.call('ownerDied', null, { reactor: 0 }).catch(() => undefined);
     const why = error === undefined ? '' : `: ${error.message}`;
     void print(process.stderr, `reactor ${reactorId} died${why}; its lines are dropped, the others go on\n`);
   });
@@ -141,13 +142,13 @@ async function read(runtime: Runtime<{ calls: JobServices }>, path: string): Pro
   }
 }
 
-/** Resolves when nothing more can come from the broker, or go to it: with why, where it has ended the connection. */
+/** Resolves when nothing more can come from the broker, or go to it; with why, unless its reactor has died. */
 async function brokerEnds(runtime: Runtime<{ calls: JobServices }>): Promise<Error | void> {
   try {
     await runtime.call('brokerEnds', null, { reactor: 0 });
   } catch (error) {
-    // Otherwise its reactor has died, or the job ends.
-    if (!USAGE.includes((error as PercoreError).code)) return;
+    // Its reactor has died, or the job ends.
+    if (['ERR_PERCORE_REACTOR_DIED', 'ERR_PERCORE_CLOSED'].includes((error as PercoreError).code)) return;
     await print(process.stderr, `nothing more can be read or stored: ${(error as Error).message}\n`);
     return error as Error;
   }

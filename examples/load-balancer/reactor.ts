@@ -41,8 +41,10 @@ export type JobServices = {
   read(path: string): Promise<void>;
   /** Reads lines from a stream of a broker, and publishes results to one. */
   connect(places: BrokerPlaces): Promise<void>;
-  /** Rejects when the broker has ended the connection for good, with why. */
+  /** Rejects when nothing more can be read from the broker and acknowledged, with why. */
   brokerEnds(argument: null): Promise<void>;
+  /** A reactor has died: nothing more will be acknowledged. */
+  ownerDied(argument: null): void;
   /** Whether the broker has stored all results that were handed to it. */
   isAllStored(argument: null): boolean;
   /** Reads no more; resolves when what was read is in the lanes. */
@@ -169,6 +171,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
   });
 
   reactor.handle('brokerEnds', () => broker?.ended);
+  reactor.handle('ownerDied', () => broker?.lose('a reactor has died, and its lines with it'));
   reactor.handle('isAllStored', () => broker?.isAllStored ?? true);
 
   reactor.handle('stopInput', () => Promise.resolve(broker?.stop()).then(() => new Promise<void>((resolve) => {
