@@ -65,11 +65,12 @@ export class Runtime<P extends Protocol = Untyped> extends EventEmitter<RuntimeE
   }
 
   /**
-   * How many reactors this runtime has; `scale` changes it. The main thread has a number after the last possible
-   * reactor.
+   * How many reactors there are that can be sent to; `scale` changes it: those that are added count when all of them
+   * are ready, and those that are taken away do not count from its beginning on. The main thread has a number after the
+   * last possible reactor.
    */
   get reactors(): number {
-    return this.#controller.members.length;
+    return this.#controller.main.reactors;
   }
 
   /** Asks a reactor and promises its answer. Waits, copies and rejects as `Reactor.call` does. */

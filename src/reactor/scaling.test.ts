@@ -195,6 +195,25 @@ describe('runtime.scale', () => {
     }
   });
 
+  it('counts at each moment those that can be sent to, also while others come and go', async () => {
+    await live({ reactors: 2, maxReactors: 4 }, async (runtime) => {
+      let isOver = false;
+      const scaled = (async () => {
+        for (const count of [4, 1, 3, 2]) await runtime.scale(count);
+      })().finally(() => (isOver = true));
+      const counts = new Set<number>();
+      while (!isOver) {
+        counts.add(runtime.reactors);
+        // Throws for a reactor that is not there.
+        runtime.address('noted', { reactor: runtime.reactors - 1 });
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await scaled;
+      expect([...counts]).toEqual([2, 4, 3, 1].filter((count) => counts.has(count)));
+      expect(runtime.reactors).toBe(2);
+    });
+  });
+
   it('adds none where the entry of one fails, and can be asked again', async () => {
     await live({ reactors: 1, maxReactors: 3 }, async (runtime) => {
       expect(await errorOf(() => runtime.scale(3))).toMatchObject({
