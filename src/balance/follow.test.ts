@@ -70,6 +70,19 @@ describe('buckets', () => {
     expect((await reports()).flatMap(({ wrong }) => wrong)).toEqual([]);
   });
 
+  it('stay, or go elsewhere, where the reactor that they were to come to is taken away meanwhile', async () => {
+    await start(3);
+    const errors: string[] = [];
+    runtime.on('stepError', ({ error }) => void errors.push(error.message));
+    const drained = runtime.drain(2);
+    // They come back behind those moves, when there is no such reactor any more.
+    runtime.resume(2);
+    await Promise.all([drained, runtime.drain(0), runtime.scale(2)]);
+    await expect.poll(() => balancer.status().moving, { timeout: 20_000 }).toBe(0);
+    expect(errors).toEqual([]);
+    expect(buckets()).toEqual([0, 1024]);
+  });
+
   it('are shared with reactors that are added, and left by those that are taken away, without loss', async () => {
     await start(1, { maxReactors: 4 });
     const address = keyedAddress<CountMessage>(runtime, NAME);

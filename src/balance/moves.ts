@@ -82,16 +82,27 @@ export class BucketMoves {
    * Moves all buckets of a reactor to `targets`, or to those that take work. Returns how many; rejects with the first
    * failure.
    */
-  async empty(from: number, targets: readonly number[] = this.takers()): Promise<number> {
-    let others = targets.filter((reactor) => reactor !== from);
+  async empty(from: number, targets?: readonly number[]): Promise<number> {
+    const othersOf = (reactors: readonly number[]): number[] => reactors.filter((reactor) => reactor !== from);
+    let others = othersOf(targets ?? this.takers());
     // A reactor that is gone cannot keep them, so those get them that take no work now: drained, or to be started
     // again.
-    if (others.length === 0 && this.isDead(from)) others = this.heirs().filter((reactor) => reactor !== from);
+    if (others.length === 0 && this.isDead(from)) others = othersOf(this.heirs());
     const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
     const buckets = all.filter((bucket) => this.isPartlyOf(bucket, from));
     if (others.length === 0) return 0;
     for (const bucket of buckets) this.takenFrom.set(bucket, from);
-    return this.moveEach(buckets, (i) => others[i % others.length]!);
+    const move = async (bucket: number, to: number): Promise<boolean> => {
+      try {
+        return await this.move(bucket, to);
+      } catch (error) {
+        // Its target was taken away meanwhile: another will do, unless somebody has named the targets.
+        const next = targets === undefined && this.isGone(to) ? othersOf(this.takers()) : [];
+        if (next.length === 0) throw error;
+        return move(bucket, next[bucket % next.length]!);
+      }
+    };
+    return this.allOf(buckets.map((bucket, i) => move(bucket, others[i % others.length]!)));
   }
 
   /**
@@ -118,14 +129,23 @@ export class BucketMoves {
       coming.push(richest.pop()!);
     }
     for (const bucket of coming) this.takenFrom.delete(bucket);
-    return this.moveEach(coming, () => to);
+    return this.allOf(coming.map((bucket) => this.move(bucket, to).catch((error: unknown) => {
+      // It was taken away meanwhile, so the bucket is right where it is.
+      if (!this.isGone(to)) throw error;
+      return false;
+    })));
   }
 
-  private async moveEach(buckets: readonly number[], to: (i: number) => number): Promise<number> {
-    const ended = buckets.map((bucket, i) => this.move(bucket, to(i)));
-    const failed = (await Promise.allSettled(ended)).find((result) => result.status === 'rejected');
+  private async allOf(moves: readonly Promise<boolean>[]): Promise<number> {
+    const failed = (await Promise.allSettled(moves)).find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return buckets.length;
+    return moves.length;
+  }
+
+  /** It is being taken away, or is not there any more. */
+  private isGone(reactor: number): boolean {
+    const { block } = this.room.party.peers;
+    return reactor >= block.reactors() || block.presence(reactor) === words.presence.ABSENT;
   }
 
   /** Reactors that take new work. */
@@ -153,8 +173,7 @@ export class BucketMoves {
   private async run(bucket: number, to: number): Promise<boolean> {
     const { block } = this.room.party.peers;
     // A reactor that is being taken away no longer counts, though it may still be there.
-    const isStarted = to < block.reactors() && block.presence(to) !== words.presence.ABSENT;
-    if (!isStarted) throw isNotStarted(to, bucket, block.reactors());
+    if (this.isGone(to)) throw isNotStarted(to, bucket, block.reactors());
     if (this.isDead(to)) throw hasDied(to, bucket);
     const owner = block.ownerOf(bucket);
     const slots = this.slotsOf(bucket);
