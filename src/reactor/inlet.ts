@@ -14,7 +14,7 @@ import { HeardName } from './names.js';
 import { QUANTUM } from './quantum.js';
 import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
-import type { Timed } from './watch.js';
+import type { Timed } from './run-figures.js';
 import type { Holdable } from './waits.js';
 import { ON_ROOM } from '../queues/internal.js';
 

@@ -13,7 +13,7 @@ import { QUANTUM } from './quantum.js';
 import type { ValueTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Holdable } from './waits.js';
-import type { Timed } from './watch.js';
+import type { Timed } from './run-figures.js';
 
 /** The consuming end of any queue: with a `state` if it gives values, without one if it gives bytes or a code. */
 export interface ReadableEnd {

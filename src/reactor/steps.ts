@@ -5,7 +5,8 @@
 import { PercoreError } from '../errors.js';
 import { AGAIN, BACK_PRESSURED, CLOSED, OK, nameOfCode } from '../result-codes.js';
 import { beginStep, endStep, noteRefusal, type Refuser } from '../refusals.js';
-import type { TaskWatch, Watched } from './watch.js';
+import type { Watched } from './run-figures.js';
+import type { TaskWatch } from './watch.js';
 import type { TurnRequests } from './turn-requests.js';
 
 /**

@@ -16,7 +16,7 @@ import type { TakenReady } from '../scheduling/internal.js';
 import { QUANTUM } from './quantum.js';
 import type { Stepping } from './steps.js';
 import type { Turn } from './turn.js';
-import type { Timed } from './watch.js';
+import type { Timed } from './run-figures.js';
 import { WaitingLine, type Room } from './waiting-line.js';
 import type { Holdable } from './waits.js';
 

@@ -17,7 +17,8 @@ import { setRefusalsAside } from '../refusals.js';
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
-import type { Timed, TaskWatch } from './watch.js';
+import type { Timed } from './run-figures.js';
+import type { TaskWatch } from './watch.js';
 import { Unpublished, type Flushable } from './unpublished.js';
 import { Waits, type Holdable } from './waits.js';
 

@@ -1,0 +1,218 @@
+/**
+ * What ran, once its end is known: into the histograms of its task, and into the memories of those who ask why something
+ * was late. Of what takes less than `exactNs` from ready to done, samples are recorded, each with the weight of those for
+ * which it stands; what takes longer is always recorded, so the worst is never missed.
+ */
+import { BANDS } from '../layout.js';
+import {
+  OUTSIDE, OUTSIDE_TURNS, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureSlot, type FigureTable,
+  type TaskCounts, type ToldCounts, type TraceRing,
+} from '../observe/internal.js';
+import type { Ready } from '../scheduling/internal.js';
+
+/** A task as it is watched. */
+export interface Watched extends Ready, TaskCounts {
+  readonly name: string;
+  /** Its slot; set with its first step. */
+  figures: FigureSlot | undefined;
+  /** What of its counts is in the slot; set with it. */
+  told: ToldCounts | undefined;
+  /** What a step takes on average, roughly; 0 until that is known. */
+  meanNs: number;
+}
+
+/** A task or a lane: it remembers since when it has waited. */
+export interface Timed {
+  /** When it last became ready; 0 for never. */
+  readyNs: number;
+  /** The same for what was interrupted and goes on: when it first was ready. */
+  sinceNs: number;
+}
+
+/** Remembers what has run, for those who ask why something was late. */
+export interface Recorder {
+  /** A turn begins. */
+  look(nowNs: number): void;
+  /** Something has run, or held the thread. */
+  note(what: string, fromNs: number, toNs: number): void;
+  exceeded(excess: Excess): void;
+  /** No bound is left. */
+  close(): void;
+}
+
+/**
+ * What is recorded once in this many times stands for that many. A record costs as much as a turn, so where there is
+ * one more often than each OFTEN_NS, it is recorded more seldom: still some thousand times a second.
+ */
+const SAMPLE_EVERY = 16;
+const SAMPLE_OFTEN_EVERY = 64;
+const OFTEN_NS = 4000;
+/** What takes this long is always recorded, unless a bound lies lower. */
+const EXACT_NS = 10_000;
+/** Steps that take this long on average are timed one by one. */
+export const LONG_STEP_NS = 4000;
+const FOLD_EVERY_NS = 1_000_000;
+/** A handler that ran this long is named in full. */
+const NAMED_NS = 100_000;
+
+const HANDLERS: readonly string[] = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
+
+/** What has run, from the beginning of a quantum, or of a step that is timed by itself, to the end. */
+export class Run {
+  /** The task whose steps ran; undefined where none has begun. */
+  task: Watched | undefined = undefined;
+  ready: (Ready & Partial<Timed>) | undefined = undefined;
+  steps = 0;
+  isFirst = true;
+  isDone = true;
+  fromNs = 0;
+  readyNs = 0;
+  sinceNs = 0;
+}
+
+export class RunFigures {
+  /** What takes so long is always recorded. */
+  exactNs: number = EXACT_NS;
+  /** When bounds that were set are to be taken over, once a millisecond of work. */
+  foldNs = 0;
+  /** Somebody remembers what has run. */
+  hasMemory = false;
+  /** What the next sample stands for, and the one after it. */
+  private weight = SAMPLE_EVERY;
+  private nextWeight = SAMPLE_EVERY;
+  private untilSample = SAMPLE_EVERY;
+  /** For how many the samples stand since bounds were last taken over. */
+  private sampled = 0;
+  private seenAsked = 0;
+  private recorder: Recorder | undefined;
+  private trace: TraceRing | undefined;
+
+  /** `makeRecorder` is called with the first bound. */
+  constructor(private readonly table: FigureTable, private readonly makeRecorder: () => Recorder) {}
+
+  /**
+   * The steps of `task` ran from `fromNs` to `toNs`, and what they ran for had waited since `sinceNs`. True if that is
+   * neither long nor the sample, so that no figure needs it: then it is done with. Otherwise it is to be closed.
+   */
+  leavesOut(task: Watched, sinceNs: number, fromNs: number, toNs: number): boolean {
+    if (toNs - sinceNs >= this.exactNs || this.untilSample === 1 || this.trace !== undefined) return false;
+    this.untilSample--;
+    if (this.recorder !== undefined && toNs > fromNs) this.recorder.note(task.name, fromNs, toNs);
+    return true;
+  }
+
+  /** `run` has ended. */
+  close(run: Run, toNs: number): void {
+    const { recorder, trace } = this;
+    const { fromNs, task } = run;
+    if (recorder !== undefined && toNs > fromNs) recorder.note(whatRan(run, toNs - fromNs), fromNs, toNs);
+    if (trace !== undefined && toNs > fromNs) keep(trace, run, toNs);
+    if (task === undefined) return;
+    // It has been ready since then or later.
+    const isExact = toNs - run.sinceNs >= this.exactNs;
+    if (!isExact && --this.untilSample > 0) return;
+    this.recordRun(run, task, toNs, isExact ? 1 : this.weight);
+    if (isExact) return;
+    this.sampled += this.weight;
+    this.weight = this.untilSample = this.nextWeight;
+  }
+
+  /** Its task asks for its next tick at `nowNs`. */
+  relief(run: Run, nowNs: number): void {
+    this.record(run, RELIEF, nowNs - run.sinceNs, 1, nowNs);
+  }
+
+  /** Something outside of turns held the thread. */
+  noteOutside(fromNs: number, toNs: number): void {
+    this.recorder?.note(OUTSIDE, fromNs, toNs);
+    this.trace?.note(OUTSIDE_TURNS, fromNs, toNs, fromNs, -1);
+  }
+
+  /** A turn begins, at `foldNs` or later: takes over bounds that were set. */
+  fold(nowNs: number): void {
+    this.recorder?.look(nowNs);
+    const spentNs = nowNs - this.foldNs + FOLD_EVERY_NS;
+    this.nextWeight = spentNs < this.sampled * OFTEN_NS ? SAMPLE_OFTEN_EVERY : SAMPLE_EVERY;
+    this.sampled = 0;
+    this.foldNs = nowNs + FOLD_EVERY_NS;
+    const { asked } = this.table;
+    if (asked === this.seenAsked) return;
+    this.seenAsked = asked;
+    let lowest = EXACT_NS;
+    let hasBound = false;
+    for (const slot of this.table.slots()) {
+      const bound = slot.takeBounds();
+      lowest = Math.min(lowest, bound);
+      if (bound < Infinity) hasBound = true;
+    }
+    this.exactNs = lowest;
+    this.trace = this.table.isTracing ? (this.trace ?? this.table.trace()) : undefined;
+    if (hasBound) {
+      this.recorder ??= this.makeRecorder();
+    } else {
+      this.recorder?.close();
+      this.recorder = undefined;
+    }
+    this.hasMemory = hasBound || this.trace !== undefined;
+  }
+
+  /** Bounds hold no more, until `resume`. */
+  pause(): void {
+    // Without it nobody watches collections either.
+    this.leave();
+    this.trace = undefined;
+    this.hasMemory = false;
+  }
+
+  /** The next turn looks which bounds there are. */
+  resume(): void {
+    this.foldNs = 0;
+    this.seenAsked = -1;
+  }
+
+  /** The party has left. */
+  leave(): void {
+    this.recorder?.close();
+    this.recorder = undefined;
+  }
+
+  private recordRun(run: Run, task: Watched, toNs: number, weight: number): void {
+    const { steps, fromNs } = run;
+    const ns = Math.max(0, toNs - fromNs);
+    if (run.isFirst) this.record(run, SCHEDULE_IN, Math.max(0, fromNs - run.readyNs), weight, fromNs);
+    const { meanNs } = task;
+    const restNs = ns - meanNs * (steps - 1);
+    if (steps > 1 && meanNs > 0 && restNs > 4 * Math.max(ns - restNs, LONG_STEP_NS)) {
+      // One of them was far from the others.
+      this.record(run, RUN, meanNs, (steps - 1) * weight, toNs);
+      this.record(run, RUN, restNs, weight, toNs);
+      task.meanNs += (LONG_STEP_NS - meanNs) / 8;
+    } else {
+      const each = ns / Math.max(1, steps);
+      this.record(run, RUN, each, steps * weight, toNs);
+      task.meanNs = meanNs === 0 ? each : meanNs + (each - meanNs) / 8;
+    }
+    if (run.isDone) this.record(run, RESPONSE, Math.max(0, toNs - run.sinceNs), weight, toNs);
+  }
+
+  private record(run: Run, kind: number, ns: number, count: number, endNs: number): void {
+    const { ready, task, fromNs, readyNs, sinceNs } = run;
+    const figures = task!.figures!;
+    if (!figures.record(kind, ns, count)) return;
+    const { from = -1 } = ready as { from?: number };
+    this.recorder?.exceeded({
+      figures, kind, ns, startNs: fromNs, endNs, from,
+      readyNs: kind === RUN ? fromNs : kind === SCHEDULE_IN ? readyNs : sinceNs,
+    });
+  }
+}
+
+function whatRan({ task, ready }: Run, ns: number): string {
+  if (task !== undefined) return task.name;
+  return ns < NAMED_NS ? HANDLERS[ready!.band]! : (ready!.where ?? HANDLERS[ready!.band]!);
+}
+
+function keep(trace: TraceRing, { task, ready, fromNs, readyNs }: Run, toNs: number): void {
+  const { from = -1 } = ready as { from?: number };
+  trace.note(task === undefined ? -1 - ready!.band : task.figures!.index, fromNs, toNs, readyNs, from);
+}
