@@ -1,6 +1,6 @@
 /** The rows of tasks and of classes in the counters page. For a task that has not run since, little is written. */
 import {
-  BANDS, PAGE_RESPONSES, pageClassLayout, pageTaskLayout, partyLayout, type Structure,
+  BANDS, PAGE_RESPONSES, pageClassLayout, pageTaskLayout, partyLayout, taskFiguresLayout, type Structure,
 } from '../layout.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { FIGURES, FigureTable, RESPONSE, type FigureSlot } from '../observe/internal.js';
@@ -9,6 +9,7 @@ import { summaryOf, type FigureSummary } from './metrics.js';
 import type { PageMemory, Row } from './page-rows.js';
 
 const COUNTS = ['messages', 'refused', 'errors', 'again', 'depth'] as const;
+const { steps: stepsOfTask, nameBytes } = taskFiguresLayout.fields;
 const { steps: stepsOfBand, stepNs, collectedNs } = partyLayout.fields;
 /** Classes beyond the declared ones: one for each band. */
 export const mostClasses = (declared: number): number => declared + BANDS;
@@ -22,7 +23,8 @@ export interface NamedBand {
 class BandFigures {
   tasks = 0;
   readonly violations: number[] = FIGURES.map(() => 0);
-  steps = 0;
+  /** Of its tasks, when the summaries were made; -1: they were not. */
+  steps = -1;
   summaries: Row = {};
 
   constructor(readonly band: number) {}
@@ -30,8 +32,8 @@ class BandFigures {
 
 export class TaskRows {
   readonly tables: readonly FigureTable[];
-  /** For each task's place: the steps of its slot when it was last written. */
-  private readonly seen: number[] = [];
+  /** For each task's place: the head of its slot when it was last written. */
+  private readonly seen: Buffer[] = [];
   private readonly bands: readonly BandFigures[] = Array.from({ length: BANDS }, (_, band) => new BandFigures(band));
 
   constructor(
@@ -87,7 +89,7 @@ export class TaskRows {
       figures.violations[kind] = slots.reduce((all, slot) => all + slot.violations(kind), 0);
     }
     const steps = slots.reduce((all, slot) => all + slot.count('steps'), 0);
-    if (steps === figures.steps && steps !== 0) return figures;
+    if (steps === figures.steps) return figures;
     figures.steps = steps;
     figures.summaries = byKind(FIGURES.map((_, kind) => {
       const sum = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
@@ -99,6 +101,13 @@ export class TaskRows {
 
   private writeTask(at: number, place: number, party: number, slot: FigureSlot): void {
     const { memory } = this;
+    // Most tasks have not run since, and to compare takes a twentieth of writing the same row again.
+    const seen = this.seen[place] ??= Buffer.alloc(slot.head.length);
+    if (seen.equals(slot.head)) return;
+    const stepsBefore = seen.readDoubleLE(stepsOfTask.at);
+    const isNew = seen.readInt32LE(nameBytes.at) === 0;
+    // What changes from here on is seen by the next writing.
+    seen.set(slot.head);
     const steps = slot.count('steps');
     const row: Record<string, Row[string]> = {};
     for (const name of COUNTS) row[name] = slot.count(name);
@@ -106,8 +115,7 @@ export class TaskRows {
     row['violations'] = FIGURES.map((_, kind) => slot.violations(kind));
     const cause = slot.cause();
     if (cause !== undefined) row['cause'] = cause;
-    if (this.seen[place] !== steps) {
-      this.seen[place] = steps;
+    if (isNew || stepsBefore !== steps) {
       const responses = slot.histograms[RESPONSE]!;
       const limitOf = (i: number): number => (i === PAGE_RESPONSES - 1 ? Infinity : 1024 * 4 ** i);
       Object.assign(row, {

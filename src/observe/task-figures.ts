@@ -79,6 +79,8 @@ export class ToldCounts {
 export class FigureSlot {
   readonly name: string;
   readonly band: number;
+  /** All of it but the histograms. */
+  readonly head: Uint8Array;
   readonly histograms: readonly Histogram[];
   /** As the owner has last read them: Infinity if there is none. */
   readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
@@ -92,6 +94,7 @@ export class FigureSlot {
     this.numbers = new Float64Array(memory, at, taskFiguresLayout.bytes >> 3);
     const integers = this.integers = new Int32Array(memory, at, taskFiguresLayout.bytes >> 2);
     this.band = integers[field.band.at >> 2]!;
+    this.head = new Uint8Array(memory, at, taskFiguresLayout.bytes);
     const bytes = Buffer.from(memory, at + field.name.at, integers[field.nameBytes.at >> 2]);
     this.name = bytes.toString('utf8');
     this.histograms = Array.from({ length: FIGURE_KINDS }, (_, kind) => new Histogram(

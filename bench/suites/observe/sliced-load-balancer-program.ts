@@ -14,7 +14,7 @@ import { jobReport } from '../../../examples/load-balancer/report.js';
 import { StopSignals } from '../../../examples/load-balancer/stop-signals.js';
 import { twoCpus } from '../../cpus.js';
 import { sleep } from '../../harness.js';
-import { PAGE_EVERY_MS, type Switched } from './sliced-round-trip.js';
+import { PAGE_EVERY_MS, untilWritten, type Switched } from './sliced-round-trip.js';
 import { slicesOf } from './slices.js';
 
 const REACTORS = 2;
@@ -61,6 +61,7 @@ await sleep(WARMUP_MS);
 for (const isOnNow of isOn) {
   const page = what === 'page' && isOnNow ? publishCounters(runtime, { everyMs: PAGE_EVERY_MS }) : undefined;
   if (what === 'figures' || what === 'recorder') setMetrics(runtime, isOnNow);
+  if (page !== undefined) await untilWritten(page.path);
   await sleep(settleMs);
   const [fromMs, from] = [performance.now(), worked()];
   await sleep(sliceMs);

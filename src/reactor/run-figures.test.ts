@@ -1,0 +1,52 @@
+/** What of many runs is recorded: all that are long, and of the others samples that stand for all. */
+import { describe, expect, it, vi } from 'vitest';
+import { FigureTable, RESPONSE, RUN, ToldCounts, createFigures } from '../observe/internal.js';
+import { Run, RunFigures, type Watched } from './run-figures.js';
+
+const SHORT_NS = 500;
+const LONG_NS = 50_000;
+
+/** `count` runs, of which each 1,000th is long, that begin every `everyNs`. */
+function measure(count: number, everyNs: number): { runs: number; longest: number; recorded: number; long: number } {
+  const table = new FigureTable(createFigures(4));
+  const figures = new RunFigures(table, () => { throw new Error('there is no bound'); });
+  const slot = table.slotFor('task', 3);
+  const record = vi.spyOn(slot, 'record');
+  const task: Watched = {
+    name: 'task', band: 3, isReady: false, run: () => false, figures: slot, told: new ToldCounts(0), meanNs: 0,
+    steps: 0, refused: 0, errors: 0, again: 0, depth: 0,
+  };
+  const run = Object.assign(new Run(), { task, ready: task, steps: 1 });
+  let long = 0;
+  for (let i = 1; i <= count; i++) {
+    const fromNs = i * everyNs;
+    const toNs = fromNs + (i % 1000 === 0 ? LONG_NS + long++ : SHORT_NS);
+    if (fromNs >= figures.foldNs) figures.fold(fromNs);
+    if (figures.leavesOut(task, fromNs, fromNs, toNs)) continue;
+    run.fromNs = run.readyNs = run.sinceNs = fromNs;
+    figures.close(run, toNs);
+  }
+  const responses = slot.histograms[RESPONSE]!;
+  return {
+    runs: responses.count(), longest: slot.histograms[RUN]!.max(),
+    recorded: record.mock.calls.filter(([kind]) => kind === RESPONSE).length,
+    long: responses.count() - responses.countBelow(2 ** 14),
+  };
+}
+
+describe('figures of runs', () => {
+  it('stand for all of them, and each long one is among them', () => {
+    for (const everyNs of [1000, 100_000]) {
+      const { runs, longest, long } = measure(50_000, everyNs);
+      expect(Math.abs(runs - 50_000), `every ${everyNs} ns`).toBeLessThanOrEqual(64);
+      expect([long, longest]).toEqual([50, LONG_NS + 49]);
+    }
+  });
+
+  it('are recorded one in sixteen, and more seldom where there are many', () => {
+    const [many, few] = [measure(50_000, 1000), measure(50_000, 100_000)];
+    expect(few.recorded).toBeGreaterThanOrEqual(50_000 / 16);
+    expect(many.recorded).toBeGreaterThan(50_000 / 64);
+    expect(many.recorded).toBeLessThan(50_000 / 48);
+  });
+});
