@@ -1,7 +1,7 @@
 /**
- * What ran, once its end is known: into the histograms of its task, and into the memories of those who ask why something
- * was late. Of what takes less than `exactNs` from ready to done, samples are recorded, each with the weight of those for
- * which it stands; what takes longer is always recorded, so the worst is never missed.
+ * What ran, once its end is known: into the histograms of its task, and into the memories of those who ask why
+ * something was late. Of what takes less than `exactNs` from ready to done, samples are recorded, each with the weight
+ * of those for which it stands; what takes longer is always recorded, so the worst is never missed.
  */
 import { BANDS } from '../layout.js';
 import {

@@ -82,8 +82,8 @@ async function withPage(runtime: Runtime, measure: (plan: SlicePlan) => Promise<
 }
 
 /**
- * Until the page's thread writes, which it does once it has begun: beside two reactors that spin, that takes longer than
- * a slice, and what is to be measured is publishing and not the start of a thread.
+ * Until the page's thread writes, which it does once it has begun: beside two reactors that spin, that takes longer
+ * than a slice, and what is to be measured is publishing and not the start of a thread.
  */
 export async function untilWritten(path: string): Promise<void> {
   const fd = openSync(path, 'r');
