@@ -1,0 +1,89 @@
+/** The watch of turns and quanta, by a clock and counters that the test sets. */
+import { describe, expect, it } from 'vitest';
+import { partyLayout } from '../layout.js';
+import { FigureTable, RESPONSE, RUN, SCHEDULE_IN, ToldCounts, createFigures } from '../observe/internal.js';
+import type { Timed, Watched } from './run-figures.js';
+import { TaskWatch } from './watch.js';
+
+const TURN_NS = partyLayout.fields.turnNs.at >> 3;
+const BUSY_NS = partyLayout.fields.busyNs.at >> 3;
+const STEP_NS = 20_000;
+
+/** A watch, a task with steps of so many nanoseconds on average, and turns that begin when they are told to. */
+function watched(meanNs: number) {
+  const counters = new Float64Array(partyLayout.bytes >> 3);
+  const clock = { ns: 0 };
+  const table = new FigureTable(createFigures(4));
+  const watch = new TaskWatch({
+    id: 0, table, counters, party: new Int32Array(partyLayout.bytes >> 2), nowNs: () => clock.ns,
+    recorder: () => { throw new Error('there is no bound'); },
+  });
+  const figures = table.slotFor('task', 3);
+  const task: Watched & Timed = {
+    name: 'task', band: 3, isReady: false, run: () => false, figures, told: new ToldCounts(0), meanNs, readyNs: 0,
+    sinceNs: 0, steps: 0, refused: 0, errors: 0, again: 0, depth: 0,
+  };
+  return {
+    watch, task, clock,
+    begin(ns: number): void {
+      counters[TURN_NS] = clock.ns = ns;
+      watch.beginTurn();
+    },
+    /** Of a turn that has taken so long. */
+    end(busyNs: number): void {
+      watch.endTurn();
+      counters[BUSY_NS]! += busyNs;
+    },
+    counts: () => [SCHEDULE_IN, RUN, RESPONSE].map((kind) => figures.histograms[kind]!.count()),
+    longest: (kind: number) => figures.histograms[kind]!.max(),
+    steps: () => figures.count('steps'),
+  };
+}
+
+describe('the watch', () => {
+  it('times long steps one by one: of a mailbox, which waited once, and of a lane, where each has waited', () => {
+    for (const isOfLane of [false, true]) {
+      const { watch, task, clock, begin, end, counts, steps } = watched(5000);
+      const ready = isOfLane ? { band: 3, isReady: false, run: () => false, readyNs: 0, sinceNs: 0 } : task;
+      begin(1000);
+      watch.makeReady(ready);
+      watch.begin(ready);
+      for (let i = 0; i < 3; i++) {
+        watch.step(task);
+        clock.ns += STEP_NS;
+      }
+      watch.end(clock.ns);
+      end(3 * STEP_NS);
+      expect(counts()).toEqual(isOfLane ? [3, 3, 3] : [1, 3, 1]);
+      expect(steps()).toBe(3);
+    }
+  });
+
+  it('closes the last quantum of a turn when the next one begins, if it was long', () => {
+    const { watch, task, begin, end, counts, longest, steps } = watched(0);
+    begin(1000);
+    watch.makeReady(task);
+    watch.begin(task);
+    watch.step(task);
+    end(STEP_NS);
+    expect([counts(), steps()]).toEqual([[0, 0, 0], 1]);
+    begin(30_000);
+    expect([counts(), longest(RESPONSE)]).toEqual([[1, 1, 1], STEP_NS]);
+    end(100);
+    begin(40_000);
+    expect(counts()).toEqual([1, 1, 1]);
+  });
+
+  it('knows how long a task had waited, though it is ready again before the next turn begins', () => {
+    const { watch, task, clock, begin, end, longest } = watched(0);
+    begin(1000);
+    watch.makeReady(task);
+    watch.begin(task);
+    watch.step(task);
+    end(STEP_NS);
+    clock.ns = 25_000;
+    watch.makeReady(task);
+    begin(30_000);
+    expect([longest(RESPONSE), task.sinceNs]).toEqual([STEP_NS, 25_000]);
+  });
+});
