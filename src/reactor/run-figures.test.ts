@@ -1,7 +1,7 @@
 /** What of many runs is recorded: all that are long, and of the others samples that stand for all. */
 import { describe, expect, it, vi } from 'vitest';
 import { FigureTable, RESPONSE, RUN, ToldCounts, createFigures } from '../observe/internal.js';
-import { Run, RunFigures, type Watched } from './run-figures.js';
+import { MeasuredRun, RunFigures, type Watched } from './run-figures.js';
 
 const SHORT_NS = 500;
 const LONG_NS = 50_000;
@@ -16,7 +16,7 @@ function measure(count: number, everyNs: number): { runs: number; longest: numbe
     name: 'task', band: 3, isReady: false, run: () => false, figures: slot, told: new ToldCounts(0), meanNs: 0,
     steps: 0, refused: 0, errors: 0, again: 0, depth: 0,
   };
-  const run = Object.assign(new Run(), { task, ready: task, steps: 1 });
+  const run = Object.assign(new MeasuredRun(), { task, ready: task, steps: 1 });
   let long = 0;
   for (let i = 1; i <= count; i++) {
     const fromNs = i * everyNs;

@@ -58,7 +58,7 @@ const NAMED_NS = 100_000;
 const HANDLERS: readonly string[] = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
 
 /** What has run, from the beginning of a quantum, or of a step that is timed by itself, to the end. */
-export class Run {
+export class MeasuredRun {
   /** The task whose steps ran; undefined where none has begun. */
   task: Watched | undefined = undefined;
   ready: (Ready & Partial<Timed>) | undefined = undefined;
@@ -102,7 +102,7 @@ export class RunFigures {
   }
 
   /** `run` has ended. */
-  close(run: Run, toNs: number): void {
+  close(run: MeasuredRun, toNs: number): void {
     const { recorder, trace } = this;
     const { fromNs, task } = run;
     if (recorder !== undefined && toNs > fromNs) recorder.note(whatRan(run, toNs - fromNs), fromNs, toNs);
@@ -118,7 +118,7 @@ export class RunFigures {
   }
 
   /** Its task asks for its next tick at `nowNs`. */
-  relief(run: Run, nowNs: number): void {
+  relief(run: MeasuredRun, nowNs: number): void {
     this.record(run, RELIEF, nowNs - run.sinceNs, 1, nowNs);
   }
 
@@ -176,7 +176,7 @@ export class RunFigures {
     this.recorder = undefined;
   }
 
-  private recordRun(run: Run, task: Watched, toNs: number, weight: number): void {
+  private recordRun(run: MeasuredRun, task: Watched, toNs: number, weight: number): void {
     const { steps, fromNs } = run;
     const ns = Math.max(0, toNs - fromNs);
     if (run.isFirst) this.record(run, SCHEDULE_IN, Math.max(0, fromNs - run.readyNs), weight, fromNs);
@@ -195,7 +195,7 @@ export class RunFigures {
     if (run.isDone) this.record(run, RESPONSE, Math.max(0, toNs - run.sinceNs), weight, toNs);
   }
 
-  private record(run: Run, kind: number, ns: number, count: number, endNs: number): void {
+  private record(run: MeasuredRun, kind: number, ns: number, count: number, endNs: number): void {
     const { ready, task, fromNs, readyNs, sinceNs } = run;
     const figures = task!.figures!;
     if (!figures.record(kind, ns, count)) return;
@@ -207,12 +207,12 @@ export class RunFigures {
   }
 }
 
-function whatRan({ task, ready }: Run, ns: number): string {
+function whatRan({ task, ready }: MeasuredRun, ns: number): string {
   if (task !== undefined) return task.name;
   return ns < NAMED_NS ? HANDLERS[ready!.band]! : (ready!.where ?? HANDLERS[ready!.band]!);
 }
 
-function keep(trace: TraceRing, { task, ready, fromNs, readyNs }: Run, toNs: number): void {
+function keep(trace: TraceRing, { task, ready, fromNs, readyNs }: MeasuredRun, toNs: number): void {
   const { from = -1 } = ready as { from?: number };
   trace.note(task === undefined ? -1 - ready!.band : task.figures!.index, fromNs, toNs, readyNs, from);
 }

@@ -16,7 +16,7 @@
 import { LANES_PER_PEER, partyLayout, queueLayout } from '../layout.js';
 import { ToldCounts, type FigureTable, type Wake } from '../observe/internal.js';
 import type { Ready } from '../scheduling/internal.js';
-import { LONG_STEP_NS, Run, RunFigures, type Recorder, type Timed, type Watched } from './run-figures.js';
+import { LONG_STEP_NS, MeasuredRun, RunFigures, type Recorder, type Timed, type Watched } from './run-figures.js';
 
 /** If a look at the sources came this late, something kept the thread from it. */
 const LATE_NS = 20_000;
@@ -62,7 +62,7 @@ export class TaskWatch {
   private isAgain = false;
   private wasReadyNs = 0;
   private wasSinceNs = 0;
-  private readonly run = new Run();
+  private readonly run = new MeasuredRun();
   private readonly runs: RunFigures;
   private isRunning = false;
   /** The last time that is known without reading a clock: when what runs, or last ran, began. */
@@ -332,7 +332,7 @@ export class TaskWatch {
   }
 
   /** What runs, as `run`. */
-  private fill(): Run {
+  private fill(): MeasuredRun {
     const { run, ready, resumedNs, knownNs, isAgain } = this;
     const readyNs = isAgain ? this.wasReadyNs : (ready!.readyNs ?? knownNs);
     const sinceNs = isAgain ? this.wasSinceNs : (ready!.sinceNs ?? knownNs);
