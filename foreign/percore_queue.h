@@ -857,7 +857,7 @@ static inline int percore_push(percore_producer *producer, int32_t i, int32_t st
   for (;;) {
     const int32_t found = percore_load(place, PERCORE_PLACE_LOSSY_CURSOR), cursor = found & ~bit;
     if (percore_load(place, PERCORE_PLACE_STATE) < PERCORE_LOSSY || percore_minus(least, cursor) <= 0 ||
-        percore_minus(producer->published, cursor) > producer->capacity)
+        (uint32_t)percore_minus(producer->published, cursor) > (uint32_t)producer->capacity)
       return PERCORE_OK;
     int32_t count;
     const int32_t target = percore_skip(producer, cursor, least, &count) | bit;

@@ -1014,7 +1014,7 @@ class Producer:
             found = ring.load(at + PLACE_LOSSY_CURSOR)
             cursor = found & ~bit
             if (ring.load(at + PLACE_STATE) < LOSSY or _minus(least, cursor) <= 0
-                    or _minus(self._published, cursor) > self.queue.capacity):
+                    or not 0 <= _minus(self._published, cursor) <= self.queue.capacity):
                 return
             target, count = self._skip(cursor, least)
             target |= bit

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { LINKED_MAGIC, queueLayout } from '../layout.js';
 import { codeOf, drained, eight, field, placeField } from './fixtures/helpers.js';
-import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, link, pub, recover, sub } from './index.js';
+import { BACK_PRESSURED, CLOSED, EMPTY, OK, close, create, inspect, link, pub, recover, sub } from './index.js';
 import { READY, USED, ownerOf } from './group.js';
 import type { BandedProducer, FixedQueue, LossyConsumer, VariableConsumer, VariableProducer } from './index.js';
 
@@ -144,6 +144,32 @@ describe('memory that was written over', () => {
         ]);
       }
     }
+  });
+
+  it('is told at once to a reader that may be lapped, wherever the producer is said to be', () => {
+    const queue = create({ kind: 'spsc', capacity: 8, recordBytes: 8 });
+    const [producer, consumer] = [pub(queue), sub(queue, { whenSlow: 'drop-oldest' })];
+    producer.offer(eight(1));
+    // 2^29 - 2^27 records behind: 2^28 words, if 32 bits are all that is looked at.
+    new Int32Array(queue.buffer)[field('producerCursor')] = -(2 ** 29) + 2 ** 27;
+    let least = Infinity;
+    for (let i = 0; i < 3; i++) {
+      const beganMs = performance.now();
+      expect(codeOf(() => consumer.poll())).toBe(DAMAGED);
+      least = Math.min(least, performance.now() - beganMs);
+    }
+    expect(least).toBeLessThan(200);
+  });
+
+  it('does not make a producer skip records over which nobody has passed', () => {
+    const queue = create({ kind: 'spsc', capacityBytes: 256 });
+    const producer = pub(queue);
+    sub(queue, { whenSlow: 'drop-oldest' });
+    for (let i = 0; i < 32; i++) producer.offer(new Uint8Array(0));
+    // Ahead of the producer by so much that it seems to be behind.
+    new Int32Array(queue.buffer)[placeField('lossyCursor')] = (256 + 2 ** 31) | 0;
+    producer.offer(new Uint8Array(0));
+    expect(inspect(queue).dropped.oldest).toBeLessThan(33);
   });
 
   it('stops no supervisor', () => {

@@ -179,7 +179,7 @@ export class LossyConsumer extends RingConsumer {
       const unread = (this.seen - this.next) | 0;
       // If we were lapped since the look, more seems unread than the ring holds. The same shows when the producer's
       // cursor is damaged, and the exchange below tells the two apart.
-      const seen = unread <= this.capacity ? Math.min(unread, this.most) : 0;
+      const seen = unread > 0 && unread <= this.capacity ? Math.min(unread, this.most) : 0;
       const units = this.recordBytes > 0 ? Math.min(seen, limit) : this.bytesOf(seen, limit);
       this.copy((this.next & this.mask) * (this.recordBytes || 1), units * (this.recordBytes || 1));
       const whole = this.recordBytes > 0 ? units : this.wholeRecords(units, limit);

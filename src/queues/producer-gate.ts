@@ -201,7 +201,7 @@ export abstract class ProducerGate {
       if (
         Atomics.load(words, at + STATE) < LOSSY
         || ((least - cursor) | 0) <= 0
-        || ((this.published - cursor) | 0) > this.capacity
+        || ((this.published - cursor) >>> 0) > this.capacity
       )
         return;
       const target = this.skip(cursor, least) | this.pushedBit;
