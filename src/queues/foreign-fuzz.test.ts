@@ -81,7 +81,8 @@ describe('an end of a file that is scribbled over', () => {
 
   it('in Python raises what has a code, and leaves no descriptor behind', async () => {
     const codes = await fuzz('python3', join(sources, 'foreign-fuzzer.py'), String(isLong ? 100_000 : 300));
-    for (const code of ['ERR_PERCORE_DAMAGED', 'ERR_PERCORE_LAYOUT_MISMATCH'])
+    // Of 300 files two or three are another version's on average, and now and then none.
+    for (const code of ['ERR_PERCORE_DAMAGED', ...(isLong ? ['ERR_PERCORE_LAYOUT_MISMATCH'] : [])])
       expect(codes.get(code), code).toBeGreaterThan(0);
   }, isLong ? 3_600_000 : 60_000);
 });
