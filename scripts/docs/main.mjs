@@ -4,12 +4,15 @@
 //
 //   node scripts/docs/main.mjs [FOLDER]       artifacts/site if left out
 import { readFileSync } from 'node:fs';
-import { register } from 'node:module';
+import nodeModule from 'node:module';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { plotsInto } from './plots.mjs';
+import * as typescript6 from './typescript6.mjs';
 
-register('./typescript6.mjs', import.meta.url);
+// Node 20 has no hooks of the same thread, and Node 26 warns of others.
+if (nodeModule.registerHooks === undefined) nodeModule.register('./typescript6.mjs', import.meta.url);
+else nodeModule.registerHooks(typescript6);
 const { Application, Converter, ReflectionKind } = await import('typedoc');
 
 const out = process.argv[2] ?? 'artifacts/site';

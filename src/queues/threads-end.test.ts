@@ -3,7 +3,7 @@
  * queue in a file that is waited for: those for which there is none are looked at, and all who wait are woken.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,16 +18,22 @@ const MOST_THREADS = 40;
 const USER = 54_321;
 const AS_USER = [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups'];
 const index = new URL('./index.js', import.meta.url).href;
-const isReadable = isRoot
-  && spawnSync('setpriv', [...AS_USER, process.execPath, '--check', fileURLToPath(index)]).status === 0;
 const scratch = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'percore-threads-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
+/** Node, in a folder that others may read: an npx of root's is in none. */
+const node = join(scratch, 'node');
+const isReadable = isRoot && canRead();
+
+function canRead(): boolean {
+  chmodSync(scratch, 0o777);
+  copyFileSync(process.execPath, node);
+  return spawnSync('setpriv', [...AS_USER, 'env', node, '--check', fileURLToPath(index)]).status === 0;
+}
 
 where(isReadable)('wakes all who wait, and finds the dead, where it may have no thread more', async () => {
-  chmodSync(scratch, 0o777);
   const shared = join(scratch, 'shared');
   const waiting = Sharer.command('setpriv', [
-    ...AS_USER, 'prlimit', `--nproc=${MOST_THREADS}`, process.execPath, '--input-type=module', '-e', `
+    ...AS_USER, 'prlimit', `--nproc=${MOST_THREADS}`, node, '--input-type=module', '-e', `
     import { readFileSync } from 'node:fs';
     import { create, inspect, pub, sub } from ${JSON.stringify(index)};
     const made = Array.from({ length: ${QUEUES} }, (_, i) => create({
@@ -54,7 +60,7 @@ where(isReadable)('wakes all who wait, and finds the dead, where it may have no 
     await waiting.says('ready');
     // Not all have a thread that sleeps for them.
     expect(Number(/threads (\d+)/.exec(waiting.output)![1])).toBeLessThan(QUEUES);
-    const reader = Sharer.command('setpriv', [...AS_USER, process.execPath, '--input-type=module', '-e', `
+    const reader = Sharer.command('setpriv', [...AS_USER, node, '--input-type=module', '-e', `
       import { open, sub } from ${JSON.stringify(index)};
       sub(open({ kind: 'spmc', recordBytes: 8, memory: { path: ${JSON.stringify(shared)} } }));
       setInterval(() => {}, 1000);`]);
