@@ -17,7 +17,6 @@ import type { Origin, Subscriber } from './subscriber.js';
 import type { TopicInfo } from './topic-info.js';
 import type { TopicDescription } from './wire.js';
 
-
 /** What a topic needs of the bus. */
 export interface HeardHost {
   readonly party: Party;

@@ -24,7 +24,6 @@ import { WaitingMessages } from './waiting-messages.js';
 import type { TopicInfo } from './topic-info.js';
 import type { SubscriberSettings, SubscriptionStatus } from './options.js';
 
-
 /** What a subscriber needs of the bus. */
 export interface SubscriberHost {
   readonly party: Party;

@@ -18,7 +18,7 @@ import { unpackError } from './failure.js';
 import { QueuesOfThread } from './opened-queues.js';
 import type { PolicyGrant } from './policy-grant.js';
 import type { RoomMessage } from './room-channel.js';
-import type { MemberQuestion, ReportPort, WorkerReport, WorkerStart } from './reactor-thread.js';
+import type { MemberAnswers, MemberQuestion, ReportPort, WorkerReport, WorkerStart } from './reactor-thread.js';
 import type { SpareThread, StartedThread, ThreadMaker } from './threads.js';
 
 export interface MemberHost {
@@ -65,9 +65,9 @@ export class Member {
   readonly worker: StartedThread;
   private readonly reports: ReportPort;
   /** Those who have asked, in the order of the questions, which is that of the answers: several may ask at a time. */
-  private readonly askedIdle: ((isIdle: boolean) => void)[] = [];
-  private readonly askedQuiet: ((isQuiet: boolean) => void)[] = [];
-  private readonly askedEvents: ((events: readonly FlightEvent[]) => void)[] = [];
+  private readonly asked: { readonly [Q in MemberQuestion]: ((answer: MemberAnswers[Q]) => void)[] } = {
+    'idle?': [], 'quiet?': [], 'events?': [],
+  };
   /** Node's number of the thread, which `worker` forgets before the exit event. */
   readonly threadId: number;
   /** How many threads have died in its place before it. */
@@ -119,9 +119,9 @@ export class Member {
       if (report.kind === 'policy') return void (this.policy = report.grant);
       if (report.kind === 'io') return void (this.grants &&= { ...this.grants, io: report.io });
       if (report.kind === 'lost') return void (this.hasLost = true);
-      if (report.kind === 'idle') return this.askedIdle.shift()?.(report.isIdle);
-      if (report.kind === 'quiet') return this.askedQuiet.shift()?.(report.isQuiet);
-      if (report.kind === 'events') return this.askedEvents.shift()?.(report.events);
+      if (report.kind === 'idle') return this.asked['idle?'].shift()?.(report.isIdle);
+      if (report.kind === 'quiet') return this.asked['quiet?'].shift()?.(report.isQuiet);
+      if (report.kind === 'events') return this.asked['events?'].shift()?.(report.events);
       this.hasBegun = true;
       host.progressed();
       if (report.kind === 'begun') return;
@@ -177,8 +177,7 @@ export class Member {
    * gone.
    */
   isIdle(): Promise<boolean> {
-    this.ask('idle?');
-    return new Promise((resolve) => void this.askedIdle.push(resolve));
+    return this.ask('idle?');
   }
 
   /**
@@ -186,19 +185,17 @@ export class Member {
    * busy for ever.
    */
   isQuiet(): Promise<boolean> {
-    this.ask('quiet?');
-    const answer = new Promise<boolean>((resolve) => void this.askedQuiet.push(resolve));
-    return Promise.race([answer, this.exited.then(() => false)]);
+    return Promise.race([this.ask('quiet?'), this.exited.then(() => false)]);
   }
 
   /** What happened last in its thread. Never settles if the thread is busy for ever, or gone. */
   lastEvents(): Promise<readonly FlightEvent[]> {
-    this.ask('events?');
-    return new Promise((resolve) => void this.askedEvents.push(resolve));
+    return this.ask('events?');
   }
 
-  private ask(question: MemberQuestion): void {
+  private ask<Q extends MemberQuestion>(question: Q): Promise<MemberAnswers[Q]> {
     this.reports.postMessage(question);
+    return new Promise((resolve) => void this.asked[question].push(resolve));
   }
 
   /** Sends to a room above this one in its thread, by structured clone. */

@@ -82,8 +82,13 @@ export type WorkerReport =
   | { kind: 'messageDropped'; error: ReturnType<typeof packError> }
   | { kind: 'stepError'; error: ReturnType<typeof packError>; where: string };
 
-/** What the main thread asks. */
-export type MemberQuestion = 'idle?' | 'quiet?' | 'events?';
+/** What the main thread asks, and what it is answered. */
+export interface MemberAnswers {
+  'idle?': boolean;
+  'quiet?': boolean;
+  'events?': readonly FlightEvent[];
+}
+export type MemberQuestion = keyof MemberAnswers;
 
 /** Resolves when the entry has run, or has failed and the main thread was told. */
 export async function runReactor(start: WorkerStart, thread: ReactorThread): Promise<void> {

@@ -71,7 +71,6 @@ export class Reading {
   }
 }
 
-
 /** The inside of a `Reading`: the task that runs its handler. */
 export class QueueReading implements Holdable, Timed {
   readonly ended: Promise<ResultCode>;

@@ -5,7 +5,6 @@
  */
 import { promisify } from 'node:util';
 
-
 /** What the globals are made of. */
 export interface VirtualTime {
   nowNs(): number;
