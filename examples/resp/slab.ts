@@ -40,10 +40,11 @@ export class Slab {
    */
   allocate(size: number): number {
     if (size > MOST_BYTES) {
-      this.take(size);
+      this.checkRoom(size);
       // Not zeroed: a text is written over all that is ever read of it.
       this.bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       this.at = 0;
+      this.taken += size;
       return size;
     }
     const capacity = capacityFor(size);
@@ -54,8 +55,9 @@ export class Slab {
       return capacity;
     }
     if (this.unused + capacity > CHUNK_BYTES) {
-      this.take(CHUNK_BYTES);
+      this.checkRoom(CHUNK_BYTES);
       this.chunk = new Uint8Array(CHUNK_BYTES);
+      this.taken += CHUNK_BYTES;
       this.unused = 0;
     }
     this.bytes = this.chunk!;
@@ -83,12 +85,10 @@ export class Slab {
     this.taken = 0;
   }
 
-  private take(bytes: number): void {
-    if (this.taken + bytes > this.mostBytes) {
-      const { taken, mostBytes } = this;
-      throw new RangeError(`keys and values have ${taken} of ${mostBytes} bytes, and ${bytes} more are needed`);
-    }
-    this.taken += bytes;
+  private checkRoom(bytes: number): void {
+    const { taken, mostBytes } = this;
+    if (taken + bytes <= mostBytes) return;
+    throw new RangeError(`keys and values have ${taken} of ${mostBytes} bytes, and ${bytes} more are needed`);
   }
 }
 
