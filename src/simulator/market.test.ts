@@ -1,6 +1,7 @@
 /**
  * The issue's 2,000 seeds: a program that uses most of what reactors have, over 3 to 64 reactors, with and without
- * deaths. What is demanded is in fixtures/market.ts. CI runs a spread of the seeds; PERCORE_STRESS=1 runs all.
+ * deaths. What is demanded is in fixtures/market.ts. `npm test` runs a spread of the seeds; PERCORE_STRESS=1 runs all,
+ * as `.ci/run` does.
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import { VariableConsumer, VariableProducer } from '../queues/index.js';

@@ -142,7 +142,7 @@ async function runSeed<P extends Protocol>(
   } catch (cause) {
     throw failureOf(seed, settings.reactors, world, simulation?.unrest ?? [], cause);
   } finally {
-    for (const { loop } of world.threads) loop?.end();
+    world.end();
     giveBackUncaught();
     letCallbacks();
     restoreGlobals();

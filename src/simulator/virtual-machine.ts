@@ -149,6 +149,12 @@ export class World implements VirtualTime {
     }
   }
 
+  /** Node 20 and 22 keep each storage, and look at all of them for each promise of the program, until it is disabled. */
+  end(): void {
+    for (const { loop } of this.threads) loop?.end();
+    this.whose.disable();
+  }
+
   // ---- What runs next ---------------------------------------------------------------------------------------------
 
   /** Runs everything until `promise` is settled. Throws what it rejects with, or why it will never settle. */
