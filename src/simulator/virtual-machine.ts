@@ -149,7 +149,7 @@ export class World implements VirtualTime {
     }
   }
 
-  /** Node 20 and 22 keep each storage, and look at all of them for each promise of the program, until it is disabled. */
+  /** Node 20 and 22 look at each storage that was used for each promise of the program, until it is disabled. */
   end(): void {
     for (const { loop } of this.threads) loop?.end();
     this.whose.disable();
