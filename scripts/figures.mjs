@@ -1,11 +1,12 @@
-// Makes docs/figures.md and the ten figures in the README from the newest results of each suite in bench/results/, so
-// that no figure in them can be stale.
+// Makes docs/figures.md, and the ten figures and the curve of the load balancer in the README, from the newest results
+// of each suite in bench/results/, so that no figure in them can be stale.
 //
-//   node scripts/figures.mjs            writes both
+//   node scripts/figures.mjs            writes all of them
 //   node scripts/figures.mjs --check    writes nothing; exit code 1 if one differs from what it would write
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { plot } from './scale/plot.mjs';
 
 /** The suites in the order of the page, each with the decision page that says why aims are missed. */
 export const SUITES = [
@@ -198,6 +199,34 @@ export function highlightsTable(results) {
   return ['| figure | Percore | baseline | factor |', '|---|---|---|---|', ...lines].join('\n');
 }
 
+/** The curve of the load balancer by its work for each line, and the sentence about it. */
+export function workCurve({ rows }) {
+  const all = rows.filter(({ name }) => name === 'load-balancer-scaling');
+  const of = (baseline) => all.filter((row) => row.baseline.name === baseline)
+    .toSorted((a, b) => a.params.workUs - b.params.workUs);
+  const [single, chunks] = [of('single thread'), of('postMessage a chunk')];
+  const ends = (series) => {
+    const ratios = series.map(({ ratio }) => ratio);
+    return `${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`;
+  };
+  const ratiosOf = (series) => series.map(({ ratio }) => ratio);
+  const curve = plot({
+    title: 'Load balancer, two reactors', x: single.map(({ params }) => params.workUs), xName: 'work for a line, µs',
+    y: 'times the lines a second of',
+    series: [
+      { name: 'a single thread', values: ratiosOf(single) },
+      { name: 'two workers, chunks', values: ratiosOf(chunks) },
+    ],
+  });
+  const text = wrap([
+    'A second core pays once lines need work. With 0 to 10 µs of it for each line, the load balancer with two reactors',
+    `takes ${ends(single)} times as many lines a second as one thread does, and ${ends(chunks)} times as many as a`,
+    'program without priorities that hands whole chunks to two workers by `postMessage`',
+    '([why](docs/decisions/2026-11-29-load-balancer-with-work.md)).',
+  ].join(' '));
+  return { curve, text: `${text}\n\n![Lines a second by work for each line](docs/load-balancer.svg)` };
+}
+
 /** The README with a new table. Throws if it has no place for the table. */
 export function readmeWith(readme, table) {
   const [before, rest] = readme.split(BEGIN);
@@ -211,13 +240,15 @@ export function allResults(root) {
   return Object.fromEntries(SUITES.map(({ name }) => [name, readResults(join(root, 'bench', 'results'), name)]));
 }
 
-/** What both pages should be, by path. */
+/** What the files should be, by path. */
 export function pagesOf(root) {
   const results = allResults(root);
   const readme = join(root, 'README.md');
+  const { curve, text } = workCurve(results.spine);
   return new Map([
     [join(root, 'docs', 'figures.md'), figuresPage(results)],
-    [readme, readmeWith(readFileSync(readme, 'utf8'), highlightsTable(results))],
+    [join(root, 'docs', 'load-balancer.svg'), curve],
+    [readme, readmeWith(readFileSync(readme, 'utf8'), `${highlightsTable(results)}\n\n${text}`)],
   ]);
 }
 
