@@ -10,11 +10,9 @@ namespace percore {
 
 namespace {
 
-constexpr int kTypeBits = 5;
-enum Type : uint32_t { kLong = 0, kPadding = 29, kTimeExtend = 30, kTimeStamp = 31 };
 constexpr uint64_t kLengthMask = 0xfffff, kHasLost = uint64_t(1) << 31;
 constexpr uint32_t kHardInterrupt = 0x08, kSoftInterrupt = 0x10;
-constexpr int32_t kInterruptible = 1;
+constexpr int32_t kSleepsInterruptibly = 1;
 
 }  // namespace
 
@@ -29,7 +27,7 @@ bool TracePlaces::isSound() const {
          timeAt + 8 <= dataAt && commitAt >= 0 && commitAt % 4 == 0 && commitAt + 4 <= dataAt && dataAt % 4 == 0;
 }
 
-void CpuEvents::advance() {
+void CpuEvents::advanceSlowly() {
   isHole = false;
   for (;;) {
     if (isHoleDue_) {
@@ -39,21 +37,19 @@ void CpuEvents::advance() {
       clockNs_ = holeUntilNs;
       return;
     }
-    // What follows a head: words up to the end of the data.
     if (at_ >= end_) {
       if (open()) continue;
       timeNs = kNever;
       return;
     }
-    const auto* words = reinterpret_cast<const uint32_t*>(page_.data()) + at_;
-    const size_t left = end_ - at_ - 1;
-    const uint32_t type = *words & ((1 << kTypeBits) - 1), delta = *words >> kTypeBits;
+    const size_t left = size_t(end_ - at_) - 1;
+    const uint32_t type = *at_ & kTypeMask, delta = *at_ >> kTypeBits;
     const bool hasSecond = type == kLong || type >= kPadding;
     if (hasSecond && left == 0) {
       at_ = end_;
       continue;
     }
-    const uint64_t second = hasSecond ? words[1] : 0;
+    const uint64_t second = hasSecond ? at_[1] : 0;
     if (type == kTimeExtend) {
       clockNs_ += int64_t(delta) + int64_t(second << 27);
       at_ += 2;
@@ -63,25 +59,21 @@ void CpuEvents::advance() {
       clockNs_ = int64_t(upper | (second << 27) | delta) - zeroNs_;
       at_ += 2;
     } else if (type == kPadding) {
-      if (delta == 0) {
-        at_ = end_;
-      } else {
-        clockNs_ += delta;
-        at_ += 1 + size_t(second / 4);
-      }
+      clockNs_ += delta;
+      skip(delta == 0 ? left + 1 : 1 + size_t(second / 4));
     } else {
       clockNs_ += delta;
       const size_t length = type == kLong ? size_t(second / 4) : size_t(type) + 1;
       const size_t head = type == kLong ? 2 : 1;
-      at_ += type == kLong ? 1 + length : length;
       // Cut short, which no kernel does.
       if (length <= head - 1 || length > left + (type == kLong ? 0 : 1)) {
         at_ = end_;
         continue;
       }
-      event = reinterpret_cast<const int32_t*>(words + head);
+      event = reinterpret_cast<const int32_t*>(at_ + head);
       eventWords = uint32_t(length - 1);
       timeNs = clockNs_;
+      skip(type == kLong ? 1 + length : length);
       return;
     }
   }
@@ -105,8 +97,9 @@ bool CpuEvents::open() {
   memcpy(&commit, bytes + places_.commitAt, sizeof commit);
   memcpy(&startNs, bytes + places_.timeAt, sizeof startNs);
   startNs -= zeroNs_;
-  at_ = size_t(places_.dataAt) / 4;
-  end_ = std::min(at_ + size_t(commit & kLengthMask) / 4, size_t(length) / 4);
+  const size_t begin = size_t(places_.dataAt) / 4;
+  at_ = page_.data() + begin;
+  end_ = page_.data() + std::min(begin + size_t(commit & kLengthMask) / 4, size_t(length) / 4);
   if (commit & kHasLost) {
     isHoleDue_ = true;
     holeUntilNs = startNs;
@@ -134,35 +127,25 @@ int32_t KernelTrace::follow(int32_t tid, ThreadName name) {
   const auto free = std::find(threads_.begin(), threads_.end(), nullptr);
   const auto slot = free - threads_.begin();
   if (free == threads_.end()) threads_.emplace_back();
-  threads_[size_t(slot)] = std::make_unique<FollowedThread>(tid, name, names_);
+  threads_[size_t(slot)] = std::make_unique<FollowedThread>(tid, name, all_);
   index();
   return int32_t(slot);
 }
 
 void KernelTrace::drop(int32_t slot) {
-  if (!threadAt(slot)) return;
+  const FollowedThread* const thread = threadAt(slot);
+  if (!thread) return;
+  // It may be one of those beside others from now on.
+  all_.learn(thread->tid, thread->name.words);
   threads_[size_t(slot)].reset();
   index();
 }
 
 void KernelTrace::index() {
-  size_t size = 16;
-  while (size < 4 * threads_.size()) size *= 2;
-  byTid_.assign(size, nullptr);
-  for (const auto& thread : threads_) {
-    if (!thread || thread->hasEnded) continue;
-    size_t at = size_t(uint32_t(thread->tid)) & (size - 1);
-    while (byTid_[at]) at = (at + 1) & (size - 1);
-    byTid_[at] = thread.get();
-  }
-}
-
-FollowedThread* KernelTrace::threadOf(int32_t tid) const {
-  const size_t mask = byTid_.size() - 1;
-  for (size_t at = size_t(uint32_t(tid)) & mask;; at = (at + 1) & mask) {
-    FollowedThread* const found = byTid_[at];
-    if (!found || found->tid == tid) return found;
-  }
+  std::vector<FollowedThread*> followed;
+  for (const auto& thread : threads_)
+    if (thread && !thread->hasEnded) followed.push_back(thread.get());
+  all_.setFollowed(followed);
 }
 
 KernelTrace::Round KernelTrace::round(int64_t untilNs, int32_t* notes, size_t mostWords, bool isMore) {
@@ -183,13 +166,7 @@ KernelTrace::Round KernelTrace::round(int64_t untilNs, int32_t* notes, size_t mo
       }
     }
     if (!next || least > untilNs) break;
-    while (next->timeNs <= limitNs && next->timeNs != CpuEvents::kNever && !round.isCut) {
-      if (round.notes + 3 > mostWords) round.isCut = true;
-      else {
-        take(*next, round, notes);
-        next->advance();
-      }
-    }
+    takeUntil(limitNs, *next, round, notes, mostWords);
     if (round.isCut) break;
   }
   for (const auto& stream : streams_) {
@@ -199,38 +176,49 @@ KernelTrace::Round KernelTrace::round(int64_t untilNs, int32_t* notes, size_t mo
   return round;
 }
 
-void KernelTrace::take(const CpuEvents& stream, Round& round, int32_t* notes) {
-  if (stream.isHole) {
-    blindUntilNs_ = std::max(blindUntilNs_, stream.holeUntilNs);
-    round.hadHole = true;
-    inHandler_.clear();
-    for (const auto& thread : threads_)
-      if (thread) thread->forget();
-    return;
-  }
-  count++;
+void KernelTrace::takeUntil(
+    int64_t untilNs, CpuEvents& stream, Round& round, int32_t* notes, size_t mostWords) {
   const TracePlaces& at = places_;
-  const int32_t* event = stream.event;
-  const int32_t id = *event & 0xffff;
-  const uint32_t words = stream.eventWords;
-  // The most frequent first.
-  if (id == at.switchId) {
-    if (words >= least_.switches && stream.timeNs >= blindUntilNs_) takeSwitch(stream);
-  } else if (id == at.wakingId) {
-    if (words >= least_.waking && stream.timeNs >= blindUntilNs_) takeWaking(stream);
-  } else if (id == at.irqEntryId || id == at.irqExitId) {
-    if (words >= least_.irq && stream.timeNs >= blindUntilNs_) takeInterrupt(stream, id == at.irqEntryId);
-  } else if (id == at.exitId) {
-    // Amid a hole only that holds which needs no neighbours: these.
-    if (words < least_.exit) return;
-    FollowedThread* const thread = threadOf(event[at.exitPid]);
-    if (!thread) return;
-    thread->hasEnded = true;
-    index();
-    note(round, notes, Note::kExit, thread->tid, 0);
-  } else if (id == at.forkId) {
-    if (words >= least_.fork) note(round, notes, Note::kFork, event[at.forkParent], event[at.forkChild]);
+  for (; stream.timeNs <= untilNs && stream.timeNs != CpuEvents::kNever; stream.advance()) {
+    if (stream.isHole) {
+      takeHole(stream, round);
+      continue;
+    }
+    const int32_t* const event = stream.event;
+    const int32_t id = *event & 0xffff;
+    const uint32_t words = stream.eventWords;
+    // The most frequent first.
+    if (id == at.switchId) {
+      if (words >= least_.switches && stream.timeNs >= blindUntilNs_) takeSwitch(stream);
+    } else if (id == at.wakingId) {
+      if (words >= least_.waking && stream.timeNs >= blindUntilNs_) takeWaking(stream);
+    } else if (id == at.irqEntryId || id == at.irqExitId) {
+      if (words >= least_.irq && stream.timeNs >= blindUntilNs_) takeInterrupt(stream, id == at.irqEntryId);
+    } else if (round.notes + 3 > mostWords) {
+      // It is still at hand when the round goes on.
+      round.isCut = true;
+      return;
+    } else if (id == at.exitId && words >= least_.exit) {
+      // Amid a hole only that holds which needs no neighbours: these two.
+      if (FollowedThread* const thread = all_.find(event[at.exitPid])) {
+        all_.learn(thread->tid, thread->name.words);
+        thread->hasEnded = true;
+        index();
+        note(round, notes, Note::kExit, thread->tid, 0);
+      }
+    } else if (id == at.forkId && words >= least_.fork) {
+      note(round, notes, Note::kFork, event[at.forkParent], event[at.forkChild]);
+    }
+    count++;
   }
+}
+
+void KernelTrace::takeHole(const CpuEvents& stream, Round& round) {
+  blindUntilNs_ = std::max(blindUntilNs_, stream.holeUntilNs);
+  round.hadHole = true;
+  inHandler_.clear();
+  for (const auto& thread : threads_)
+    if (thread) thread->forget();
 }
 
 void KernelTrace::note(Round& round, int32_t* notes, Note kind, int32_t first, int32_t second) {
@@ -242,48 +230,64 @@ void KernelTrace::note(Round& round, int32_t* notes, Note kind, int32_t first, i
 }
 
 void KernelTrace::takeSwitch(const CpuEvents& stream) {
-  const int32_t* event = stream.event;
+  const int32_t* const event = stream.event;
   const TracePlaces& at = places_;
-  FollowedThread* const leaves = threadOf(event[at.prevPid]);
-  FollowedThread* const comes = threadOf(event[at.nextPid]);
+  const int32_t prev = event[at.prevPid], next = event[at.nextPid], state = event[at.prevState];
+  FollowedThread* const leaves = all_.find(prev);
+  FollowedThread* const comes = all_.find(next);
   if (!leaves && !comes) return;
-  const int32_t state = event[at.prevState];
-  Switch change;
-  change.timeNs = stream.timeNs;
-  change.cpu = stream.cpu;
-  change.prevPid = event[at.prevPid];
-  change.prevPriority = event[at.prevPriority];
-  change.nextPid = event[at.nextPid];
-  change.nextPriority = event[at.nextPriority];
-  change.nextName = event + at.nextName;
-  change.isPreemption = (state & at.preempted) != 0;
-  change.isVoluntary = !change.isPreemption && state != 0;
-  change.isInterruptible = (state & kInterruptible) != 0;
-  names_.learn(change.prevPid, event + at.prevName);
-  names_.learn(change.nextPid, event + at.nextName);
-  if (leaves) leaves->onSwitchOut(change);
-  if (comes) comes->onSwitchIn(change);
+  TraceEvent change;
+  change.ns = stream.timeNs;
+  change.prevPid = prev;
+  change.nextPid = next;
+  change.prevPriority = int16_t(event[at.prevPriority]);
+  change.nextPriority = int16_t(event[at.nextPriority]);
+  change.cpu = int16_t(stream.cpu);
+  change.leaving = state & at.preempted ? kPreemption : state == 0 ? 0 : kVoluntary;
+  if (state & kSleepsInterruptibly) change.leaving |= kInterruptible;
+  if (leaves) {
+    leaves->name = ThreadName::at(event + at.prevName);
+    leaves->onSwitchOut(change);
+  } else {
+    all_.learn(prev, event + at.prevName);
+  }
+  if (comes) {
+    comes->name = ThreadName::at(event + at.nextName);
+    comes->onSwitchIn(change);
+  } else {
+    all_.learn(next, event + at.nextName);
+  }
 }
 
 void KernelTrace::takeWaking(const CpuEvents& stream) {
-  const int32_t* event = stream.event;
-  FollowedThread* const thread = threadOf(event[places_.wakingPid]);
+  const int32_t* const event = stream.event;
+  FollowedThread* const thread = all_.find(event[places_.wakingPid]);
   if (!thread) return;
   const uint32_t flags = uint32_t(*event) >> 16;
   const bool isHard = (flags & kHardInterrupt) != 0;
   // In an interrupt, whoever ran on that CPU had nothing to do with it.
   const bool isInterrupt = isHard || (flags & kSoftInterrupt) != 0;
-  const int32_t waker = !isInterrupt ? event[1] : isHard ? ThreadNames::kInterrupt : ThreadNames::kSoftInterrupt;
-  const bool isTimer = isHard && !inHandler_.contains(stream.cpu);
-  thread->onWaking(stream.timeNs, stream.cpu, event[places_.wakingCpu], waker, isTimer);
+  TraceEvent waking;
+  waking.kind = TraceEventKind::kWaking;
+  waking.ns = stream.timeNs;
+  waking.prevPid = !isInterrupt ? event[1] : isHard ? ThreadsByNumber::kInterrupt : ThreadsByNumber::kSoftInterrupt;
+  waking.nextPid = thread->tid;
+  waking.target = event[places_.wakingCpu];
+  waking.cpu = int16_t(stream.cpu);
+  thread->onWaking(waking, isHard && !inHandler_.contains(stream.cpu));
 }
 
 void KernelTrace::takeInterrupt(const CpuEvents& stream, bool isEntry) {
   if (isEntry) inHandler_.insert(stream.cpu);
   else inHandler_.erase(stream.cpu);
-  const int32_t irq = stream.event[isEntry ? places_.entryIrq : places_.exitIrq];
-  if (FollowedThread* const thread = threadOf(stream.event[1]))
-    thread->onInterrupt(stream.timeNs, stream.cpu, irq, isEntry);
+  FollowedThread* const thread = all_.find(stream.event[1]);
+  if (!thread) return;
+  TraceEvent taken;
+  taken.kind = isEntry ? TraceEventKind::kIrqEntry : TraceEventKind::kIrqExit;
+  taken.ns = stream.timeNs;
+  taken.cpu = int16_t(stream.cpu);
+  taken.target = stream.event[isEntry ? places_.entryIrq : places_.exitIrq];
+  thread->onInterrupt(taken);
 }
 
 }  // namespace percore

@@ -14,6 +14,7 @@
 //
 // Source: `events/header_event` of tracefs, kbuffer of libtraceevent.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "followed_thread.h"
+#include "threads_by_number.h"
 
 namespace percore {
 
@@ -64,20 +66,37 @@ class CpuEvents {
     pages_ = 0;
     if (timeNs == kNever) advance();
   }
-  // Goes to the next event, or hole.
-  void advance();
+  // Goes to the next event, or hole. Nearly always that is an event whose type says how long it is.
+  void advance() {
+    const uint32_t head = at_ < end_ ? *at_ : 0, words = head & kTypeMask;
+    if (words - 1 >= kPadding - 1 || words >= size_t(end_ - at_)) return advanceSlowly();
+    isHole = false;
+    clockNs_ += head >> kTypeBits;
+    timeNs = clockNs_;
+    event = reinterpret_cast<const int32_t*>(at_ + 1);
+    eventWords = words;
+    at_ += 1 + words;
+  }
   int32_t pages() const { return pages_; }
   // Of the last read that failed, or 0.
   int error() const { return error_; }
 
  private:
+  static constexpr int kTypeBits = 5;
+  static constexpr uint32_t kTypeMask = (1 << kTypeBits) - 1;
+  enum Type : uint32_t { kLong = 0, kPadding = 29, kTimeExtend = 30, kTimeStamp = 31 };
+
+  void advanceSlowly();
+  // No further than to the end, whatever a head says.
+  void skip(size_t words) { at_ += std::min(words, size_t(end_ - at_)); }
   bool open();
 
   const int fd_;
   const TracePlaces& places_;
   const int64_t zeroNs_;
-  std::vector<int32_t> page_;
-  size_t at_ = 0, end_ = 0;
+  std::vector<uint32_t> page_;
+  // What follows of the page: from a head to the end of its data.
+  const uint32_t *at_ = nullptr, *end_ = nullptr;
   int64_t clockNs_ = 0;
   bool isHoleDue_ = false, isDry_ = true;
   int32_t pages_ = 0;
@@ -124,12 +143,13 @@ class KernelTrace {
   uint64_t count = 0;
 
  private:
-  void take(const CpuEvents& stream, Round& round, int32_t* notes);
+  // Takes what this CPU has up to `untilNs`, and stops where there is no room for a note.
+  void takeUntil(int64_t untilNs, CpuEvents& stream, Round& round, int32_t* notes, size_t mostWords);
+  void takeHole(const CpuEvents& stream, Round& round);
   void takeSwitch(const CpuEvents& stream);
   void takeWaking(const CpuEvents& stream);
   void takeInterrupt(const CpuEvents& stream, bool isEntry);
   void note(Round& round, int32_t* notes, Note kind, int32_t first, int32_t second);
-  FollowedThread* threadOf(int32_t tid) const;
   void index();
   // How many words an event of each kind has at least, so that all fields that are read lie in it.
   struct Least {
@@ -142,10 +162,7 @@ class KernelTrace {
   const Least least_;
   std::vector<std::unique_ptr<CpuEvents>> streams_;
   std::vector<std::unique_ptr<FollowedThread>> threads_;
-  // By number of the thread, with open places; four times as many as there are threads.
-  std::vector<FollowedThread*> byTid_ = std::vector<FollowedThread*>(16);
-  // Who ran last under a number, as far as it was seen; of two that share a place the last.
-  ThreadNames names_;
+  ThreadsByNumber all_;
   // CPUs in the handler of a device's interrupt, as far as that is seen.
   std::unordered_set<int32_t> inHandler_;
   int64_t blindUntilNs_ = std::numeric_limits<int64_t>::min();

@@ -74,7 +74,7 @@ static napi_value setBound(napi_env env, napi_callback_info info) {
   if (!record) return args.integer(-EBADF);
   const double ns = args.number(3, NAN);
   if (!(ns >= 0)) return args.integer(-EINVAL);
-  record->boundNs = ns < double(int64_t(1) << 53) ? int64_t(ns) : FigureRecord::kNoBound;
+  record->setBound(ns < double(int64_t(1) << 53) ? int64_t(ns) : FigureRecord::kNoBound);
   return args.integer(0);
 }
 
@@ -125,16 +125,17 @@ static Napi::Value eventOf(Napi::Env env, const Worst::Event& event) {
   made.Set("event", kNames[int(event.kind)]);
   number("ns", double(event.ns));
   number("cpu", event.cpu);
-  number("wakeCpu", event.wakeCpu);
+  const bool isWaking = event.kind == TraceEventKind::kWaking, isSwitch = event.kind == TraceEventKind::kSwitch;
+  number("wakeCpu", isWaking ? event.target : -1);
   number("prevPid", event.prev.pid);
   number("prevPriority", event.prev.priority);
   made.Set("prevName", textOf(event.prev.name));
-  made.Set("isPreemption", event.isPreemption);
-  made.Set("isVoluntary", event.isVoluntary);
+  made.Set("isPreemption", (event.leaving & kPreemption) != 0);
+  made.Set("isVoluntary", (event.leaving & kVoluntary) != 0);
   number("nextPid", event.next.pid);
   number("nextPriority", event.next.priority);
   made.Set("nextName", textOf(event.next.name));
-  number("irq", event.irq);
+  number("irq", isWaking || isSwitch ? -1 : event.target);
   return made;
 }
 
@@ -146,10 +147,8 @@ static Napi::Value readFigure(const Napi::CallbackInfo& info) {
   size_t length = 0;
   if (!record || !arrayOf(env, info[3], napi_float64_array, &numbers, &length) || length != FigureRecord::kNumbers)
     return env.Undefined();
-  if (record->histogram()) memcpy(numbers, record->histogram(), FigureRecord::kNumbers * sizeof(double));
-  else memset(numbers, 0, FigureRecord::kNumbers * sizeof(double));
   Napi::Object figure = Napi::Object::New(env);
-  figure.Set("count", double(record->count()));
+  figure.Set("count", double(record->read(static_cast<double*>(numbers))));
   figure.Set("violations", double(record->violations()));
   if (const Worst* const worst = record->worst()) {
     Napi::Object told = Napi::Object::New(env);

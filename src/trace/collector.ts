@@ -112,10 +112,11 @@ export class Collector {
   round(isLast = false): void {
     const { pages, hadHole } = this.trace.round(isLast ? Infinity : this.nowNs() - SETTLED_NS, this.told);
     this.hadHole ||= hadHole;
-    // A buffer that was a quarter full is read sooner, one that was nearly empty later.
+    // A buffer that was a quarter full is read sooner, one that was nearly empty later: a round costs more than 100 µs
+    // before it takes its first event.
     const share = pages / this.bufferPages;
     if (share > 1 / 4) this.roundMs = Math.max(LEAST_ROUND_MS, this.roundMs / 2);
-    else if (share < 1 / 16) this.roundMs = Math.min(MOST_ROUND_MS, this.roundMs * 1.25);
+    else if (share < 1 / 8) this.roundMs = Math.min(MOST_ROUND_MS, this.roundMs * 1.25);
   }
 
   /** Ends recording, takes what there is, and removes the instance. A second call does nothing. */

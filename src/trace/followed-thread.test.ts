@@ -106,7 +106,7 @@ describe('a thread that is followed', () => {
   });
 
   it('that is woken while it runs goes on; one that was just going to sleep is woken by it', () => {
-    const { waking, comes, isPreempted, sleeps, figures } = follow();
+    const { waking, comes, isPreempted, sleeps, figures, thread } = follow();
     waking(100);
     comes(130);
     waking(140);
@@ -123,6 +123,8 @@ describe('a thread that is followed', () => {
     comes(450);
     sleeps(500);
     expect(figures()).toEqual(['3 10 30', '3 100 110', '-', '-']);
+    // Who woke it then is told as of any other.
+    expect(thread.report('asked', 0).figures.response.worst!.events[0]).toMatchObject({ ns: 0, prevPid: other.pid });
   });
 
   it('counts nothing whose beginning was not seen, at first and after a hole', () => {
