@@ -8,9 +8,10 @@
 // place.
 //
 // `when` is N (only the Nth call), N+ (from the Nth on), N-M, or pX (each call with probability X; the sequence of each
-// thread depends on PERCORE_FAULTS_SEED). SHORT is not an error: the call is made with a length of one byte. Only calls
-// from percore.node are counted and fail, because Node uses the same functions and would abort. Calls that the addon
-// makes through `syscall` are named io_uring_setup and io_uring_enter here.
+// thread depends on PERCORE_FAULTS_SEED). SHORT is not an error: the call is made with a length of one byte. Neither is
+// LATE: the call is made 2 ms later, so that what other threads do meanwhile falls between two steps of the caller. Only
+// calls from percore.node are counted and fail, because Node uses the same functions and would abort. Calls that the
+// addon makes through `syscall` are named io_uring_setup and io_uring_enter here.
 //
 // seccomp would not do: a filter cannot count or be lifted, and it hits libuv as well. Neither would strace -e inject,
 // which stops the process at each call.
@@ -18,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -28,9 +30,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { kMostRules = 16, kShort = -1 };
+enum { kMostRules = 16, kShort = -1, kLate = -2 };
 
 struct rule {
   char call[24];
@@ -52,6 +55,7 @@ static const struct {
   int error;
 } kErrors[] = {
     {"SHORT", kShort},
+    {"LATE", kLate},
     {"EINTR", EINTR},
     {"EAGAIN", EAGAIN},
     {"EMFILE", EMFILE},
@@ -190,7 +194,10 @@ static int fault(const char* call, void* caller) {
   pthread_mutex_lock(&lock);
   const int error = fault_by_rules(call);
   pthread_mutex_unlock(&lock);
-  return error;
+  if (error != kLate) return error;
+  const struct timespec pause = {0, 2000000};
+  nanosleep(&pause, NULL);
+  return 0;
 }
 
 static int has_rule(const char* call, int error) {
@@ -326,6 +333,11 @@ int epoll_pwait(int epoll, struct epoll_event* events, int most, int timeout, co
   REAL(epoll_pwait);
   MAY_FAIL_OR_SHORTEN(epoll_pwait, most);
   return real(epoll, events, most, timeout, mask);
+}
+int ppoll(struct pollfd* descriptors, nfds_t count, const struct timespec* time, const sigset_t* mask) {
+  REAL(ppoll);
+  MAY_FAIL(ppoll);
+  return real(descriptors, count, time, mask);
 }
 
 long syscall(long number, ...) {
