@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "0f3967e503832158";
+constexpr char kHash[] = "dbe55d1d7614dccc";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -261,7 +261,9 @@ struct Party {
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
   int32_t seenChanges;  // the value of changes in the runtime block that it has seen and acts by (writes: owner; reads: runtime)
   int32_t isLevel;  // 1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc (writes: owner; reads: owner)
-  char reserved6[116];
+  int32_t restEveryNs;  // a real-time level rests after so much work: see native/level_rest.h; 0: never (writes: owner; reads: owner)
+  int32_t restNs;  // for so long, nanoseconds (writes: owner; reads: owner)
+  char reserved6[108];
   double turns;  // calls into JavaScript (writes: owner; reads: runtime)
   double parks;  // times it slept (writes: owner; reads: runtime)
   double wakes;  // wake-ups by an eventfd that it has seen (writes: owner; reads: runtime)
@@ -295,7 +297,8 @@ struct Party {
   double callsMade;  // calls made by it and by the threads that had its place before; the next call gets the number after (writes: owner; reads: owner)
   double lookedNs;  // when it last looked at its sources before the present turn; what this turn found came after that (writes: owner; reads: owner)
   double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
-  char reserved8[80];
+  double restedNs;  // how long it has rested, as a real-time level that always has something to do (writes: owner; reads: runtime)
+  char reserved8[72];
   double wokenNs;  // when somebody last woke it, where figures are taken (writes: whoever wakes it; reads: owner)
   int32_t wokenBy;  // the party that woke it last, plus 1 (writes: whoever wakes it; reads: owner)
   char reserved9[116];
@@ -318,6 +321,8 @@ static_assert(offsetof(Party, ioIntervalNs) == 648);
 static_assert(offsetof(Party, phase) == 768);
 static_assert(offsetof(Party, seenChanges) == 772);
 static_assert(offsetof(Party, isLevel) == 776);
+static_assert(offsetof(Party, restEveryNs) == 780);
+static_assert(offsetof(Party, restNs) == 784);
 static_assert(offsetof(Party, turns) == 896);
 static_assert(offsetof(Party, parks) == 904);
 static_assert(offsetof(Party, wakes) == 912);
@@ -350,6 +355,7 @@ static_assert(offsetof(Party, lost) == 1424);
 static_assert(offsetof(Party, callsMade) == 1432);
 static_assert(offsetof(Party, lookedNs) == 1440);
 static_assert(offsetof(Party, wokeNs) == 1448);
+static_assert(offsetof(Party, restedNs) == 1456);
 static_assert(offsetof(Party, wokenNs) == 1536);
 static_assert(offsetof(Party, wokenBy) == 1544);
 static_assert(offsetof(Party, stalls) == 1664);

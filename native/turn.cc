@@ -99,6 +99,7 @@ void Turn::onPrepare() {
     if (hasWork) {
       noteGap(now);
       if (!deliver(javascript, &now)) return;
+      restIfDue(&now);
       if (now < busyEnd || goOn()) continue;
       break;
     }
@@ -152,7 +153,9 @@ bool Turn::sleepHere(int64_t now) {
   const int count = ppoll(&descriptors, 1, longest == INT64_MAX ? nullptr : &time, nullptr);
   // park.attention: awake before the lanes are looked at, as in onCheck().
   awake();
+  const int64_t from = now;
   now = nowNs();
+  rest_.noteSleep(*party_, from, now);
   party_->wokeNs = double(now);
   if (now >= wakeAtNs_) learnLead(now - wakeAtNs_);
   // So that a timer of libuv which is due is seen as such.
@@ -162,6 +165,22 @@ bool Turn::sleepHere(int64_t now) {
   // What came for this thread comes first.
   if (poll(now)) return isRung_ = true;
   return epoll_.collect(io_.get(), &party_->wakes) != 0;
+}
+
+// Between two turns, for those of ordinary priority. What comes for this thread meanwhile waits that long.
+void Turn::restIfDue(int64_t* now) {
+  int64_t length = rest_.dueNs(*party_, *now);
+  if (length == 0) return;
+  const int64_t deadline = timers_.isSettled() ? timers_.nextDeadlineNs() - leadNs_ : 0;
+  const bool isDue = deadline <= *now;
+  // If nothing waits, it is about to sleep, and what comes then must not find it resting.
+  if (!isDue && memory_.delivery->hasMore == 0 && !scanLanes()) return;
+  if (!isDue) length = std::min(length, deadline - *now);
+  const int64_t from = *now;
+  LevelRest::sleep(length);
+  *now = nowNs();
+  rest_.noteSleep(*party_, from, *now);
+  party_->restedNs += double(*now - from);
 }
 
 // Announce, look again at everything, and let libuv sleep. False: something came.

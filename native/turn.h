@@ -32,6 +32,7 @@
 #include "thread_epoll.h"
 #include "io_source.h"
 #include "layout.h"
+#include "level_rest.h"
 #include "timer_records.h"
 #include "timer_exchange.h"
 
@@ -106,6 +107,7 @@ class Turn {
   bool deliver(JavaScript& javascript, int64_t* now);
   bool park(int64_t now);
   bool sleepHere(int64_t now);
+  void restIfDue(int64_t* now);
   int64_t spinWindowNs();
   int64_t awaitedNs(int64_t now);
   void learnLead(int64_t lateNs);
@@ -150,6 +152,7 @@ class Turn {
   int32_t seenStop_ = 0;
   bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
+  LevelRest rest_;
   bool isRung_ = false;  // a level was woken by what its epoll has not told yet
 };
 

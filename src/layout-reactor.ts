@@ -82,6 +82,11 @@ export const partyLayout = {
       at: 776, type: 'i32', writes: 'owner', reads: 'owner',
       means: '1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc',
     },
+    restEveryNs: {
+      at: 780, type: 'i32', writes: 'owner', reads: 'owner',
+      means: 'a real-time level rests after so much work: see native/level_rest.h; 0: never',
+    },
+    restNs: { at: 784, type: 'i32', writes: 'owner', reads: 'owner', means: 'for so long, nanoseconds' },
     turns: {
       at: 896, type: 'f64', writes: 'owner', reads: 'runtime', status: 'turns', unit: 'count',
       means: 'calls into JavaScript',
@@ -210,6 +215,10 @@ export const partyLayout = {
     },
     wokeNs: {
       at: 1448, type: 'f64', writes: 'owner', reads: 'owner', means: 'when it awoke from its last sleep',
+    },
+    restedNs: {
+      at: 1456, type: 'f64', writes: 'owner', reads: 'runtime',
+      means: 'how long it has rested, as a real-time level that always has something to do',
     },
     wokenNs: {
       at: 1536, type: 'f64', writes: 'whoever wakes it', reads: 'owner',

@@ -1,7 +1,8 @@
 /** What an app reports about itself: what the system has granted to its levels, and what happened to its resources. */
-import { appCoreLayout, appLevelLayout } from '../layout.js';
+import { appCoreLayout, appLevelLayout, partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Runtime } from '../reactor/index.js';
+import { partyCounters, partyOf } from '../reactor/internal.js';
 import { DEAD } from './core-turns.js';
 import type { AppData } from './implement.js';
 import type { Plan } from './plan.js';
@@ -59,30 +60,43 @@ export interface LevelStatus extends RefusedMessages {
   readonly cpus: readonly number[];
   /** Its thread has ended. It is not started again, and what is sent to its tasks is answered CLOSED. */
   readonly isDead: boolean;
+  /**
+   * The part of its time that it leaves to ordinary threads if it always has something to do: see
+   * `StartAppOptions.restShare`. 0 for a level without a real-time priority.
+   */
+  readonly restShare: number;
+  /** How long it has rested for that reason, in ms. What it sleeps for lack of work is not counted. */
+  readonly restedMs: number;
   /** How often the system refused to raise or lower it for a lock, after it had granted its priority. */
   readonly notRaised: number;
 }
 
 /** The first Node whose scavenges wait for other threads in spite of --single-threaded; 24 does not do so. */
 const FIRST_THAT_WAITS = 26;
+const RESTED_NS = partyLayout.fields.restedNs.at >> 3;
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const {
   granted: GRANTED, refused: REFUSED, closed: CLOSED, isBusy: IS_BUSY, notRaised: NOT_RAISED,
 } = appLevelLayout.fields;
 
 export function appStatus(
-  plan: Plan, { memory, cpus, lowest, isPreemptive }: AppData, runtime: Runtime, main: RefusedMessages,
+  plan: Plan, { memory, cpus, lowest, isPreemptive, restShare }: AppData, runtime: Runtime, main: RefusedMessages,
 ): AppStatus {
   const reactors = runtime.status().reactors;
+  const { shared } = partyOf(runtime).peers;
   const words = plan.levels.map(({ id }) => new Int32Array(memory, plan.levelAt(id), appLevelLayout.bytes >> 2));
   const levels = plan.levels.map(({ id, core, rank, priority, tasks }): LevelStatus => {
     const of = words[id]!;
+    const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS) === 1;
+    const mayRest = !takesTurns && Atomics.load(of, GRANTED.at >> 2) > 0;
     return {
       reactor: id, core, priority, tasks, fifoAsked: rank === 0 || !isPreemptive ? 0 : lowest + rank - 1,
       // Statistics, and what was stored before the app started.
       fifoGranted: Math.max(0, Atomics.load(of, GRANTED.at >> 2)), cpus: reactors[id]?.cpuGranted ?? [],
       refused: Atomics.load(of, REFUSED.at >> 2), closed: Atomics.load(of, CLOSED.at >> 2),
-      isDead: Atomics.load(of, IS_BUSY.at >> 2) === DEAD, notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
+      isDead: Atomics.load(of, IS_BUSY.at >> 2) === DEAD,
+      restShare: mayRest ? restShare : 0, restedMs: (partyCounters(shared.inboxes[id]!)[RESTED_NS] ?? 0) / 1e6,
+      notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
     };
   });
   return {

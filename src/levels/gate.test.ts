@@ -52,6 +52,41 @@ describe('a level that sleeps', () => {
   });
 });
 
+describe('a level that always has something to do', () => {
+  const WORK_MS = 300;
+  it.each([[undefined, 0.06], [0.2, 0.2], [0, 0]])('leaves a share of its time to others (%s)', async (asked, share) => {
+    const options = asked === undefined ? {} : { restShare: asked };
+    await withGated(options, async (running, results) => {
+      expect(running.spawn('work', running.nowNs() + WORK_MS * 1e6)).toBe(OK);
+      await until(() => Atomics.load(results, GATED.WORKED) === 1, 'its end', LONG_MS);
+      const level = running.status().levels.find(({ tasks }) => tasks.includes('work'))!;
+      // By turns nobody has a real-time priority, and the system is fair by itself.
+      const granted = running.status().cores[0]!.isPreemptive ? share : 0;
+      expect(level.restShare).toBe(granted);
+      // It owes the last piece of it, and what it has slept before it began.
+      expect(level.restedMs).toBeGreaterThan(granted * WORK_MS * 0.8 - 2);
+      if (granted === 0) expect(level.restedMs).toBe(0);
+    });
+  });
+
+  it('does not rest when its work leaves it time to sleep', async () => {
+    await withGated({}, async (running, results) => {
+      expect(running.spawn('often')).toBe(OK);
+      await until(() => Atomics.load(results, GATED.OFTEN) > 500, '500 runs', LONG_MS);
+      const { restedMs } = running.status().levels.find(({ tasks }) => tasks.includes('often'))!;
+      expect(restedMs).toBeLessThan(5);
+    });
+  });
+
+  it('refuses a share that is none', async () => {
+    for (const restShare of [-1, 0.0001, 0.6, NaN, '1']) {
+      expect(await errorOf(() => startApp(gatedApp, { entry, restShare: restShare as number }))).toMatchObject({
+        code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'restShare',
+      });
+    }
+  });
+});
+
 describe('a level that dies', () => {
   it.each(['holding', 'idly'])('is told of once, with what it held (%s); what is sent to it is CLOSED', async (how) => {
     const deaths: LevelDeath[] = [];

@@ -24,8 +24,13 @@ import { askForFifo, raiserOf, ThreadLevel } from './thread-level.js';
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
 const NOT_RAISED = appLevelLayout.fields.notRaised.at >> 2;
 const IS_LEVEL = partyLayout.fields.isLevel.at >> 2;
+const REST_EVERY_NS = partyLayout.fields.restEveryNs.at >> 2;
+const REST_NS = partyLayout.fields.restNs.at >> 2;
 const TID = appLevelLayout.fields.tid.at >> 2;
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
+
+/** How long a level rests at once. */
+const REST_PIECE_NS = 500_000;
 
 /** What `startApp` gives to each entry. */
 export interface AppData {
@@ -37,6 +42,8 @@ export interface AppData {
   readonly lowest: number;
   /** Whether to ask for priorities. */
   readonly isPreemptive: boolean;
+  /** The part of its time that a level without rest leaves to ordinary threads. */
+  readonly restShare: number;
   /** The user's `data`. */
   readonly data: unknown;
   /** The shape of the app that was started, for comparison. */
@@ -177,6 +184,7 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
       outbox.beforeSentAbove = (rank) => thread.beforeWaking(rank);
       // See native/turn.cc. The idle of a core is nobody's level.
       if (level.rank > 0) Atomics.store(partyOf(reactor).words, IS_LEVEL, 1);
+      if (status[GRANTED]! > 0 && data.restShare > 0) rest(partyOf(reactor).words, data.restShare);
     }
     stack.thread = thread;
     outbox.onSentAbove = (rank) => {
@@ -194,4 +202,10 @@ function startLevel(app: App, code: AnyAppCode, reactor: Reactor, data: AppData)
   const context = new Context(`init of core ${level.core}`, parts, cores[level.core]!.init!);
   context.scheduledNs = reactor.nowNs();
   runFramed(frame, `init of core ${level.core}`, () => code.init![level.core]!(context as never));
+}
+
+/** From now on this thread rests by itself: see native/level_rest.h. */
+function rest(words: Int32Array, share: number): void {
+  words[REST_NS] = REST_PIECE_NS;
+  words[REST_EVERY_NS] = Math.round(REST_PIECE_NS * (1 - share) / share);
 }

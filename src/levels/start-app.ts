@@ -24,6 +24,12 @@ export interface StartAppOptions extends Pick<
   readonly entry: URL | string;
   /** The SCHED_FIFO priority of the lowest level of each core: 1 to 99, default 1. */
   readonly lowestPriority?: number;
+  /**
+   * The part of its time that a level which always has something to do leaves to threads of ordinary priority: 0.001 to
+   * 0.5, or 0 for none; default 0.06. The system keeps 5 % for them by itself, but takes it in pieces of 50 ms; this is
+   * half a millisecond at once, between two turns. Levels that rest anyway lose nothing.
+   */
+  readonly restShare?: number;
   /** A CPU for each core, instead of `cpu` of the cores. */
   readonly cpus?: readonly number[];
   /** Asks for no real-time priority, so that levels take turns. For comparisons and tests. */
@@ -40,7 +46,7 @@ export interface StartAppOptions extends Pick<
 
 const OPTIONS = [
   'laneBytes', 'resourceLimits', 'startTimeoutMs', 'io', 'idle', 'main', 'entry', 'lowestPriority', 'cpus',
-  'isPreemptive', 'data', 'onLevelDied',
+  'isPreemptive', 'restShare', 'data', 'onLevelDied',
 ];
 /** What `onLevelDied` is told. */
 export interface LevelDeath {
@@ -67,6 +73,10 @@ export interface AppCloseResult extends CloseResult {
   readonly notRun: Readonly<Record<string, number>>;
 }
 
+/** A little more than the 5 % of the kernel, so that it never takes them. */
+const REST_SHARE = 0.06;
+const LEAST_SHARE = 0.001;
+const MOST_SHARE = 0.5;
 const IS_CLOSING = appLayout.fields.isClosing.at >> 2;
 const TAKES_TURNS = appCoreLayout.fields.takesTurns.at >> 2;
 const GRANTED = appLevelLayout.fields.granted.at >> 2;
@@ -162,9 +172,10 @@ export async function startApp<T extends AppDeclaration>(
 ): Promise<RunningApp<T>> {
   const plan = planIn(app as unknown as App);
   const {
-    entry, lowestPriority, cpus: _cpus, isPreemptive = true, data: given, onLevelDied, ...rest
+    entry, lowestPriority, cpus: _cpus, isPreemptive = true, restShare = REST_SHARE, data: given, onLevelDied, ...rest
   } = checkOptions('options', options, OPTIONS);
   checkBoolean('isPreemptive', isPreemptive);
+  checkShare(restShare);
   if (onLevelDied !== undefined) checkFunction('onLevelDied', onLevelDied);
   const lowest = checkInteger('lowestPriority', lowestPriority ?? 1, 1, 99);
   const ranks = Math.max(...plan.levels.map(({ rank }) => rank));
@@ -176,7 +187,7 @@ export async function startApp<T extends AppDeclaration>(
   }
   const cpus = cpusFor(app as unknown as App, options.cpus);
   const data: AppData = {
-    isPercoreApp: true, memory: newMemory(plan), cpus, lowest, isPreemptive, shape: shapeOf(app as unknown as App),
+    isPercoreApp: true, memory: newMemory(plan), cpus, lowest, isPreemptive, restShare, shape: shapeOf(app as unknown as App),
     data: given,
   };
   const runtime = await createRuntime({
@@ -231,6 +242,11 @@ function newMemory(plan: Plan): SharedArrayBuffer {
   header[appLayout.fields.version.at >> 2] = LAYOUT_VERSION;
   header[appLayout.fields.magic.at >> 2] = APP_MAGIC;
   return memory;
+}
+
+function checkShare(share: unknown): void {
+  if (share === 0 || (typeof share === 'number' && share >= LEAST_SHARE && share <= MOST_SHARE)) return;
+  throw invalidArgument('restShare', share, `0, or ${LEAST_SHARE} to ${MOST_SHARE}`);
 }
 
 function cpusFor({ declaration }: App, given: readonly number[] | undefined): number[] {

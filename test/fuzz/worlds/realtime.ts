@@ -35,6 +35,7 @@ const declaration: Make = options(
 );
 const started: Make = options({ entry: () => entry }, {
   lowestPriority: int(1, 98), cpus: oneOf([0], [0, 0], [4000]), laneBytes: oneOf(2 ** 14, 2 ** 16), data: anything,
+  restShare: oneOf(0, 0.06, 0.5, 0.001),
   startTimeoutMs: int(3000, 9000), idle: oneOf({ strategy: 'park' }),
 });
 const work: Make = options({ module: () => new URL('../program.js', import.meta.url) }, {
