@@ -9,9 +9,9 @@
 //
 // `when` is N (only the Nth call), N+ (from the Nth on), N-M, or pX (each call with probability X; the sequence of each
 // thread depends on PERCORE_FAULTS_SEED). SHORT is not an error: the call is made with a length of one byte. Neither is
-// LATE: the call is made 2 ms later, so that what other threads do meanwhile falls between two steps of the caller. Only
-// calls from percore.node are counted and fail, because Node uses the same functions and would abort. Calls that the
-// addon makes through `syscall` are named io_uring_setup and io_uring_enter here.
+// LATE: the call is made 2 ms later, so that what other threads do meanwhile falls between two steps of the caller.
+// Only calls from percore.node are counted and fail, because Node uses the same functions and would abort. Calls that
+// the addon makes through `syscall` are named io_uring_setup and io_uring_enter here.
 //
 // seccomp would not do: a filter cannot count or be lifted, and it hits libuv as well. Neither would strace -e inject,
 // which stops the process at each call.

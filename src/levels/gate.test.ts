@@ -54,7 +54,7 @@ describe('a level that sleeps', () => {
 
 describe('a level that always has something to do', () => {
   const WORK_MS = 300;
-  it.each([[undefined, 0.06], [0.2, 0.2], [0, 0]])('leaves a share of its time to others (%s)', async (asked, share) => {
+  it.each([[undefined, 0.06], [0.2, 0.2], [0, 0]])('leaves others a share of its time (%s)', async (asked, share) => {
     const options = asked === undefined ? {} : { restShare: asked };
     await withGated(options, async (running, results) => {
       expect(running.spawn('work', running.nowNs() + WORK_MS * 1e6)).toBe(OK);

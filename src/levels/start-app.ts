@@ -172,7 +172,8 @@ export async function startApp<T extends AppDeclaration>(
 ): Promise<RunningApp<T>> {
   const plan = planIn(app as unknown as App);
   const {
-    entry, lowestPriority, cpus: _cpus, isPreemptive = true, restShare = REST_SHARE, data: given, onLevelDied, ...rest
+    entry, lowestPriority, cpus: _cpus, isPreemptive = true, restShare = REST_SHARE, data: given, onLevelDied,
+    ...rest
   } = checkOptions('options', options, OPTIONS);
   checkBoolean('isPreemptive', isPreemptive);
   checkShare(restShare);
@@ -187,8 +188,8 @@ export async function startApp<T extends AppDeclaration>(
   }
   const cpus = cpusFor(app as unknown as App, options.cpus);
   const data: AppData = {
-    isPercoreApp: true, memory: newMemory(plan), cpus, lowest, isPreemptive, restShare, shape: shapeOf(app as unknown as App),
-    data: given,
+    isPercoreApp: true, memory: newMemory(plan), cpus, lowest, isPreemptive, restShare,
+    shape: shapeOf(app as unknown as App), data: given,
   };
   const runtime = await createRuntime({
     ...rest, entry, data, reactors: plan.levels.length, pin: plan.levels.map(({ core }) => cpus[core]!),

@@ -25,8 +25,9 @@ export const app = defineApp({
     hold: { priority: 1, uses: ['shared'], spawns: ['want', 'hold'], takes: takes<number>() },
     want: { priority: 2, uses: ['shared'], takes: takes<number>() },
     live: { core: 1, priority: 1, spawns: ['live'], takes: takes<number>() },
+    alsoBusy: { priority: 1, spawns: ['alsoBusy'], takes: takes<number>() },
   },
-  main: { spawns: ['busy', 'ask', 'raise', 'top', 'topOfTwo', 'hold', 'live'], schedules: ['tick'] },
+  main: { spawns: ['busy', 'ask', 'raise', 'top', 'topOfTwo', 'hold', 'live', 'alsoBusy'], schedules: ['tick'] },
 });
 
 interface Shared { readonly stop: Int32Array; readonly count: number; readonly makesGarbage: boolean }
@@ -117,6 +118,10 @@ export default implementApp(app, {
       if (nowNs() < untilNs && Atomics.load((data as Shared).stop, 0) === 0) spawn('live', untilNs);
       if (samples.length === 0) void watchInside(nowNs, untilNs, data as Shared);
     },
+    alsoBusy({ spawn, nowNs, data }, untilNs) {
+      spin(nowNs, 1_000_000);
+      if (nowNs() < untilNs && Atomics.load((data as Shared).stop, 0) === 0) spawn('alsoBusy', untilNs);
+    },
   },
 });
 
@@ -136,16 +141,17 @@ async function main(wish: LevelsWish): Promise<void> {
   let end = (_samples: number[]): void => undefined;
   const ended = new Promise<number[]>((resolve) => { end = resolve; });
   const stop = new Int32Array(new SharedArrayBuffer(8));
-  const { row, count, cpus, makesGarbage = false, isPreemptive = true } = wish;
+  const { row, count, cpus, makesGarbage = false, isPreemptive = true, restShare, onAllCores = false } = wish;
   const running = await startApp(app, {
     entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
+    ...(restShare === undefined ? {} : { restShare }),
     // All samples travel as one message.
     laneBytes: 2 ** 22,
     data: { stop, count, makesGarbage },
     main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
   });
   // The guide advises this for levels that saturate a core: V8's helpers starve there, and collections wait for them.
-  clearCore(cpus[row === 'main-liveness' ? 1 : 0]);
+  if (!onAllCores) clearCore(cpus[row === 'main-liveness' ? 1 : 0]);
   if (row === 'preempt') {
     running.spawn('busy');
     running.schedule('tick', running.nowNs() + 2e7, count);
@@ -158,7 +164,11 @@ async function main(wish: LevelsWish): Promise<void> {
   } else if (row === 'lock-blocking') {
     running.spawn('hold', count);
   } else {
-    end(await heartbeats(running.nowNs, count, () => running.spawn('live', running.nowNs() + count * 1e9)));
+    end(await heartbeats(running.nowNs, count, () => {
+      const untilNs = running.nowNs() + count * 1e9;
+      running.spawn('live', untilNs);
+      if (onAllCores) running.spawn('alsoBusy', untilNs);
+    }));
   }
   const sorted = (await ended).toSorted((a, b) => a - b);
   Atomics.store(stop, 0, 1);

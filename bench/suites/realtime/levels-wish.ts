@@ -8,6 +8,10 @@ export interface LevelsWish {
   readonly isPreemptive?: boolean;
   /** True if each busy step makes garbage as well. */
   readonly makesGarbage?: boolean;
+  /** As in startApp. */
+  readonly restShare?: number;
+  /** `main-liveness`: a level saturates the CPU of the main thread as well. */
+  readonly onAllCores?: boolean;
 }
 /** The result: samples in nanoseconds, and whether preemption was granted. */
 export interface LevelsReport {
