@@ -287,7 +287,7 @@ describe('a reactor that is started again', () => {
 
 describe('a spare thread', () => {
   it('takes the place of each reactor that dies, and another is kept', async () => {
-    const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare: true };
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0 };
     await live({}, { restart }, async ({ runtime, words, restarts, die }) => {
       for (let generation = 1; generation <= 2; generation++) {
         await until(() => controllerOf(runtime).spares.kept !== undefined, 'one is kept');
@@ -303,8 +303,18 @@ describe('a spare thread', () => {
     });
   });
 
+  it('is not there where nobody wants it', async () => {
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare: false };
+    await live({}, { restart }, async ({ runtime, restarts, die }) => {
+      expect(controllerOf(runtime).spares.kept).toBe(undefined);
+      await die();
+      await until(() => restarts.length === 1, 'the restart');
+      expect(controllerOf(runtime).spares.kept).toBe(undefined);
+    });
+  });
+
   it('that has ended is not missed, and none is left after the end', async () => {
-    const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare: true };
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0 };
     await live({}, { restart }, async ({ runtime, restarts, die }) => {
       const { kept } = controllerOf(runtime).spares;
       await kept!.end();

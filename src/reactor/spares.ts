@@ -1,4 +1,4 @@
-/** The thread that is kept for the next death, if `restart.spare` asks for one. */
+/** The thread that is kept for the next death, unless `restart.spare` is false. */
 import type { ResourceLimits } from 'node:worker_threads';
 import type { SpareThread, ThreadMaker } from './threads.js';
 
