@@ -55,69 +55,76 @@ void Turn::onPrepare() {
   if (isDead_) return;
   JavaScript javascript(*this);
   party_->libuvTurns += 1;
-  int64_t now = nowNs();
-  int64_t end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
-  int spared = 0, sleeps = 0;
-  const auto beginInterval = [&] {
-    now = nowNs();
-    end = now + glance(party_->ioIntervalNs), busyEnd = now + kBusyIntervals * glance(party_->ioIntervalNs);
-  };
-  // An interval is over: true for another one in this pass of libuv, if that has nothing to do.
-  const auto goOn = [&] {
-    if (spared++ == kMostSpared || !isLibuvIdle()) return false;
-    beginInterval();
-    return true;
-  };
-  for (;;) {
+  spared_ = sleeps_ = 0;
+  isPassOver_ = hasRun_ = false;
+  beginInterval();
+  while (!isPassOver_ && findWork()) deliver(javascript);
+}
+
+void Turn::beginInterval() {
+  now_ = nowNs();
+  endNs_ = now_ + glance(party_->ioIntervalNs), busyEndNs_ = now_ + kBusyIntervals * glance(party_->ioIntervalNs);
+}
+
+// An interval is over: true for another one in this pass of libuv, if that has nothing to do.
+bool Turn::goOn() {
+  if (spared_++ == kMostSpared || !isLibuvIdle()) return false;
+  beginInterval();
+  return true;
+}
+
+// Looks, spins and, for a level, sleeps until there is something to do. False: the pass of libuv is over.
+bool Turn::findWork() {
+  // The turn before may have used up the interval.
+  if (hasRun_) restIfDue(&now_);
+  bool isOver = hasRun_ && now_ >= busyEndNs_ && !goOn();
+  hasRun_ = false;
+  while (!isOver) {
     // With the idle handle stopped, 0 says that libuv has immediates, due timers, closing handles or watchers not yet
     // in its epoll: then neither spin nor park.
     uv_idle_stop(&idle_);
     const bool isLibuvBusy = uv_backend_timeout(loop_) == 0;
     const int64_t window = spinWindowNs();
     const bool mayYield = IdleStrategy(glance(party_->idleStrategy)) == IdleStrategy::kBackoff;
-    bool hasWork = poll(now);
+    bool hasWork = poll(now_);
     // Before it idles, JavaScript is told of a turn that was long: see tellLongNs.
     if (!hasWork && isTurnUntold_) hasWork = true;
     const int64_t lookUntil = hasWork ? 0 : lookUntilNs();
-    if (now < lookUntil) isLooking_ = true;
+    if (now_ < lookUntil) isLooking_ = true;
     const int64_t parkAt =
-        std::max({window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now), lookUntil});
-    while (!hasWork && !isLibuvBusy && now < end && now < parkAt) {
+        std::max({window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now_), lookUntil});
+    while (!hasWork && !isLibuvBusy && now_ < endNs_ && now_ < parkAt) {
       for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
         pauseCpu();
         hasWork = scanLanes();
       }
-      // A record does not wait for the clock to be read: `now` may be a few looks old.
+      // A record does not wait for the clock to be read: `now_` may be a few looks old.
       if (hasWork) break;
       // Backoff: the second half of its window lets others use the CPU between two looks.
-      if (mayYield && now > lastLaneWorkNs_ + window / 2) sched_yield();
-      now = nowNs();
+      if (mayYield && now_ > lastLaneWorkNs_ + window / 2) sched_yield();
+      now_ = nowNs();
       // Instead of a pass of libuv, which would look there at its end.
-      if (now < lookUntil) epoll_.collect(io_.get(), &party_->wakes);
-      hasWork = poll(now);
+      if (now_ < lookUntil) epoll_.collect(io_.get(), &party_->wakes);
+      hasWork = poll(now_);
     }
-    if (hasWork) {
-      noteGap(now);
-      if (!deliver(javascript, &now)) return;
-      restIfDue(&now);
-      if (now < busyEnd || goOn()) continue;
-      break;
-    }
+    if (hasWork) return noteGap(now_), true;
     // With the earliest deadline still being looked for, libuv passes without sleeping, and the next poll goes on.
     if (isLibuvBusy || !timers_.isSettled()) break;
-    if (now < parkAt) {
-      if (goOn()) continue;
-      break;
-    }
-    if (glance(party_->isLevel) != 0) {
-      if (++sleeps > kMostLevelSleeps || !sleepHere(now)) break;
-      beginInterval();
+    if (now_ < parkAt) {
+      isOver = !goOn();
       continue;
     }
-    if (park(now)) return;
-    now = nowNs();
+    if (glance(party_->isLevel) != 0) {
+      isOver = ++sleeps_ > kMostLevelSleeps || !sleepHere(now_);
+      if (!isOver) beginInterval();
+      continue;
+    }
+    if (park(now_)) return isPassOver_ = true, false;
+    now_ = nowNs();
   }
   uv_idle_start(&idle_, [](uv_idle_t*) {});  // never refused
+  isPassOver_ = true;
+  return false;
 }
 
 // Whether a pass of libuv would find nothing: no immediate, no due timer, no descriptor that is ready, ours among them.
@@ -215,13 +222,13 @@ void Turn::onCheck() {
     isSignalled_ = false;
     epoll_.collect(io_.get(), &party_->wakes);
   }
-  int64_t now = nowNs();
-  if (hasSlept) party_->wokeNs = double(now);
-  if (hasSlept && now >= wakeAtNs_) learnLead(now - wakeAtNs_);
-  if (poll(now)) {
-    noteGap(now);
+  now_ = nowNs();
+  if (hasSlept) party_->wokeNs = double(now_);
+  if (hasSlept && now_ >= wakeAtNs_) learnLead(now_ - wakeAtNs_);
+  if (poll(now_)) {
+    noteGap(now_);
     JavaScript javascript(*this);
-    deliver(javascript, &now);
+    deliver(javascript);
   }
 }
 
@@ -365,37 +372,62 @@ void Turn::noteGap(int64_t now) {
 
 // ---- The one call into JavaScript ---------------------------------------------------------------------------------
 
-// `now` is the time before the call and, when this returns, the time after it. False: nothing but libuv may be touched
-// again (closed, or the environment is being terminated).
-bool Turn::deliver(JavaScript& javascript, int64_t* now) {
-  layout::Delivery* delivery = memory_.delivery;
-  const int64_t from = *now;
-  const bool hadLanes = delivery->lanes != 0, hadIo = io_ && io_->hasEvents();
+// Calls JavaScript for a turn and, as long as it asks for the next one by itself, for those that follow in this pass of
+// libuv. If this leaves the turn dead, nothing but libuv may be touched again (closed, or the environment is being
+// terminated).
+void Turn::deliver(JavaScript& javascript) {
+  beginTurn();
+  function_ = javascript.deliver();
+  // The function is its own receiver: any object will do, and this one is at hand.
+  const bool isAlive =
+      function_ && settleCall(env_, napi_call_function(env_, function_, function_, 0, nullptr, nullptr));
+  // It did not ask for the next one, or has thrown.
+  if (isInTurn_) endTurn(isAlive);
+  else if (!isAlive) isDead_ = isPassOver_ = true;
+}
+
+bool Turn::next() {
+  if (!isInTurn_) return false;
+  endTurn(true);
+  if (isPassOver_ || !findWork()) return false;
+  beginTurn();
+  return true;
+}
+
+void Turn::beginTurn() {
+  isInTurn_ = true;
+  hadLanes_ = memory_.delivery->lanes != 0;
+  hadIo_ = io_ && io_->hasEvents();
   isTurnUntold_ = false;
   party_->turns += 1;
-  party_->turnNs = double(from);
-  napi_value function = javascript.deliver();
-  // The function is its own receiver: any object will do, and this one is at hand.
-  bool isAlive = function && settleCall(env_, napi_call_function(env_, function, function, 0, nullptr, nullptr));
+  party_->turnNs = double(now_);
+}
+
+// `isAlive`: JavaScript may still be called. Leaves the time after the turn in `now_`.
+void Turn::endTurn(bool isAlive) {
+  layout::Delivery* delivery = memory_.delivery;
+  const int64_t from = now_;
+  isInTurn_ = false;
   // What the turn wrote is sent before anything else runs, and what promises and ticks wrote after them.
   if (io_ && io_->hasRequests()) io_->drain();
   // Promises and ticks run after the turn, in an empty callback scope, not in one around it: a peer that waits for what
   // the turn has published need not wait for the scope to be opened.
   napi_callback_scope callbackScope = nullptr;
-  if (isAlive) isAlive = settleCall(env_, napi_open_callback_scope(env_, function, context_, &callbackScope));
+  if (isAlive) isAlive = settleCall(env_, napi_open_callback_scope(env_, function_, context_, &callbackScope));
   if (callbackScope) isAlive = settleCall(env_, napi_close_callback_scope(env_, callbackScope)) && isAlive;
   if (io_ && io_->hasRequests()) io_->drain();
   if (!isAlive) isDead_ = true;
+  if (isDead_) isPassOver_ = true;
   delivery->lanes = delivery->timers = 0;
-  *now = nowNs();
-  party_->busyNs += double(*now - from);
-  if (delivery->tellLongNs != 0 && *now - from >= delivery->tellLongNs) isTurnUntold_ = true;
-  if (hadLanes) lastLaneWorkNs_ = *now;
-  if (hadIo) {
+  hasRun_ = true;
+  now_ = nowNs();
+  party_->busyNs += double(now_ - from);
+  if (delivery->tellLongNs != 0 && now_ - from >= delivery->tellLongNs) isTurnUntold_ = true;
+  if (hadLanes_) lastLaneWorkNs_ = now_;
+  if (hadIo_) {
     if (isLooking_) noteLook(1);
-    lastIoWorkNs_ = *now;
+    lastIoWorkNs_ = now_;
   }
-  return !isDead_;
 }
 
 // ---- Beginning and end -------------------------------------------------------------------------------------------

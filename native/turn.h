@@ -56,6 +56,9 @@ class Turn {
 
   // Ends the turn; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
   void shutDown();
+  // For JavaScript within `deliver`, once it has run a turn: waits for the next one, so that it need not be called anew.
+  // A call into JavaScript takes five times as long as a return to it. False: `deliver` must return.
+  bool next();
   // Keeps the thread's loop alive (true, at first) or not.
   void setRef(bool isReferenced);
   // Hands the wheel what JavaScript asked for; for a caller whose request array is full.
@@ -104,7 +107,12 @@ class Turn {
   bool pollIo();
   bool scanLanes();
   void findLanes();
-  bool deliver(JavaScript& javascript, int64_t* now);
+  void beginInterval();
+  bool goOn();
+  bool findWork();
+  void deliver(JavaScript& javascript);
+  void beginTurn();
+  void endTurn(bool isAlive);
   bool park(int64_t now);
   bool sleepHere(int64_t now);
   void restIfDue(int64_t* now);
@@ -120,6 +128,7 @@ class Turn {
 
   napi_env env_ = nullptr;
   napi_ref deliver_ = nullptr, views_[kViews] = {}, ioViews_[kIoViews] = {};
+  napi_value function_ = nullptr;  // what `deliver_` refers to, while it is being called
   napi_async_context context_ = nullptr;
   napi_async_cleanup_hook_handle hook_ = nullptr;
   uv_loop_t* loop_ = nullptr;
@@ -139,6 +148,13 @@ class Turn {
   int64_t originNs_;
   TimerExchange timers_;
   TimerRecords timerRecords_;
+  // Of this pass of libuv: the time of the last look, and when an interval ends in which nothing was found, or in which
+  // turns were run; how many intervals libuv would have found nothing in, and how often a level has slept.
+  int64_t now_ = 0, endNs_ = 0, busyEndNs_ = 0;
+  int spared_ = 0, sleeps_ = 0;
+  bool isPassOver_ = true;
+  bool hasRun_ = false;  // a turn since the last look for work
+  bool isInTurn_ = false, hadLanes_ = false, hadIo_ = false;
   int64_t lastLaneWorkNs_;
   int64_t lookedNs_ = 0;
   bool isTurnUntold_ = false;

@@ -45,6 +45,13 @@ static Napi::Value createTurn(const Napi::CallbackInfo& info) {
   return Napi::Value(env, makeHandle(env, turn));
 }
 
+// turns.next(turn) -> whether to run another turn; for `deliver` alone
+static napi_value nextTurn(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  Turn* turn = turnOf(env, args.value[0]);
+  return args.truth(turn && turn->next());
+}
+
 static napi_value stopTurn(napi_env env, napi_callback_info info) {
   if (Turn* turn = turnOf(env, RawArgs<1>(env, info).value[0])) turn->shutDown();
   return nullptr;
@@ -92,6 +99,7 @@ void exportTurn(Napi::Env env, Napi::Object exports) {
   Group turns(env, exports, "turns");
   Group threads(env, exports, "threads");
   turns.add("create", Napi::Function::New(env, createTurn));
+  turns.addRaw("next", nextTurn);
   turns.addRaw("stop", stopTurn);
   turns.addRaw("setReferenced", setTurnRef);
   threads.addRaw("isLoopAlive", isLoopAlive);

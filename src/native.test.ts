@@ -60,7 +60,7 @@ const GROUPS: {
     'getTimerSlack', 'setTimerSlack', 'exactSleep', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],
-  turns: ['create', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
+  turns: ['create', 'next', 'stop', 'setReferenced', 'drainTimers', 'shareTimers', 'openSource'],
   wheels: ['create', 'drain', 'share', 'poll', 'next', 'setReferenced', 'close'],
   alarms: ['create', 'arm', 'setReferenced', 'close'],
   sources: ['add', 'modify', 'remove', 'open', 'detach', 'send', 'drain', 'probe'],

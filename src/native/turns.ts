@@ -16,7 +16,10 @@ export interface TurnOptions {
   delivery: Int32Array;
   /** Laid out as `timerRequestsLayout` says. */
   timerRequests: Float64Array;
-  /** Called once a turn, with the delivery filled. */
+  /**
+   * Called with the delivery filled. Runs a turn, and then others for as long as `next` says so, where there is a
+   * `next`.
+   */
   deliver: () => void;
   /** The waker of this party. */
   eventFd: number;
@@ -27,6 +30,12 @@ export interface TurnOptions {
 export interface NativeTurns {
   /** One a thread. It runs from the next pass of the thread's loop on. */
   create(options: TurnOptions): TurnHandle;
+  /**
+   * For `deliver` alone, after each turn: ends it, runs promises and ticks, and waits for the next one, whose delivery
+   * is then filled. False: `deliver` must return, since libuv may have something to do, or the thread sleeps. A call
+   * into JavaScript takes five times as long as this. Left out where each turn is a call of `deliver`.
+   */
+  next?(turn: TurnHandle): boolean;
   /** Calls nothing any more; its I/O source has gone with it. */
   stop(turn: TurnHandle): void;
   /** Whether the turn keeps this thread's loop going. */

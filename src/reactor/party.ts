@@ -155,11 +155,15 @@ export class Party implements TurnSources, Stopping {
     this.dispatcher = new Dispatcher(turn, this.peers, drops);
     this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
+    const { next } = addon.turns;
     const handle = (this.handle = addon.turns.create({
       inbox: new Uint8Array(inbox),
       delivery: turn.delivery,
       timerRequests,
-      deliver: () => turn.run(),
+      deliver: next === undefined ? () => turn.run() : () => {
+        do turn.run();
+        while (next(handle));
+      },
       eventFd: shared.eventFds[id]!,
       originNs: shared.originNs,
     }));
