@@ -18,8 +18,10 @@ using layout::IdleStrategy;
 using layout::Stop;
 
 // A busy reactor returns to libuv after so many I/O intervals: a pass of libuv costs a microsecond with its system
-// calls.
+// calls. It is busy also if it spins in between, as one of two that answer each other does, once it has run so many turns
+// within one interval.
 static constexpr int64_t kBusyIntervals = 4;
+static constexpr int kBusyTurns = 4;
 // Of so many intervals in which libuv would have found nothing one ends in a pass of it all the same: what is not
 // announced, such as an immediate that keeps no program running, waits for that.
 static constexpr int kMostSpared = 16;
@@ -64,6 +66,7 @@ void Turn::onPrepare() {
 void Turn::beginInterval() {
   now_ = nowNs();
   endNs_ = now_ + glance(party_->ioIntervalNs), busyEndNs_ = now_ + kBusyIntervals * glance(party_->ioIntervalNs);
+  turns_ = 0;
 }
 
 // An interval is over: true for another one in this pass of libuv, if that has nothing to do.
@@ -422,6 +425,7 @@ void Turn::endTurn(bool isAlive) {
   hasRun_ = true;
   now_ = nowNs();
   party_->busyNs += double(now_ - from);
+  if (++turns_ == kBusyTurns) endNs_ = busyEndNs_;
   if (delivery->tellLongNs != 0 && now_ - from >= delivery->tellLongNs) isTurnUntold_ = true;
   if (hadLanes_) lastLaneWorkNs_ = now_;
   if (hadIo_) {

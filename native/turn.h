@@ -148,10 +148,10 @@ class Turn {
   int64_t originNs_;
   TimerExchange timers_;
   TimerRecords timerRecords_;
-  // Of this pass of libuv: the time of the last look, and when an interval ends in which nothing was found, or in which
-  // turns were run; how many intervals libuv would have found nothing in, and how often a level has slept.
+  // Of this pass of libuv: the time of the last look; when its interval ends if it spins, and if it is busy; turns in this
+  // interval, intervals in which libuv would have found nothing, and sleeps of a level.
   int64_t now_ = 0, endNs_ = 0, busyEndNs_ = 0;
-  int spared_ = 0, sleeps_ = 0;
+  int turns_ = 0, spared_ = 0, sleeps_ = 0;
   bool isPassOver_ = true;
   bool hasRun_ = false;  // a turn since the last look for work
   bool isInTurn_ = false, hadLanes_ = false, hadIo_ = false;
