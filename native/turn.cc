@@ -18,8 +18,8 @@ using layout::IdleStrategy;
 using layout::Stop;
 
 // A busy reactor returns to libuv after so many I/O intervals: a pass of libuv costs a microsecond with its system
-// calls. It is busy also if it spins in between, as one of two that answer each other does, once it has run so many turns
-// within one interval.
+// calls. It is busy also if it spins in between, as one of two that answer each other does, once it has run so many
+// turns within one interval.
 static constexpr int64_t kBusyIntervals = 4;
 static constexpr int kBusyTurns = 4;
 // Of so many intervals in which libuv would have found nothing one ends in a pass of it all the same: what is not

@@ -56,8 +56,8 @@ class Turn {
 
   // Ends the turn; all is freed after libuv's close callbacks. May be called from inside `deliver`, and twice.
   void shutDown();
-  // For JavaScript within `deliver`, once it has run a turn: waits for the next one, so that it need not be called anew.
-  // A call into JavaScript takes five times as long as a return to it. False: `deliver` must return.
+  // For JavaScript within `deliver`, once it has run a turn: waits for the next one, so that it need not be called
+  // anew. A call into JavaScript takes five times as long as a return to it. False: `deliver` must return.
   bool next();
   // Keeps the thread's loop alive (true, at first) or not.
   void setRef(bool isReferenced);
@@ -148,8 +148,8 @@ class Turn {
   int64_t originNs_;
   TimerExchange timers_;
   TimerRecords timerRecords_;
-  // Of this pass of libuv: the time of the last look; when its interval ends if it spins, and if it is busy; turns in this
-  // interval, intervals in which libuv would have found nothing, and sleeps of a level.
+  // Of this pass of libuv: the time of the last look; when its interval ends if it spins, and if it is busy; turns in
+  // this interval, intervals in which libuv would have found nothing, and sleeps of a level.
   int64_t now_ = 0, endNs_ = 0, busyEndNs_ = 0;
   int turns_ = 0, spared_ = 0, sleeps_ = 0;
   bool isPassOver_ = true;
