@@ -31,8 +31,8 @@ export interface NativeTurns {
   /** One a thread. It runs from the next pass of the thread's loop on. */
   create(options: TurnOptions): TurnHandle;
   /**
-   * Called within `deliver` after each turn: ends it, runs promises and ticks, and waits for the next one, whose delivery
-   * is then filled. False: `deliver` must return, since libuv may have something to do, or the thread sleeps. A call
+   * Called within `deliver` after each turn: ends it, runs promises and ticks, and waits for the next one, whose
+   * delivery is then filled. False: `deliver` must return, since libuv may have something to do, or the thread sleeps. A call
    * into JavaScript takes five times as long as this. Left out where each turn is a call of `deliver`.
    */
   next?(turn: TurnHandle): boolean;
