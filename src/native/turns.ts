@@ -32,8 +32,8 @@ export interface NativeTurns {
   create(options: TurnOptions): TurnHandle;
   /**
    * Called within `deliver` after each turn: ends it, runs promises and ticks, and waits for the next one, whose
-   * delivery is then filled. False: `deliver` must return, since libuv may have something to do, or the thread sleeps. A call
-   * into JavaScript takes five times as long as this. Left out where each turn is a call of `deliver`.
+   * delivery is then filled. False: `deliver` must return, since libuv may have something to do, or the thread sleeps.
+   * A call into JavaScript takes five times as long as this. Left out where each turn is a call of `deliver`.
    */
   next?(turn: TurnHandle): boolean;
   /** Calls nothing any more; its I/O source has gone with it. */
