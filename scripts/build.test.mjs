@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { DOORS } from './bundle/doors.mjs';
 
 const project = join(dirname(fileURLToPath(import.meta.url)), '..');
 let folder;
@@ -36,10 +37,14 @@ beforeAll(() => {
   ]) cpSync(join(project, name), at(name), { recursive: true });
   // The files that the build bundles, as it says itself.
   const entries = readFileSync(at('scripts/build.mjs'), 'utf8').matchAll(/join\(compiled, ([^)]*)\.js'\)/g);
-  for (const name of [...entries].map(([, path]) => path.replaceAll(/'|\s/g, '').replaceAll(',', '/'))) {
+  const names = [...entries].map(([, path]) => path.replaceAll(/'|\s/g, '').replaceAll(',', '/'));
+  for (const name of new Set([...names, ...DOORS.map((door) => door.replace(/\.js$/, ''))])) {
     write(`src/${name}.ts`, `export const name = '${name}';\n`);
   }
   write('src/extra.ts', 'export const extra = 1;\n');
+  // What is in the core is what this program imports.
+  write('src/kept.ts', 'export const kept = 1;\n');
+  write('src/reactor/worker-main.ts', "import { kept } from '../kept.js';\nexport const name = kept;\n");
   write('src/layout-hash.ts', "export const layoutHash = (): string => 'hash';\n");
   mkdirSync(at('bench'));
   mkdirSync(at('examples'));

@@ -40,7 +40,7 @@ import type { Structure } from './layout-fields.js';
 import { datagramEntryLayout, ioBlockLayout, ioCountersLayout, readinessLayout } from './layout-io.js';
 import {
   BANDS, BUCKETS, DATAGRAM_BATCH, LANES_PER_PEER, LAYOUT_VERSION, LINE_BYTES, MAX_PARTIES, MOST_KEPT_PEERS, PARTY_MAGIC,
-  PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, SLOTS, TIMERS_PER_CHUNK,
+  PIPE_MAGIC, QUEUE_MAGIC, READINESS_MAGIC, RETURN_LANES, RUNTIME_MAGIC, TIMERS_PER_CHUNK,
 } from './layout-limits.js';
 import {
   APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, executorAnswerLayout, fairLockLayout, FIFO_MAGIC,
@@ -71,7 +71,9 @@ export * from './layout-page-rows.js';
 export * from './layout-queue-file.js';
 export * from './layout-queues.js';
 export * from './layout-reactor.js';
+export * from './layout-sizes.js';
 export * from './layout-topics.js';
+export * from './layout-words.js';
 
 export const structures: readonly Structure[] = [
   placeLayout, queueLayout, linkedLayout, groupLayout, ioCountersLayout, timerCountersLayout, partyLayout,
@@ -84,37 +86,9 @@ export const structures: readonly Structure[] = [
   queueFileLayout, sharerLayout,
 ];
 
-/** The values of shared words for which both languages have names. */
-export const words = {
-  attention: { PARKED: -1, AWAKE: 8 },
-  stop: { RUN: 0, DRAIN: 1, LEAVE: 2 },
-  presence: { HERE: 0, AWAY: 1, DEAD: 2, ABSENT: 3 },
-  phase: { STARTING: 0, READY: 1, DRAINING: 2, QUIET: 3, LEFT: 4 },
-  idleStrategy: { SPIN: 0, BACKOFF: 1, PARK: 2, ADAPTIVE: 3 },
-  readiness: { READABLE: 1, WRITABLE: 2, READ_CLOSED: 4, HANG_UP: 8, ERROR: 16, PRIORITY: 32 },
-  interest: { READABLE: 1, WRITABLE: 2, PRIORITY: 4, LEVEL: 8, ONESHOT: 16 },
-  ioKind: { READINESS: 0, STREAM: 1, CONNECTING: 2, LISTENER: 3 },
-  ioEvent: { READINESS: 0, RECEIVED: 1, ENDED: 2, FAILED: 3, ACCEPTED: 4, UNSENT: 5, SEND_FAILED: 6 },
-  ioRequest: { SEND: 0, RECEIVE: 1, PAUSE: 2, END: 3, CLOSE: 4 },
-  datagramPeer: { CONNECTED: -1, HELD: 64, KEPT: 128 },
-  pipeEndState: { FREE: 0, OPEN: 1, CLOSED: 2 },
-  queueFileKind: { SPSC: 1, MPSC: 2, SPMC: 3, BANDED: 4 },
-  descriptorWay: { PLAIN: 0, SOCKET: 1, ASK_FIRST: 2 },
-} as const;
-
 /** Plain numbers that both languages need. */
 export const constants = {
   LINE_BYTES, BANDS, LANES_PER_PEER, RETURN_LANES, BUCKETS, MAX_PARTIES, QUEUE_MAGIC, PARTY_MAGIC, RUNTIME_MAGIC,
   PIPE_MAGIC, READINESS_MAGIC, TOPICS_MAGIC, APP_MAGIC, FIFO_MAGIC, FIGURES_MAGIC, PAGE_MAGIC, QUEUE_FILE_MAGIC,
   LAYOUT_VERSION, TIMERS_PER_CHUNK, DATAGRAM_BATCH, MOST_KEPT_PEERS,
 } as const;
-
-/** The size in bytes of one party's Buckets, including what it has taken from each of `parties`. */
-export const bucketsBytes = (parties: number): number => bucketsLayout.bytes + parties * SLOTS * 4;
-/** The offset of lane `lane` of producer `from` in an inbox for `parties` parties whose lanes hold `laneBytes` each. */
-export const laneOffset = (parties: number, laneBytes: number, from: number, lane: number): number =>
-  partyLayout.bytes + parties * LINE_BYTES + (from * LANES_PER_PEER + lane) * laneStride(laneBytes);
-/** The size of a lane: header, records, and one more line because a DataView must reach past the last record. */
-export const laneStride = (laneBytes: number): number => queueLayout.bytes + laneBytes + LINE_BYTES;
-/** The size of a whole inbox in bytes. Lanes that are never touched cost address space but no memory. */
-export const inboxBytes = (parties: number, laneBytes: number): number => laneOffset(parties, laneBytes, parties, 0);

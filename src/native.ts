@@ -23,7 +23,7 @@ let chosen: Choice | undefined;
  * addon can be loaded; and ERR_PERCORE_INVALID_ARGUMENT if PERCORE_BACKEND does not name a backend.
  */
 export function native(): Native {
-  return (chosen ??= chooseBackend(load, portableBackend)).groups;
+  return (chosen ??= chooseBackend(load, () => portableBackend())).groups;
 }
 
 /** Which backend this thread uses, and if it is not the addon, why. Loads the backend, and throws as `native` does. */

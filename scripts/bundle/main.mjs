@@ -3,43 +3,53 @@
 //
 //     dist/percore/queues.js          import core from './load.cjs'; export const { … } = core;
 //     dist/percore/load.cjs           runs the script once in each thread, from compiled code if there is any
-//     dist/percore/percore-core.cjs   the code of queues, timers, io and a reactor's thread
-//     dist/percore/load-rest.cjs      the same for the other script, which takes from the core what it has
+//     dist/percore/percore-core.cjs   the code that a reactor's thread runs until its first messages
+//     dist/percore/percore-later.cjs  the code of queues, timers and io beside that; the core loads it at its first use
 //     dist/percore/percore-rest.cjs   the code of what starts reactors, and of everything above them
+//     dist/percore/load-later.cjs …   load those two, which take from the core what it has
 //     dist/percore/nats.js …          code that is seldom needed, as modules that import from the scripts
 //
 // So each class exists only once in a thread, whoever imports it and by whichever entry; and a reactor's thread, whose
-// start somebody waits for, loads the rest only if its entry imports it.
+// start somebody waits for, loads the others only if its entry imports them or uses what is in them.
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LATER_BANNER, atFirstUse, fromLater, outside } from './later.mjs';
+import { findOrigins } from './origins.mjs';
 
 const LOADER = join(dirname(fileURLToPath(import.meta.url)), 'load-script.cjs');
-const IMPORT = /^(?:import|export)\s+\{([^}]*)\}\s+from\s+['"](\.[^'"]+)['"];?$/gm;
+const IMPORT = /(?<=^|; )(?:import|export)\s+\{([^}]*)\}\s+from\s+['"](\.[^'"]+)['"];?(?=$| import)/gm;
 const IMPORT_ALL = /^export\s+\*\s+from\s+['"](\.[^'"]+)['"];?$/gm;
 /** What is left out of the text of programs for threads. */
 const IMPORT_CALL = /(?<![`'"\w$.])import\(/g;
 const NAMESPACE = 'scripts';
 
 /**
- * `core` are compiled files: they, and all that they import, are in the first script. `rest` are others, which are in a
- * second one with what the first one does not have. `faces` are entries of one file each, and `others` entries beside
- * the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and so are in no
- * script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs. `loader` is the file that runs a
- * script. `options` are those of esbuild. Returns the metafiles, and of each module in a script what is exported of it,
- * each by its own name and by that in the script.
+ * `core` are compiled files: they, and all that they import, are in the first script, except for `doors` and what these
+ * alone import. `later` are others, which are in a second script together with the doors, and `rest` others again, which
+ * are in a third one; each has what those before it do not have. `faces` are entries of one file each, and `others`
+ * entries beside the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and
+ * so are in no script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs. `loader` is the file
+ * that runs a script, `edit` changes the text of compiled files, and `options` are those of esbuild. Returns the
+ * metafiles, and of each module in a script what is exported of it, each by its own name and by that in the script.
  */
 export async function bundle(
-  { build, compiled, core, rest = [], programs = [], faces, others, common = [], outdir, options, loader = LOADER },
+  { build, compiled, core, later = [], doors = [], rest = [], programs = [], faces, others, common = [], outdir,
+    options, loader = LOADER, edit },
 ) {
   const scripts = [{ name: 'core', loader: 'load.cjs', entries: core, modules: [] }];
+  if (later.length > 0) {
+    scripts.push({ name: 'later', loader: 'load-later.cjs', entries: [...later, ...doors], modules: [] });
+  }
   if (rest.length > 0) scripts.push({ name: 'rest', loader: 'load-rest.cjs', entries: rest, modules: [] });
+  const origins = findOrigins(compiled, edit);
   const homes = new Map();
   const exportsOf = new Map();
   for (const script of scripts) {
-    for (const [path, names] of await namesOf(build, script.entries, { ...options, outdir }, compiled)) {
+    const plugins = [origins.plugin, ...(script.name === 'core' ? [outside(doors)] : [])];
+    for (const [path, names] of await namesOf(build, script.entries, { ...options, outdir }, compiled, plugins)) {
       exportsOf.set(path, names);
       if (homes.has(path) || programs.includes(path)) continue;
       homes.set(path, script);
@@ -48,7 +58,7 @@ export async function bundle(
   }
   const entries = [...Object.values(faces), ...Object.values(others)];
   const reached = await namesOf(build, entries, { ...options, outdir }, compiled);
-  const used = namesUsed([...new Set([...homes.keys(), ...reached.keys()])], homes, exportsOf);
+  const used = namesUsed([...new Set([...homes.keys(), ...reached.keys()])], homes, exportsOf, origins);
   for (const path of scripts.flatMap((script) => script.entries)) {
     if (homes.has(path)) used.set(path, exportsOf.get(path));
   }
@@ -61,11 +71,12 @@ export async function bundle(
     name: NAMESPACE,
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /^percore:/ }, ({ path }) => ({ path: path.slice('percore:'.length), namespace: NAMESPACE }));
-      onResolve({ filter: /^\.\/load(-rest)?\.cjs$/ }, ({ path }) => ({ path, external: true }));
+      onResolve({ filter: /^\.\/load(-\w+)?\.cjs$/ }, ({ path }) => ({ path, external: true }));
       onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) => {
         const target = resolve(resolveDir, path);
         const home = homes.get(target);
         if (home === undefined || home === own) return undefined;
+        if (own?.name === 'core') return fromLater(target);
         return { path: relative(compiled, target), namespace: NAMESPACE, pluginData: { target, home } };
       });
       onLoad({ filter: /./, namespace: NAMESPACE }, ({ path, pluginData: { target, home } = {} }) => ({
@@ -85,16 +96,17 @@ export async function bundle(
         + `${JSON.stringify(`./${relative(dirname(list), path)}`)};\n`).join(''));
     const file = join(outdir, `percore-${name}.cjs`);
     const { metafile } = await build({
-      ...options, splitting: false, format: 'cjs', metafile: true, plugins: [fromScripts(script, true)],
+      ...options, splitting: false, format: 'cjs', metafile: true,
+      plugins: [fromScripts(script, true), origins.plugin],
       entryPoints: [list], outfile: file,
       define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
-      banner: { js: BANNER },
+      banner: { js: name === 'core' && doors.length > 0 ? BANNER + LATER_BANNER : BANNER },
       footer: { js: FOOTER },
     });
     metafiles.push(metafile);
     rmSync(list);
     const made = withoutRequire(readFileSync(file, 'utf8'));
-    const text = inAscii(asConstants(withPlainExports(made, modules)));
+    const text = inAscii(asConstants(withPlainExports(atFirstUse(made, namesIn), modules)));
     writeFileSync(file, text);
     const hash = createHash('sha256').update(text).digest('hex');
     writeFileSync(join(outdir, script.loader), readFileSync(loader, 'utf8').replace('THE_BUILD', hash)
@@ -102,14 +114,14 @@ export async function bundle(
       .replaceAll('THE_SCRIPT', `percore-${name}.cjs`));
   }
 
-  const above = { ...options, metafile: true, outdir, plugins: [fromScripts(undefined, false)] };
+  const above = { ...options, metafile: true, outdir, plugins: [fromScripts(undefined, false), origins.plugin] };
   // Files that every thread loads are one file each. The others share what is in no script.
   for (const [name, path] of Object.entries(faces)) {
     metafiles.push((await build({ ...above, splitting: false, entryPoints: { [name]: path } })).metafile);
     if (!common.includes(name)) continue;
     await build({
       ...above, splitting: false, format: 'cjs', entryPoints: { [name]: path }, outExtension: { '.js': '.cjs' },
-      plugins: [fromScripts(undefined, true)],
+      plugins: [fromScripts(undefined, true), origins.plugin],
       // Each script knows where it lies, beside this module.
       define: { ...options.define, 'import.meta.url': 'undefined' },
     });
@@ -119,7 +131,7 @@ export async function bundle(
 }
 
 /** Of each module in a script the names that these modules import of it, from outside of that script. */
-function namesUsed(modules, homes, exportsOf) {
+function namesUsed(modules, homes, exportsOf, origins) {
   const used = new Map();
   const use = (path, from, names) => {
     const target = resolve(dirname(path), from);
@@ -127,7 +139,7 @@ function namesUsed(modules, homes, exportsOf) {
     used.set(target, [...new Set([...(used.get(target) ?? []), ...(names ?? exportsOf.get(target))])]);
   };
   for (const path of modules) {
-    const text = readFileSync(path, 'utf8');
+    const text = origins.textOf(path);
     for (const [, list, from] of text.matchAll(IMPORT)) {
       use(path, from, list.split(',').map((item) => item.trim().split(/\s+as\s+/)[0]).filter((name) => name !== ''));
     }
@@ -163,7 +175,10 @@ const FOOTER = 'module.exports.percoreModule = percoreModule;';
  * Those of Node's own modules that are rarely needed. Each would add one to three milliseconds to the start of a
  * thread.
  */
-const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|os|tty)"\));$/gm;
+const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|http|net|os|tty|v8|vm)"\));$/gm;
+
+/** esbuild copies a module of Node that is imported as a whole, with a getter for each of its names. */
+const NAMESPACE_OF_NODE = /^var (\w+) = __toESM\((process\.getBuiltinModule\("[\w:/]+"\)), 1\);$/gm;
 
 /**
  * The banner has the only `import` that is left. The script gets Node's own modules without `require`, which does not
@@ -171,15 +186,21 @@ const SELDOM = /^var (import_\w+) = (process\.getBuiltinModule\("node:(?:crypto|
  */
 function withoutRequire(text) {
   const seldom = new Map();
+  const whole = [];
   return text.slice(0, BANNER.length) + text.slice(BANNER.length)
     .replace(IMPORT_CALL, 'importModule(')
     .replace(/(?<![\w$.])require\(("[\w:/]+")\)/g, (all, name) =>
       (isBuiltin(JSON.parse(name)) ? `process.getBuiltinModule(${name})` : all))
+    .replace(NAMESPACE_OF_NODE, (_all, name, loaded) => {
+      whole.push(name);
+      return `var ${name} = ${loaded};`;
+    })
     .replace(SELDOM, (_all, name, loaded) => {
       seldom.set(name, `(${loaded})`);
       return '';
     })
-    .replace(/\bimport_node_\w+(?=\.)/g, (name) => seldom.get(name) ?? name);
+    .replace(/\bimport_node_\w+(?=\.)/g, (name) => seldom.get(name) ?? name)
+    .replace(/\b(\w+)\.default\b/g, (all, name) => (whole.includes(name) ? name : all));
 }
 
 const GETTERS =
@@ -230,8 +251,8 @@ function asConstants(text) {
 }
 
 /** The modules below `folder` that these files reach, themselves among them, each with the names that it exports. */
-export async function namesOf(build, files, options, folder) {
-  const reached = await build({ ...options, entryPoints: files, write: false, metafile: true });
+export async function namesOf(build, files, options, folder, plugins = []) {
+  const reached = await build({ ...options, plugins, entryPoints: files, write: false, metafile: true });
   const modules = Object.keys(reached.metafile.inputs).map((path) => resolve(path))
     .filter((path) => path.startsWith(folder));
   const { metafile } = await build({ ...options, entryPoints: modules, write: false, metafile: true });

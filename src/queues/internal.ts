@@ -10,4 +10,5 @@ export { ValueChain } from './value-chain.js';
 export { ValueCodec } from './value-codec.js';
 export { kindOf, memberPath } from './value-path.js';
 export { hasPlace } from './kinds/registry.js';
+export { spsc } from './kinds/spsc.js';
 export { fillShell, headOf, isError, makeShell, packError, type ErrorHead } from './value-errors.js';

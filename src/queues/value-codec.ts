@@ -19,7 +19,7 @@ import { isBytes, lengthOf } from '../byte-views.js';
 import { PercoreError } from '../errors.js';
 import type { Codec, RecordMemory } from './codec.js';
 import { fillShell, type PackedError } from './value-errors.js';
-import { padded, ValueDeserializer, ValueSerializer } from './value-serializer.js';
+import { padded, serializers } from './value-serializer.js';
 import { isShared, whyNotSent } from './value-views.js';
 import { isOrdinary, Preparation, refusal } from './value-walk.js';
 
@@ -141,7 +141,7 @@ export class ValueCodec implements Codec<unknown> {
 
   /** Serializes an object and keeps the result for `write`. Returns how many bytes it takes. */
   private serialize(value: unknown): number {
-    let serializer = new ValueSerializer();
+    let serializer = new (serializers().OwnSerializer)();
     let serialized: Buffer | undefined;
     // Not kept before the end, since a getter of the value may send another value by this codec.
     let tag = Tag.Serialized;
@@ -154,7 +154,7 @@ export class ValueCodec implements Codec<unknown> {
       const preparation = Preparation.of(value);
       if (serialized === undefined || preparation.hasErrors) {
         if (preparation.hasErrors) tag = Tag.WithErrors;
-        serializer = new ValueSerializer(preparation.heads);
+        serializer = new (serializers().OwnSerializer)(preparation.heads);
         try {
           serialized = serializer.serialize(preparation.hasErrors ? preparation.root : preparation.root[0]);
         } catch (error) {
@@ -203,7 +203,8 @@ export class ValueCodec implements Codec<unknown> {
     if ((tag !== Tag.Serialized && tag !== Tag.WithErrors) || bytes < 0 || bytes > length - HEAD)
       throw new RangeError('these bytes are not a value');
     const serialized = memory.bytes.subarray(at + HEAD, at + HEAD + bytes);
-    const reader = new ValueDeserializer(this.privately(serialized), memory, at + padded(HEAD + bytes), at + length);
+    const { OwnDeserializer } = serializers();
+    const reader = new OwnDeserializer(this.privately(serialized), memory, at + padded(HEAD + bytes), at + length);
     const value = reader.deserialize();
     if (tag === Tag.Serialized) return value;
     const [root, table] = value as [unknown, PackedError[]];

@@ -7,7 +7,7 @@ import * as types from 'node:util/types';
 import { PercoreError } from '../errors.js';
 import { headOf, isError, packError, type ErrorHead, type PackedError } from './value-errors.js';
 import { kindOf, memberPath } from './value-path.js';
-import { ValueSerializer } from './value-serializer.js';
+import { serializers } from './value-serializer.js';
 import { whyNotSent } from './value-views.js';
 
 /** The deepest nesting of objects that the fast walk follows. */
@@ -243,7 +243,7 @@ export class Preparation {
     const errors = this.errors.length;
     try {
       const copy = this.copy(value, key);
-      new ValueSerializer(this.heads).serialize(copy);
+      new (serializers().OwnSerializer)(this.heads).serialize(copy);
       return [copy];
     } catch {
       for (const each of this.added.splice(length)) this.copies.delete(each);
@@ -266,7 +266,7 @@ function isRefusedByV8(value: object, keys: number): boolean {
     return true;
   if (keys !== 0) return false;
   try {
-    new ValueSerializer().serialize(value);
+    new (serializers().OwnSerializer)().serialize(value);
     return false;
   } catch {
     return true;

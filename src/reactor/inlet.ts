@@ -7,7 +7,7 @@
 import {
   BANDS, FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout,
 } from '../layout.js';
-import { OK, sub, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
+import { OK, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
 import { BATCH, BYTES, HEAD_BYTES, NAME } from './message.js';
 import { LANE_SHARES } from './lanes.js';
 import { HeardName } from './names.js';
@@ -16,7 +16,7 @@ import type { ByteRecord, ByteTask } from './task.js';
 import type { Turn } from './turn.js';
 import type { Timed } from './run-figures.js';
 import type { Holdable } from './waits.js';
-import { ON_ROOM } from '../queues/internal.js';
+import { ON_ROOM, spsc } from '../queues/internal.js';
 
 const RECEIVED = partyLayout.fields.received.at >> 3;
 /** Words of the lane, of its one place. */
@@ -75,7 +75,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
   ) {
     const band = this.band = bandOfLane(number);
     this.isReturn = number % LANES_PER_PEER >= RETURN_LANES;
-    this.consumer = sub(queue);
+    this.consumer = spsc.sub(queue, {}) as VariableConsumer;
     // Whoever waits gets a share at once, and would look for less in vain.
     this.consumer[ON_ROOM](onSpace, queue.capacity / LANE_SHARES);
     this.words = this.consumer.words;

@@ -4,10 +4,8 @@
  * their band is above the running one. A lane is never published before the higher lanes to the same party. Whoever
  * publishes also wakes.
  */
-import {
-  pub, BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer,
-} from '../queues/index.js';
-import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes } from '../queues/internal.js';
+import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer } from '../queues/index.js';
+import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes, spsc } from '../queues/internal.js';
 import { isBytes, lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
@@ -63,7 +61,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.line = new WaitingLine(turn.waits, this, shared.laneBytes / LANE_SHARES);
     const queue = goOnWithLane(shared, to, turn.id, lane);
     // Here the outlet itself decides when to publish: higher bands go first, and whoever publishes also wakes.
-    this.producer = pub(queue, { publishEvery: { records: 2 ** 30 } });
+    this.producer = spsc.pub(queue, { publishEvery: { records: 2 ** 30 } }) as VariableProducer;
     announceLane(queue.buffer, turn.id, lane);
     this.words = this.producer.words;
     this.bytes = this.producer.bytes;

@@ -1,6 +1,7 @@
 /** A lane as a queue: its handle, and how its producer comes to it. */
 import { queueLayout } from '../layout.js';
-import { create, type VariableQueue } from '../queues/index.js';
+import type { VariableQueue } from '../queues/index.js';
+import { spsc } from '../queues/internal.js';
 import { isLaneMade, laneAt, type SharedRuntime } from './shared.js';
 
 /** A lane is divided into this many shares: whoever has waited for room gets one of them at once. */
@@ -22,6 +23,6 @@ export function goOnWithLane(shared: SharedRuntime, to: number, from: number, la
   // Nobody looks at it before it is announced, so nothing was sent in it: a thread that died while making it left a
   // torso.
   new Int32Array(buffer, byteOffset, queueLayout.bytes >> 2).fill(0);
-  create({ kind: 'spsc', capacityBytes: capacity, buffer, byteOffset });
+  spsc.create({ kind: 'spsc', capacityBytes: capacity, buffer, byteOffset });
   return queue;
 }

@@ -117,7 +117,8 @@ export class Party implements TurnSources, Stopping {
     const nowNs = (this.nowNs = clock.nowNs);
     this.shared = shared;
     this.id = id;
-    this.clock = options.clock === 'manual' ? new ManualClock() : clock;
+    const manual = options.clock === 'manual' ? new ManualClock() : undefined;
+    this.clock = manual ?? clock;
     this.words = partyWords(inbox);
     const flight = (this.flight = new FlightRecorder(nowNs));
     const { budget, publishEvery, discipline, classes } = options;
@@ -177,8 +178,7 @@ export class Party implements TurnSources, Stopping {
       mustYield: (band) => turn.mustYield(band),
       knock,
     });
-    this.userTimers =
-      this.clock instanceof ManualClock ? timersBy(this.clock, report, timerCounters(inbox)) : this.timers;
+    this.userTimers = manual === undefined ? this.timers : timersBy(manual, report, timerCounters(inbox));
     // Time-outs of calls and connections are real, whatever the clock.
     this.calls = new CallService(this.lanes, this.timers, (isWaiting) => {
       if (!this.isReferenced) addon.turns.setReferenced(handle, isWaiting);

@@ -33,7 +33,8 @@ const WORKER_THREADS = /^import\s+\{([^}]*)\}\s+from\s+['"](?:node:)?worker_thre
  * themselves.
  */
 const SCRIPTS: Readonly<Record<string, string>> = {
-  './load.cjs': './percore-core.cjs', './load-rest.cjs': './percore-rest.cjs',
+  './load.cjs': './percore-core.cjs', './load-later.cjs': './percore-later.cjs',
+  './load-rest.cjs': './percore-rest.cjs',
 };
 const LEFT_OVER = /^(?:import|export)\b.*$|\bimport\.meta\b/m;
 

@@ -16,16 +16,16 @@ const printed = (stdout) => ({ status: 0, stdout, stderr: '' });
 /** Says where the code of this thread's first script came from. */
 const CODE = `import { createRequire } from 'node:module';
   const { percoreModule } = createRequire(import.meta.url)(${JSON.stringify(join(built, 'load.cjs'))});\n`;
-/** The same of the second one, which this loads. */
-const REST = `const { percoreModule: rest } = createRequire(import.meta.url)(
-  ${JSON.stringify(join(built, 'load-rest.cjs'))});\n`;
+/** The same of the others, which this loads. */
+const OTHERS = `const [later, rest] = ['later', 'rest'].map((name) =>
+  createRequire(import.meta.url)(${JSON.stringify(built)} + '/load-' + name + '.cjs').percoreModule);\n`;
 
 beforeAll(() => writeFiles(folder, {
-  'entry.mjs': `${CODE}${REST}import { workerData } from 'node:worker_threads';
+  'entry.mjs': `${CODE}${OTHERS}import { workerData } from 'node:worker_threads';
     import { PercoreError } from ${urlOf('index.js')};
     import { create } from ${urlOf('queues.js')};
     export default function start(reactor) {
-      reactor.handle('code', () => [percoreModule.code, rest.code, 'code' in workerData]);
+      reactor.handle('code', () => [percoreModule.code, later.code, rest.code, 'code' in workerData]);
       // Thrown by one face's class, known by another's.
       reactor.handle('is one', () => {
         try { create({ kind: 'none' }); } catch (error) { return error instanceof PercoreError; }
@@ -34,14 +34,15 @@ beforeAll(() => writeFiles(folder, {
       reactor.handle('die', () => setImmediate(() => { throw new Error('by intent'); }));
     }\n`,
   'imported.mjs': 'export default () => undefined;\n',
-  'main.mjs': `${CODE}${REST}import { createRuntime } from ${urlOf('index.js')};
+  'main.mjs': `${CODE}${OTHERS}import { createRuntime } from ${urlOf('index.js')};
     const runtime = await createRuntime({
       entry: new URL('./entry.mjs', import.meta.url), reactors: 2, restart: { most: 3, withinMs: 60_000 },
     });
     const ask = (name) => Promise.all([0, 1].map((reactor) => runtime.call(name, undefined, { reactor })));
     const again = new Promise((resolve) => runtime.on('reactorRestarted', resolve));
     runtime.on('reactorDied', () => undefined);
-    const said = [percoreModule.code, rest.code, ...await ask('code'), ...await ask('is one'), ...await ask('imports')];
+    const said = [percoreModule.code, later.code, rest.code];
+    for (const name of ['code', 'is one', 'imports']) said.push(...await ask(name));
     await runtime.call('die', undefined, { reactor: 1 }).catch(() => undefined);
     await again;
     said.push(await runtime.call('code', undefined, { reactor: 1 }));
@@ -52,8 +53,8 @@ afterAll(remove);
 
 it('is compiled once for all threads, also for one that is started again; each has one of each', async () => {
   expect(await node('main.mjs')).toEqual(printed(`${JSON.stringify([
-    'compiled', 'compiled', ['given', 'given', false], ['given', 'given', false], true, true, 'function', 'function',
-    ['given', 'given', false],
+    'compiled', 'compiled', 'compiled', ['given', 'given', 'given', false], ['given', 'given', 'given', false],
+    true, true, 'function', 'function', ['given', 'given', 'given', false],
   ])}\n`));
 });
 
@@ -87,27 +88,42 @@ it('takes no code of another build, and none that V8 refuses', async () => {
   expect(await node('given.mjs')).toEqual(printed(`${'compiled,'.repeat(10)}refused\n`));
 });
 
-it('loads the second script into a reactor whose entry imports it, and into no other one', async () => {
+it('loads the other scripts into a reactor that needs them, and into no other one', async () => {
   writeFiles(folder, {
-    'lean-entry.mjs': `${CODE}import { create } from ${urlOf('queues.js')};
+    'lean-entry.mjs': `${CODE}
       export default (reactor) => {
-        reactor.handle('scripts', async (wanted) => {
-          if (wanted) await import(${urlOf('index.js')});
-          return [percoreModule.scripts.length, typeof create];
+        const count = () => percoreModule.scripts.length;
+        reactor.spawn({ name: 'note' }, () => undefined);
+        reactor.timers.after({ delayNs: 1 }, () => undefined);
+        reactor.handle('scripts', async (name) => {
+          if (name !== null) await import(name);
+          return count();
         });
+        reactor.handle('listens', () => {
+          reactor.io.listen({ port: 0 }, () => undefined).close();
+          return count();
+        });
+        reactor.handle('values', (value) => [count(), value]);
       };\n`,
     'lean.mjs': `import { createRuntime, flightsOf } from ${urlOf('index.js')};
-      const runtime = await createRuntime({ entry: new URL('./lean-entry.mjs', import.meta.url), reactors: 1 });
-      const said = [await runtime.call('scripts', false)];
-      // What the main thread asks of a reactor is answered without the second script.
-      said.push((await flightsOf(runtime)).map(({ events }) => typeof events));
-      said.push(await runtime.call('scripts', false), await runtime.call('scripts', true));
-      await runtime.close();
+      const said = [];
+      for (const way of ['listens', ${urlOf('queues.js')}]) {
+        const runtime = await createRuntime({ entry: new URL('./lean-entry.mjs', import.meta.url), reactors: 1 });
+        runtime.send('note', { text: 'an object' }, { reactor: 0 });
+        said.push(await runtime.call('values', { text: [new Uint8Array(2), new Date(0)] }));
+        // What the main thread asks of a reactor is answered without the other scripts.
+        said.push((await flightsOf(runtime)).map(({ events }) => typeof events));
+        said.push(await runtime.call('scripts', null));
+        said.push(await (way === 'listens' ? runtime.call(way, null) : runtime.call('scripts', way)));
+        said.push(await runtime.call('scripts', ${urlOf('index.js')}));
+        await runtime.close();
+      }
       console.log(JSON.stringify(said));\n`,
   });
-  expect(await node('lean.mjs')).toEqual(printed(`${JSON.stringify([
-    [1, 'function'], ['object', 'object'], [1, 'function'], [2, 'function'],
-  ])}\n`));
+  const value = { text: [{ 0: 0, 1: 0 }, '1970-01-01T00:00:00.000Z'] };
+  expect(await node('lean.mjs')).toEqual(printed(`${JSON.stringify(Array.from({ length: 2 }, () => [
+    [1, value], ['object', 'object'], 1, 2, 3,
+  ]).flat())}\n`));
 });
 
 it('is compiled anew where the thread that starts another one is busy with something else', async () => {

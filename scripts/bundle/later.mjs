@@ -1,0 +1,45 @@
+// The script that is loaded when something of it is used for the first time. What the core imports of its files becomes
+//
+//     percoreLater().m175_openUdp(core, options)
+//
+// so none of that may be used while the core's modules run; scripts/build.test.mjs looks at that.
+import { resolve } from 'node:path';
+
+/** What a file is called in the core that is in the other script. */
+const LATER = 'percore-later:';
+const REQUIRED = /^var (import_\w+) = require\("percore-later:([^"]+)"\);$/gm;
+
+/** What the text of the core has above it. */
+export const LATER_BANNER = `
+var percoreLaterScript;
+var percoreLater = () => percoreLaterScript ??= loadPercoreLater();
+function loadPercoreLater() {
+  const script = require("./load-later.cjs");
+  script.percoreModule.url ??= percoreModule.url;
+  return script;
+}`;
+
+/** What esbuild is told of a file in the other script. */
+export const fromLater = (path) => ({ path: `${LATER}${path}`, external: true });
+
+/** Leaves out `doors`, and with them what they alone import. */
+export const outside = (doors) => ({
+  name: 'outside',
+  setup({ onResolve }) {
+    onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) =>
+      (doors.includes(resolve(resolveDir, path)) ? { path, external: true } : undefined));
+  },
+});
+
+/** Takes what is in the other script where it is used, by its name there. */
+export function atFirstUse(text, namesIn) {
+  const paths = new Map();
+  const without = text.replace(REQUIRED, (_all, name, path) => {
+    paths.set(name, path);
+    return '';
+  });
+  return without.replace(/\b(import_\w+)\.(\w+)/g, (all, module, name) => {
+    if (!paths.has(module)) return all;
+    return `percoreLater().${namesIn.get(paths.get(module)).find((known) => known.name === name).inScript}`;
+  });
+}
