@@ -28,12 +28,12 @@ const NAMESPACE = 'scripts';
 
 /**
  * `core` are compiled files: they, and all that they import, are in the first script, except for `doors` and what these
- * alone import. `later` are others, which are in a second script together with the doors, and `rest` others again, which
- * are in a third one; each has what those before it do not have. `faces` are entries of one file each, and `others`
- * entries beside the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and
- * so are in no script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs. `loader` is the file
- * that runs a script, `edit` changes the text of compiled files, and `options` are those of esbuild. Returns the
- * metafiles, and of each module in a script what is exported of it, each by its own name and by that in the script.
+ * alone import. `later` are others, which are in a second script together with the doors, and `rest` others again, in a
+ * third one; each has what those before it do not have. `faces` are entries of one file each, and `others` entries
+ * beside the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and so are
+ * in no script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs. `loader` is the file that
+ * runs a script, `edit` changes the text of compiled files, and `options` are those of esbuild. Returns the metafiles,
+ * and of each module in a script what is exported of it, each by its own name and by that in the script.
  */
 export async function bundle(
   { build, compiled, core, later = [], doors = [], rest = [], programs = [], faces, others, common = [], outdir,
