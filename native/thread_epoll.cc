@@ -1,6 +1,8 @@
 #include "thread_epoll.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +19,7 @@ static bool watch(int epoll, int fd, uint64_t token) {
 }
 
 bool ThreadEpoll::open(int eventFd, uv_loop_s* loop) {
+  eventFd_ = eventFd;
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_ && !LoopTimer::isStandInFor(errno)) return false;
   epoll_.reset(epoll_create1(EPOLL_CLOEXEC));
@@ -32,6 +35,21 @@ void ThreadEpoll::armTimer(int64_t monotonicNs) {
   if (!timer_) return standIn_.arm(monotonicNs);
   armedNs_ = monotonicNs;
   setTimerfd(timer_.get(), monotonicNs);
+}
+
+int ThreadEpoll::takeWaker() {
+  if (eventFd_ < 0) return waker_.get();
+  // Of its own, since whoever has made the eventfd may close it first.
+  waker_.reset(fcntl(eventFd_, F_DUPFD_CLOEXEC, 0));
+  if (waker_ && epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, eventFd_, nullptr) != 0) waker_.reset();
+  if (waker_) eventFd_ = -1;
+  return waker_.get();
+}
+
+void ThreadEpoll::silenceWaker() {
+  uint64_t count;
+  // EAGAIN: there was nothing.
+  if (read(waker_.get(), &count, sizeof count) < 0) return;
 }
 
 int ThreadEpoll::collect(IoSource* io, double* wakes) {
@@ -56,6 +74,7 @@ void ThreadEpoll::close() {
   leaveLoop();
   epoll_.reset();
   timer_.reset();
+  waker_.reset();
 }
 
 }  // namespace percore

@@ -25,12 +25,19 @@ class ThreadEpoll {
   // Hands what is ready to `io`, without waiting, for as long as `io` has room. Counts wake-ups by the eventfd in
   // `wakes`. Returns how many events there were.
   int collect(IoSource* io, double* wakes);
+  // Whether `armTimer` has a descriptor for it, and not a timer of libuv.
+  bool hasTimer() const { return bool(timer_); }
+  // Takes the eventfd out of the epoll, for a thread that polls it beside: so two epolls are spared at each wake. Its
+  // number, or -1 when it stays where it is; it is then level-triggered, so `silenceWaker` comes before the next poll.
+  int takeWaker();
+  void silenceWaker();
   // To be called when the other handles of the loop are closed.
   void leaveLoop() { standIn_.close(); }
   void close();
 
  private:
-  UniqueFd epoll_, timer_;
+  UniqueFd epoll_, timer_, waker_;
+  int eventFd_ = -1;  // in the epoll
   LoopTimer standIn_;
   int64_t armedNs_ = INT64_MAX;
 };

@@ -169,7 +169,7 @@ class Turn {
   bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
   LevelRest rest_;
-  bool isRung_ = false;  // a level was woken by what its epoll has not told yet
+  bool isRung_ = false;  // a level was woken by its eventfd, which still says so
 };
 
 }  // namespace percore

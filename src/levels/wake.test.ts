@@ -12,8 +12,8 @@ beforeAll(() => { library = new FaultLibrary(); });
 afterAll(() => library.remove());
 
 describe('a level on its way to its sleep', () => {
-  // One call empties its epoll and the other sleeps. Before each of them there is time for a spawn.
-  it.each(['epoll_wait', 'ppoll'])('hears of what comes just before its %s', async (call) => {
+  // One call silences what has woken it and the other sleeps. Before each of them there is time for a spawn.
+  it.each(['read', 'ppoll'])('hears of what comes just before its %s', async (call) => {
     const weather = library.weather();
     weather.begin(`${call}:LATE:1+`);
     const { stdout } = await promisify(execFile)(process.execPath, [program, String(RUNS)], {
