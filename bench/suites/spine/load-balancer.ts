@@ -100,6 +100,9 @@ export interface Latency {
   readonly p99Us: number;
   /** How late the client itself sent. */
   readonly urgentSendLateP99Us: number;
+  /** Lines of the flood that were due, and those of them that the program took: fewer, if it is overloaded. */
+  readonly floodOffered: number;
+  readonly floodSent: number;
   readonly fifoGranted: boolean;
 }
 
