@@ -17,7 +17,8 @@ export const MOST_MESSAGES = 256;
 /** Bytes before each message whose length its codec does not say. */
 const LENGTH_BYTES = 8;
 
-const padded = (bytes: number): number => (bytes + 7) & ~7;
+/** Where the next message begins. */
+export const padded = (bytes: number): number => (bytes + 7) & ~7;
 
 /** The publishing end: gathers messages in memory of this thread. */
 export class GatheredBatch {

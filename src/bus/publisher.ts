@@ -10,15 +10,14 @@ import {
   CLOSED, OK, TOO_LARGE, recordMemory, type Codec, type RecordMemory,
 } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
-import { BATCH, BYTES, HEAD_BYTES, LANE_SHARES, type Outlet, type Party, type SentName } from '../reactor/internal.js';
+import { HEAD_BYTES, LANE_SHARES, type Party } from '../reactor/internal.js';
 import { MESSAGES, REFUSED, type TopicRow } from '../topic-figures.js';
 import type { TopicMembership } from '../topic-membership.js';
-import { GatheredBatch } from './batch.js';
+import { GatheredBatch, MOST_MESSAGES, padded } from './batch.js';
 import type { TopicSettings } from './options.js';
 import { matches } from './pattern.js';
-import {
-  BUS_HEAD_BYTES, BUS_TASK, KIND_BITS, MESSAGE, MESSAGES_IN_BATCH, TOPIC, copyPayload, type RetainedValue,
-} from './wire.js';
+import { Target } from './target.js';
+import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
 
 /** How many bytes the answer that carries a retained value needs besides those of the value. */
 const ANSWER_BYTES = 8192;
@@ -31,18 +30,6 @@ const LEAST_BATCH_BYTES = 1024;
 
 /** The memory of a claim before there was any. */
 const NOWHERE: RecordMemory = recordMemory(new ArrayBuffer(0));
-
-/** A party that has subscribers. */
-interface Target {
-  readonly party: number;
-  readonly outlet: Outlet;
-  readonly name: SentName;
-  /** The generation of the thread that is this party now, and that of the thread that was told of the topic. */
-  generation: number;
-  told: number;
-  /** Where the present message goes; below 0 if it does not go there. */
-  at: number;
-}
 
 /** See the head of this file. */
 export class Publisher {
@@ -70,6 +57,9 @@ export class Publisher {
   /** The memory in which the last claim lies. */
   memory: RecordMemory = NOWHERE;
   private readonly description: Uint8Array;
+  /** How far messages of a struct in one record are apart, and how many of them one may hold. */
+  private readonly stride: number;
+  private readonly mostInRecord: number;
 
   constructor(
     private readonly party: Party, private readonly members: TopicMembership, readonly settings: TopicSettings,
@@ -81,8 +71,10 @@ export class Publisher {
     this.refusedBefore = row.numbers[REFUSED]!;
     this.codec = makeCodec(codec);
     this.description = Buffer.from(JSON.stringify({ name, codec }));
+    this.stride = padded(this.codec.recordBytes);
     // The most that any lane takes is half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
+    this.mostInRecord = retain || this.stride === 0 ? 1 : Math.min(MOST_MESSAGES, Math.floor(this.batchBytes / this.stride));
     if (retain && this.maxBytes < 256) throw tooSmall(party.shared.laneBytes);
   }
 
@@ -113,6 +105,7 @@ export class Publisher {
     const { codec } = this;
     const most = this.targets.length === 0 ? 0 : codec.measure(value, this.maxBytes);
     if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
+    if (this.mostInRecord > 1 && this.lengthen(value)) return OK;
     const first = this.claim(most);
     if (first < 0) return this.refuse(first, codec);
     // Not loaded earlier: a getter of the value may have published here as well, and may have changed who is in view.
@@ -120,6 +113,7 @@ export class Publisher {
     if (first < targets.length) {
       const { outlet, at } = targets[first]!;
       this.commitFrom(first, codec.write(value, outlet, at));
+      if (this.mostInRecord > 1) this.leaveOpen();
     } else {
       codec.forget();
     }
@@ -270,9 +264,12 @@ export class Publisher {
   }
 
   private makeGathered(): GatheredBatch {
-    // Whoever waits for room gets such a share of a lane at once.
-    const share = Math.max(this.party.shared.laneBytes / LANE_SHARES - 64, LEAST_BATCH_BYTES);
-    return new GatheredBatch(this.settings.codec, Math.min(share, this.maxBytes), this.maxBytes);
+    return new GatheredBatch(this.settings.codec, this.batchBytes, this.maxBytes);
+  }
+
+  /** Most bytes of a record with several messages: whoever waits for room gets such a share of a lane at once. */
+  private get batchBytes(): number {
+    return Math.min(Math.max(this.party.shared.laneBytes / LANE_SHARES - 64, LEAST_BATCH_BYTES), this.maxBytes);
   }
 
   /** Memory of this thread for `length` bytes; what it holds is not needed any more. */
@@ -312,6 +309,35 @@ export class Publisher {
     outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
   }
 
+  /** What was written last may be lengthened, in each of these lanes, until it is published. */
+  private leaveOpen(): void {
+    const { targets } = this;
+    for (let i = 0; i < targets.length; i++) targets[i]!.leaveOpen();
+  }
+
+  /**
+   * Adds a message to the last record of each lane, as if they had been published as a batch. False, and nothing was
+   * done, if one of these records is published or is not of this topic, or if somebody has joined or left since.
+   */
+  private lengthen(value: unknown): boolean {
+    const { targets, codec, stride } = this;
+    const { length } = targets;
+    if (length === 0) return false;
+    for (let i = 0; i < length; i++) {
+      if (!targets[i]!.hasRoomBehind(stride, this.mostInRecord)) return false;
+    }
+    const { outlet, at } = targets[0]!;
+    codec.write(value, outlet, at);
+    for (let i = 1; i < length; i++) {
+      const target = targets[i]!;
+      copyPayload(outlet, at, stride, target.outlet, target.at);
+      target.lengthen(codec.recordBytes, stride);
+    }
+    targets[0]!.lengthen(codec.recordBytes, stride);
+    this.accepted();
+    return true;
+  }
+
   /** False if the topic or the party is closed. Otherwise makes sure that the publisher knows who subscribes. */
   private isOpen(): boolean {
     if (this.isClosed || this.party.isClosed) return false;
@@ -337,7 +363,7 @@ export class Publisher {
     let first = count;
     for (let i = 0; i < count; i++) {
       const target = targets[i]!;
-      const at = this.claimIn(target, length, messages);
+      const at = target.claim(length, messages, this.seenChanges!);
       if (at >= 0) {
         if (first === count) first = i;
         target.at = at;
@@ -351,45 +377,6 @@ export class Publisher {
       return at;
     }
     return first;
-  }
-
-  /** Claims room in one lane and writes the heads. Returns where the payload goes, or a result code. */
-  private claimIn(target: Target, length: number, messages: number): number {
-    const { outlet, name } = target;
-    if (target.told !== target.generation) {
-      const code = this.tell(target);
-      if (code !== OK) return code;
-    }
-    const isBatch = messages > 1;
-    const at = outlet.claimFor(name, isBatch ? BATCH : BYTES, HEAD_BYTES, BUS_HEAD_BYTES + length);
-    if (at < 0) return at;
-    const { words } = outlet;
-    words[at >> 2] = name.number;
-    words[(at >> 2) + 1] = isBatch ? messages : 0;
-    words[(at >> 2) + 2] = (this.number << KIND_BITS) | (isBatch ? MESSAGES_IN_BATCH : MESSAGE);
-    words[(at >> 2) + 3] = this.seenChanges!;
-    return at + HEAD_BYTES + BUS_HEAD_BYTES;
-  }
-
-  /**
-   * Sends the record that says what this topic's number means; the first message to a thread follows it. It goes as a
-   * batch of no messages, since nobody has published it: it is not to be counted as sent, received or lost.
-   */
-  private tell(target: Target): number {
-    const { outlet, name } = target;
-    const { description } = this;
-    const length = BUS_HEAD_BYTES + description.length;
-    const at = outlet.claimFor(name, BATCH, HEAD_BYTES, length);
-    if (at < 0) return at;
-    const { words } = outlet;
-    words[at >> 2] = name.number;
-    words[(at >> 2) + 1] = 0;
-    words[(at >> 2) + 2] = (this.number << KIND_BITS) | TOPIC;
-    words[(at >> 2) + 3] = 0;
-    outlet.bytes.set(description, at + HEAD_BYTES + BUS_HEAD_BYTES);
-    outlet.commit(HEAD_BYTES + length, 0);
-    target.told = target.generation;
-    return OK;
   }
 
   private accepted(): void {
@@ -406,6 +393,8 @@ export class Publisher {
   /** Somebody has joined or left somewhere: finds out who subscribes now. */
   private look(): void {
     const { party, members, known, settings } = this;
+    // What they have written so far had other subscribers in view.
+    for (const target of this.targets) target.close();
     // Stored before the members are read, so that a change meanwhile is seen the next time.
     this.seenChanges = members.changes();
     this.view = members.totalOf(this.seenChanges);
@@ -416,8 +405,7 @@ export class Publisher {
       let target = known[id];
       if (target === undefined) {
         const outlet = party.lanes.outlet(id, settings.band);
-        const name = outlet.name(BUS_TASK);
-        target = known[id] = { party: id, outlet, name, generation, told: generation - 1, at: -1 };
+        target = known[id] = new Target(id, outlet, outlet.name(BUS_TASK), generation, this.number, this.description);
       }
       target.generation = generation;
       this.targets.push(target);

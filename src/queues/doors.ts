@@ -42,3 +42,9 @@ export const ON_PUBLISH: unique symbol = Symbol.for('percore.onPublish');
 export const ON_UNPUBLISHED: unique symbol = Symbol.for('percore.onUnpublished');
 /** Of a producer, for the outlet of a lane, which publishes and waits for room in its own way. */
 export const SERVE_LANE: unique symbol = Symbol.for('percore.serveLane');
+/**
+ * Of a producer of variable records, for the outlet of a lane: room right behind the last record, as long as that is
+ * not published; and that so many bytes there belong to that record from now on.
+ */
+export const ROOM_BEHIND: unique symbol = Symbol.for('percore.roomBehind');
+export const LENGTHEN: unique symbol = Symbol.for('percore.lengthen');

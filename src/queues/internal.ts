@@ -1,7 +1,7 @@
 /** What other rooms of Percore may import from here besides index.ts. Users see none of it. */
 export { describe, makeCodec } from './codecs.js';
 export { copyBytes } from './copy-bytes.js';
-export { ASK_FOR_ROOM, ON_ROOM, SERVE_LANE } from './doors.js';
+export { ASK_FOR_ROOM, LENGTHEN, ON_ROOM, ROOM_BEHIND, SERVE_LANE } from './doors.js';
 export { setLazyHost, type LazyHost } from './lazy.js';
 export { addRecovered, noneRecovered } from './place-recovery.js';
 export { actAs } from './places.js';

@@ -8,7 +8,7 @@
  */
 import { PercoreError, checkInteger, invalidArgument } from '../errors.js';
 import { copyBytes, damaged, refuseClaim, lengthOf } from './copy-bytes.js';
-import { ASK_FOR_ROOM, CLAIM_FOR, TAKES_ALL } from './doors.js';
+import { ASK_FOR_ROOM, CLAIM_FOR, LENGTHEN, ROOM_BEHIND, TAKES_ALL } from './doors.js';
 import { claimError } from './fixed-records.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import { BACK_PRESSURED, OK, TOO_LARGE, type ResultCode } from '../result-codes.js';
@@ -172,6 +172,26 @@ export class VariableProducer extends RingProducer {
 
   [CLAIM_FOR](length: number, type: number): number {
     return this.tryClaim(length, type);
+  }
+
+  /**
+   * See doors.ts: where `bytes` more would lie that continue the last record, or -1 if it was published, if the ring
+   * ends there, or if there is no room as far as is known. `bytes` is a multiple of 8, as is the end of that record.
+   */
+  [ROOM_BEHIND](bytes: number): number {
+    const at = this.next & this.mask;
+    if (this.unpublished === 0 || at === 0 || at + bytes > this.capacity) return -1;
+    return ((this.next + bytes - this.gate) | 0) <= this.capacity ? this.dataBytes + at : -1;
+  }
+
+  /** See doors.ts: the last record, whose payload lies at `at`, is `length` bytes long now, `bytes` more than it was. */
+  [LENGTHEN](at: number, length: number, type: number, bytes: number): void {
+    const header = (at - HEADER_BYTES) >> 2;
+    this.words[header] = length;
+    this.words[header + 1] = type;
+    this.next = (this.next + bytes) | 0;
+    // A claim that is open lies where these bytes do.
+    this.claimedLength = -1;
   }
 
   /**

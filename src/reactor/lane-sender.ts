@@ -5,13 +5,15 @@
  * publishes also wakes.
  */
 import { BACK_PRESSURED, CLOSED, OK, TOO_LARGE, type RecordMemory, type VariableProducer } from '../queues/index.js';
-import { ASK_FOR_ROOM, SERVE_LANE, ValueCodec, copyBytes, framedBytes, spsc } from '../queues/internal.js';
+import {
+  ASK_FOR_ROOM, LENGTHEN, ROOM_BEHIND, SERVE_LANE, ValueCodec, copyBytes, framedBytes, spsc,
+} from '../queues/internal.js';
 import { isBytes, lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
 import { LANE_SHARES, goOnWithLane } from './lanes.js';
-import { BYTES, CALL_HEAD_BYTES, HEAD_BYTES, NAME, VALUE } from './message.js';
+import { BATCH, BYTES, CALL_HEAD_BYTES, HEAD_BYTES, NAME, VALUE } from './message.js';
 import { SentNames, type SentName } from './names.js';
 import { notify } from './parking.js';
 import type { Peers } from './peers.js';
@@ -42,6 +44,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   readonly line: WaitingLine;
   /** Bytes of the record that was last refused, including its head: what to wait for with `whenRoom`. */
   refusedBytes = 0;
+  /** Who has written the last record and may lengthen it, until something else is written. */
+  tail: object | undefined = undefined;
   /** Its name, if the receiver does not know it yet. */
   refusedName: SentName | undefined;
   protected readonly producer: VariableProducer;
@@ -101,6 +105,31 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     counters[SENT]! += messages;
     this.words[COMMITTED] = sequence;
     if (messages !== 1) this.further += messages - 1;
+    this.tail = undefined;
+    this.published();
+  }
+
+  /**
+   * Where `bytes` more of the last record would lie, which `owner` has written; below 0 if they have to be a record of
+   * their own. `lengthen` follows at once.
+   */
+  roomBehind(owner: object, bytes: number): number {
+    // Nobody overtakes those who wait.
+    if (this.tail !== owner || this.line.count !== 0 || this.peers.isDead(this.to)) return -1;
+    return this.producer[ROOM_BEHIND](bytes);
+  }
+
+  /**
+   * The last record, whose head lies at `at`, is a BATCH of `messages` from now on, one more than before, with a payload
+   * of `length` bytes, `bytes` more than before.
+   */
+  lengthen(at: number, length: number, bytes: number, messages: number): void {
+    this.words[(at >> 2) + 1] = messages;
+    this.producer[LENGTHEN](at, length, BATCH, bytes);
+    // As in commit().
+    this.turn.counters[SENT]!++;
+    this.words[COMMITTED] = this.producer.committedSequence;
+    this.further++;
     this.published();
   }
 
@@ -229,6 +258,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.buffer.write(name.text, at + HEAD_BYTES, 'utf16le');
     this.producer.commit(length);
     this.words[COMMITTED] = this.producer.committedSequence;
+    this.tail = undefined;
     this.names.told(name);
     this.published();
     return OK;
