@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ASK_FOR_ROOM, ON_ROOM } from './doors.js';
+import { ASK_FOR_ROOM, LENGTHEN, ON_ROOM, ROOM_BEHIND } from './doors.js';
 import { DATA_BYTES, bytes, drained, eight, errorOf, field, variable } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE } from './index.js';
 import { PADDING } from './record.js';
@@ -204,6 +204,42 @@ describe('a variable queue', () => {
     overwriteSoon();
     expect(consumer.poll()).toEqual(eight(1));
     expect(drained(consumer, 1)).toEqual([2]);
+  });
+
+  it('lengthens its last record until that is published, and no further than the ring and the room go', () => {
+    const { producer, consumer } = variable({}, { publishEvery: { records: 100 } });
+    const behind = (value: number): number => {
+      const at = producer[ROOM_BEHIND](8);
+      if (at >= 0) producer.bytes.set(eight(value), at);
+      return at;
+    };
+    expect(producer[ROOM_BEHIND](8), 'there is no record').toBe(-1);
+    expect(producer.offer(eight(1), 5)).toBe(OK);
+    const record = DATA_BYTES + 8;
+    expect(behind(2)).toBe(record + 8);
+    producer[LENGTHEN](record, 16, 6, 8);
+    expect(producer.tryClaim(8), 'a claim lies behind it').toBe(record + 24);
+    expect(behind(3)).toBe(record + 16);
+    producer[LENGTHEN](record, 24, 7, 8);
+    expect(errorOf(() => producer.commit(8)).code, 'and is void once it grows').toBe('ERR_PERCORE_CLAIM');
+    expect(consumer.peek(), 'nothing is published').toBe(EMPTY);
+    expect(producer.committedSequence).toBe(32);
+    producer.flush();
+    expect(producer[ROOM_BEHIND](8), 'it is published').toBe(-1);
+    expect([consumer.poll(), consumer.type]).toEqual([bytes(...[1, 2, 3].flatMap((value) => [...eight(value)])), 7]);
+
+    // From byte 32 to 56: 8 more reach the ring's end, and no further.
+    expect(producer.offer(new Uint8Array(16))).toBe(OK);
+    expect([producer[ROOM_BEHIND](16), behind(4)]).toEqual([-1, DATA_BYTES + 56]);
+    producer[LENGTHEN](DATA_BYTES + 40, 24, 1, 8);
+    expect(producer[ROOM_BEHIND](8), 'the ring ends here').toBe(-1);
+    expect(producer.offer(new Uint8Array(16))).toBe(OK);
+    expect(behind(5)).toBe(DATA_BYTES + 24);
+    producer[LENGTHEN](DATA_BYTES + 8, 24, 1, 8);
+    expect(producer[ROOM_BEHIND](8), 'what comes next was not read').toBe(-1);
+    producer.flush();
+    expect([consumer.poll(), consumer.poll()].map((each) => (each as Uint8Array).length)).toEqual([24, 24]);
+    expect(consumer.poll()).toBe(EMPTY);
   });
 
   it('goes on across both wraps of its sequence', () => {

@@ -166,6 +166,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   /** Whoever reads from here on has heard no names. */
   forgetNames(): void {
+    this.tail = undefined;
     this.names.forget();
   }
 
