@@ -51,6 +51,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   protected readonly producer: VariableProducer;
   protected readonly codec: ValueCodec = new ValueCodec();
   private dirtySinceNs = 0;
+  /** How many looks at the clock this lane has seen. */
+  private looks = 0;
   /** How many unpublished messages there are beyond one for each record. */
   private further = 0;
   /** How often it was published, if figures are taken. */
@@ -287,7 +289,9 @@ export class LaneSender implements RecordMemory, Room, Flushable {
       return;
     }
     if (((producer.unpublished + this.further) & (CLOCK_EVERY - 1)) !== 0) return;
-    const now = turn.nowNs();
+    const { unpublished } = turn;
+    const now = unpublished.look(this.looks, turn.nowNs);
+    this.looks = unpublished.looks;
     if (this.dirtySinceNs === 0) {
       this.dirtySinceNs = now;
     } else if (now - this.dirtySinceNs > turn.publishEvery.timeNs) {

@@ -22,6 +22,9 @@ export class Unpublished {
    * costs more than a step.
    */
   private readonly list: Flushable[] = [];
+  /** How often the clock was read for a lane's bound of time, and what it said last. */
+  looks = 0;
+  private lookedNs = 0;
 
   /** Adds `producer`, which is not in the list. */
   add(producer: Flushable): void {
@@ -46,5 +49,18 @@ export class Unpublished {
       if ((other.band ?? BANDS) <= band) break;
       if (other.to === to) other.publish!();
     }
+  }
+
+  /**
+   * The time for a lane that looks at it now and then, and has `seen` so many looks; `looks` says how many there are
+   * then. One reading serves each lane once, since a message often goes to several of them. So it may be as old as that
+   * lane's last look, and no older.
+   */
+  look(seen: number, nowNs: () => number): number {
+    if (seen === this.looks) {
+      this.looks++;
+      this.lookedNs = nowNs();
+    }
+    return this.lookedNs;
   }
 }
