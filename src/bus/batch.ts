@@ -4,7 +4,8 @@
  *    of a struct      message | message | …               each at the next multiple of 8
  *    of other codecs  length | 0 | message | length | …   each length at the next multiple of 8
  *
- * How many there are stands in the head of the record: see message.ts.
+ * How many there are stands in the head of the record: see message.ts. Messages of a struct that were published one by
+ * one may lie in such a record too: see recipient.ts.
  */
 import { PercoreError } from '../errors.js';
 import {

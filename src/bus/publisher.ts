@@ -16,7 +16,7 @@ import type { TopicMembership } from '../topic-membership.js';
 import { GatheredBatch, MOST_MESSAGES, padded } from './batch.js';
 import type { TopicSettings } from './options.js';
 import { matches } from './pattern.js';
-import { Target } from './target.js';
+import { Recipient } from './recipient.js';
 import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
 
 /** How many bytes the answer that carries a retained value needs besides those of the value. */
@@ -39,13 +39,13 @@ export class Publisher {
   private readonly publishedBefore: number;
   private readonly refusedBefore: number;
   private readonly codec: Codec<unknown>;
-  private readonly known: Target[] = [];
-  private targets: Target[] = [];
+  private readonly known: Recipient[] = [];
+  private targets: Recipient[] = [];
   /** The count of changes that the publisher has in view, as messages carry it, and the same without wrapping. */
   private seenChanges: number | undefined;
   private view = 0;
   /** The party that has refused last. */
-  private refuser: Target | undefined;
+  private refuser: Recipient | undefined;
   readonly maxBytes: number;
   private last: { memory: RecordMemory; length: number; view: number } | undefined;
   private spare: RecordMemory | undefined;
@@ -405,7 +405,7 @@ export class Publisher {
       let target = known[id];
       if (target === undefined) {
         const outlet = party.lanes.outlet(id, settings.band);
-        target = known[id] = new Target(id, outlet, outlet.name(BUS_TASK), generation, this.number, this.description);
+        target = known[id] = new Recipient(id, outlet, outlet.name(BUS_TASK), generation, this.number, this.description);
       }
       target.generation = generation;
       this.targets.push(target);

@@ -57,8 +57,9 @@ export function subscribe<P extends Protocol = Untyped, const Pattern extends st
 
 /**
  * As `subscribe`, but for lists: the handler is called once with several messages of one publisher's topic, in their
- * order. It gets in one list what `publishBatch` has put into one record, up to 256 messages, and a message that was
- * published by itself as a list of one. Messages that had to wait come in one list with those that waited behind them.
+ * order. It gets in one list what lies in one record: what `publishBatch` has put there, up to 256 messages, or structs
+ * that were published one by one in one step. Any other message that was published by itself is a list of one. Messages
+ * that had to wait come in one list with those that waited behind them.
  * A list may be divided where not all of it finds room, or where others in this thread take messages one by one.
  *
  * Everything else is as for single messages: `capacity`, `whenSlow` and all figures count messages. After

@@ -186,9 +186,10 @@ export class VariableProducer extends RingProducer {
 
   /** See doors.ts: the last record, whose payload lies at `at`, is `length` bytes long now, `bytes` more than it was. */
   [LENGTHEN](at: number, length: number, type: number, bytes: number): void {
+    const { words } = this;
     const header = (at - HEADER_BYTES) >> 2;
-    this.words[header] = length;
-    this.words[header + 1] = type;
+    words[header] = length;
+    words[header + 1] = type;
     this.next = (this.next + bytes) | 0;
     // A claim that is open lies where these bytes do.
     this.claimedLength = -1;

@@ -39,7 +39,7 @@ export interface Loss {
   /** It had sent them, and they were not published. Exact. */
   readonly unpublished: number;
   /**
-   * Their step had begun, and nobody knows whether it ended: at most 1, or the messages of one batch, unless steps run
+   * Their step had begun, and nobody knows whether it ended: at most 1, or the messages of one record, unless steps run
    * others.
    */
   readonly begun: number;

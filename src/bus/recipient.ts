@@ -1,15 +1,19 @@
 /**
  * A party that has subscribers, as a publisher knows it: the lane to it, and what that party was told of the topic.
  *
- *      claim --> head of lane, head of bus --write--> commit --leaveOpen--> tail of the lane
- *                                                               tail --lengthen, until it is published--> BATCH
+ *      claim --> heads of lane and bus --write--> commit --leaveOpen--> last record of the lane
+ *                                                          last record --lengthen, until it is published--> BATCH
+ *
+ * What a step publishes one by one is published to others at its end. Until then a message of a struct is added to the
+ * record of the message before it, so that the two cost one claim, one commit, one way through the receiver's lane.
+ * Everything that counts takes the record for so many messages, as it does with a batch.
  */
 import { OK } from '../queues/index.js';
 import { BATCH, BYTES, HEAD_BYTES, type Outlet, type SentName } from '../reactor/internal.js';
 import { BUS_HEAD_BYTES, KIND_BITS, MESSAGE, MESSAGES_IN_BATCH, TOPIC } from './wire.js';
 
 /** See the head of this file. */
-export class Target {
+export class Recipient {
   /** That of the thread that was told of the topic. */
   told: number;
   /** Where the present message goes; below 0 if it does not go there. */
