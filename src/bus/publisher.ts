@@ -74,7 +74,8 @@ export class Publisher {
     this.stride = padded(this.codec.recordBytes);
     // The most that any lane takes is half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
-    this.mostInRecord = retain || this.stride === 0 ? 1 : Math.min(MOST_MESSAGES, Math.floor(this.batchBytes / this.stride));
+    const areShared = !retain && this.stride !== 0;
+    this.mostInRecord = areShared ? Math.min(MOST_MESSAGES, Math.floor(this.batchBytes / this.stride)) : 1;
     if (retain && this.maxBytes < 256) throw tooSmall(party.shared.laneBytes);
   }
 
@@ -405,7 +406,8 @@ export class Publisher {
       let target = known[id];
       if (target === undefined) {
         const outlet = party.lanes.outlet(id, settings.band);
-        target = known[id] = new Recipient(id, outlet, outlet.name(BUS_TASK), generation, this.number, this.description);
+        const name = outlet.name(BUS_TASK);
+        target = known[id] = new Recipient(id, outlet, name, generation, this.number, this.description);
       }
       target.generation = generation;
       this.targets.push(target);

@@ -42,9 +42,9 @@ export class Topic<T = unknown> {
    * Returns OK if all of them will have it, except for what their own `whenSlow` drops; BACK_PRESSURED or TOO_LARGE if
    * nobody has it and nobody will; and CLOSED if this topic or the runtime is closed. A step that returns
    * BACK_PRESSURED after that waits for exactly the lane that was full. Structs that are published one after the other
-   * in one step may share a record, as those of a batch do. If nobody subscribes, the call costs one load, and the value
-   * is not even looked at unless it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the
-   * codec cannot write.
+   * in one step may share a record, as those of a batch do. If nobody subscribes, the call costs one load, and the
+   * value is not even looked at unless it is retained. Throws ERR_PERCORE_UNSERIALIZABLE for a value that the codec
+   * cannot write.
    */
   publish(value: T): number {
     return this.#publisher.publish(value);

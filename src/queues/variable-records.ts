@@ -184,7 +184,7 @@ export class VariableProducer extends RingProducer {
     return ((this.next + bytes - this.gate) | 0) <= this.capacity ? this.dataBytes + at : -1;
   }
 
-  /** See doors.ts: the last record, whose payload lies at `at`, is `length` bytes long now, `bytes` more than it was. */
+  /** See doors.ts: the last record, whose payload lies at `at`, has `length` bytes now, `bytes` more than it had. */
   [LENGTHEN](at: number, length: number, type: number, bytes: number): void {
     const { words } = this;
     const header = (at - HEADER_BYTES) >> 2;

@@ -122,8 +122,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   }
 
   /**
-   * The last record, whose head lies at `at`, is a BATCH of `messages` from now on, one more than before, with a payload
-   * of `length` bytes, `bytes` more than before.
+   * The last record, whose head lies at `at`, is a BATCH of `messages` from now on, one more than before, and has
+   * `length` bytes, `bytes` more than before.
    */
   lengthen(at: number, length: number, bytes: number, messages: number): void {
     this.words[(at >> 2) + 1] = messages;
