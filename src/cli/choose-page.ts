@@ -6,7 +6,10 @@ import { UsageError } from './command.js';
 export function pathOf(command: string, pid: string | undefined): string | undefined {
   if (pid !== undefined && !/^[1-9]\d*$/.test(pid)) throw new UsageError(`"${pid}" is not the number of a process`);
   const pages = findPages();
-  const meant = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
+  const ofPid = pid === undefined ? pages : pages.filter((page) => page.pid === Number(pid));
+  // A runtime may have several, as `serveInspection` makes one: each shows the same.
+  const meant = ofPid.filter((page, at) =>
+    ofPid.findIndex((other) => other.pid === page.pid && other.originNs === page.originNs) === at);
   if (meant.length === 1) return meant[0]!.path;
   if (meant.length === 0) {
     const closed = closedPages().filter((path) => pid === undefined || /-(\d+)/.exec(path)?.[1] === pid);
@@ -19,5 +22,5 @@ export function pathOf(command: string, pid: string | undefined): string | undef
     return undefined;
   }
   const named = meant.map((each) => `${each.pid} (--page ${each.path})`).join(', ');
-  throw new UsageError(`${meant.length} programs show their counters: say which. ${named}`);
+  throw new UsageError(`${meant.length} runtimes show their counters: say which. ${named}`);
 }

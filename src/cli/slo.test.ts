@@ -55,7 +55,8 @@ describe('percore slo', () => {
     expect(boundOf('orders', 1).response.boundNs).toBe(1e6);
     expect(await slo('--task', 'orders', '--response', '0')).toEqual([0, '2 tasks\n']);
     expect(boundOf('orders', 1).response.boundNs).toBeUndefined();
-    expect(await slo('--task', 'none', '--run', '1ms')).toEqual([1, '0 tasks\n']);
+    expect(await slo('--task', 'none', '--run', '1ms')).toEqual(
+      [1, '0 tasks\npercore slo: there is no such task; there is orders\n']);
   }, 60_000);
 
   it('answers all of several that ask at one time', async () => {
@@ -88,7 +89,7 @@ describe('percore slo', () => {
   it('says what was typed wrongly', async () => {
     for (const args of [
       [], ['--task', 'a'], ['--task', 'a', '--run', '5'], ['--task', 'a', '--priority', '1', '--run', '1ms'],
-      ['--priority', '8', '--run', '1ms'],
+      ['--priority', '8', '--run', '1ms'], ['--task', 'orders', '--reactor', '3', '--run', '1ms'],
     ]) expect((await slo(...args))[0], args.join(' ')).toBe(2);
   }, 60_000);
 });

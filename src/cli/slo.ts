@@ -1,6 +1,7 @@
 /** `percore slo`: bounds of a running program, changed from outside. */
 import { parseArgs } from 'node:util';
 import { askForBounds, MOST_BOUND_NS, readPage } from '../monitor/internal.js';
+import { plain } from './cells.js';
 import { pathOf } from './choose-page.js';
 import { DONE, FAILED, UsageError } from './command.js';
 import { parseTime } from './duration.js';
@@ -29,6 +30,8 @@ Prints for how many tasks; with none the exit code is 1.
   percore slo --task orders --response 500us
 `;
 
+/** Of the tasks that there are, when the one that was meant is not among them. */
+const MOST_NAMED = 20;
 const FIGURES = ['schedule-in', 'response', 'relief', 'run'] as const;
 
 export async function run(args: string[]): Promise<number> {
@@ -53,13 +56,21 @@ export async function run(args: string[]): Promise<number> {
   if (ask.task === '') throw new UsageError('--task needs a name');
   const path = values.page ?? pathOf('slo', positionals[0]);
   if (path === undefined) return FAILED;
-  const { classes } = readPage(path);
+  const { classes, tasks, parties } = readPage(path);
+  if (ask.reactor !== undefined && ask.reactor >= parties.length)
+    throw new UsageError(`--reactor ${ask.reactor}: 0 to ${parties.length - 1}, of which the last is the main thread`);
   const ofClass = values.class === undefined ? undefined : classes.find(({ name }) => name === values.class);
   if (values.class !== undefined && ofClass === undefined)
     throw new UsageError(`--class ${values.class}: there is ${classes.map(({ name }) => name).join(', ') || 'none'}`);
   const count = await askForBounds(path, { ...ask, band: ask.band ?? ofClass?.priority });
   process.stdout.write(`${count} ${count === 1 ? 'task' : 'tasks'}\n`);
-  return count > 0 ? DONE : FAILED;
+  if (count > 0) return DONE;
+  const names = [...new Set(tasks.map(({ name }) => name))];
+  const some = names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? ', …' : '');
+  process.stderr.write(`percore slo: ${names.length === 0
+    ? 'the program shows no tasks: it takes figures of those that have run by createRuntime({ metrics: true })'
+    : `there is no such task; there is ${plain(some)}`}\n`);
+  return FAILED;
 }
 
 function timeOf(name: string, text: string | undefined): number {

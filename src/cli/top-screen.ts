@@ -106,7 +106,7 @@ export function follow(
   });
 }
 
-const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 
 function type(view: View, text: string | undefined, { name, ctrl }: Key): void {
   if (name === 'return' || name === 'enter') view.isTyping = false;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationTemporality, DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
-import { Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   chromeTrace, createRuntime, dumpFlightOnSignal, exportMetrics, flightsOf, histogramsOf, metricsOf, noteEvent,
@@ -118,6 +118,13 @@ describe('what a runtime counts, for others', () => {
     expect(text).toMatch(/^percore_task_run_seconds_count\{reactor="1",task="orders",band="5"\} [1-9]/m);
     expect(text).toMatch(/^# TYPE percore_task_run_seconds summary$/m);
     expect(() => registerMetrics(runtime, registry)).toThrow(/already been registered/);
+    // All or none.
+    const other = new Registry();
+    new Gauge({ name: 'percore_task_depth', help: 'of the program itself', registers: [other] });
+    expect(() => registerMetrics(runtime, other)).toThrow(/already been registered/);
+    expect((await other.getMetricsAsJSON()).map(({ name }) => name)).toEqual(['percore_task_depth']);
+    // A word at the end of a name that is no unit stays.
+    expect(text).toMatch(/^percore_dropped_by_reason_not_bytes_total\{/m);
     registry.resetMetrics();
     expect((await registry.getMetricsAsJSON()).length).toBeGreaterThan(50);
     end();
@@ -185,6 +192,7 @@ describe('what a runtime counts, for others', () => {
 
   it('tells its flights, of reactors that answer, and all of them by a signal', async () => {
     noteEvent(runtime, 'asked', 'by a test');
+    noteEvent(runtime, 'two\nlines', 'red: \u001b[31m\u2028');
     await inside(runtime, 0, (reactor) => {
       reactor.spawn({ name: 'fails', priority: 1 }, () => {
         throw new RangeError('planned');
@@ -201,6 +209,7 @@ describe('what a runtime counts, for others', () => {
     expect(text).toMatch(/^reactor 0: \d+ events\n(?: .*\n)*? +[\d.]+ s {2}stepError {2}task "fails": planned$/m);
     expect(text).toMatch(/^reactor 1: \d+ events$/m);
     expect(text).toMatch(/^main thread: \d+ events\n(?: .*\n)*? +[\d.]+ s {2}asked {2}by a test$/m);
+    expect(text).toMatch(/^ +[\d.]+ s {2}two\\nlines {2}red: \\u\{1b\}\[31m\\u\{2028\}$/m);
     end();
     expect(process.listenerCount('SIGUSR2')).toBe(0);
     // One that is blocked does not keep the others from being told.
@@ -212,7 +221,7 @@ describe('what a runtime counts, for others', () => {
       await sleep(20);
       const flights = await flightsOf(runtime, { timeoutMs: 100 });
       await blocked;
-      return flights.length === 3 && flights[0]!.events!.length > 0 && flights[1]!.events === undefined;
+      return flights.length === 3 && (flights[0]!.events?.length ?? 0) > 0 && flights[1]!.events === undefined;
     }, 'it has no answer', 30_000);
   });
 });

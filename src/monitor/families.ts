@@ -149,10 +149,10 @@ export function sharedReading(runtime: Runtime): () => ReadonlyMap<string, Famil
   };
 }
 
-/** Turns 'droppedByReason.noTask' into dropped_by_reason_no_task; a unit at the end of a name is dropped. */
-export function snake(name: string, separator = '_'): string {
-  return name.replace(/Ns$|Bytes$/, '').replaceAll('.', separator)
-    .replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** Turns 'droppedByReason.noTask' into dropped_by_reason_no_task; its unit is dropped at the end of a name. */
+export function snake({ name, unit }: Pick<Family, 'name' | 'unit'>, separator = '_'): string {
+  const bare = unit === 'count' ? name : name.replace(unit === 'ns' ? /Ns$/ : /Bytes$/, '');
+  return bare.replaceAll('.', separator).replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function summarySamples(labels: Sample['labels'], histogram: Histogram): Sample[] {

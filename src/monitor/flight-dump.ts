@@ -73,6 +73,14 @@ export function dumpFlightOnSignal(runtime: Runtime, options: DumpOptions = {}):
 function textOf({ party, events }: Flight, main: number): string {
   const name = party === main ? 'main thread' : `reactor ${party}`;
   if (events === undefined) return `${name}: no answer\n`;
-  const lines = events.map(({ ns, what, detail }) => `  ${(ns / 1e9).toFixed(6)} s  ${what}  ${detail}\n`);
+  const lines = events.map(({ ns, what, detail }) => `  ${(ns / 1e9).toFixed(6)} s  ${plain(`${what}  ${detail}`)}\n`);
   return `${name}: ${events.length} events\n${lines.join('')}`;
 }
+
+/** An error's message may hold anything; this goes to a terminal, in one line for each event. */
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (each) =>
+    SHORT[each] ?? `\\u{${each.codePointAt(0)!.toString(16)}}`);
+}
+
+const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\t': '\\t' };

@@ -63,6 +63,21 @@ describe('figures of tasks', () => {
     expect(taskOf('late')!.figures.run.maxNs).toBeLessThan(taskOf('late')!.figures.scheduleIn.maxNs);
   });
 
+  it('counts what a message has waited in its lane behind others, of a burst that takes many turns', async () => {
+    runtime = await remoteRuntime(1, { metrics: true });
+    await inside(runtime, 0, (reactor) => void reactor.spawn({ name: 'slow', priority: 3 }, () => {
+      const endNs = reactor.nowNs() + 1e6;
+      while (reactor.nowNs() < endNs);
+    }));
+    const slow = runtime.address('slow', { reactor: 0, priority: 3 });
+    for (let i = 0; i < 60; i++) slow.send(i);
+    runtime.flush();
+    await until(() => taskOf('slow')?.steps === 60, 'all have run');
+    // The last of them has waited for nearly all others; what was published after the first look counts from the next.
+    expect(taskOf('slow')!.figures.response.maxNs).toBeGreaterThan(4e7);
+    expect(taskOf('slow')!.figures.scheduleIn.p50Ns).toBeGreaterThan(1e7);
+  });
+
   it('samples the way of messages in lanes', async () => {
     runtime = await remoteRuntime(2, { metrics: true });
     await until(async () => {
@@ -98,6 +113,15 @@ describe('figures of tasks', () => {
       return violations() === before;
     }, 'it holds no more');
     expect(taskOf('slow')!.figures.run.boundNs).toBe(undefined);
+  });
+
+  it('finds a task by its whole name, of which figures keep the first 96 bytes', async () => {
+    runtime = await remoteRuntime(1, { metrics: true });
+    const name = 'ü'.repeat(100);
+    await inside(runtime, 0, (reactor, long) => void reactor.spawn({ name: long }, () => undefined).send(0), name);
+    await until(() => metricsOf(runtime!).tasks.length > 0, 'it has run');
+    expect(setSlo(runtime, { task: name }, { runNs: 1e9 })).toBe(1);
+    expect(taskOf('ü'.repeat(48))!.figures.run.boundNs).toBe(1e9);
   });
 
   it('takes tasks beyond its room together, and goes on', async () => {
@@ -201,6 +225,8 @@ describe('figures of tasks', () => {
       [{}, { runNs: 1 }], [{ task: 'a', priority: 3 }, {}], [{ task: 'a' }, { runNs: -1 }], [{ task: 'a' }, { run: 1 }],
       [{ priority: 8 }, {}], [{ task: '' }, {}],
     ]) expect(() => setSlo(runtime!, target as object, bounds as object)).toThrow(expect.objectContaining({ code }));
+    expect(() => setSlo(runtime!, { task: 'a' }, undefined as never)).toThrow(
+      expect.objectContaining({ code, argument: 'bounds' }));
     const argument = 'metrics.tasks';
     await expect(remoteRuntime(1, { metrics: { tasks: 1 } })).rejects.toMatchObject({ code, argument });
     await expect(remoteRuntime(1, { metrics: { isOn: 1 as never } })).rejects

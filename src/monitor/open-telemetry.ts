@@ -56,10 +56,11 @@ export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void
   const read = sharedReading(runtime);
   const endings: (() => void)[] = [];
   const observe = (
-    { name: key, means, unit, kind }: Family, suffix: string, isMeant: (sample: Sample) => boolean,
+    family: Family, suffix: string, isMeant: (sample: Sample) => boolean,
   ): void => {
+    const { name: key, means, unit, kind } = family;
     const [symbol, factor] = suffix === '' ? UNITS[unit] : UNITS.count;
-    const name = `percore.${snake(key, '.')}${suffix}`;
+    const name = `percore.${snake(family, '.')}${suffix}`;
     const options = { description: means, unit: symbol };
     const isCounter = kind === 'counter' || suffix !== '';
     const instrument = isCounter

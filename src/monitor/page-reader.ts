@@ -88,6 +88,13 @@ export type PagePartyFigures =
   & FiguresOf<typeof partyLayout.fields> & FiguresOf<typeof ioCountersLayout.fields>
   & FiguresOf<typeof timerCountersLayout.fields>;
 
+export interface FoundPage {
+  readonly path: string;
+  readonly pid: number;
+  /** When the runtime began: two pages of one process may show the same one. */
+  readonly originNs: number;
+}
+
 export const PAGE_FOLDER = '/dev/shm';
 const NAME = /^percore-\d+(?:-\d+)?$/;
 const header = pageLayout.fields;
@@ -96,11 +103,11 @@ const WRITING_MS = 250;
 const TRIES_WITHOUT_SLEEP = 10;
 
 /** The pages of living processes in a folder. */
-export function findPages(folder: string = PAGE_FOLDER): { readonly path: string; readonly pid: number }[] {
-  return readdirSync(folder).filter((name) => NAME.test(name)).flatMap((name) => {
+export function findPages(folder: string = PAGE_FOLDER): FoundPage[] {
+  return readdirSync(folder).filter((name) => NAME.test(name)).sort().flatMap((name) => {
     const path = `${folder}/${name}`;
     const found = headOf(path);
-    return found !== undefined && isAlive(found) ? [{ path, pid: found.pid }] : [];
+    return found !== undefined && isAlive(found) ? [{ path, pid: found.pid, originNs: found.originNs }] : [];
   });
 }
 
@@ -259,7 +266,7 @@ function figureOf(row: Kinds, kind: number): FigureSummary {
   };
 }
 
-interface PageHead { readonly pid: number; readonly startTicks: number }
+interface PageHead { readonly pid: number; readonly startTicks: number; readonly originNs: number }
 
 /** Undefined for what is no page of this version, cannot be read, or names a process that is another user's. */
 function headOf(path: string): PageHead | undefined {
@@ -270,7 +277,8 @@ function headOf(path: string): PageHead | undefined {
     if (bytes === undefined || bytes.readInt32LE(header.magic.at) !== PAGE_MAGIC) return undefined;
     const pid = bytes.readInt32LE(header.pid.at);
     const startTicks = bytes.readDoubleLE(header.startTicks.at);
-    return startTicksOf(pid) !== startTicks || isOfProcess(fd, pid) ? { pid, startTicks } : undefined;
+    const originNs = bytes.readDoubleLE(header.originNs.at);
+    return startTicksOf(pid) !== startTicks || isOfProcess(fd, pid) ? { pid, startTicks, originNs } : undefined;
   } catch {
     // It belongs to another user, is no file, or has gone.
     return undefined;

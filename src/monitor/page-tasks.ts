@@ -74,7 +74,7 @@ export class TaskRows {
       const steps = sum(stepsOfBand, priority);
       if (i >= this.classes.length && steps === 0 && figures.tasks === 0) continue;
       this.memory.pack(pageClassLayout, at + count++ * pageClassLayout.bytes, {
-        name, band: priority, tasks: figures.tasks, steps, stepNs: sum(stepNs, priority),
+        name, band: priority, tasks: figures.tasks, steps: this.tables.length === 0 ? steps : figures.steps, stepNs: sum(stepNs, priority),
         collectedNs: sum(collectedNs, priority), violations: figures.violations, ...figures.summaries,
       });
     }

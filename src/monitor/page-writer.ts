@@ -91,7 +91,8 @@ export class PageWriter {
   begin(): number {
     const { bytes, words } = this.memory;
     words[header.sequence.at >> 2] = 1;
-    writeSync(this.fd, bytes, 0, bytes.length, 0);
+    // All of it is claimed now, so there is room for it from here on.
+    this.put(0, bytes.length);
     return 1;
   }
 
@@ -187,7 +188,10 @@ export class PageWriter {
   }
 
   private put(at: number, length: number): void {
-    if (length > 0) writeSync(this.fd, this.memory.bytes, at, length, at);
+    // Where the room ends, less is written; only the next writing fails.
+    for (let done = 0; done < length;) {
+      done += writeSync(this.fd, this.memory.bytes, at + done, length - done, at + done);
+    }
   }
 }
 

@@ -299,10 +299,15 @@ describe('the counters page', () => {
     expect(() => publishCounters(runtime, { path })).toThrow(expect.objectContaining({ errno: 'EEXIST' }));
     expect(() => publishCounters(runtime, { everyMs: 1 })).toThrow(/^everyMs must be/);
     expect(() => publishCounters(runtime, { rates: { a: new Float64Array(4) } })).toThrow(/^rates\.a must be/);
+    // A file that has taken its place is another one's.
+    rmSync(path);
+    writeFileSync(path, 'of somebody else');
+    page.close();
+    expect(readFileSync(path, 'utf8')).toBe('of somebody else');
+    rmSync(path);
     for (const rates of [5, null, ['a']]) {
       expect(() => publishCounters(runtime, { rates: rates as never })).toThrow(/^rates must be/);
     }
-    page.close();
     expect(() => readPage(python)).toThrow(expect.objectContaining({ code: 'ERR_PERCORE_SYSTEM' }));
     removeStalePages(folder);
     expect(readdirSync(folder)).toEqual([]);

@@ -14,7 +14,8 @@
  * (a sequence lock; source: the kernel's seqlock). The text of the page names every field, so no reader needs this
  * table.
  */
-import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { checkInteger, checkOptions, invalidArgument, PercoreError } from '../errors.js';
 import type { Runtime } from '../reactor/index.js';
 import { checkOpen, controllerOf } from '../reactor/internal.js';
@@ -68,14 +69,22 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
   for (const [name, state] of Object.entries(rates)) checkRateState(`rates.${name}`, state);
   checkOpen(controller, 'publishCounters');
   removeStalePages(FOLDER);
-  const opened = path === undefined ? openFree() : { path, fd: openPage(path) };
+  const opened = path === undefined ? openFree() : openAt(resolve(path));
   const { pages, queues } = shownOf(controller);
   const { reactors, laneBytes, inboxes, figures, topics, originNs } = controller.shared;
   const rows = new ReactorRows(controller);
-  const publisher = new PagePublisher(opened.fd, opened.path, {
-    shared: { reactors, laneBytes, inboxes, figures, topics, originNs }, reactors: rows.memory, rates, everyMs,
-    classes: controller.settings.classes.map(({ name, priority }) => ({ name, priority })),
-  });
+  let publisher: PagePublisher;
+  try {
+    publisher = new PagePublisher(opened.fd, opened.path, {
+      shared: { reactors, laneBytes, inboxes, figures, topics, originNs }, reactors: rows.memory, rates, everyMs,
+      classes: controller.settings.classes.map(({ name, priority }) => ({ name, priority })),
+    });
+  } catch (cause) {
+    // The folder has no room for it.
+    rows.close();
+    remove(opened);
+    throw notMade(opened.path, 'write', cause as NodeJS.ErrnoException);
+  }
   for (const [name, queue] of queues) publisher.setQueue(name, queue);
   publisher.start();
   pages.add(publisher);
@@ -84,17 +93,18 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
     isClosed = true;
     pages.delete(publisher);
     rows.close();
-    process.off('exit', close);
+    openPages.delete(close);
+    if (openPages.size === 0) process.off('exit', closeAll);
     try {
       // Whoever has mapped it still sees that it is closed.
       publisher.end();
-      unlinkSync(opened.path);
     } catch {
-      // Somebody has already removed it, or the file system is gone: there is nothing left to remove.
+      // There is no room to say so: somebody has made the file shorter.
     }
-    closeSync(opened.fd);
+    remove(opened);
   });
-  process.on('exit', close);
+  if (openPages.size === 0) process.on('exit', closeAll);
+  openPages.add(close);
   const publish = (): void => {
     if (isClosed) return;
     rows.look();
@@ -103,27 +113,50 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
   return { path: opened.path, publish, close };
 }
 
+interface OpenPage {
+  readonly path: string;
+  readonly fd: number;
+}
+
+/** Those of all runtimes, closed by one listener, since Node takes many of them for a leak. */
+const openPages = new Set<() => void>();
+const closeAll = (): void => openPages.forEach((close) => close());
+
+/** Closes the file and removes it, unless another one has taken its name. */
+function remove({ path, fd }: OpenPage): void {
+  try {
+    if (fstatSync(fd).ino === lstatSync(path).ino) unlinkSync(path);
+  } catch {
+    // Somebody has already removed it, or the file system is gone: there is nothing left to remove.
+  }
+  closeSync(fd);
+}
+
 /** The first name of this process that is free. */
-function openFree(): { path: string; fd: number } {
+function openFree(): OpenPage {
   for (let i = 1; ; i++) {
     const path = `${FOLDER}/percore-${process.pid}${i === 1 ? '' : `-${i}`}`;
     try {
-      return { path, fd: openPage(path) };
+      return openAt(path);
     } catch (error) {
       if ((error as { errno?: string }).errno !== 'EEXIST' || i === MOST_PAGES) throw error;
     }
   }
 }
 
-function openPage(path: string): number {
+function openAt(path: string): OpenPage {
   try {
-    return openSync(path, 'wx+', 0o600);
+    return { path, fd: openSync(path, 'wx+', 0o600) };
   } catch (cause) {
-    const { code = 'UNKNOWN', message } = cause as NodeJS.ErrnoException;
-    const hint = code === 'EEXIST' ? 'it already exists: name another path, or remove it' : message;
-    throw new PercoreError(
-      'ERR_PERCORE_SYSTEM', `the counters page ${path} cannot be made: ${hint}`,
-      { argument: 'path', value: path, errno: code, syscall: 'open', cause },
-    );
+    throw notMade(path, 'open', cause as NodeJS.ErrnoException);
   }
+}
+
+function notMade(path: string, syscall: string, cause: NodeJS.ErrnoException): PercoreError {
+  const { code = 'UNKNOWN', message } = cause;
+  const hint = code === 'EEXIST' ? 'it already exists: name another path, or remove it' : message;
+  return new PercoreError(
+    'ERR_PERCORE_SYSTEM', `the counters page ${path} cannot be made: ${hint}`,
+    { argument: 'path', value: path, errno: code, syscall, cause },
+  );
 }

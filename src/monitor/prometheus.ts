@@ -57,12 +57,20 @@ export function registerMetrics(runtime: Runtime, registry: MetricsRegistry): ()
   const families = [...read().values()];
   if (typeof registry !== 'object' || registry === null) throw invalidArgument('registry', registry, 'a Registry');
   checkFunction('registry.registerMetric', registry.registerMetric);
-  for (const { name: key, kind, means } of families) {
-    const name = nameOf(read().get(key)!);
-    registry.registerMetric(new FamilyMetric(name, means, kind, () => read().get(key)!));
-    names.push(name);
+  const remove = (): void => names.splice(0).forEach((name) => registry.removeSingleMetric(name));
+  try {
+    for (const family of families) {
+      const { name: key, kind, means } = family;
+      const name = nameOf(family);
+      registry.registerMetric(new FamilyMetric(name, means, kind, () => read().get(key)!));
+      names.push(name);
+    }
+  } catch (error) {
+    // All or none: with some of them there, the next attempt would fail as well.
+    remove();
+    throw error;
   }
-  return () => names.splice(0).forEach((name) => registry.removeSingleMetric(name));
+  return remove;
 }
 
 /** A family in the shape that prom-client gives its own metrics. */
@@ -87,8 +95,8 @@ class FamilyMetric implements RegisteredMetric {
   reset(): void {}
 }
 
-function nameOf({ name, unit, kind }: Family): string {
-  return `percore_${snake(name)}${UNITS[unit][0]}${kind === 'counter' ? '_total' : ''}`;
+function nameOf(family: Family): string {
+  return `percore_${snake(family)}${UNITS[family.unit][0]}${family.kind === 'counter' ? '_total' : ''}`;
 }
 
 const suffixOf = ({ part }: Sample): string => (part === undefined ? '' : `_${part}`);

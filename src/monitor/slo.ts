@@ -1,6 +1,6 @@
 /** Upper bounds for figures of tasks: set while the program runs, seen by the party that records, and counted there. */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
-import { FIGURES, type FigureTable } from '../observe/internal.js';
+import { FIGURES, keptName, type FigureTable } from '../observe/internal.js';
 import type { Reactor, Runtime } from '../reactor/index.js';
 import { checkBandOrClass, checkName, partyOf } from '../reactor/internal.js';
 import { tablesOf } from './metrics.js';
@@ -8,7 +8,7 @@ import { MOST_BOUND_NS, type BoundsAsk } from './page-asks.js';
 
 /** Whose figures: one task, or all tasks of a class or a priority that exist now. */
 export interface SloTarget {
-  /** The name of a task. */
+  /** The name of a task. Tasks whose names begin with the same 96 bytes have their figures together. */
   readonly task?: string;
   /** The name of a class that the runtime declares. */
   readonly class?: string;
@@ -35,8 +35,9 @@ const KEYS = FIGURES.map((name) => `${name}Ns`) as (keyof SloBounds)[];
  * Sets upper bounds for figures of a task, or of all tasks of a class. Returns for how many tasks: 0 says that there is
  * no such task yet. Each value above its bound is counted in `metricsOf`, and becomes an event 'sloViolated' of the
  * runtime and a message on the channel `percore:slo` of `node:diagnostics_channel`, with its cause: at most 20 a second
- * for each reactor, and every new worst. A party takes over a new bound within a millisecond of work. While there is a
- * bound, the party remembers what has run and watches its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
+ * for each reactor, and as many again that are a new worst. A party takes over a new bound within a millisecond of work.
+ * While there is a bound, the party remembers what has run and watches its collections. Throws
+ * ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     setSlo(runtime, { task: 'orders' }, { responseNs: 500_000 });
  *     runtime.on('sloViolated', ({ task, figure, ns, cause }) => console.log(task, figure, ns, cause.kind));
@@ -46,6 +47,7 @@ export function setSlo(of: Reactor | Runtime, target: SloTarget, bounds: SloBoun
   const { task, class: ofClass, priority, reactor } = checkOptions(
     'target', target, ['task', 'class', 'priority', 'reactor'],
   );
+  if (bounds === undefined) throw invalidArgument('bounds', bounds, `an object with ${KEYS.join(', ')}`);
   checkOptions('bounds', bounds, KEYS);
   const isBand = ofClass !== undefined || priority !== undefined;
   if ((task === undefined) !== isBand) {
@@ -66,11 +68,12 @@ export function setBounds(
   tables: readonly { readonly id: number; readonly table: FigureTable }[],
   { task, band, reactor, boundsNs }: BoundsAsk,
 ): number {
+  const name = task === undefined ? undefined : keptName(task);
   let count = 0;
   for (const { id, table } of tables) {
     if (reactor !== undefined && reactor !== id) continue;
     for (const slot of table.slots()) {
-      if (band === undefined ? slot.name !== task : slot.band !== band) continue;
+      if (band === undefined ? slot.name !== name : slot.band !== band) continue;
       count++;
       for (const [kind, ns] of boundsNs.entries()) if (ns >= 0) table.setBound(slot, kind, ns);
     }

@@ -2,8 +2,8 @@
 export { OUTSIDE } from './cause.js';
 export { FlightRecorder, type FlightEvent } from './flight-recorder.js';
 export {
-  FIGURES, FigureTable, RELIEF, RESPONSE, RUN, SCHEDULE_IN, FigureSlot, createFigures, type FigureName,
-  ToldCounts, type TaskCounts,
+  FIGURES, FigureTable, RELIEF, RESPONSE, RUN, SCHEDULE_IN, FigureSlot, createFigures, keptName,
+  type FigureName, ToldCounts, type TaskCounts,
 } from './task-figures.js';
 export { OUTSIDE_TURNS, TraceRing, type TraceSpan } from './trace-ring.js';
 export { WorstCases, type Excess, type SloViolation, type Wake } from './worst-cases.js';

@@ -75,6 +75,11 @@ export class ToldCounts {
   }
 }
 
+/** What a slot keeps of the name of its task. */
+export function keptName(name: string): string {
+  return Buffer.from(name, 'utf8').subarray(0, FIGURE_NAME_BYTES).toString('utf8');
+}
+
 /** The slot of one task. Its owner writes; any thread that has the memory may read, and may set bounds. */
 export class FigureSlot {
   readonly name: string;
@@ -231,7 +236,7 @@ export class FigureTable {
    */
   slotFor(name: string, band: number): FigureSlot {
     const bytes = Buffer.from(name, 'utf8').subarray(0, FIGURE_NAME_BYTES);
-    const kept = bytes.toString('utf8');
+    const kept = keptName(name);
     const slots = this.slots();
     let slot = slots.find((each) => each.name === kept && each.band === band);
     const most = this.words[slotsField.at >> 2]!;

@@ -59,6 +59,23 @@ describe('the watch', () => {
     }
   });
 
+  it('counts what is left in a lane from when the lane became ready, however many turns it takes', () => {
+    const { watch, task, clock, begin, end, longest } = watched(5000);
+    const lane = { band: 3, isReady: false, run: () => false, readyNs: 0, sinceNs: 0 };
+    begin(1000);
+    watch.makeReady(lane);
+    lane.isReady = true;
+    for (let i = 1; i <= 5; i++) {
+      watch.begin(lane);
+      watch.step(task);
+      clock.ns += STEP_NS;
+      watch.end(clock.ns);
+      end(STEP_NS);
+      expect([longest(SCHEDULE_IN), longest(RESPONSE)]).toEqual([(i - 1) * STEP_NS, i * STEP_NS]);
+      begin(clock.ns);
+    }
+  });
+
   it('closes the last quantum of a turn when the next one begins, if it was long', () => {
     const { watch, task, begin, end, counts, longest, steps } = watched(0);
     begin(1000);

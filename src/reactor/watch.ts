@@ -137,10 +137,8 @@ export class TaskWatch {
     this.close(nowNs);
     this.isOpen = false;
     this.knownNs = nowNs;
-    if (!isInterrupted || ready.readyNs === undefined) return;
-    // It waits again from now on; what is left in a lane are other messages.
-    ready.readyNs = nowNs;
-    if (isOfLane) ready.sinceNs = nowNs;
+    // A task waits again from now on. What is left in a lane are other messages, which have waited all the time.
+    if (isInterrupted && !isOfLane) ready.readyNs = nowNs;
   }
 
   /** A task was made: its slot exists from now on. */

@@ -1,0 +1,86 @@
+/** Where counters pages are made and when they go, in programs of their own; and what they say of classes. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { metricsOf, publishCounters } from '../index.js';
+import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
+import { readPage } from './page-reader.js';
+
+const index = new URL('../index.js', import.meta.url).href;
+const entry = new URL('../reactor/fixtures/remote.js', import.meta.url).href;
+const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const program = (text: string): string => `
+  import { createRuntime, publishCounters } from ${JSON.stringify(index)};
+  const runtime = await createRuntime({ entry: ${JSON.stringify(entry)}, reactors: 1 });
+  ${text}
+`;
+
+describe('a counters page', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'percore-made-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is not made where there is no room for all of it, and leaves nothing behind', () => {
+    // A limit for files is met as a full disk is: less is written than was asked for, and only then nothing more.
+    const said = execFileSync('sh', [
+      '-c', 'ulimit -f 200 && exec "$0" --input-type=module -e "$1"', process.execPath, program(`
+        try {
+          publishCounters(runtime, { path: 'page' });
+          console.log('made');
+        } catch ({ code, errno, message }) {
+          console.log([code, errno, message.split(':')[0]].join());
+        }
+        await runtime.close();
+      `),
+    ], { cwd: folder, encoding: 'utf8' });
+    expect(said).toBe(`ERR_PERCORE_SYSTEM,EFBIG,the counters page ${join(folder, 'page')} cannot be made\n`);
+    expect(readdirSync(folder)).toEqual([]);
+  }, 60_000);
+
+  it('at a relative path is removed from there, wherever the program has gone', () => {
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', program(`
+      const page = publishCounters(runtime, { path: 'page' });
+      process.chdir('/');
+      console.log(page.path);
+      await runtime.close();
+    `)], { cwd: folder, encoding: 'utf8' });
+    expect([said, readdirSync(folder)]).toEqual([`${join(folder, 'page')}\n`, []]);
+  }, 60_000);
+
+  it('is chosen by the pid alone, though the runtime has another one', async () => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program(`
+      publishCounters(runtime);
+      console.log(publishCounters(runtime).path);
+      process.stdin.once('data', () => void runtime.close().then(() => process.exit()));
+    `)], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await within(20_000, once(createInterface({ input: child.stdout! }), 'line'), 'its path');
+    expect(execFileSync(process.execPath, [cli, 'top', '--once', String(child.pid)], { encoding: 'utf8' }))
+      .toMatch(new RegExp(`^process ${child.pid},`));
+    child.stdin!.end('end');
+    await once(child, 'exit');
+  }, 60_000);
+
+  it('counts steps of a class by its tasks, through whichever lane their messages came', async () => {
+    const runtime = await remoteRuntime(1, { metrics: true });
+    const listeners = process.listenerCount('exit');
+    const pages = ['one', 'two', 'three'].map((name) => publishCounters(runtime, { path: join(folder, name) }));
+    // Node warns of a leak at eleven.
+    expect(process.listenerCount('exit') - listeners).toBeLessThanOrEqual(1);
+    await inside(runtime, 0, (reactor) => void reactor.spawn({ name: 'orders', priority: 5 }, () => undefined));
+    for (let i = 0; i < 50; i++) runtime.send('orders', i, { reactor: 0, priority: 2 });
+    const stepsOf = (classes: readonly { readonly name: string; readonly steps: number }[]): number | undefined =>
+      classes.find(({ name }) => name === 'band 5')?.steps;
+    await until(() => stepsOf(metricsOf(runtime).classes) === 50, 'all have run');
+    pages[0]!.publish();
+    expect(stepsOf(readPage(pages[0]!.path).classes)).toBe(50);
+    await runtime.close();
+    expect(process.listenerCount('exit')).toBeLessThanOrEqual(listeners);
+  }, 30_000);
+});
