@@ -71,10 +71,12 @@ export class TaskRows {
     let count = 0;
     for (const [i, { name, priority }] of rows.entries()) {
       const figures = this.measure(priority, slots.filter(({ band }) => band === priority));
-      const steps = sum(stepsOfBand, priority);
-      if (i >= this.classes.length && steps === 0 && figures.tasks === 0) continue;
+      const run = sum(stepsOfBand, priority);
+      if (i >= this.classes.length && run === 0 && figures.tasks === 0) continue;
+      // A message may come through the lane of another band; without figures nobody counts steps by task.
+      const steps = this.tables.length === 0 ? run : figures.steps;
       this.memory.pack(pageClassLayout, at + count++ * pageClassLayout.bytes, {
-        name, band: priority, tasks: figures.tasks, steps: this.tables.length === 0 ? steps : figures.steps, stepNs: sum(stepNs, priority),
+        name, band: priority, tasks: figures.tasks, steps, stepNs: sum(stepNs, priority),
         collectedNs: sum(collectedNs, priority), violations: figures.violations, ...figures.summaries,
       });
     }
