@@ -157,14 +157,16 @@ export class Party implements TurnSources, Stopping {
     this.lanes = new Intercore(turn, this.peers, this.dispatcher, options.names);
     const timerRequests = new Float64Array(timerRequestsLayout.bytes >> 3);
     const { next } = addon.turns;
-    const handle = (this.handle = addon.turns.create({
+    // Its name is seen in the traces of errors that promises have thrown.
+    const runTurns = (): void => {
+      do turn.run();
+      while (next !== undefined && next(handle));
+    };
+    const handle: TurnHandle = (this.handle = addon.turns.create({
       inbox: new Uint8Array(inbox),
       delivery: turn.delivery,
       timerRequests,
-      deliver: next === undefined ? () => turn.run() : () => {
-        do turn.run();
-        while (next(handle));
-      },
+      deliver: runTurns,
       eventFd: shared.eventFds[id]!,
       originNs: shared.originNs,
     }));
