@@ -40,6 +40,9 @@ static constexpr int64_t kMostLeadNs = 50'000, kLeadStepNs = 500;
 // A level wants to be in time, and pays for it with the CPU of those below: nine of ten of its sleeps end early enough,
 // if waking does not take longer than this.
 static constexpr int64_t kMostLevelLeadNs = 20'000, kLevelLeadStepNs = 100;
+// And so much earlier still: while it waits awake it runs a turn in vain, if there are so many nanoseconds left, so that
+// the code and the data of turns are in the caches again, out of which the levels below have pushed them.
+static constexpr int64_t kWarmNs = 8'000, kVainTurnNs = 3'000;
 // A level passes libuv after so many sleeps, for what is not announced.
 static constexpr int kMostLevelSleeps = 16;
 
@@ -96,6 +99,7 @@ bool Turn::findWork() {
     if (now_ < lookUntil) isLooking_ = true;
     const int64_t parkAt =
         std::max({window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now_), lookUntil});
+    if (isCold_ && !hasWork && !isLibuvBusy && awaitedNs(now_) > now_ + kVainTurnNs) hasWork = true;
     while (!hasWork && !isLibuvBusy && now_ < endNs_ && now_ < parkAt) {
       for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
         pauseCpu();
@@ -110,7 +114,7 @@ bool Turn::findWork() {
       if (now_ < lookUntil) epoll_.collect(io_.get(), &party_->wakes);
       hasWork = poll(now_);
     }
-    if (hasWork) return noteGap(now_), true;
+    if (hasWork) return noteGap(now_), isCold_ = false, true;
     // With the earliest deadline still being looked for, libuv passes without sleeping, and the next poll goes on.
     if (isLibuvBusy || !timers_.isSettled()) break;
     if (now_ < parkAt) {
@@ -155,7 +159,7 @@ bool Turn::sleepHere(int64_t now) {
   const int libuvMs = uv_backend_timeout(loop_);
   if (libuvMs == 0) return awake(), false;
   const int64_t deadline = timers_.nextDeadlineNs();
-  wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs_;
+  wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs();
   int64_t longest = wakeAtNs_ == INT64_MAX ? INT64_MAX : std::max<int64_t>(wakeAtNs_ - nowNs(), 0);
   // A timer of libuv stays where it is over many sleeps, so it is not set and taken back in each: 0.3 µs of a wake.
   const int64_t libuvNs = libuvMs < 0 ? INT64_MAX : int64_t(uv_now(loop_) + uint64_t(libuvMs)) * 1'000'000;
@@ -171,7 +175,7 @@ bool Turn::sleepHere(int64_t now) {
   now = nowNs();
   rest_.noteSleep(*party_, from, now);
   party_->wokeNs = double(now);
-  if (now >= wakeAtNs_) learnLead(now - wakeAtNs_);
+  if (now >= wakeAtNs_) learnLead(now - wakeAtNs_), isCold_ = true;
   // So that a timer of libuv which is due is seen as such.
   uv_update_time(loop_);
   if (count < 0) return false;  // a signal
@@ -187,7 +191,7 @@ bool Turn::sleepHere(int64_t now) {
 void Turn::restIfDue(int64_t* now) {
   int64_t length = rest_.dueNs(*party_, *now);
   if (length == 0) return;
-  const int64_t deadline = timers_.isSettled() ? timers_.nextDeadlineNs() - leadNs_ : 0;
+  const int64_t deadline = timers_.isSettled() ? timers_.nextDeadlineNs() - leadNs() : 0;
   const bool isDue = deadline <= *now;
   // If nothing waits, it is about to sleep, and what comes then must not find it resting.
   if (!isDue && memory_.delivery->hasMore == 0 && !scanLanes()) return;
@@ -244,8 +248,11 @@ void Turn::onCheck() {
 // The next deadline if it is so near that a sleep would end after it: it is waited for awake. 0: none is.
 int64_t Turn::awaitedNs(int64_t now) {
   const int64_t deadline = timers_.isSettled() ? timers_.nextDeadlineNs() : TimerWheel::kNever;
-  return deadline - leadNs_ <= now ? deadline : 0;
+  return deadline - leadNs() <= now ? deadline : 0;
 }
+
+// So long before a deadline a sleep should end.
+int64_t Turn::leadNs() const { return leadNs_ + (glance(party_->isLevel) != 0 ? kWarmNs : 0); }
 
 // The median of what waking takes: of two wake-ups one is in time, and then waits for as long as it is early.
 void Turn::learnLead(int64_t lateNs) {

@@ -118,6 +118,7 @@ class Turn {
   void restIfDue(int64_t* now);
   int64_t spinWindowNs();
   int64_t awaitedNs(int64_t now);
+  int64_t leadNs() const;
   void learnLead(int64_t lateNs);
   void noteGap(int64_t now);
   int64_t lookUntilNs();
@@ -159,7 +160,7 @@ class Turn {
   int64_t lookedNs_ = 0;
   bool isTurnUntold_ = false;
   int64_t wakeAtNs_ = INT64_MAX;  // when the sleep should end for a timer
-  int64_t leadNs_ = 0;            // so long before its deadline
+  int64_t leadNs_ = 0;            // so long before its deadline, and for a level earlier still
   int64_t gapNs_ = 0;             // expected nanoseconds from the end of lane work to the next
   uint32_t parksSinceProbe_ = 0;
   int64_t lastIoWorkNs_ = 0;     // the end of the last turn with arrivals; 0: there was none
@@ -169,6 +170,7 @@ class Turn {
   bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
   LevelRest rest_;
+  bool isCold_ = false;  // a level has woken for a timer and not yet run a turn
   bool isRung_ = false;  // a level was woken by its eventfd, which still says so
 };
 
