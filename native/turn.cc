@@ -40,8 +40,8 @@ static constexpr int64_t kMostLeadNs = 50'000, kLeadStepNs = 500;
 // A level wants to be in time, and pays for it with the CPU of those below: nine of ten of its sleeps end early enough,
 // if waking does not take longer than this.
 static constexpr int64_t kMostLevelLeadNs = 20'000, kLevelLeadStepNs = 100;
-// And so much earlier still: while it waits awake it runs a turn in vain, if there are so many nanoseconds left, so that
-// the code and the data of turns are in the caches again, out of which the levels below have pushed them.
+// And so much earlier still: while it waits awake it runs a turn in vain, if there are so many nanoseconds left. So the
+// code and the data of turns are in the caches again, out of which the levels below have pushed them.
 static constexpr int64_t kWarmNs = 8'000, kVainTurnNs = 3'000;
 // A level passes libuv after so many sleeps, for what is not announced.
 static constexpr int kMostLevelSleeps = 16;
