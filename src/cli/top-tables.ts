@@ -118,7 +118,9 @@ const queues: Table = {
     const dropped = sum(Object.values(queue.dropped));
     const rate = rateOf(seen, published, was?.published);
     const ranks = { lag: depth, rate: rate ?? published, dropped };
-    const behind = consumers.map(({ place, name: called, state, lag, whenSlow }) =>
+    // A place that nobody has taken yet holds nothing up.
+    const behind = consumers.filter(({ state, lag, consumed }) => state !== 'held' || lag > 0 || consumed > 0).map((
+      { place, name: called, state, lag, whenSlow }) =>
       `${called === '' ? place : called} ${state}, lag ${short(lag)}, ${whenSlow}`);
     return [{
       cells: [name, kind, showRate(rate), short(depth), short(highWater), short(capacity), short(refused),

@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prometheusText, publishCounters, setSlo, type CountersPage, type Runtime } from '../index.js';
+import { prometheusText, publishCounters, setSlo, showQueue, type CountersPage, type Runtime } from '../index.js';
 import type { PageSnapshot } from '../monitor/internal.js';
+import { create, sub } from '../queues/index.js';
 import { inside, remoteRuntime, until } from '../reactor/fixtures/inside.js';
 
 const program = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -67,6 +68,20 @@ describe('a program that is watched from outside', () => {
     const filtered = top('--once', '--table', 'classes', '--filter', 'BAND 5', '--page', page.path).stdout;
     expect(filtered).toMatch(/^band 5 +5 +1 /m);
     expect(filtered).not.toContain('band 3');
+  });
+
+  it('names the consumers of a queue, and no place that nobody has taken', () => {
+    const queue = create({ kind: 'spsc', capacity: 64, recordBytes: 16 });
+    showQueue(runtime, 'jobs', queue);
+    const shown = (): string => {
+      page.publish();
+      return top('--once', '--table', 'queues', '--page', page.path).stdout;
+    };
+    expect(shown()).toMatch(/^jobs +spsc fixed [^\n]*\n\s*$/m);
+    const consumer = sub(queue);
+    expect(shown()).toMatch(/^jobs .*\n +0 reading, lag 0, wait$/m);
+    consumer.close();
+    showQueue(runtime, 'jobs', undefined);
   });
 
   it('is told where there is none, and what was typed wrongly', () => {

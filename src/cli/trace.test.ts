@@ -116,7 +116,7 @@ describe('percore trace', () => {
     await say(`add pid ${pid}`, '2 threads');
     await say('add name stead*', '0 threads');
     const steady = last(readdirSync(`/proc/${pid}/task`));
-    await say(`bound ${steady} response 1ns`, '1 threads');
+    await say(`bound ${steady} response 1ns`, '1 thread');
     await until(() => {
       tracer.child.stdin!.write(`report ${steady}\n`);
       return tracer.reports().some(({ figures }) => figures.response.violations > 5);
@@ -124,11 +124,11 @@ describe('percore trace', () => {
     const { name, why, response, relief, 'schedule-in': scheduleIn } = last(reports());
     expect([name, why, scheduleIn.boundNs, response.boundNs]).toEqual(['steady', 'asked', 1e9, 1]);
     expect([response.violations <= response.count, relief.count > 0]).toEqual([true, true]);
-    await say(`bound ${steady} response 0`, '1 threads');
-    await say(`remove ${steady}`, '1 threads');
+    await say(`bound ${steady} response 0`, '1 thread');
+    await say(`remove ${steady}`, '1 thread');
     expect([last(reports()).why, last(reports()).response.boundNs]).toEqual(['removed', undefined]);
     await say(`remove ${steady}`, '0 threads');
-    await say(`add tid ${steady}`, '1 threads');
+    await say(`add tid ${steady}`, '1 thread');
     for (const wrong of ['add', 'add pid x', 'bound response 5', 'bound fast 5ms', 'remove', 'fly']) {
       const before = tracer.err.length;
       tracer.child.stdin!.write(`${wrong}\n`);
@@ -257,7 +257,7 @@ async function jerry(cpu: number): Promise<'whole' | 'as perf' | 'lost'> {
   const sleeps = (): boolean => spawnSync('pgrep', ['-P', String(perf!.child.pid), 'sleep']).status === 0;
   if (perf !== undefined) await until(sleeps, 'perf records');
   const tracer = trace('--pid', String(pid), '--response', '2ms', '--json');
-  await until(() => tracer.err.includes('follows 1 threads'), `it follows: ${tracer.err}`);
+  await until(() => tracer.err.includes('follows 1 thread'), `it follows: ${tracer.err}`);
   periodic.child.stdin!.write('\n');
   // The thread has ended, so it is reported, and nobody is left.
   expect(await tracer.ended).toBe(0);

@@ -97,7 +97,7 @@ export async function run(args: string[]): Promise<number> {
       process.stderr.write(`percore trace: there is no thread of ${asked.join(' ')}\n`);
       return FAILED;
     }
-    process.stderr.write(`follows ${count} threads\n`);
+    process.stderr.write(`follows ${threads(count)}\n`);
     await untilEnd(ending, seconds, obey, end);
     tracer.close();
     const summed = tracer.summary();
@@ -116,7 +116,7 @@ async function untilEnd(
   lines.on('line', (line) => {
     if (line.trim() === '') return;
     try {
-      process.stderr.write(`${line.trim()}: ${obey(parseCommand(line))} threads\n`);
+      process.stderr.write(`${line.trim()}: ${threads(obey(parseCommand(line)))}\n`);
     } catch (error) {
       process.stderr.write(`percore trace: ${(error as Error).message}\n`);
     }
@@ -175,3 +175,5 @@ function wholeOf(name: string, typed: string | undefined, least: number, most: n
     throw new UsageError(`${name} ${typed}: a whole number from ${least} to ${most}`);
   return Number(typed);
 }
+
+const threads = (count: number): string => (count === 1 ? '1 thread' : `${count} threads`);

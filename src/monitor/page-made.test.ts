@@ -1,5 +1,5 @@
 /** Where counters pages are made and when they go, in programs of their own; and what they say of classes. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,6 +44,32 @@ describe('a counters page', () => {
     expect(readdirSync(folder)).toEqual([]);
   }, 60_000);
 
+  it.skipIf(spawnSync('prlimit', ['--version']).error !== undefined)(
+    'that can be written no more does not end the program, and says so', () => {
+      const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program(`
+        import { execFileSync } from 'node:child_process';
+        const page = publishCounters(runtime, { path: 'page', everyMs: 10 });
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        execFileSync('prlimit', ['--pid', String(process.pid), '--fsize=4096']);
+        await new Promise((resolve) => process.on('warning', ({ message }) => {
+          if (/stands still from now on/.test(message)) resolve();
+        }));
+        for (let i = 0; i < 2; i++) {
+          try {
+            page.publish();
+          } catch ({ code, errno, message }) {
+            console.log([code, errno, message.split(':')[0]].join());
+          }
+        }
+        await runtime.close();
+        console.log('closed');
+      `)], { cwd: folder, encoding: 'utf8' });
+      const refused = `ERR_PERCORE_SYSTEM,EFBIG,the counters page ${join(folder, 'page')} cannot be written\n`;
+      expect(stdout, stderr).toBe(`${refused}${refused}closed\n`);
+      expect(readdirSync(folder)).toEqual([]);
+    }, 60_000,
+  );
+
   it('at a relative path is removed from there, wherever the program has gone', () => {
     const said = execFileSync(process.execPath, ['--input-type=module', '-e', program(`
       const page = publishCounters(runtime, { path: 'page' });
@@ -60,11 +86,15 @@ describe('a counters page', () => {
       console.log(publishCounters(runtime).path);
       process.stdin.once('data', () => void runtime.close().then(() => process.exit()));
     `)], { stdio: ['pipe', 'pipe', 'inherit'] });
-    await within(20_000, once(createInterface({ input: child.stdout! }), 'line'), 'its path');
-    expect(execFileSync(process.execPath, [cli, 'top', '--once', String(child.pid)], { encoding: 'utf8' }))
-      .toMatch(new RegExp(`^process ${child.pid},`));
-    child.stdin!.end('end');
-    await once(child, 'exit');
+    const ended = once(child, 'exit');
+    try {
+      await within(20_000, once(createInterface({ input: child.stdout! }), 'line'), 'its path');
+      expect(execFileSync(process.execPath, [cli, 'top', '--once', String(child.pid)], { encoding: 'utf8' }))
+        .toMatch(new RegExp(`^process ${child.pid},`));
+    } finally {
+      child.stdin!.end('end');
+      await ended;
+    }
   }, 60_000);
 
   it('counts steps of a class by its tasks, through whichever lane their messages came', async () => {

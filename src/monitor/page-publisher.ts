@@ -99,9 +99,12 @@ export class PagePublisher {
     const { control } = this;
     // writer: pairs with the thread's exchange in page-thread.ts.
     if (Atomics.compareExchange(control, WRITER, MAIN, MAIN_WRITES) === MAIN) {
-      this.write(false);
-      Atomics.store(control, WRITER, MAIN);
-      Atomics.notify(control, WRITER);
+      try {
+        this.write(false);
+      } finally {
+        Atomics.store(control, WRITER, MAIN);
+        Atomics.notify(control, WRITER);
+      }
     } else {
       this.askThread();
     }
@@ -154,9 +157,9 @@ export class PagePublisher {
   private lost(error?: Error): void {
     if (this.thread === undefined) return;
     this.thread = undefined;
-    process.emitWarning(
+    this.warn(
       `the thread that writes the counters page ${this.path} has ended: the main thread writes it from now on, so it `
-        + `stands still while that is blocked. ${error?.message ?? ''}`, { code: 'ERR_PERCORE_SYSTEM' },
+        + `stands still while that is blocked. ${error?.message ?? ''}`,
     );
     // writer: there is nobody else.
     Atomics.store(this.control, WRITER, MAIN);
@@ -164,6 +167,18 @@ export class PagePublisher {
   }
 
   private writeHere(): void {
-    this.timer = setInterval(() => this.publish(), this.source.everyMs).unref();
+    this.timer = setInterval(() => {
+      try {
+        this.publish();
+      } catch (error) {
+        // Whoever looks at the program must not end it.
+        clearInterval(this.timer);
+        this.warn(`the counters page ${this.path} stands still from now on: ${(error as Error).message}`);
+      }
+    }, this.source.everyMs).unref();
+  }
+
+  private warn(text: string): void {
+    process.emitWarning(text, { code: 'ERR_PERCORE_SYSTEM' });
   }
 }

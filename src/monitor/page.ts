@@ -41,7 +41,10 @@ export interface PageOptions {
 export interface CountersPage {
   /** Where the file lies, for whoever maps it. */
   readonly path: string;
-  /** Writes it now. Blocks until it is written: for some ten microseconds, at most a second. */
+  /**
+   * Writes it now. Blocks until it is written: for some ten microseconds, at most a second. Throws ERR_PERCORE_SYSTEM
+   * where this thread is the writer and its file system takes no more.
+   */
   publish(): void;
   /** Removes it, as the end of the runtime and that of the process do. A second call does nothing. */
   close(): void;
@@ -83,7 +86,7 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
     // The folder has no room for it.
     rows.close();
     remove(opened);
-    throw notMade(opened.path, 'write', cause as NodeJS.ErrnoException);
+    throw failed(opened.path, 'made', 'write', cause as NodeJS.ErrnoException);
   }
   for (const [name, queue] of queues) publisher.setQueue(name, queue);
   publisher.start();
@@ -108,7 +111,11 @@ export function publishCounters(runtime: Runtime, options: PageOptions = {}): Co
   const publish = (): void => {
     if (isClosed) return;
     rows.look();
-    publisher.publish();
+    try {
+      publisher.publish();
+    } catch (cause) {
+      throw failed(opened.path, 'written', 'write', cause as NodeJS.ErrnoException);
+    }
   };
   return { path: opened.path, publish, close };
 }
@@ -148,15 +155,15 @@ function openAt(path: string): OpenPage {
   try {
     return { path, fd: openSync(path, 'wx+', 0o600) };
   } catch (cause) {
-    throw notMade(path, 'open', cause as NodeJS.ErrnoException);
+    throw failed(path, 'made', 'open', cause as NodeJS.ErrnoException);
   }
 }
 
-function notMade(path: string, syscall: string, cause: NodeJS.ErrnoException): PercoreError {
+function failed(path: string, what: 'made' | 'written', syscall: string, cause: NodeJS.ErrnoException): PercoreError {
   const { code = 'UNKNOWN', message } = cause;
   const hint = code === 'EEXIST' ? 'it already exists: name another path, or remove it' : message;
   return new PercoreError(
-    'ERR_PERCORE_SYSTEM', `the counters page ${path} cannot be made: ${hint}`,
+    'ERR_PERCORE_SYSTEM', `the counters page ${path} cannot be ${what}: ${hint}`,
     { argument: 'path', value: path, errno: code, syscall, cause },
   );
 }
