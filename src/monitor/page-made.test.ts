@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { metricsOf, publishCounters } from '../index.js';
+import { metricsOf, prometheusText, publishCounters } from '../index.js';
 import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside.js';
 import { readPage } from './page-reader.js';
 
@@ -114,3 +114,16 @@ describe('a counters page', () => {
     expect(process.listenerCount('exit')).toBeLessThanOrEqual(listeners);
   }, 30_000);
 });
+
+it('an exporter of the package says what each figure means, as that of the sources does', async () => {
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', `
+    import { createRuntime, prometheusText } from ${JSON.stringify(new URL('../../percore/index.js', import.meta.url))};
+    const runtime = await createRuntime({ entry: 'data:text/javascript,export default () => undefined', reactors: 1 });
+    console.log(prometheusText(runtime));
+    await runtime.close();
+  `], { encoding: 'utf8' });
+  const runtime = await remoteRuntime(1);
+  const helpOf = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('# HELP'));
+  expect(helpOf(said)).toEqual(helpOf(prometheusText(runtime)));
+  await runtime.close();
+}, 60_000);
