@@ -12,7 +12,7 @@ const { isMainThread, workerData } = process.getBuiltinModule('node:worker_threa
 
 /** A hash of the text of THE_SCRIPT. V8 would accept code for another text if that has the same length. */
 const BUILD = 'THE_BUILD';
-/** The script that this one takes from, if there is one. */
+/** The script before this one, if there is one: this one takes from it and from those before it. */
 const earlier = THE_EARLIER;
 /** A word of own-code.ts: the code can be read. */
 const THERE = 1;
@@ -20,11 +20,12 @@ const LONGEST_WAIT_MS = 100;
 
 const path = typeof __dirname === 'string' ? join(__dirname, 'THE_SCRIPT') : '';
 module.exports = path !== '' && existsSync(path) ? run() : require('./THE_SCRIPT');
+module.exports.percoreModule.earlier = earlier;
 
 function run() {
   const source = `(function (exports, require, module, __filename, __dirname, percoreScripts, percoreImport) {${
     readFileSync(path, 'latin1')}\n})`;
-  // Both scripts of a thread have these lists in common.
+  // All scripts of a thread have these lists in common.
   const { given, scripts } = earlier?.percoreModule ?? { given: takeGiven(), scripts: [] };
   const code = codeOf(given);
   const script = new vm.Script(source, {

@@ -88,8 +88,9 @@ export async function bundle(
   });
 
   const metafiles = [];
-  for (const script of scripts) {
+  for (const [i, script] of scripts.entries()) {
     const { name, modules } = script;
+    const earlier = scripts[i - 1];
     const list = join(compiled, '..', `${name}.js`);
     writeFileSync(list, [...namesIn].filter(([path]) => homes.get(path) === script).map(([path, names]) =>
       `export { ${names.map(({ name: own, inScript }) => `${own} as ${inScript}`).join(', ')} } from `
@@ -110,7 +111,7 @@ export async function bundle(
     writeFileSync(file, text);
     const hash = createHash('sha256').update(text).digest('hex');
     writeFileSync(join(outdir, script.loader), readFileSync(loader, 'utf8').replace('THE_BUILD', hash)
-      .replace('THE_EARLIER', name === 'core' ? 'undefined' : "require('./load.cjs')")
+      .replace('THE_EARLIER', earlier === undefined ? 'undefined' : `require('./${earlier.loader}')`)
       .replaceAll('THE_SCRIPT', `percore-${name}.cjs`));
   }
 
@@ -157,8 +158,9 @@ export const taken = (names) => `{ ${names.map(({ name, inScript }) => `${inScri
  */
 const scriptModule = ({ name, loader }, isCommon) => `${isCommon ? `const script = require('./${loader}')`
   : `import script from './${loader}'`};
-${name === 'core' ? '' : "import 'percore:core';"}
-script.percoreModule.url ??= import.meta.url;
+${name === 'core' ? 'script.percoreModule.url ??= import.meta.url;'
+  : 'for (let each = script; each !== undefined; each = each.percoreModule.earlier) '
+    + 'each.percoreModule.url ??= import.meta.url;'}
 export default script;
 `;
 
