@@ -3,6 +3,7 @@
  * of shared memory is a moment at which another reactor may run. Code that has kept one of these functions from before,
  * or that takes timers from `node:timers`, has the real one.
  */
+import type { PerformanceObserver as Observer } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 
 /** What the globals are made of. */
@@ -109,7 +110,7 @@ export function replaceGlobals(time: VirtualTime): () => void {
         [promisify.custom]: (value?: unknown) => new Promise((done) => void setImmediate(done, value)),
       }),
       setInterval: timeout(true), clearTimeout: clear, clearInterval: clear, clearImmediate: clear,
-      Date: virtualDate(nowMs),
+      Date: virtualDate(nowMs), PerformanceObserver: observerOfSeeds(),
     }),
     put(performance, { now: () => time.nowNs() / NS_PER_MS }),
     put(Date, { now: nowMs }),
@@ -138,6 +139,24 @@ export function replaceGlobals(time: VirtualTime): () => void {
 }
 
 type Callback = (...args: unknown[]) => void;
+
+/**
+ * Is told of no garbage collection: those are the process's and come when they like, so a seed could not be repeated.
+ * And Node would keep the observers of simulated threads that have died, with all the memory of their runtime.
+ */
+function observerOfSeeds(): typeof Observer {
+  const { PerformanceObserver: Real } = globalThis as unknown as { PerformanceObserver: typeof Observer };
+  return class PerformanceObserver extends Real {
+    override observe(options: Parameters<Observer['observe']>[0]): void {
+      if (!('entryTypes' in options)) {
+        if (options.type !== 'gc') super.observe(options);
+        return;
+      }
+      const entryTypes = options.entryTypes.filter((type) => type !== 'gc');
+      if (entryTypes.length > 0) super.observe({ ...options, entryTypes });
+    }
+  };
+}
 
 /** As Node does: at the call, and not when the time has come. */
 function checkCallback(run: unknown): void {

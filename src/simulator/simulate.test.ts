@@ -1,6 +1,8 @@
 /** The simulator itself: it is a whole runtime, its time is virtual, and a seed says how to have a failure again. */
 import { AsyncLocalStorage, executionAsyncResource } from 'node:async_hooks';
 import { promisify } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { offload } from '../offload/index.js';
 import { createProcess } from '../tasks/index.js';
@@ -58,6 +60,36 @@ describe('a simulated runtime', () => {
     await run({ seeds: 5 }, () => undefined);
     // The one more is the context of this test itself, which is made anew.
     expect(await contexts()).toBeLessThanOrEqual(before + 1);
+  });
+
+  it('lets go of each seed, also of reactors that have died, and is told of no collection of the process', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const living: WeakRef<Reactor>[] = [];
+    let collections = 0;
+    const restart = { most: 10, withinMs: 1000 };
+    const entry = (reactor: Reactor): void => {
+      living.push(new WeakRef(reactor));
+      setDiscipline(reactor, 'shares');
+      new PerformanceObserver(() => void collections++).observe({ entryTypes: ['gc'] });
+      reactor.spawn({ name: 'idle' }, () => undefined);
+    };
+    const seeds = 5;
+    await simulate({ entry, seeds, reactors: 2, restart }, async ({ runtime, kill, rest }) => {
+      kill(0);
+      await rest();
+      collect();
+      runtime.send('idle', 1, { reactor: 0 });
+      await rest();
+    });
+    expect(living.length).toBe(3 * seeds);
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      collect();
+    }
+    expect(collections).toBe(0);
+    // The last seed may still be held by a promise that nobody has needed since.
+    expect(living.filter((reactor) => reactor.deref() !== undefined).length).toBeLessThanOrEqual(3);
   });
 
   it('lets ten minutes pass in no time, for Node\'s timers and for those of reactors', async () => {
