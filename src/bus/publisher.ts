@@ -106,15 +106,14 @@ export class Publisher {
     const { codec } = this;
     const most = this.targets.length === 0 ? 0 : codec.measure(value, this.maxBytes);
     if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
-    if (this.mostInRecord > 1 && this.lengthen(value)) return OK;
+    if (this.mostInRecord > 1 && this.targets[0]?.isOpen === true && this.lengthen(value)) return OK;
     const first = this.claim(most);
     if (first < 0) return this.refuse(first, codec);
     // Not loaded earlier: a getter of the value may have published here as well, and may have changed who is in view.
     const { targets } = this;
     if (first < targets.length) {
       const { outlet, at } = targets[first]!;
-      this.commitFrom(first, codec.write(value, outlet, at));
-      if (this.mostInRecord > 1) this.leaveOpen();
+      this.commitFrom(first, codec.write(value, outlet, at), this.mostInRecord > 1);
     } else {
       codec.forget();
     }
@@ -297,23 +296,20 @@ export class Publisher {
     this.last = { memory, length, view: this.view };
   }
 
-  /** Copies what was written into the first lane into the others, and publishes all of them. */
-  private commitFrom(first: number, length: number): void {
+  /**
+   * Copies what was written into the first lane into the others, and publishes all of them. `isOpen`: until they are
+   * published they may be lengthened.
+   */
+  private commitFrom(first: number, length: number, isOpen = false): void {
     const { targets } = this;
     const { outlet, at } = targets[first]!;
     for (let i = first + 1; i < targets.length; i++) {
       const target = targets[i]!;
       if (target.at < 0) continue;
       copyPayload(outlet, at, length, target.outlet, target.at);
-      target.outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
+      target.commit(length, isOpen);
     }
-    outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
-  }
-
-  /** What was written last may be lengthened, in each of these lanes, until it is published. */
-  private leaveOpen(): void {
-    const { targets } = this;
-    for (let i = 0; i < targets.length; i++) targets[i]!.leaveOpen();
+    targets[first]!.commit(length, isOpen);
   }
 
   /**
@@ -323,7 +319,6 @@ export class Publisher {
   private lengthen(value: unknown): boolean {
     const { targets, codec, stride } = this;
     const { length } = targets;
-    if (length === 0) return false;
     for (let i = 0; i < length; i++) {
       if (!targets[i]!.hasRoomBehind(stride, this.mostInRecord)) return false;
     }

@@ -1,7 +1,7 @@
 /**
  * A party that has subscribers, as a publisher knows it: the lane to it, and what that party was told of the topic.
  *
- *      claim --> heads of lane and bus --write--> commit --leaveOpen--> last record of the lane
+ *      claim --> heads of lane and bus --write--> commit, open ---> last record of the lane
  *                                                          last record --lengthen, until it is published--> BATCH
  *
  * What a step publishes one by one is published to others at its end. Until then a message of a struct is added to the
@@ -51,17 +51,26 @@ export class Recipient {
     return at + HEAD_BYTES + BUS_HEAD_BYTES;
   }
 
-  /** The message of a struct that was just committed at `at` may be followed by others in the same record. */
-  leaveOpen(): void {
-    if (this.at < 0) return;
-    this.head = this.at - HEAD_BYTES - BUS_HEAD_BYTES;
-    this.messages = 1;
-    this.outlet.tail = this;
+  /**
+   * Commits the one message that was claimed, with so many bytes. `isOpen`: it is a struct, and others may be added to
+   * the record.
+   */
+  commit(length: number, isOpen: boolean): void {
+    if (isOpen) {
+      this.head = this.at - HEAD_BYTES - BUS_HEAD_BYTES;
+      this.messages = 1;
+    }
+    this.outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length, 1, isOpen ? this : undefined);
+  }
+
+  /** False if nothing may be added to the last record of the lane, which is another's or ended. */
+  get isOpen(): boolean {
+    return this.outlet.tail === this;
   }
 
   /** From here on nothing is added to the record that is open. */
   close(): void {
-    if (this.outlet.tail === this) this.outlet.tail = undefined;
+    if (this.isOpen) this.outlet.tail = undefined;
   }
 
   /** True if a message may be added to the record that is open; it goes to `at`. `most` messages are in one record. */

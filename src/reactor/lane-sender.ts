@@ -44,7 +44,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   readonly line: WaitingLine;
   /** Bytes of the record that was last refused, including its head: what to wait for with `whenRoom`. */
   refusedBytes = 0;
-  /** Who has written the last record and may lengthen it, until something else is written. */
+  /** Who has written the last record and may lengthen it, until it is published or something else is written. */
   tail: object | undefined = undefined;
   /** Its name, if the receiver does not know it yet. */
   refusedName: SentName | undefined;
@@ -98,8 +98,11 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     return this.claim(kind, headBytes, length);
   }
 
-  /** `messages` is how many it stands for: other than one only if it is a BATCH. */
-  commit(length: number, messages = 1): void {
+  /**
+   * `messages` is how many it stands for: other than one only if it is a BATCH. `tail` is who may lengthen it, if
+   * anybody.
+   */
+  commit(length: number, messages = 1, tail?: object): void {
     this.producer.commit(length);
     const sequence = this.producer.committedSequence;
     const { counters } = this.turn;
@@ -107,7 +110,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     counters[SENT]! += messages;
     this.words[COMMITTED] = sequence;
     if (messages !== 1) this.further += messages - 1;
-    this.tail = undefined;
+    this.tail = tail;
     this.published();
   }
 
@@ -152,6 +155,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
       this.flushes = watch.stamp(this.view, this.words, this.producer.committedSequence, this.flushes);
     }
     this.further = 0;
+    this.tail = undefined;
     this.producer.flush();
   }
 
