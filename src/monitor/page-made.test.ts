@@ -1,7 +1,7 @@
 /** Where counters pages are made and when they go, in programs of their own; and what they say of classes. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,6 +12,7 @@ import { inside, remoteRuntime, until, within } from '../reactor/fixtures/inside
 import { readPage } from './page-reader.js';
 
 const index = new URL('../index.js', import.meta.url).href;
+const packaged = new URL('../../percore/index.js', import.meta.url).href;
 const entry = new URL('../reactor/fixtures/remote.js', import.meta.url).href;
 const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const program = (text: string): string => `
@@ -113,17 +114,18 @@ describe('a counters page', () => {
     await runtime.close();
     expect(process.listenerCount('exit')).toBeLessThanOrEqual(listeners);
   }, 30_000);
-});
 
-it('an exporter of the package says what each figure means, as that of the sources does', async () => {
-  const said = execFileSync(process.execPath, ['--input-type=module', '-e', `
-    import { createRuntime, prometheusText } from ${JSON.stringify(new URL('../../percore/index.js', import.meta.url))};
-    const runtime = await createRuntime({ entry: 'data:text/javascript,export default () => undefined', reactors: 1 });
-    console.log(prometheusText(runtime));
+  it('an exporter of the package says what each figure means, as that of the sources does', async () => {
+    writeFileSync(join(folder, 'entry.mjs'), 'export default () => undefined;\n');
+    const said = execFileSync(process.execPath, ['--input-type=module', '-e', `
+      import { createRuntime, prometheusText } from ${JSON.stringify(packaged)};
+      const runtime = await createRuntime({ entry: process.argv[1], reactors: 1 });
+      console.log(prometheusText(runtime));
+      await runtime.close();
+    `, join(folder, 'entry.mjs')], { encoding: 'utf8' });
+    const runtime = await remoteRuntime(1);
+    const helpOf = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('# HELP'));
+    expect(helpOf(said)).toEqual(helpOf(prometheusText(runtime)));
     await runtime.close();
-  `], { encoding: 'utf8' });
-  const runtime = await remoteRuntime(1);
-  const helpOf = (text: string): string[] => text.split('\n').filter((line) => line.startsWith('# HELP'));
-  expect(helpOf(said)).toEqual(helpOf(prometheusText(runtime)));
-  await runtime.close();
-}, 60_000);
+  }, 60_000);
+});
