@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "dbe55d1d7614dccc";
+constexpr char kHash[] = "e5f489ac63b67462";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -663,15 +663,15 @@ struct TaskFigures {
   double again;  // steps that asked for their message again, as of a moment ago (writes: owner; reads: all)
   double depth;  // messages in its mailbox, as of a moment ago (writes: owner; reads: all)
   double begun;  // how often a task of this name was made; all but the first were restarts (writes: owner; reads: all)
-  char reserved1[8];
+  double recorded;  // values in its histograms, of all kinds; grows after they have (writes: owner; reads: all)
   double violations[4];  // values above their bound, by kind (writes: owner; reads: all)
-  char reserved2[32];
+  char reserved1[32];
   double boundNs[4];  // upper bound of each kind in nanoseconds; 0 for none (writes: whoever sets a bound; reads: owner)
-  char reserved3[96];
+  char reserved2[96];
   int32_t causeChanges;  // odd while the next two fields are being written; grows with each cause (writes: owner; reads: all)
   int32_t causeBytes;  // bytes of the cause (writes: owner; reads: all)
   int32_t cause[24];  // why it was late the last time, in UTF-8 (writes: owner; reads: all)
-  char reserved4[24];
+  char reserved3[24];
 };
 static_assert(offsetof(TaskFigures, band) == 0);
 static_assert(offsetof(TaskFigures, nameBytes) == 4);
@@ -683,6 +683,7 @@ static_assert(offsetof(TaskFigures, errors) == 152);
 static_assert(offsetof(TaskFigures, again) == 160);
 static_assert(offsetof(TaskFigures, depth) == 168);
 static_assert(offsetof(TaskFigures, begun) == 176);
+static_assert(offsetof(TaskFigures, recorded) == 184);
 static_assert(offsetof(TaskFigures, violations) == 192);
 static_assert(offsetof(TaskFigures, boundNs) == 256);
 static_assert(offsetof(TaskFigures, causeChanges) == 384);

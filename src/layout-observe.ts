@@ -73,6 +73,10 @@ export const taskFiguresLayout = {
       at: 176, type: 'f64', writes: 'owner', reads: 'all',
       means: 'how often a task of this name was made; all but the first were restarts',
     },
+    recorded: {
+      at: 184, type: 'f64', writes: 'owner', reads: 'all',
+      means: 'values in its histograms, of all kinds; grows after they have',
+    },
     violations: {
       at: 192, type: 'f64', count: FIGURE_KINDS, writes: 'owner', reads: 'all',
       means: 'values above their bound, by kind',

@@ -1,4 +1,8 @@
-/** The rows of tasks and of classes in the counters page. For a task that has not run since, little is written. */
+/**
+ * The rows of tasks and of classes in the counters page. Nothing is written for a task of which nothing has changed, and
+ * its percentiles only when it has new values: a turn counts steps when it ends, and records how long they took when
+ * the next one begins.
+ */
 import {
   BANDS, PAGE_RESPONSES, pageClassLayout, pageTaskLayout, partyLayout, taskFiguresLayout, type Structure,
 } from '../layout.js';
@@ -9,7 +13,7 @@ import { summaryOf, type FigureSummary } from './metrics.js';
 import type { PageMemory, Row } from './page-rows.js';
 
 const COUNTS = ['messages', 'refused', 'errors', 'again', 'depth'] as const;
-const { steps: stepsOfTask, nameBytes } = taskFiguresLayout.fields;
+const { recorded: recordedOfTask } = taskFiguresLayout.fields;
 const { steps: stepsOfBand, stepNs, collectedNs } = partyLayout.fields;
 /** Classes beyond the declared ones: one for each band. */
 export const mostClasses = (declared: number): number => declared + BANDS;
@@ -23,17 +27,24 @@ export interface NamedBand {
 class BandFigures {
   tasks = 0;
   readonly violations: number[] = FIGURES.map(() => 0);
-  /** Of its tasks, when the summaries were made; -1: they were not. */
-  steps = -1;
+  /** Values of its tasks, when the summaries were made; -1: they were not. */
+  recorded = -1;
   summaries: Row = {};
 
   constructor(readonly band: number) {}
 }
 
+/** What is written in the place of a task. */
+interface Written {
+  readonly slot: FigureSlot;
+  /** The head of the slot when it was written. */
+  readonly head: Buffer;
+}
+
 export class TaskRows {
   readonly tables: readonly FigureTable[];
-  /** For each task's place: the head of its slot when it was last written. */
-  private readonly seen: Buffer[] = [];
+  /** For each place. A task moves on when a reactor before its own has a new one. */
+  private readonly written: Written[] = [];
   private readonly bands: readonly BandFigures[] = Array.from({ length: BANDS }, (_, band) => new BandFigures(band));
 
   constructor(
@@ -83,16 +94,16 @@ export class TaskRows {
     return count;
   }
 
-  /** The figures of a band, which are put together again when one of its tasks has run. */
+  /** The figures of a band, which are put together again when one of its tasks has new values. */
   private measure(band: number, slots: readonly FigureSlot[]): BandFigures {
     const figures = this.bands[band]!;
     figures.tasks = slots.length;
     for (const kind of FIGURES.keys()) {
       figures.violations[kind] = slots.reduce((all, slot) => all + slot.violations(kind), 0);
     }
-    const steps = slots.reduce((all, slot) => all + slot.count('steps'), 0);
-    if (steps === figures.steps) return figures;
-    figures.steps = steps;
+    const recorded = slots.reduce((all, slot) => all + slot.count('recorded'), 0);
+    if (recorded === figures.recorded) return figures;
+    figures.recorded = recorded;
     figures.summaries = byKind(FIGURES.map((_, kind) => {
       const sum = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
       for (const slot of slots) sum.add(slot.histograms[kind]!);
@@ -103,25 +114,30 @@ export class TaskRows {
 
   private writeTask(at: number, place: number, party: number, slot: FigureSlot): void {
     const { memory } = this;
-    // Most tasks have not run since, and to compare takes a twentieth of writing the same row again.
-    const seen = this.seen[place] ??= Buffer.alloc(slot.head.length);
-    if (seen.equals(slot.head)) return;
-    const stepsBefore = seen.readDoubleLE(stepsOfTask.at);
-    const isNew = seen.readInt32LE(nameBytes.at) === 0;
+    let written = this.written[place];
+    const isNew = written?.slot !== slot;
+    if (written === undefined || isNew) {
+      this.written[place] = written = { slot, head: Buffer.alloc(slot.head.length) };
+    } else if (written.head.equals(slot.head)) {
+      // Most tasks have not run since, and to compare takes a twentieth of writing the same row again.
+      return;
+    }
+    const { head } = written;
+    const recordedBefore = head.readDoubleLE(recordedOfTask.at);
     // What changes from here on is seen by the next writing.
-    seen.set(slot.head);
-    const steps = slot.count('steps');
-    const row: Record<string, Row[string]> = {};
+    head.set(slot.head);
+    const row: Record<string, Row[string]> = {
+      party, band: slot.band, name: slot.name, steps: slot.count('steps'),
+      restarts: Math.max(0, slot.count('begun') - 1), boundNs: FIGURES.map((_, kind) => slot.boundNs(kind)),
+      violations: FIGURES.map((_, kind) => slot.violations(kind)),
+    };
     for (const name of COUNTS) row[name] = slot.count(name);
-    row['boundNs'] = FIGURES.map((_, kind) => slot.boundNs(kind));
-    row['violations'] = FIGURES.map((_, kind) => slot.violations(kind));
     const cause = slot.cause();
     if (cause !== undefined) row['cause'] = cause;
-    if (isNew || stepsBefore !== steps) {
+    if (isNew || recordedBefore !== head.readDoubleLE(recordedOfTask.at)) {
       const responses = slot.histograms[RESPONSE]!;
       const limitOf = (i: number): number => (i === PAGE_RESPONSES - 1 ? Infinity : 1024 * 4 ** i);
       Object.assign(row, {
-        party, band: slot.band, name: slot.name, steps, restarts: Math.max(0, slot.count('begun') - 1),
         ...byKind(slot.histograms.map(summaryOf)),
         responses: Array.from({ length: PAGE_RESPONSES }, (_, i) =>
           responses.countBelow(limitOf(i), i === 0 ? 0 : limitOf(i - 1))),

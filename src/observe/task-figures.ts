@@ -39,6 +39,7 @@ const DEPTH = field.depth.at >> 3;
 const REFUSED = field.refused.at >> 3;
 const ERRORS = field.errors.at >> 3;
 const AGAIN = field.again.at >> 3;
+const RECORDED = field.recorded.at >> 3;
 const VIOLATIONS = field.violations.at >> 3;
 const BOUND_NS = field.boundNs.at >> 3;
 const CAUSE_CHANGES = field.causeChanges.at >> 2;
@@ -110,6 +111,7 @@ export class FigureSlot {
   /** Adds `count` values; returns true if they are above their bound. */
   record(kind: number, ns: number, count: number): boolean {
     this.histograms[kind]!.record(ns, count);
+    this.numbers[RECORDED]! += count;
     if (ns <= this.bounds[kind]!) return false;
     this.numbers[VIOLATIONS + kind]! += count;
     return true;
@@ -152,7 +154,7 @@ export class FigureSlot {
   }
 
   /** One count of the slot, by its name in the table. */
-  count(of: 'steps' | 'messages' | 'refused' | 'errors' | 'again' | 'depth' | 'begun'): number {
+  count(of: 'steps' | 'messages' | 'refused' | 'errors' | 'again' | 'depth' | 'begun' | 'recorded'): number {
     return this.numbers[field[of].at >> 3]!;
   }
 
