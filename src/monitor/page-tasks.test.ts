@@ -9,7 +9,8 @@ const ROOM = 8;
 
 function twoParties() {
   const tables = [createFigures(ROOM), createFigures(ROOM)];
-  const memory = new PageMemory(new ArrayBuffer(2 * ROOM * pageTaskLayout.bytes + mostClasses(0) * pageClassLayout.bytes));
+  const bytes = Math.max(2 * ROOM * pageTaskLayout.bytes, mostClasses(0) * pageClassLayout.bytes);
+  const memory = new PageMemory(new ArrayBuffer(bytes));
   const inboxes = tables.map(() => new SharedArrayBuffer(partyLayout.bytes));
   const rows = new TaskRows(memory, inboxes, tables, []);
   const write = () => {

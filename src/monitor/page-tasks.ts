@@ -1,7 +1,7 @@
 /**
- * The rows of tasks and of classes in the counters page. Nothing is written for a task of which nothing has changed, and
- * its percentiles only when it has new values: a turn counts steps when it ends, and records how long they took when
- * the next one begins.
+ * The rows of tasks and of classes in the counters page. Nothing is written for a task of which nothing has changed,
+ * and its percentiles only when it has new values: a turn counts steps when it ends, and records how long they took
+ * when the next one begins.
  */
 import {
   BANDS, PAGE_RESPONSES, pageClassLayout, pageTaskLayout, partyLayout, taskFiguresLayout, type Structure,
