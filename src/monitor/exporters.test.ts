@@ -11,6 +11,7 @@ import {
   prometheusText, registerMetrics, traceTasks, type ChromeTraceEvent, type Runtime,
 } from '../index.js';
 import { inside, remoteRuntime, sleep, until } from '../reactor/fixtures/inside.js';
+import { readFamilies } from './families.js';
 
 class OnDemand extends MetricReader {
   protected async onShutdown(): Promise<void> {}
@@ -104,6 +105,13 @@ describe('what a runtime counts, for others', () => {
     expect(boundaries[half]! * 1e9).toBeGreaterThanOrEqual(p50Ns / 1.04);
     expect((boundaries[half - 1] ?? 0) * 1e9).toBeLessThanOrEqual(p50Ns * 1.04);
     await provider.shutdown();
+  });
+
+  it('has one set of labels for each task, so that thousands of tasks are text within a fraction of a second', () => {
+    const families = readFamilies(runtime).filter(({ name }) => name.startsWith('task.'));
+    const labels = new Set(families.flatMap(({ samples }) => samples.map((sample) => sample.labels)));
+    expect(families.length).toBeGreaterThan(10);
+    expect(labels.size).toBe(metricsOf(runtime).tasks.length);
   });
 
   it('is in a registry of prom-client, which writes what prometheusText writes', async () => {

@@ -7,12 +7,15 @@ import type { Histogram } from '../observe/index.js';
 import { FIGURES } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf, partyCounters, partyFigures } from '../reactor/internal.js';
-import { summaryOf, tablesOf } from './metrics.js';
+import { tablesOf } from './metrics.js';
 import { queuesShown } from './shown.js';
 import { readLanes, readQueues, readTopics, type TopicFigures } from './sources.js';
 
 export interface Sample {
+  /** Those of one task are one object, in all of its samples. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Of a summary's percentile: which one, from '0.5' to '1'. It is a label too. */
+  readonly quantile?: string;
   readonly value: number;
   /** For a summary: the sum or the number of its values. Left out: a percentile, or the value itself. */
   readonly part?: 'sum' | 'count';
@@ -156,10 +159,10 @@ export function snake({ name, unit }: Pick<Family, 'name' | 'unit'>, separator =
 }
 
 function summarySamples(labels: Sample['labels'], histogram: Histogram): Sample[] {
-  const { count, p50Ns, p99Ns, p999Ns, maxNs } = summaryOf(histogram);
-  const quantiles = [['0.5', p50Ns], ['0.99', p99Ns], ['0.999', p999Ns], ['1', maxNs]] as const;
+  const { count, sum, p50, p99, p999 } = histogram.summary();
   return [
-    ...quantiles.map(([quantile, value]) => ({ labels: { ...labels, quantile }, value })),
-    { labels, value: histogram.sum(), part: 'sum' }, { labels, value: count, part: 'count' },
+    { labels, quantile: '0.5', value: p50 }, { labels, quantile: '0.99', value: p99 },
+    { labels, quantile: '0.999', value: p999 }, { labels, quantile: '1', value: histogram.max() },
+    { labels, value: sum, part: 'sum' }, { labels, value: count, part: 'count' },
   ];
 }

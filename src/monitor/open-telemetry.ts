@@ -69,7 +69,9 @@ export function exportMetrics(runtime: Runtime, meter: MetricsMeter): () => void
     const callback = (result: MeterResult): void => {
       for (const sample of read().get(key)!.samples) {
         if (!isMeant(sample)) continue;
-        const labels = Object.entries(sample.labels).map(([label, value]) => [`percore.${label}`, value]);
+        const { quantile } = sample;
+        const all = quantile === undefined ? sample.labels : { ...sample.labels, quantile };
+        const labels = Object.entries(all).map(([label, value]) => [`percore.${label}`, value]);
         result.observe(sample.value * factor, Object.fromEntries(labels));
       }
     };

@@ -33,13 +33,21 @@ export interface RegisteredMetric {
  */
 export function prometheusText(runtime: Runtime): string {
   const lines: string[] = [];
+  // A task has thirty samples, and its labels are most of their text.
+  const texts = new Map<Sample['labels'], string>();
+  const labelsOf = (labels: Sample['labels']): string => {
+    let text = texts.get(labels);
+    if (text === undefined) texts.set(labels, (text = textOf(labels)));
+    return text;
+  };
   for (const family of readFamilies(runtime)) {
     const name = nameOf(family);
     const help = family.means.replaceAll('\\', '\\\\').replaceAll('\n', ' ');
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${family.kind}`);
     for (const sample of family.samples) {
-      const labels = Object.entries(sample.labels).map(([label, value]) => `${label}="${escaped(value)}"`).join(',');
-      lines.push(`${name}${suffixOf(sample)}{${labels}} ${valueOf(family, sample)}`);
+      const { labels, quantile } = sample;
+      const last = quantile === undefined ? '' : `,quantile="${quantile}"`;
+      lines.push(`${name}${suffixOf(sample)}{${labelsOf(labels)}${last}} ${valueOf(family, sample)}`);
     }
   }
   return `${lines.join('\n')}\n`;
@@ -85,7 +93,8 @@ class FamilyMetric implements RegisteredMetric {
     const { name, help, type, aggregator } = this;
     const family = this.read();
     const values = family.samples.map((sample) => ({
-      labels: sample.labels, value: valueOf(family, sample),
+      labels: sample.quantile === undefined ? sample.labels : { ...sample.labels, quantile: sample.quantile },
+      value: valueOf(family, sample),
       ...(sample.part === undefined ? {} : { metricName: `${name}${suffixOf(sample)}` }),
     }));
     return { name, help, type, values, aggregator };
@@ -102,5 +111,7 @@ function nameOf(family: Family): string {
 const suffixOf = ({ part }: Sample): string => (part === undefined ? '' : `_${part}`);
 const valueOf = ({ unit }: Family, { part, value }: Sample): number =>
   (part === 'count' ? value : value * UNITS[unit][1]);
+const textOf = (labels: Sample['labels']): string =>
+  Object.entries(labels).map(([label, value]) => `${label}="${escaped(value)}"`).join(',');
 const escaped = (text: string): string =>
   text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');

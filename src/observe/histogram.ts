@@ -19,7 +19,7 @@ const COUNTS = (TOP_BITS - STEP_BITS + 1) * STEPS;
 const MAX_AT = COUNTS;
 /** The smallest value plus 1, so that 0 means that there is none. */
 const MIN_AT = COUNTS + 1;
-const NOTHING = Object.freeze({ count: 0, mean: 0, p50: 0, p99: 0, p999: 0 });
+const NOTHING = Object.freeze({ count: 0, sum: 0, mean: 0, p50: 0, p99: 0, p999: 0 });
 /** 32-bit words that a histogram needs: its counts, the largest and the smallest value, two words each. */
 export const HISTOGRAM_WORDS: number = (COUNTS + 2) * 2;
 
@@ -87,10 +87,7 @@ export class Histogram {
    */
   sum(): number {
     let sum = 0;
-    for (let i = 0; i < COUNTS; i++) {
-      const times = this.counts[i]!;
-      if (times !== 0) sum += times * (lowerEnd(i) + upperEnd(i)) / 2;
-    }
+    for (let i = 0; i < COUNTS; i++) sum += this.counts[i]! * MIDDLES[i]!;
     return sum;
   }
 
@@ -100,10 +97,12 @@ export class Histogram {
    */
   add(other: Histogram): void {
     if (!(other instanceof Histogram)) throw invalidArgument('other', other, 'a Histogram');
-    for (let i = 0; i < COUNTS; i++) this.counts[i]! += other.counts[i]!;
-    if (other.max() > this.max()) this.counts[MAX_AT] = other.max();
     const [least, others] = [this.counts[MIN_AT]!, other.counts[MIN_AT]!];
-    if (others !== 0 && (others < least || least === 0)) this.counts[MIN_AT] = others;
+    if (others === 0) return;
+    const most = other.max();
+    for (let i = indexOf(others - 1), last = indexOf(most); i <= last; i++) this.counts[i]! += other.counts[i]!;
+    if (most > this.max()) this.counts[MAX_AT] = most;
+    if (others < least || least === 0) this.counts[MIN_AT] = others;
   }
 
   /**
@@ -126,7 +125,7 @@ export class Histogram {
       const times = this.counts[i]!;
       if (times === 0) continue;
       count += times;
-      sum += times * (lowerEnd(i) + upperEnd(i)) / 2;
+      sum += times * MIDDLES[i]!;
     }
     return count === 0 ? 0 : Math.min(this.max(), Math.max(this.min(), sum / count));
   }
@@ -155,24 +154,24 @@ export class Histogram {
     return sum;
   }
 
-  /** The number of values, the mean, and `percentile` of 0.5, 0.99 and 0.999, in two passes. Allocates. */
-  summary(): Readonly<Record<'count' | 'mean' | 'p50' | 'p99' | 'p999', number>> {
+  /**
+   * The number of values, their sum and mean, and `percentile` of 0.5, 0.99 and 0.999, in two passes from the smallest
+   * to the largest value. Allocates.
+   */
+  summary(): Readonly<Record<'count' | 'sum' | 'mean' | 'p50' | 'p99' | 'p999', number>> {
     const { counts } = this;
     // Most histograms of a runtime are empty, and looking through one takes as long as a hundred records.
     if (counts[MIN_AT] === 0) return NOTHING;
+    const [least, most] = [this.min(), this.max()];
+    const [first, last] = [indexOf(least), indexOf(most)];
     let count = 0;
     let sum = 0;
-    let [first, last] = [COUNTS, -1];
-    for (let i = 0; i < COUNTS; i++) {
+    for (let i = first; i <= last; i++) {
       const times = counts[i]!;
-      if (times === 0) continue;
       count += times;
-      sum += times * (lowerEnd(i) + upperEnd(i)) / 2;
-      if (first === COUNTS) first = i;
-      last = i;
+      sum += times * MIDDLES[i]!;
     }
     if (count === 0) return NOTHING;
-    const [least, most] = [this.min(), this.max()];
     const found = [most, most, most];
     const ranks = [0.5, 0.99, 0.999].map((share) => Math.max(1, Math.ceil(share * count)));
     let next = 0;
@@ -182,7 +181,7 @@ export class Histogram {
       while (next < ranks.length && seen >= ranks[next]!) found[next++] = Math.min(upperEnd(i), most);
     }
     const [p50, p99, p999] = found as [number, number, number];
-    return { count, mean: Math.min(most, Math.max(least, sum / count)), p50, p99, p999 };
+    return { count, sum, mean: Math.min(most, Math.max(least, sum / count)), p50, p99, p999 };
   }
 
   private valueAt(share: number, count: number): number {
@@ -210,12 +209,13 @@ function indexOf(value: number): number {
   return indexOf(Math.floor(value / 2 ** 16)) + 16 * STEPS;
 }
 
-function lowerEnd(index: number): number {
-  return index === 0 ? 0 : upperEnd(index - 1) + 1;
-}
 
 function upperEnd(index: number): number {
   if (index < STEPS) return index;
   const shift = Math.floor(index / STEPS) - 1;
   return (STEPS + (index % STEPS) + 1) * 2 ** shift - 1;
 }
+
+/** The middle of each step, for sums: computed once, since a power of a number costs more than all else of them. */
+const MIDDLES = Float64Array.from({ length: COUNTS }, (_, i) =>
+  ((i === 0 ? 0 : upperEnd(i - 1) + 1) + upperEnd(i)) / 2);
