@@ -120,13 +120,19 @@ describe('the counters page has', () => {
   });
 
   it('the same for Python, and goes on while the main thread is blocked', () => {
-    const text = execFileSync('python3', [python, page.path, '10', '0.05'], { encoding: 'utf8' });
     interface Seen {
       publishedNs: number; queues: { name: string; kind: string }[]; cursors: { lag: number; state: string }[];
       topics: { name: string; messages: number }[]; classes: { name: string }[]; reactors: { state: string }[];
       lanes: { waitingBytes: number; lag: number }[]; tasks: { name: string; steps: number }[];
     }
-    const all = text.trim().split('\n').map((line) => JSON.parse(line) as Seen);
+    const steps = ({ tasks }: Seen): number => tasks.find(({ name }) => name === 'voice')!.steps;
+    const all: Seen[] = [];
+    // Ten readings take half a second, and on a busy machine the reactor may stand still for as long, since it has no
+    // CPU, or since its collection waits for a thread of V8's that has none.
+    for (let round = 0; round < 20 && (round === 0 || steps(all.at(-1)!) === steps(all[0]!)); round++) {
+      const text = execFileSync('python3', [python, page.path, '10', '0.05'], { encoding: 'utf8' });
+      all.push(...text.trim().split('\n').map((line) => JSON.parse(line) as Seen));
+    }
     const first = all[0]!;
     const last = all.at(-1)!;
     expect([first.queues[0]!.name, first.queues[0]!.kind, first.cursors[0]!.state, first.cursors[0]!.lag]).toEqual(
@@ -135,7 +141,6 @@ describe('the counters page has', () => {
     expect(first.lanes.length).toBeGreaterThan(1);
     // This thread has waited for Python all the while.
     expect(last.publishedNs).toBeGreaterThan(first.publishedNs);
-    const steps = ({ tasks }: Seen): number => tasks.find(({ name }) => name === 'voice')!.steps;
     expect(steps(last)).toBeGreaterThan(steps(first));
     for (const [i, now] of all.slice(1).entries()) {
       const before = all[i]!;

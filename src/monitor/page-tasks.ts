@@ -27,6 +27,7 @@ export interface NamedBand {
 class BandFigures {
   tasks = 0;
   readonly violations: number[] = FIGURES.map(() => 0);
+  steps = 0;
   /** Values of its tasks, when the summaries were made; -1: they were not. */
   recorded = -1;
   summaries: Row = {};
@@ -101,6 +102,7 @@ export class TaskRows {
     for (const kind of FIGURES.keys()) {
       figures.violations[kind] = slots.reduce((all, slot) => all + slot.violations(kind), 0);
     }
+    figures.steps = slots.reduce((all, slot) => all + slot.count('steps'), 0);
     const recorded = slots.reduce((all, slot) => all + slot.count('recorded'), 0);
     if (recorded === figures.recorded) return figures;
     figures.recorded = recorded;
