@@ -228,7 +228,8 @@ export const mainLiveness: Bench = {
         figures: (['main', 'inside'] as const).map((of) => ({
           of, metric: of, unit: 'ms', better: 'lower' as const,
           params: { saturated: onAllCores ? 'all' : 'all but one' },
-          targets: { 'the bound': { of: 'ratio' as const, atMost: 1 } },
+          // With all of them saturated nobody has promised anything: what it comes to is shown.
+          targets: onAllCores ? {} : { 'the bound': { of: 'ratio' as const, atMost: 1 } },
         })),
       }));
     }
