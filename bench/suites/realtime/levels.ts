@@ -225,11 +225,11 @@ export const mainLiveness: Bench = {
           { name: 'the bound', run: async () => ({ main: 100, inside: 50 }) },
           liveness('levels that never rest', { onAllCores, restShare: 0 }),
         ],
-        figures: (['main', 'inside'] as const).map((of) => ({
-          of, metric: of, unit: 'ms', better: 'lower' as const,
+        figures: (['main', 'inside'] as const).map((of): Figure<Liveness> => ({
+          of, metric: of, unit: 'ms', better: 'lower',
           params: { saturated: onAllCores ? 'all' : 'all but one' },
           // With all of them saturated nobody has promised anything: what it comes to is shown.
-          targets: onAllCores ? {} : { 'the bound': { of: 'ratio' as const, atMost: 1 } },
+          targets: onAllCores ? {} : { 'the bound': { of: 'ratio', atMost: 1 } },
         })),
       }));
     }
