@@ -2,7 +2,6 @@
  * Remembers what ran on its thread, and makes a case when a figure is above its bound: what happened from ready to
  * done, and why. Numbers come first, cases second. A value is counted before its case is made; beyond MOST_A_SECOND
  * cases, those that are not a new worst of their task are dropped, and the next case says how many.
- * A case is made a few milliseconds later: Node tells of a collection only when it is over and the loop comes round.
  * A case is made a few milliseconds later, because Node reports a collection only when it is over and the loop comes
  * round. Source of the idea: the trace of the worst case alone, in jerry_rt_module.
  */
