@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DOORS } from './bundle/doors.mjs';
+import { atFirstUse } from './bundle/later.mjs';
 
 const project = join(dirname(fileURLToPath(import.meta.url)), '..');
 let folder;
@@ -105,4 +106,15 @@ it.each([
   expect(status).toBe(1);
   expect(stderr).toMatch(message);
   expect(stderr.split('\n')).toHaveLength(4);
+});
+
+it('makes an object of a class that is in another script, and not of what loads that script', () => {
+  const text = 'var import_part = require("percore-later:/part.js");\nconst part = new import_part.Part(1);\n';
+  const made = atFirstUse(text, new Map([['/part.js', [{ name: 'Part', inScript: 'Part' }]]]));
+  class Part {
+    constructor(size) {
+      this.size = size;
+    }
+  }
+  expect(new Function('percoreLater', `${made}return part;`)(() => ({ Part }))).toEqual(new Part(1));
 });

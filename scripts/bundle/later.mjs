@@ -1,6 +1,6 @@
 // The script that is loaded when something of it is used for the first time. What the core imports of its files becomes
 //
-//     percoreLater().m175_openUdp(core, options)
+//     (percoreLater()).m175_openUdp(core, options)
 //
 // so none of that may be used while the core's modules run; scripts/build.test.mjs looks at that.
 import { resolve } from 'node:path';
@@ -40,6 +40,7 @@ export function atFirstUse(text, namesIn) {
   });
   return without.replace(/\b(import_\w+)\.(\w+)/g, (all, module, name) => {
     if (!paths.has(module)) return all;
-    return `percoreLater().${namesIn.get(paths.get(module)).find((known) => known.name === name).inScript}`;
+    // In parentheses, since `new percoreLater().m1_Part()` would make an object of the function.
+    return `(percoreLater()).${namesIn.get(paths.get(module)).find((known) => known.name === name).inScript}`;
   });
 }
