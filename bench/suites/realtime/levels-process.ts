@@ -30,8 +30,11 @@ export const app = defineApp({
   main: { spawns: ['busy', 'ask', 'raise', 'top', 'topOfTwo', 'hold', 'live', 'alsoBusy'], schedules: ['tick'] },
 });
 
-interface Shared { readonly stop: Int32Array; readonly count: number; readonly makesGarbage: boolean }
+interface Shared {
+  readonly stop: Int32Array; readonly count: number; readonly warmUp: number; readonly makesGarbage: boolean;
+}
 const samples: number[] = [];
+let seen = 0;
 let garbage: object[] = [];
 
 function spin(nowNs: () => number, ns: number): void {
@@ -41,8 +44,9 @@ function spin(nowNs: () => number, ns: number): void {
 
 /** Collects samples, and sends their summary when there are as many as were asked for. */
 function note(ns: number, { data, reactor }: { data: unknown; reactor: { send: Send } }): void {
+  const { count, warmUp } = data as Shared;
+  if (seen++ < warmUp) return;
   samples.push(ns);
-  const { count } = data as Shared;
   if (samples.length === count) reactor.send('end', samples, { reactor: 'main' });
 }
 type Send = (name: string, message: unknown, options: { reactor: 'main' }) => number;
@@ -141,22 +145,22 @@ async function main(wish: LevelsWish): Promise<void> {
   let end = (_samples: number[]): void => undefined;
   const ended = new Promise<number[]>((resolve) => { end = resolve; });
   const stop = new Int32Array(new SharedArrayBuffer(8));
-  const { row, count, cpus, makesGarbage = false, isPreemptive = true, restShare, onAllCores = false } = wish;
+  const { row, count, warmUp = 0, cpus, makesGarbage = false, isPreemptive = true, restShare, onAllCores = false } = wish;
   const running = await startApp(app, {
     entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
     ...(restShare === undefined ? {} : { restShare }),
     // All samples travel as one message.
     laneBytes: 2 ** 22,
-    data: { stop, count, makesGarbage },
+    data: { stop, count, warmUp, makesGarbage },
     main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
   });
   // The guide advises this for levels that saturate a core: V8's helpers starve there, and collections wait for them.
   if (!onAllCores) clearCore(cpus[row === 'main-liveness' ? 1 : 0]);
   if (row === 'preempt') {
     running.spawn('busy');
-    running.schedule('tick', running.nowNs() + 2e7, count);
+    running.schedule('tick', running.nowNs() + 2e7, warmUp + count);
   } else if (row === 'spawn-above' || row === 'spawn-across') {
-    running.spawn('ask', { left: count, isAcross: row === 'spawn-across' });
+    running.spawn('ask', { left: warmUp + count, isAcross: row === 'spawn-across' });
   } else if (row === 'lock') {
     running.spawn(makesGarbage ? 'raise' : 'top', count);
   } else if (row === 'lock-shared') {

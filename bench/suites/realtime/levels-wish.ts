@@ -5,6 +5,8 @@ export interface LevelsWish {
   /** The CPU of each core of the app. */
   readonly cpus: readonly [number, number];
   readonly count: number;
+  /** So many come before, and do not count: V8 optimizes what runs meanwhile. Default 0. */
+  readonly warmUp?: number;
   readonly isPreemptive?: boolean;
   /** True if each busy step makes garbage as well. */
   readonly makesGarbage?: boolean;
