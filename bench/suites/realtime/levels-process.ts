@@ -145,7 +145,8 @@ async function main(wish: LevelsWish): Promise<void> {
   let end = (_samples: number[]): void => undefined;
   const ended = new Promise<number[]>((resolve) => { end = resolve; });
   const stop = new Int32Array(new SharedArrayBuffer(8));
-  const { row, count, warmUp = 0, cpus, makesGarbage = false, isPreemptive = true, restShare, onAllCores = false } = wish;
+  const { row, count, warmUp = 0, cpus, restShare } = wish;
+  const { makesGarbage = false, isPreemptive = true, onAllCores = false } = wish;
   const running = await startApp(app, {
     entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
     ...(restShare === undefined ? {} : { restShare }),

@@ -160,7 +160,9 @@ export const spawn: Bench = {
       };
       findings.push(...await compare({
         runs: 3,
-        ours: levels('levels', { row, count: row === 'spawn-above' ? 10_000 : 3000, warmUp: 2 * WARM_UP }),
+        ours: levels('levels', {
+          row, count: row === 'spawn-above' ? 10_000 : 3000, warmUp: 2 * WARM_UP,
+        }),
         baselines: [eventfd, published('linux-rtfm dispatch, bare metal', 1.752)],
         figures: figures(['p50', 'p99'], 'us', { 'C eventfd': { of: 'ratio', atMost: 1.3 } }, {
           to: row === 'spawn-above' ? 'a level above' : 'a parked level of another core',
