@@ -188,8 +188,9 @@ export class HeardTopic implements Origin {
   private handOneByOne(batch: OpenBatch, end: number, record: LaneRecord, band: number): number {
     const { host } = this;
     const { turn } = host.party;
-    // The usual case: nobody reads in place, so nobody asks where a message lies.
-    const values = this.areAlike && this.fresh.length === 0 ? batch.values : undefined;
+    // The usual case: nobody reads in place, so nobody asks where a message lies. `isRead`, since there are values also
+    // if those who read them have left since, and the others must not be handed these.
+    const values = this.isRead && this.areAlike && this.fresh.length === 0 ? batch.values : undefined;
     let at = batch.next;
     while (at < end) {
       if (values !== undefined) {

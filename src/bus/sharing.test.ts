@@ -100,6 +100,25 @@ describe('messages of a struct that are published one by one', () => {
     });
   });
 
+  it('reach who reads in place where they lie, also if the last who reads values leaves in the middle', async () => {
+    await withRuntime(1, {}, async (runtime) => {
+      const inPlace: [boolean, number][] = [];
+      subscribeBytes(runtime, 's', {}, ({ words, offset, length }) => {
+        inPlace.push([length === 8, words[offset >> 2]!]);
+      });
+      const read: number[] = [];
+      const reading = subscribe(runtime, 's', {}, (value) => {
+        read.push((value as { n: number }).n);
+        if (read.length === 2) reading.leave();
+      });
+      const topic = createTopic(runtime, { name: 's', codec });
+      for (const n of numbers(6)) topic.publish(of(n));
+      await until(() => inPlace.length === 6, 'all of them');
+      expect([inPlace, read]).toEqual([numbers(6).map((n) => [true, n]), [0, 1]]);
+      expect(runtime.status().main.stepErrors).toBe(0);
+    });
+  });
+
   it('are counted one by one where their publisher dies before they are published', async () => {
     await withRuntime(1, { restart: { most: 3, withinMs: 60_000 } }, async (runtime) => {
       const { flat } = listing(runtime, 's');
