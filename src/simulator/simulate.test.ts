@@ -273,6 +273,9 @@ describe('a seed that fails', () => {
   });
 
   it('is not one that was asked for wrongly', async () => {
+    await expect(simulate(undefined as never, () => undefined)).rejects.toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'options.entry', value: undefined,
+    });
     await expect(run({ seeds: 0 }, () => undefined)).rejects.toThrow(/seeds/);
     await expect(run({ laneBytes: 100 }, () => undefined)).rejects.toThrow(/laneBytes/);
     await expect(run({ reactors: [5, 2] }, () => undefined)).rejects.toThrow(/reactors/);

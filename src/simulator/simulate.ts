@@ -83,8 +83,7 @@ let isRunning = false;
 export async function simulate<P extends Protocol = Untyped>(
   options: SimulationOptions<P>, scenario: (simulation: Simulation<P>) => unknown,
 ): Promise<SimulationReport> {
-  checkOptions('options', options, [...OWN, ...SHARED]);
-  checkFunction('options.entry', options.entry);
+  checkFunction('options.entry', checkOptions('options', options, [...OWN, ...SHARED]).entry);
   checkFunction('scenario', scenario);
   const seeds = seedsOf(options);
   const report = { seeds: seeds.length, events: 0, deaths: 0, unpublished: 0 };
