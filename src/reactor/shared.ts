@@ -58,6 +58,11 @@ export interface PartySettings {
  * resident (glibc: M_MMAP_THRESHOLD_MAX, 32 MiB).
  */
 const FRESH_BYTES = 2 ** 25 + 2 ** 16;
+/**
+ * Smaller lanes, as those of simulations are, ask for what they need: what they could keep resident is less than
+ * clearing FRESH_BYTES takes, which the C library does where its heap has that much at hand.
+ */
+const SMALL_BYTES = 2 ** 21;
 
 const word = (field: LayoutField): number => field.at >> 2;
 const PRESENCE = word(runtimeLayout.fields.presence);
@@ -91,7 +96,8 @@ export function createShared(
   Atomics.store(shared, word(runtimeLayout.fields.magic), RUNTIME_MAGIC);
 
   const inboxes = Array.from({ length: parties }, (_, id) => {
-    const inbox = new SharedArrayBuffer(Math.max(inboxBytes(parties, laneBytes), FRESH_BYTES));
+    const needed = inboxBytes(parties, laneBytes);
+    const inbox = new SharedArrayBuffer(needed < SMALL_BYTES ? needed : Math.max(needed, FRESH_BYTES));
     // In case it comes out of the heap all the same: a best effort; a refusal costs only memory.
     native().system.freshPages(new Uint8Array(inbox), 0);
     const party = new Int32Array(inbox, 0, partyLayout.bytes >> 2);
