@@ -97,7 +97,9 @@ describe('the counters page has', () => {
   });
 
   it('lanes, ways, classes and what was granted', async () => {
-    await until(() => read().ways.length > 0, 'the way of a message was measured');
+    // A way may be on the page before its first message is counted there.
+    const isMeasured = ({ ways }: ReturnType<typeof read>): boolean => ways.some(({ figure }) => figure.count > 0);
+    await until(() => isMeasured(read()), 'the way of a message was measured');
     const { lanes, classes, reactors, ways, leftOut } = read();
     expect(leftOut).toBe(0);
     const answers = lanes.filter(({ isReturn }) => isReturn).length;
@@ -107,7 +109,7 @@ describe('the counters page has', () => {
       expect(lag).toBeGreaterThanOrEqual(0);
       expect(waitingBytes).toBeLessThanOrEqual(capacityBytes);
     }
-    expect(ways[0]!.figure.count).toBeGreaterThan(0);
+    expect(ways.some(({ figure }) => figure.count > 0)).toBe(true);
     expect(classes.slice(0, 2).map(({ name, priority, tasks }) => [name, priority, tasks])).toEqual(
       [['audio', 6, 1], ['bulk', 1, 0]]);
     const [audio] = classes;

@@ -16,7 +16,10 @@ export interface CloseResult {
    * reactor left. What an endpoint drops when you close it yourself does not count.
    */
   readonly drained: boolean;
-  /** Messages that were sent and not run: to a reactor that died, or cut off by `drainMs`. */
+  /**
+   * Messages from one thread to another that were sent and not run: to a reactor that died, or cut off by `drainMs`.
+   * What a reactor has sent to a task of its own is not among them; if that is cut off, `drained` is false.
+   */
   readonly undelivered: number;
   /**
    * Reactors that did not leave within a second after they were told, and were terminated in the middle of their work.
