@@ -205,11 +205,8 @@ export function workCurve({ rows }) {
   const of = (baseline) => all.filter((row) => row.baseline.name === baseline)
     .toSorted((a, b) => a.params.workUs - b.params.workUs);
   const [single, chunks] = [of('single thread'), of('postMessage a chunk')];
-  const ends = (series) => {
-    const ratios = series.map(({ ratio }) => ratio);
-    return `${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`;
-  };
   const ratiosOf = (series) => series.map(({ ratio }) => ratio);
+  const ends = (series) => [Math.min, Math.max].map((end) => digits(end(...ratiosOf(series)))).join(' to ');
   const curve = plot({
     title: 'Load balancer, two reactors', x: single.map(({ params }) => params.workUs), xName: 'work for a line, µs',
     y: 'times the lines a second of',
