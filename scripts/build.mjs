@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { DOORS } from './bundle/doors.mjs';
+import { DEFERRED } from './bundle/deferred.mjs';
 import { bundle } from './bundle/main.mjs';
 import { withoutProse } from './bundle/prose.mjs';
 import { noticesOf, packagesOf } from './notices.mjs';
@@ -121,7 +121,8 @@ async function buildTypeScript() {
   const { 'worker-main': workerMain, ...otherPrograms } = programs;
   const { metafiles } = await bundle({
     build, compiled, options, outdir: at('dist', 'percore'),
-    core: [workerMain], later: [queues, timers, io], doors: DOORS.map((name) => join(compiled, name)), rest: [index],
+    core: [workerMain], later: [queues, timers, io], deferred: DEFERRED.map((name) => join(compiled, name)),
+    rest: [index],
     programs: [workerMain], edit: withoutProse,
     faces: { index, queues, timers, io, 'worker-main': workerMain }, common: ['worker-main'],
     others: {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { DOORS } from './bundle/doors.mjs';
+import { DEFERRED } from './bundle/deferred.mjs';
 import { atFirstUse } from './bundle/later.mjs';
 
 const project = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -39,7 +39,7 @@ beforeAll(() => {
   // The files that the build bundles, as it says itself.
   const entries = readFileSync(at('scripts/build.mjs'), 'utf8').matchAll(/join\(compiled, ([^)]*)\.js'\)/g);
   const names = [...entries].map(([, path]) => path.replaceAll(/'|\s/g, '').replaceAll(',', '/'));
-  for (const name of new Set([...names, ...DOORS.map((door) => door.replace(/\.js$/, ''))])) {
+  for (const name of new Set([...names, ...DEFERRED.map((file) => file.replace(/\.js$/, ''))])) {
     write(`src/${name}.ts`, `export const name = '${name}';\n`);
   }
   write('src/extra.ts', 'export const extra = 1;\n');

@@ -22,12 +22,12 @@ function loadPercoreLater() {
 /** What esbuild is told of a file in the other script. */
 export const fromLater = (path) => ({ path: `${LATER}${path}`, external: true });
 
-/** Leaves out `doors`, and with them what they alone import. */
-export const outside = (doors) => ({
+/** Leaves out `deferred`, and with them what they alone import. */
+export const outside = (deferred) => ({
   name: 'outside',
   setup({ onResolve }) {
     onResolve({ filter: /\.js$/ }, ({ path, resolveDir }) =>
-      (doors.includes(resolve(resolveDir, path)) ? { path, external: true } : undefined));
+      (deferred.includes(resolve(resolveDir, path)) ? { path, external: true } : undefined));
   },
 });
 

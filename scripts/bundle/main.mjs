@@ -27,28 +27,29 @@ const IMPORT_CALL = /(?<![`'"\w$.])import\(/g;
 const NAMESPACE = 'scripts';
 
 /**
- * `core` are compiled files: they, and all that they import, are in the first script, except for `doors` and what these
- * alone import. `later` are others, which are in a second script together with the doors, and `rest` others again, in a
- * third one; each has what those before it do not have. `faces` are entries of one file each, and `others` entries
- * beside the scripts, each by the name of what is made; `programs` are those that run when they are loaded, and so are
- * in no script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs. `loader` is the file that
- * runs a script, `edit` changes the text of compiled files, and `options` are those of esbuild. Returns the metafiles,
- * and of each module in a script what is exported of it, each by its own name and by that in the script.
+ * `core` are compiled files: they, and all that they import, are in the first script, except for `deferred` and what
+ * these alone import. `later` are others, which are in a second script together with those of `deferred`, and `rest`
+ * others again, in a third one; each has what those before it do not have. `faces` are entries of one file each, and
+ * `others` entries beside the scripts, each by the name of what is made; `programs` are those that run when they are
+ * loaded, and so are in no script. `common` are names of faces that are made as CommonJS modules too, NAME.cjs.
+ * `loader` is the file that runs a script, `edit` changes the text of compiled files, and `options` are those of
+ * esbuild. Returns the metafiles, and of each module in a script what is exported of it, each by its own name and by
+ * that in the script.
  */
 export async function bundle(
-  { build, compiled, core, later = [], doors = [], rest = [], programs = [], faces, others, common = [], outdir,
+  { build, compiled, core, later = [], deferred = [], rest = [], programs = [], faces, others, common = [], outdir,
     options, loader = LOADER, edit },
 ) {
   const scripts = [{ name: 'core', loader: 'load.cjs', entries: core, modules: [] }];
   if (later.length > 0) {
-    scripts.push({ name: 'later', loader: 'load-later.cjs', entries: [...later, ...doors], modules: [] });
+    scripts.push({ name: 'later', loader: 'load-later.cjs', entries: [...later, ...deferred], modules: [] });
   }
   if (rest.length > 0) scripts.push({ name: 'rest', loader: 'load-rest.cjs', entries: rest, modules: [] });
   const origins = findOrigins(compiled, edit);
   const homes = new Map();
   const exportsOf = new Map();
   for (const script of scripts) {
-    const plugins = [origins.plugin, ...(script.name === 'core' ? [outside(doors)] : [])];
+    const plugins = [origins.plugin, ...(script.name === 'core' ? [outside(deferred)] : [])];
     for (const [path, names] of await namesOf(build, script.entries, { ...options, outdir }, compiled, plugins)) {
       exportsOf.set(path, names);
       if (homes.has(path) || programs.includes(path)) continue;
@@ -101,7 +102,7 @@ export async function bundle(
       plugins: [fromScripts(script, true), origins.plugin],
       entryPoints: [list], outfile: file,
       define: { ...options.define, 'import.meta.url': 'percoreModule.url' },
-      banner: { js: name === 'core' && doors.length > 0 ? BANNER + LATER_BANNER : BANNER },
+      banner: { js: name === 'core' && deferred.length > 0 ? BANNER + LATER_BANNER : BANNER },
       footer: { js: FOOTER },
     });
     metafiles.push(metafile);

@@ -4,7 +4,7 @@
  * for seldom. What a running reactor may be asked for at any time, such as figures or another discipline, is in the
  * core, since loading the rest of it takes some milliseconds.
  */
-export const DOORS = [
+export const DEFERRED = [
   'layout.js', 'portable/index.js', 'timers/manual-clock.js', 'topic-membership.js', 'reactor/reading.js',
   ...[
     'connection', 'connection-endpoint', 'descriptor', 'file-endpoint', 'file-node-streams', 'file-reading',
