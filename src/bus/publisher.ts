@@ -1,5 +1,5 @@
 /**
- * A topic as its publisher knows it: which parties have subscribers, and the lane to each of them.
+ * A topic as its publisher knows it: what it carries and keeps, what was published and refused, and who gets it.
  *
  *      publish --> who subscribes? (one load, unless somebody has joined or left)
  *              --> room claimed in the lane of each party that has subscribers --one is full--> all given back: nobody
@@ -10,14 +10,13 @@ import {
   CLOSED, OK, TOO_LARGE, recordMemory, type Codec, type RecordMemory,
 } from '../queues/index.js';
 import { makeCodec } from '../queues/internal.js';
-import { HEAD_BYTES, LANE_SHARES, type Party } from '../reactor/internal.js';
+import { LANE_SHARES, type Party } from '../reactor/internal.js';
 import { MESSAGES, REFUSED, type TopicRow } from '../topic-figures.js';
 import type { TopicMembership } from '../topic-membership.js';
+import { Audience } from './audience.js';
 import { GatheredBatch, MOST_MESSAGES, padded } from './batch.js';
 import type { TopicSettings } from './options.js';
-import { matches } from './pattern.js';
-import { Recipient } from './recipient.js';
-import { BUS_HEAD_BYTES, BUS_TASK, copyPayload, type RetainedValue } from './wire.js';
+import { copyPayload, type RetainedValue } from './wire.js';
 
 /** How many bytes the answer that carries a retained value needs besides those of the value. */
 const ANSWER_BYTES = 8192;
@@ -39,13 +38,7 @@ export class Publisher {
   private readonly publishedBefore: number;
   private readonly refusedBefore: number;
   private readonly codec: Codec<unknown>;
-  private readonly known: Recipient[] = [];
-  private targets: Recipient[] = [];
-  /** The count of changes that the publisher has in view, as messages carry it, and the same without wrapping. */
-  private seenChanges: number | undefined;
-  private view = 0;
-  /** The party that has refused last. */
-  private refuser: Recipient | undefined;
+  private readonly audience: Audience;
   readonly maxBytes: number;
   private last: { memory: RecordMemory; length: number; view: number } | undefined;
   private spare: RecordMemory | undefined;
@@ -56,7 +49,6 @@ export class Publisher {
   private first = 0;
   /** The memory in which the last claim lies. */
   memory: RecordMemory = NOWHERE;
-  private readonly description: Uint8Array;
   /** How far messages of a struct in one record are apart, and how many of them one may hold. */
   private readonly stride: number;
   private readonly mostInRecord: number;
@@ -70,7 +62,8 @@ export class Publisher {
     this.publishedBefore = row.numbers[MESSAGES]!;
     this.refusedBefore = row.numbers[REFUSED]!;
     this.codec = makeCodec(codec);
-    this.description = Buffer.from(JSON.stringify({ name, codec }));
+    const description = Buffer.from(JSON.stringify({ name, codec }));
+    this.audience = new Audience(party, members, settings, number, description);
     this.stride = padded(this.codec.recordBytes);
     // The most that any lane takes is half of it, less the heads of lane, message and bus.
     this.maxBytes = (party.shared.laneBytes >> 1) - 64 - (retain ? ANSWER_BYTES : 0);
@@ -95,25 +88,30 @@ export class Publisher {
 
   /** The parties that have subscribers, as far as is known. */
   get parties(): number[] {
-    if (this.members.changes() !== this.seenChanges) this.look();
-    return this.targets.map(({ party }) => party);
+    return this.audience.parties;
   }
 
   /** See `publish` of Topic. */
   publish(value: unknown): number {
     if (!this.isOpen()) return CLOSED;
     if (this.settings.retain) return this.publishRetained(value);
-    const { codec } = this;
-    const most = this.targets.length === 0 ? 0 : codec.measure(value, this.maxBytes);
+    const { codec, audience } = this;
+    const most = audience.targets.length === 0 ? 0 : codec.measure(value, this.maxBytes);
     if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
-    if (this.mostInRecord > 1 && this.targets[0]?.isOpen === true && this.lengthen(value)) return OK;
-    const first = this.claim(most);
+    if (
+      this.mostInRecord > 1 && audience.targets[0]?.isOpen === true
+      && audience.lengthen(codec, value, this.stride, this.mostInRecord)
+    ) {
+      this.accepted();
+      return OK;
+    }
+    const first = audience.claim(most);
     if (first < 0) return this.refuse(first, codec);
     // Not loaded earlier: a getter of the value may have published here as well, and may have changed who is in view.
-    const { targets } = this;
+    const { targets } = audience;
     if (first < targets.length) {
       const { outlet, at } = targets[first]!;
-      this.commitFrom(first, codec.write(value, outlet, at), this.mostInRecord > 1);
+      audience.commitFrom(first, codec.write(value, outlet, at), this.mostInRecord > 1);
     } else {
       codec.forget();
     }
@@ -154,14 +152,15 @@ export class Publisher {
     this.claimed = -1;
     if (!this.isOpen()) return CLOSED;
     if (length > this.maxBytes) return this.refuse(TOO_LARGE, this.codec);
-    const first = this.claim(length);
+    const { audience } = this;
+    const first = audience.claim(length);
     if (first < 0) return this.refuse(first, this.codec);
     this.claimed = length;
     this.first = first;
     // A message that is kept, or that nobody gets, is written to memory beside the lanes.
-    const isBeside = this.settings.retain || first === this.targets.length;
-    this.memory = isBeside ? this.beside(length) : this.targets[first]!.outlet;
-    return isBeside ? 0 : this.targets[first]!.at;
+    const isBeside = this.settings.retain || first === audience.targets.length;
+    this.memory = isBeside ? this.beside(length) : audience.targets[first]!.outlet;
+    return isBeside ? 0 : audience.targets[first]!.at;
   }
 
   /**
@@ -182,23 +181,24 @@ export class Publisher {
     }
     this.claimed = -1;
     if (this.settings.retain) this.commitBeside(this.memory, length);
-    else if (this.first < this.targets.length) this.commitFrom(this.first, length);
+    else if (this.first < this.audience.targets.length) this.audience.commitFrom(this.first, length);
     this.accepted();
   }
 
   /** Gives the open claim up, if there is one. */
   abortClaim(): void {
-    if (this.claimed >= 0) this.giveBack(this.targets.length);
+    if (this.claimed >= 0) this.audience.giveBack();
     this.claimed = -1;
   }
 
   /** Calls `then` once, in a later turn, when what was refused last would be taken, or when its party has died. */
   whenRoom(then: () => void): void {
-    if (this.refuser === undefined) {
+    const { refuser } = this.audience;
+    if (refuser === undefined) {
       this.party.timers.after({ delayNs: 0, priority: this.settings.band }, then);
       return;
     }
-    const { outlet } = this.refuser;
+    const { outlet } = refuser;
     outlet.whenRoom(outlet.refusedBytes, then, outlet.refusedName);
   }
 
@@ -224,7 +224,7 @@ export class Publisher {
     if (most > this.maxBytes) return this.refuse(TOO_LARGE, codec);
     const memory = this.beside(most);
     const length = codec.write(value, memory, 0);
-    const first = this.claim(length);
+    const first = this.audience.claim(length);
     if (first < 0) return this.refuse(first, codec);
     this.commitBeside(memory, length);
     this.accepted();
@@ -235,7 +235,7 @@ export class Publisher {
   private publishSome(values: readonly unknown[], from: number, end: number): number {
     const { retain } = this.settings;
     // Nobody looks at them.
-    if (from === end || (this.targets.length === 0 && !retain)) return end - from;
+    if (from === end || (this.audience.targets.length === 0 && !retain)) return end - from;
     const gathered = this.gathered ?? this.makeGathered();
     this.gathered = undefined;
     let count: number;
@@ -248,13 +248,9 @@ export class Publisher {
     const { memory, lastAt, lastLength } = gathered;
     const at = count === 1 ? lastAt : 0;
     const length = gathered.length - at;
-    const first = this.claim(length, count);
+    const first = this.audience.claim(length, count);
     if (first < 0) return first;
-    for (const target of this.targets) {
-      if (target.at < 0) continue;
-      copyPayload(memory, at, length, target.outlet, target.at);
-      target.outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length, count);
-    }
+    this.audience.commitCopy(memory, at, length, count);
     if (retain) {
       const last = this.beside(lastLength);
       copyPayload(memory, lastAt, lastLength, last, 0);
@@ -282,97 +278,21 @@ export class Publisher {
 
   /** Copies what was written beside the lanes into those that are claimed, and keeps it. */
   private commitBeside(memory: RecordMemory, length: number): void {
-    for (const { at, outlet } of this.targets) {
-      if (at < 0) continue;
-      copyPayload(memory, 0, length, outlet, at);
-      outlet.commit(HEAD_BYTES + BUS_HEAD_BYTES + length);
-    }
+    this.audience.commitCopy(memory, 0, length);
     this.keep(memory, length);
   }
 
   /** Keeps this as the last value. */
   private keep(memory: RecordMemory, length: number): void {
     this.spare = this.last?.memory;
-    this.last = { memory, length, view: this.view };
-  }
-
-  /**
-   * Copies what was written into the first lane into the others, and publishes all of them. `isOpen`: until they are
-   * published they may be lengthened.
-   */
-  private commitFrom(first: number, length: number, isOpen = false): void {
-    const { targets } = this;
-    const { outlet, at } = targets[first]!;
-    for (let i = first + 1; i < targets.length; i++) {
-      const target = targets[i]!;
-      if (target.at < 0) continue;
-      copyPayload(outlet, at, length, target.outlet, target.at);
-      target.commit(length, isOpen);
-    }
-    targets[first]!.commit(length, isOpen);
-  }
-
-  /**
-   * Adds a message to the last record of each lane, as if they had been published as a batch. False, and nothing was
-   * done, if one of these records is published or is not of this topic, or if somebody has joined or left since.
-   */
-  private lengthen(value: unknown): boolean {
-    const { targets, codec, stride } = this;
-    const { length } = targets;
-    for (let i = 0; i < length; i++) {
-      if (!targets[i]!.hasRoomBehind(stride, this.mostInRecord)) return false;
-    }
-    const { outlet, at } = targets[0]!;
-    codec.write(value, outlet, at);
-    for (let i = 1; i < length; i++) {
-      const target = targets[i]!;
-      copyPayload(outlet, at, stride, target.outlet, target.at);
-      target.lengthen(codec.recordBytes, stride);
-    }
-    targets[0]!.lengthen(codec.recordBytes, stride);
-    this.accepted();
-    return true;
+    this.last = { memory, length, view: this.audience.view };
   }
 
   /** False if the topic or the party is closed. Otherwise makes sure that the publisher knows who subscribes. */
   private isOpen(): boolean {
     if (this.isClosed || this.party.isClosed) return false;
-    const { members, settings } = this;
-    const changes = settings.retain ? members.changes() : members.recentChanges();
-    if (changes !== this.seenChanges) this.look();
+    this.audience.refresh();
     return true;
-  }
-
-  /** Gives back the claims in the first `count` lanes. */
-  private giveBack(count: number): void {
-    for (let i = 0; i < count; i++) if (this.targets[i]!.at >= 0) this.targets[i]!.outlet.abort();
-  }
-
-  /**
-   * Claims room for a payload of `length` bytes, which is so many messages, in all lanes. Returns the index of the
-   * first lane that has it, or the number of targets if there is none. If it returns BACK_PRESSURED or TOO_LARGE,
-   * nothing is claimed anywhere.
-   */
-  private claim(length: number, messages = 1): number {
-    const { targets } = this;
-    const count = targets.length;
-    let first = count;
-    for (let i = 0; i < count; i++) {
-      const target = targets[i]!;
-      const at = target.claim(length, messages, this.seenChanges!);
-      if (at >= 0) {
-        if (first === count) first = i;
-        target.at = at;
-        continue;
-      }
-      target.at = -1;
-      // That party has died, which will be seen as a change of members; the others go on without it.
-      if (at === CLOSED) continue;
-      this.giveBack(i);
-      this.refuser = target;
-      return at;
-    }
-    return first;
   }
 
   private accepted(): void {
@@ -384,29 +304,6 @@ export class Publisher {
     codec.forget();
     this.numbers[REFUSED]!++;
     return code;
-  }
-
-  /** Somebody has joined or left somewhere: finds out who subscribes now. */
-  private look(): void {
-    const { party, members, known, settings } = this;
-    // What they have written so far had other subscribers in view.
-    for (const target of this.targets) target.close();
-    // Stored before the members are read, so that a change meanwhile is seen the next time.
-    this.seenChanges = members.changes();
-    this.view = members.totalOf(this.seenChanges);
-    this.targets = [];
-    for (let id = 0; id <= party.shared.reactors; id++) {
-      const { generation, patterns } = members.of(id);
-      if (!patterns.some((pattern) => matches(pattern, settings.name))) continue;
-      let target = known[id];
-      if (target === undefined) {
-        const outlet = party.lanes.outlet(id, settings.band);
-        const name = outlet.name(BUS_TASK);
-        target = known[id] = new Recipient(id, outlet, name, generation, this.number, this.description);
-      }
-      target.generation = generation;
-      this.targets.push(target);
-    }
   }
 }
 
