@@ -15,7 +15,8 @@ export type {
 } from './balance/index.js';
 export type {
   Address, AddressOptions, ByteRecord, CallContext, CallOptions, CallStreamOptions, CapacityReport, Choose,
-  ClassFigures, CloseOnSignalOptions, CloseOptions, CloseResult, DropReasons, EntryContext, ForeignMessage,
+  ClassFigures, CloseOnSignalOptions, CloseOptions, CloseResult, ClosesRuntime, DropReasons, EntryContext,
+  ForeignMessage,
   IdleOptions, IdleStrategy, IoFigures, LaneBacklog, Loss, MachineStatus, MainStatus, MemoryOptions, MemoryStatus,
   MessageDrop, PartyUse, Protocol, Reactor,
   ReactorDeath, ReactorRestart, ReactorStatus, Reading, ReadOptions, RefusalReasons, RestartOptions, Runtime,

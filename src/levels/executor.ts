@@ -9,7 +9,7 @@ import { closeReadiness, createReadiness, openReadiness, type ReadinessHandle } 
 import { executorAnswerLayout } from '../layout.js';
 import { native, programPath } from '../native.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
-import { createRuntime, type Runtime } from '../reactor/index.js';
+import { createRuntime, type CloseOptions, type CloseResult, type Runtime } from '../reactor/index.js';
 import { partyOf, unpackError, type Failure } from '../reactor/internal.js';
 import { CLOSED, OK, nameOfCode } from '../queues/index.js';
 import type { Policy } from '../realtime/index.js';
@@ -237,11 +237,12 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   /** Lets work that was asked for begin, then ends its threads. */
-  async close(): Promise<void> {
+  async close(options?: CloseOptions): Promise<CloseResult> {
     clearInterval(this.#ticking);
-    await this.runtime.close();
+    const result = await this.runtime.close(options);
     for (const event of this.#events) closeReadiness(event);
     this.#tell();
+    return result;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -98,6 +98,7 @@ implements AppSender<T, T['main']>, AsyncDisposable {
 
   /** `startApp` makes them. */
   constructor(
+    /** The reactors that its levels are. Close the app and not this, which ends no task that schedules itself. */
     readonly runtime: Runtime, app: App<T>, data: AppData, onLevelDied: ((death: LevelDeath) => void) | undefined,
   ) {
     this.#plan = planIn(app as unknown as App);

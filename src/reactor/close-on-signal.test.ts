@@ -34,8 +34,10 @@ async function end(stepMs: number, options: string, signals: NodeJS.Signals[]) {
     runtime.flush();
     setTimeout(() => console.log('ready'), 100);
     setInterval(() => {}, 1000);`);
-  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
+  let told = '';
+  child.stderr.on('data', (bytes: Buffer) => void (told += bytes.toString()));
   let sent = 0;
   child.stdout.on('data', (bytes: Buffer) => {
     said += bytes.toString();
@@ -43,7 +45,7 @@ async function end(stepMs: number, options: string, signals: NodeJS.Signals[]) {
     if (said.includes('closing') && sent < signals.length) child.kill(signals[sent++]);
   });
   const [code, signal] = await once(child, 'close') as [number | null, string | null];
-  return { code, signal, said };
+  return { code, signal, said, told };
 }
 
 it('runs what was sent and the stop hooks, then what is to run afterwards, and ends with 0', async () => {
@@ -54,7 +56,12 @@ it('runs what was sent and the stop hooks, then what is to run afterwards, and e
 });
 
 it('ends with 1 where the grace time was too short, or what was to run afterwards fails', async () => {
-  expect((await end(60_000, '{ drainMs: 0 }', ['SIGTERM'])).code).toBe(1);
+  const cut = await end(60_000, "{ drainMs: 0, afterwards: ({ leftBehind }) => console.log(leftBehind) }", ['SIGTERM']);
+  expect(cut).toMatchObject({
+    code: 1, said: 'ready\n[ 0 ]\n',
+    told: 'percore: closed with something left undone within drainMs (0): '
+      + '{"drained":false,"undelivered":1,"leftBehind":[0],"stillRunning":[]}\n',
+  });
   expect((await end(1, '{ afterwards() { console.error = () => {}; throw new Error() } }', ['SIGTERM'])).code).toBe(1);
 });
 

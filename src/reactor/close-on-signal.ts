@@ -4,30 +4,49 @@
  */
 import { checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { controllerIn, type Runtime } from './runtime.js';
+import type { CloseOptions, CloseResult } from './runtime-events.js';
 import type { Protocol } from './protocol.js';
 
-export interface CloseOnSignalOptions {
+/** What else is closed on a signal: an app of levels, or an executor, of percore/realtime. */
+export interface ClosesRuntime<R extends CloseResult = CloseResult> {
+  /** What it runs on. */
+  readonly runtime: Runtime;
+  /** Closes it and its runtime. */
+  close(options?: CloseOptions): Promise<R>;
+}
+
+export interface CloseOnSignalOptions<R extends CloseResult = CloseResult> {
   /** Which signals; by default SIGINT (Ctrl-C) and SIGTERM (`kill`, `docker stop`, Kubernetes). */
   readonly signals?: readonly NodeJS.Signals[];
   /** What `close` gets: milliseconds from 0 to 2^31 - 1, default 8000. Stay two seconds below the grace period. */
   readonly drainMs?: number;
-  /** Runs after the runtime is closed and before the process ends: close databases and servers here. */
-  readonly afterwards?: () => void | Promise<void>;
+  /**
+   * Runs after the runtime is closed and before the process ends, with what `close` resolved with: close databases and
+   * servers here.
+   */
+  readonly afterwards?: (result: R) => void | Promise<void>;
 }
 
 /**
  * Closes the runtime at the first of the signals, and then ends the process: with exit code 0, or 1 if messages were
- * left undone, a reactor had to be terminated, or `afterwards` threw; by SIGKILL if a reactor, or an offloaded task, is
- * in a blocking system call, which nothing else can end. A second signal ends it at once, with 128 plus the signal's
- * number. Returns a function that removes the listeners; they keep no program alive.
+ * left undone, a reactor had to be terminated, or `afterwards` threw, which is said on stderr; by SIGKILL if a reactor,
+ * or an offloaded task, is in a blocking system call, which nothing else can end. A second signal ends it at once, with
+ * 128 plus the signal's number. Returns a function that removes the listeners; they keep no program alive.
  *
  *     const runtime = await createRuntime({ entry });
  *     closeOnSignal(runtime, { drainMs: 8000 });
  *
+ * It closes an app of levels and an executor as well. Give it those and not their runtime, whose own `close` waits
+ * until `drainMs` is over for a task that schedules itself for ever.
+ *
  * Main thread only: signals reach no other. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */
-export function closeOnSignal<P extends Protocol>(runtime: Runtime<P>, options?: CloseOnSignalOptions): () => void {
-  if (controllerIn(runtime) === undefined) throw invalidArgument('runtime', runtime, 'what createRuntime has promised');
+export function closeOnSignal<P extends Protocol>(runtime: Runtime<P>, options?: CloseOnSignalOptions): () => void;
+export function closeOnSignal<R extends CloseResult>(
+  running: ClosesRuntime<R>, options?: CloseOnSignalOptions<R>,
+): () => void;
+export function closeOnSignal(running: Runtime | ClosesRuntime, options?: CloseOnSignalOptions): () => void {
+  const runtime = runtimeOf(running);
   const { signals = ['SIGINT', 'SIGTERM'], drainMs = 8000, afterwards } = checkOptions(
     'options', options, ['signals', 'drainMs', 'afterwards'],
   );
@@ -40,7 +59,7 @@ export function closeOnSignal<P extends Protocol>(runtime: Runtime<P>, options?:
   const listener = (_signal: NodeJS.Signals, number: number): void => {
     if (isClosing) process.exit(128 + number);
     isClosing = true;
-    void end(runtime, drainMs, afterwards);
+    void end(running, runtime, drainMs, afterwards);
   };
   const stop = (): void => {
     for (const name of signals) process.off(name, listener);
@@ -54,13 +73,24 @@ export function closeOnSignal<P extends Protocol>(runtime: Runtime<P>, options?:
   return stop;
 }
 
-async function end<P extends Protocol>(
-  runtime: Runtime<P>, drainMs: number, afterwards: CloseOnSignalOptions['afterwards'],
+function runtimeOf(running: Runtime | ClosesRuntime): Runtime {
+  if (controllerIn(running) !== undefined) return running as Runtime;
+  const { runtime, close } = (running ?? {}) as Partial<ClosesRuntime>;
+  if (controllerIn(runtime) !== undefined && typeof close === 'function') return runtime!;
+  throw invalidArgument('runtime', running, 'what createRuntime, startApp or createExecutor has promised');
+}
+
+async function end(
+  running: Runtime | ClosesRuntime, runtime: Runtime, drainMs: number, afterwards: CloseOnSignalOptions['afterwards'],
 ): Promise<void> {
-  const { drained, leftBehind, stillRunning } = await runtime.close({ drainMs });
+  const result = await running.close({ drainMs });
+  const { drained, leftBehind, stillRunning } = result;
   let isClean = drained && leftBehind.length === 0;
+  if (!isClean) {
+    console.error(`percore: closed with something left undone within drainMs (${drainMs}): ${JSON.stringify(result)}`);
+  }
   try {
-    await afterwards?.();
+    await afterwards?.(result);
   } catch (error) {
     isClean = false;
     console.error('percore: what was to run after the runtime was closed has failed:', error);

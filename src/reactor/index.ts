@@ -36,7 +36,7 @@ export type {
   TimerFigures,
 } from './status.js';
 export { hashKey, bucketOf } from './buckets.js';
-export { closeOnSignal, type CloseOnSignalOptions } from './close-on-signal.js';
+export { closeOnSignal, type CloseOnSignalOptions, type ClosesRuntime } from './close-on-signal.js';
 export { createLoads, createSteering, type Steering } from './steering.js';
 export type {
   Choose, Steered, SteeredListenOptions, SteeringOptions, SteeringReactor, SteeringStatus,
