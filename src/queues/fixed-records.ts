@@ -30,14 +30,16 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
  */
 export class FixedProducer extends RingProducer {
   /** The length of each record in bytes. */
-  readonly recordBytes: number;
-  private readonly recordWords: number;
-  private readonly dataBytes: number;
-  private readonly dataWords: number;
-  private claimed = 0;
+  declare readonly recordBytes: number;
+  private declare readonly recordWords: number;
+  private declare readonly dataBytes: number;
+  private declare readonly dataWords: number;
+  /** The sequence behind the open claim; that of the next claim if none is open. */
+  private declare claimEnd: number;
 
   constructor(memory: QueueMemory, publishEvery: number) {
     super(memory, publishEvery);
+    this.claimEnd = this.next;
     this.recordBytes = memory.recordBytes;
     this.recordWords = memory.recordBytes >> 2;
     this.dataBytes = memory.dataBytes;
@@ -58,7 +60,7 @@ export class FixedProducer extends RingProducer {
       this.refused = count;
       return room;
     }
-    this.claimed = count;
+    this.claimEnd = (this.next + count) | 0;
     return this.next & this.mask;
   }
 
@@ -102,16 +104,43 @@ export class FixedProducer extends RingProducer {
    * counted as dropped. Throws ERR_PERCORE_CLAIM if fewer records are claimed.
    */
   commit(count: number = this.claimed): ResultCode {
+    if (count !== this.claimed) this.giveUpBehind(count);
+    this.next = (this.next + count) | 0;
+    return this.committed(count, (this.next - this.published) | 0);
+  }
+
+  /** Shortens the claim to `count` records. Stands apart from commit(), which most often accepts all of them. */
+  private giveUpBehind(count: number): void {
     if (typeof count !== 'number' || count !== (count | 0) || count < 0 || count > this.claimed)
       throw claimError('commit', count, this.claimed);
-    this.claimed = 0;
-    this.next = (this.next + count) | 0;
-    return this.committed(count);
+    this.claimEnd = (this.next + count) | 0;
+  }
+
+  /**
+   * How many records are claimed. This and `unpublished` follow from cursors, because each word that a commit stores
+   * holds up the producer: a core has only so many stores under way to lines that the consumer's core has.
+   */
+  private get claimed(): number {
+    return (this.claimEnd - this.next) | 0;
+  }
+
+  /** Records that are committed and not yet published. */
+  get unpublished(): number {
+    return (this.next - this.published) | 0;
+  }
+
+  protected takeUnpublished(): number {
+    return (this.next - this.published) | 0;
+  }
+
+  protected override forget(count: number): ResultCode {
+    this.claimEnd = (this.claimEnd - count) | 0;
+    return super.forget(count);
   }
 
   /** Gives the claim up, as if it had never been made. */
   abort(): void {
-    this.claimed = 0;
+    this.claimEnd = this.next;
   }
 
   /**
@@ -184,10 +213,10 @@ export class FixedProducer extends RingProducer {
  */
 export class FixedConsumer extends RingConsumer {
   /** The length of each record in bytes. */
-  readonly recordBytes: number;
-  private readonly recordWords: number;
-  private readonly dataBytes: number;
-  private readonly dataWords: number;
+  declare readonly recordBytes: number;
+  private declare readonly recordWords: number;
+  private declare readonly dataBytes: number;
+  private declare readonly dataWords: number;
 
   constructor(memory: QueueMemory, place = 0) {
     super(memory, place);

@@ -66,16 +66,16 @@ const CHUNK_OVERHEAD_BYTES = 2 * HEADER_BYTES;
  *     producer.offer(bytes);                                  // BACK_PRESSURED at 64 MiB; two chunks are there at once
  */
 export class LinkedProducer extends VariableProducer {
-  private readonly memory: LinkedMemory;
+  private declare readonly memory: LinkedMemory;
   /** The chunk that will be used when the present one is full. */
   private following = NONE;
   /** How many chunks the buffer has. */
-  private allocated: number;
+  private declare allocated: number;
   /** Chunks that hold nothing; the first `freeCount` entries count. */
-  private readonly free: number[];
+  private declare readonly free: number[];
   private freeCount = 0;
   /** The first sequence of the oldest stretch whose chunk has not come back. */
-  private oldest: number;
+  private declare oldest: number;
 
   constructor(memory: LinkedMemory, publishEvery: number) {
     super(memory, publishEvery, memory.chunkBytes - CHUNK_OVERHEAD_BYTES);

@@ -48,16 +48,16 @@ export class LossyConsumer extends RingConsumer {
   length = 0;
   /** The type of the same record; always 1 for fixed records. */
   type = 0;
-  private readonly lossyCursor: number;
-  private readonly dataBytes: number;
-  private readonly scratch: Uint8Array;
-  private readonly scratchWords: Int32Array;
-  private readonly scratchView: DataView;
-  private readonly recordBytes: number;
+  private declare readonly lossyCursor: number;
+  private declare readonly dataBytes: number;
+  private declare readonly scratch: Uint8Array;
+  private declare readonly scratchWords: Int32Array;
+  private declare readonly scratchView: DataView;
+  private declare readonly recordBytes: number;
   /** How many units of the ring the scratch memory holds. */
-  private readonly most: number;
+  private declare readonly most: number;
   /** LOSSY_CURSOR as we left it or last found it. */
-  private found: number;
+  private declare found: number;
   /** How many records pushes have passed over since we last moved the cursor, as far as `lost` includes them. */
   private counted = 0;
   private isEvicted = false;

@@ -21,22 +21,22 @@ export abstract class ProducerGate {
    * The ring's memory as 32-bit words, header included; `wordOf` gives positions in it. Words are the fastest way to
    * read and write aligned 32-bit fields.
    */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** The same memory as bytes; `offsetOf` and the `tryClaim` of variable records give positions in it. */
-  readonly bytes: Uint8Array;
+  declare readonly bytes: Uint8Array;
   /** The same memory as a DataView, with the same positions as `bytes`. */
-  readonly view: DataView;
+  declare readonly view: DataView;
   /** Records that the ring holds (fixed) or its bytes (variable). */
-  readonly capacity: number;
-  protected mask: number;
+  declare readonly capacity: number;
+  protected declare mask: number;
   /** The sequence of the next claim. Only this thread uses it. */
-  protected next: number;
+  protected declare next: number;
   /** The sequence up to which records are published. */
-  protected published: number;
+  protected declare published: number;
   /** The cursor of the slowest consumer when we last looked. The consumer may be further by now. */
-  protected gate: number;
-  protected readonly counters: Float64Array;
-  protected readonly endOfPlaces: number;
+  protected declare gate: number;
+  protected declare readonly counters: Float64Array;
+  protected declare readonly endOfPlaces: number;
   /** True if the last look found a consumer in the way which has asked that `offer` block. */
   protected isBlocked = false;
   /** When the next consumer that does not move is to be evicted, on the clock of `performance.now()`. */
@@ -44,10 +44,10 @@ export abstract class ProducerGate {
   /** How many records the last `skip` has passed over. */
   protected skippedRecords = 0;
   /** PUSHED if records vary in length, else 0. */
-  private readonly pushedBit: number;
+  private declare readonly pushedBit: number;
   /** One bit for each place that is declared. */
-  private readonly kept: number;
-  protected readonly sharer: number;
+  private declare readonly kept: number;
+  protected declare readonly sharer: number;
   /**
    * For each place that may be evicted: its cursor when we first found it in the way, and since when it has stood
    * there. Made when the first such place is found.

@@ -25,15 +25,15 @@ import { ringBell, waitAsync, waitBlocking, type Wish } from './event-count.js';
  */
 export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom {
   /** The ring's memory as 32-bit words, header included; `wordOf` gives positions in it. */
-  readonly words: Int32Array;
+  declare readonly words: Int32Array;
   /** The same memory as bytes; `offsetOf` and `peek` give positions in it. */
-  readonly bytes: Uint8Array;
+  declare readonly bytes: Uint8Array;
   /** The same memory as a DataView, with the same positions as `bytes`. */
-  readonly view: DataView;
+  declare readonly view: DataView;
   /** Records that the ring holds (fixed) or its bytes (variable). */
-  readonly capacity: number;
+  declare readonly capacity: number;
   /** The number of this consumer's place. Others name it in `after`, or hand lanes to it. */
-  readonly place: number;
+  declare readonly place: number;
   /** Records that were lost because this consumer was too slow. It is always 0 for one that holds the producer back. */
   lost = 0;
   /**
@@ -43,26 +43,26 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
   protected onRoom: (() => void) | null = null;
   /** Units that must be free before the producer is told. */
   private leastRoom = 0;
-  protected mask: number;
+  protected declare mask: number;
   /** The sequence of the next record to read. Only this thread uses it. */
-  protected next: number;
+  protected declare next: number;
   /** The sequence up to which records were given back to the producer. */
-  protected released: number;
+  protected declare released: number;
   /** The sequence up to which records may be read, as of our last look. */
-  protected seen: number;
+  protected declare seen: number;
   /** Records that were read since the last release. */
   protected unreleased = 0;
   /** The word number of this consumer's place. */
-  protected readonly at: number;
-  protected readonly counters: Float64Array;
-  private readonly isFollower: boolean;
-  private readonly bellWords: Int32Array;
-  private readonly bell: number;
-  private highWater: number;
+  protected declare readonly at: number;
+  protected declare readonly counters: Float64Array;
+  private declare readonly isFollower: boolean;
+  private declare readonly bellWords: Int32Array;
+  private declare readonly bell: number;
+  private declare highWater: number;
   private hasLeft = false;
   /** True once this end reads nothing any more, because it has left or closed. */
   protected isOver = false;
-  protected readonly memory: QueueMemory;
+  protected declare readonly memory: QueueMemory;
 
   constructor(memory: QueueMemory, place: number) {
     this.memory = memory;

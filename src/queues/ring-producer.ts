@@ -32,9 +32,9 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   /**
    * Committed records are published at the latest when there are this many of them; 1 publishes each record at once.
    */
-  publishEvery: number;
+  declare publishEvery: number;
   /** Records that are committed and not yet published. */
-  unpublished = 0;
+  abstract readonly unpublished: number;
   /** Called when a commit leaves a first record unpublished, so that somebody can arrange to flush it later. */
   protected onUnpublished: (() => void) | null = null;
   /** Called after each publish and before anybody is woken; a banded queue marks the band as ready here. */
@@ -51,10 +51,10 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
    */
   protected refused = 0;
   private hasLeft = false;
-  private readonly bellWords: Int32Array;
-  private readonly bell: number;
+  private declare readonly bellWords: Int32Array;
+  private declare readonly bell: number;
   /** True for one of many producers: its end closes its own lane and not the queue. */
-  private readonly isLane: boolean;
+  private declare readonly isLane: boolean;
   constructor(memory: QueueMemory, publishEvery: number) {
     super(memory);
     this.bellWords = memory.bellWords;
@@ -73,9 +73,8 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
    * published; then they are counted as dropped. Never blocks.
    */
   flush(): ResultCode {
-    const count = this.unpublished;
+    const count = this.takeUnpublished();
     if (count === 0) return this.isEnded ? CLOSED : OK;
-    this.unpublished = 0;
     if (this.isEnded) return this.forget(count);
     this.published = this.next;
     // Only this thread writes the counter, and there is no copy of it: a number field of an object that is no small
@@ -261,11 +260,16 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     return this.isBlocked;
   }
 
-  /** Ends a commit of `count` records: publishes them now, or reports that somebody has to do so later. */
-  protected committed(count: number): ResultCode {
-    this.unpublished += count;
-    if (this.unpublished >= this.publishEvery) return this.flush();
-    if (this.onUnpublished !== null && this.unpublished === count) this.onUnpublished();
+  /** Returns `unpublished`, which is 0 from then on, as soon as the cursor is stored or the records are forgotten. */
+  protected abstract takeUnpublished(): number;
+
+  /**
+   * Ends a commit of `count` records, after which `unpublished` are: publishes them now, or reports that somebody has
+   * to do so later.
+   */
+  protected committed(count: number, unpublished: number): ResultCode {
+    if (unpublished >= this.publishEvery) return this.flush();
+    if (this.onUnpublished !== null && unpublished === count) this.onUnpublished();
     return OK;
   }
 
@@ -274,7 +278,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     let code = this.look(needed);
     if (code === OK) return OK;
     // Committed records that are not published can never be read, so nobody may wait for their room.
-    if (this.unpublished > 0) {
+    if (this.next !== this.published) {
       this.flush();
       code = this.isEnded ? CLOSED : this.look(needed);
     }
@@ -321,7 +325,7 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
   }
 
   /** Takes back records that were committed behind the end, and counts them as dropped. */
-  private forget(count: number): ResultCode {
+  protected forget(count: number): ResultCode {
     this.next = this.published;
     this.drop(count);
     return CLOSED;

@@ -30,6 +30,10 @@
  * use the global `Atomics`, indexed access and no try/catch, because the interleaving explorer (percore/testing) runs
  * this very text.
  *
+ * Fields that a constructor fills are written with `declare`, in all ends of rings. Otherwise the language defines each
+ * of them as undefined first; then V8 holds none of them for a constant or a small integer, and checks all of them at
+ * every message.
+ *
  * Source: Lamport 1977; cached cursors from FastForward (Giacomoni 2008) and rigtorp's SPSCQueue; padding records from
  * Agrona; a cursor for each consumer, and consumers behind consumers, from the LMAX Disruptor (Thompson et al. 2011).
  */

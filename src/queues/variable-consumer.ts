@@ -24,9 +24,9 @@ export class VariableConsumer extends RingConsumer {
   /** The type of the same record. */
   type = 0;
   /** Where the record begins that `peek` has found; any other sequence once `advance` has passed it. */
-  private peeked: number;
-  protected dataBytes: number;
-  protected dataWords: number;
+  private declare peeked: number;
+  protected declare dataBytes: number;
+  protected declare dataWords: number;
 
   constructor(memory: QueueMemory, place = 0) {
     super(memory, place);

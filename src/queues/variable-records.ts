@@ -31,10 +31,12 @@ import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
  */
 export class VariableProducer extends RingProducer {
   /** The longest payload in bytes that always fits into an empty ring, wherever the cursor stands. */
-  readonly maxRecordBytes: number;
+  declare readonly maxRecordBytes: number;
   /** Byte offset of the first record; in a queue of chunks, that of the present chunk. */
-  protected dataBytes: number;
-  protected dataWords: number;
+  protected declare dataBytes: number;
+  protected declare dataWords: number;
+  /** Records that are committed and not yet published. */
+  unpublished = 0;
   protected claimedLength = -1;
   protected claimedType = 0;
   /** Bytes of padding in front of the open claim. */
@@ -68,8 +70,9 @@ export class VariableProducer extends RingProducer {
       return room;
     }
     this.claimedLength = length;
-    this.claimedType = type;
-    this.skipped = skipped;
+    // Stores are dearer than looks; see `claimed` of FixedProducer.
+    if (this.claimedType !== type) this.claimedType = type;
+    if (this.skipped !== skipped) this.skipped = skipped;
     return this.dataBytes + (skipped === 0 ? at : 0) + HEADER_BYTES;
   }
 
@@ -112,7 +115,13 @@ export class VariableProducer extends RingProducer {
     this.words[header + 1] = this.claimedType;
     this.next = (this.next + this.skipped + framedBytes(length)) | 0;
     this.claimedLength = -1;
-    return this.committed(1);
+    return this.committed(1, ++this.unpublished);
+  }
+
+  protected takeUnpublished(): number {
+    const count = this.unpublished;
+    this.unpublished = 0;
+    return count;
   }
 
   /** Gives the claim up, as if it had never been made. */
