@@ -48,6 +48,15 @@ describe('an app whose levels preempt each other', () => {
 });
 
 const entry = new URL('./fixtures/mixed.js', import.meta.url);
+
+it('does not start from a module that is the entry of something else', async () => {
+  const other = new URL('../reactor/fixtures/double.js', import.meta.url);
+  expect(await errorOf(() => startApp(orderApp, { entry: other }))).toMatchObject({
+    code: 'ERR_PERCORE_ENTRY', argument: 'entry', value: other,
+    message: expect.stringContaining('is not what implementApp returned') as string,
+  });
+});
+
 async function withMixed(
   options: Partial<StartAppOptions>,
   use: (running: RunningApp<typeof mixedApp['declaration']>, results: Int32Array) => Promise<void>,

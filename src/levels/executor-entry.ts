@@ -5,23 +5,26 @@ import { executorAnswerLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Reactor } from '../reactor/index.js';
 import { packError } from '../reactor/internal.js';
+import { reportOrThrowLater } from '../uncaught.js';
 import {
   ENDED, STATE, type AskedWork, type BlockingWork, type DoneWork, type EventWork, type ExecutorData,
   type RepeatedWork,
 } from './executor-messages.js';
+import { RunCounter } from './executor-metrics.js';
 
 const { state, length, asked } = executorAnswerLayout.fields;
 const STATE_AT = state.at >> 2;
 const LENGTH_AT = length.at >> 2;
 const ASKED_AT = asked.at >> 2;
 
-type Function_ = (argument: unknown, more?: unknown) => unknown;
+type Function_ = (argument: unknown, tick: unknown, data: unknown) => unknown;
 
-export default function start(reactor: Reactor, { answer, events, tids }: ExecutorData): void {
+export default function start(reactor: Reactor, { answer, events, tids, runs, data }: ExecutorData): void {
   // Both pair with the look of whoever stands still for an answer.
   const threads = new Int32Array(tids);
   Atomics.store(threads, reactor.id, native().threads.id());
   process.once('exit', () => void Atomics.store(threads, reactor.id, ENDED));
+  const counter = new RunCounter(runs, reactor.id);
   const words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
   const room = new Uint8Array(answer, executorAnswerLayout.bytes);
   /** Writes the answer to a question that is still open, and wakes whoever waits for it. */
@@ -40,14 +43,14 @@ export default function start(reactor: Reactor, { answer, events, tids }: Execut
   reactor.handle('executor:run', async ({ module, name, argument, askedNs }: AskedWork): Promise<DoneWork> => {
     const work = await load(module, name);
     const latencyNs = reactor.nowNs() - askedNs;
-    return { value: await work(argument), latencyNs };
+    return { value: await work(argument, undefined, data), latencyNs };
   });
   reactor.spawn<BlockingWork>({ name: 'executor:block', priority: 7 }, async (blocking) => {
     const { module, name, argument, askedNs, question } = blocking;
     try {
       const work = await load(module, name);
       const latencyNs = reactor.nowNs() - askedNs;
-      write(question, STATE.ANSWERED, { value: await work(argument), latencyNs });
+      write(question, STATE.ANSWERED, { value: await work(argument, undefined, data), latencyNs });
     } catch (error) {
       write(question, STATE.FAILED, packError(error));
     }
@@ -56,7 +59,11 @@ export default function start(reactor: Reactor, { answer, events, tids }: Execut
   let last = 0;
   reactor.handle('executor:every', async ({ module, name, argument, intervalNs }: RepeatedWork): Promise<number> => {
     const work = await load(module, name);
-    const id = reactor.timers.every({ intervalNs, priority: 7 }, (tick) => void work(argument, tick));
+    const id = reactor.timers.every({ intervalNs, priority: 7 }, (tick) => {
+      counter.tick(tick, intervalNs);
+      // A promise that it returns may be rejected, which the timer reports.
+      return work(argument, tick, data) as void;
+    });
     repeated.set(++last, () => reactor.timers.cancel(id));
     return last;
   });
@@ -67,12 +74,24 @@ export default function start(reactor: Reactor, { answer, events, tids }: Execut
   reactor.onStop(() => receiver.close());
   reactor.handle('executor:event', async ({ module, name, argument, bit }: EventWork): Promise<void> => {
     const work = await load(module, name);
-    handlers[bit] = () => void work(argument);
+    handlers[bit] = () => {
+      counter.event();
+      void runAlone(() => work(argument, undefined, data), `event of "${name}"`);
+    };
   });
   reactor.handle('executor:stop', (id: number): void => {
     repeated.get(id)?.();
     repeated.delete(id);
   });
+}
+
+/** Nobody waits for it: what it throws is an error of this work alone, and not the end of the thread. */
+async function runAlone(work: () => unknown, where: string): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    reportOrThrowLater(error, where);
+  }
 }
 
 async function load(module: string, name: string): Promise<Function_> {

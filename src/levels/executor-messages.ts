@@ -2,7 +2,12 @@
 
 import type { ReadinessHandle } from '../io/index.js';
 
-/** Work: a function that a module exports. Functions themselves cannot cross to another thread. */
+/**
+ * Work: a function that a module exports. Functions themselves cannot cross to another thread. It is called with
+ * `argument`; with the `Tick` if it runs periodically, else undefined; and with the `data` of `createExecutor`:
+ *
+ *     export function mix(gain: number, tick: Tick | undefined, { frames }: Shared): void { … }
+ */
 export interface Work {
   /** A file URL, such as `import.meta.url`, or an absolute path. */
   readonly module: URL | string;
@@ -18,6 +23,10 @@ export interface ExecutorData {
   readonly events: readonly ReadinessHandle[];
   /** The system's number of each thread, or ENDED; the thread stores it itself. */
   readonly tids: SharedArrayBuffer;
+  /** What each thread has run by itself: see RunCounter. */
+  readonly runs: SharedArrayBuffer;
+  /** The user's `data`. */
+  readonly data: unknown;
 }
 
 /** Work that is asked for. */

@@ -58,6 +58,62 @@ describe('an executor of real-time work', () => {
     expect(readFileSync(periodic).length - length).toBeLessThanOrEqual(1);
   });
 
+  it('hands its data to all work, so that work can share memory, and counts what runs by itself', async () => {
+    const shared = new Int32Array(new SharedArrayBuffer(16));
+    const told: RealtimeExecutorMetrics[] = [];
+    const executor = await createExecutor({
+      workerThreads: 2, data: shared, metricsEveryMs: 10, onMetrics: (metrics) => told.push(metrics),
+    });
+    try {
+      expect(await executor.spawnRealtime(work('add'), 0)).toBe('undefined');
+      expect(executor.blockOn(work('add'), 0)).toBe('undefined');
+      expect(shared[0]).toBe(2);
+      const event = await executor.onEvent(work('add'), 1);
+      raiseEvent(event);
+      await until(() => shared[1] === 1, 'the event', 30_000);
+      const asked = told.length;
+      const stop = await executor.every(work('add'), { intervalNs: 1e6, argument: 2 });
+      await until(() => told.length >= asked + 3 && shared[2]! > 10, 'ticks, and what is told of them', 30_000);
+      await stop();
+      const { ticks, missedTicks, worstTickLatenessNs, eventRuns, scheduledTasks } = executor.metrics();
+      expect([ticks, eventRuns, scheduledTasks]).toEqual([shared[2], 1, 2]);
+      expect(missedTicks).toBeGreaterThanOrEqual(0);
+      expect(worstTickLatenessNs).toBeGreaterThan(0);
+    } finally {
+      await executor.close();
+    }
+    expect(told.at(-1)).toEqual(executor.metrics());
+  });
+
+  it('tells how late periodic work was in all, and which ticks that cost', async () => {
+    const shared = new Int32Array(new SharedArrayBuffer(4));
+    await using executor = await createExecutor({ data: shared });
+    const stop = await executor.every(work('stumble'), { intervalNs: 5e6, argument: 100 });
+    await until(() => shared[0]! > 3, 'a run after it', 30_000);
+    await stop();
+    const { missedTicks, worstTickLatenessNs } = executor.metrics();
+    expect(missedTicks).toBeGreaterThanOrEqual(18);
+    // It stood still for 100 ms, and the next tick was due 5 ms after that run began.
+    expect(worstTickLatenessNs).toBeGreaterThanOrEqual(94e6);
+  });
+
+  it('reports a promise that periodic work or an event rejects, and goes on', async () => {
+    const shared = new Int32Array(new SharedArrayBuffer(8));
+    await using executor = await createExecutor({ data: shared });
+    const errors: string[] = [];
+    executor.runtime.on('stepError', ({ error }) => errors.push(error.message));
+    const stop = await executor.every(work('reject'), { intervalNs: 1e6, argument: 0 });
+    await until(() => shared[0]! > 3 && errors.length === 1, 'ticks after it', 30_000);
+    await stop();
+    const event = await executor.onEvent(work('reject'), 1);
+    for (let i = 1; i <= 3; i++) {
+      raiseEvent(event);
+      await until(() => shared[1] === i, `event ${i}`, 30_000);
+    }
+    await until(() => errors.length === 2, 'both errors', 30_000);
+    expect(errors).toEqual(['rejected at 0', 'rejected at 1']);
+  });
+
   it('goes on with the threads that live, says so when one dies, and waits for none that is dead', async () => {
     const executor = await createExecutor({ workerThreads: 2 });
     const died: number[] = [];

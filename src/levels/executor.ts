@@ -15,6 +15,7 @@ import { CLOSED, OK, nameOfCode } from '../queues/index.js';
 import type { Policy } from '../realtime/index.js';
 import { checkMayBlock, checkSyncWaitOptions, timedOut, type SyncWaitOptions } from '../waiting.js';
 import { ENDED, STATE, type AskedWork, type DoneWork, type ExecutorData, type Work } from './executor-messages.js';
+import { newRuns, runsIn, type RealtimeExecutorMetrics } from './executor-metrics.js';
 
 const { state, length, asked } = executorAnswerLayout.fields;
 const STATE_AT = state.at >> 2;
@@ -39,20 +40,11 @@ export interface ExecutorOptions {
   readonly metricsEveryMs?: number;
   /** Most bytes of an answer to `blockOn`, serialized: 1,024 to 2^26, default 65,536. */
   readonly answerBytes?: number;
-}
-
-/** Latency is the time from `spawnRealtime` or `blockOn` until the work begins. */
-export interface RealtimeExecutorMetrics {
-  /** Work that was asked for. */
-  readonly scheduledTasks: number;
-  /** Work that has returned, or whose promise was kept. */
-  readonly completedTasks: number;
-  /** Work that has thrown. */
-  readonly failedTasks: number;
-  /** Mean time from the asking to the beginning, in nanoseconds. */
-  readonly averageLatencyNs: number;
-  /** The time that 99 of 100 did not exceed. */
-  readonly p99LatencyNs: number;
+  /**
+   * What work gets as its third argument. It is copied by structured clone to each thread once, so SharedArrayBuffers
+   * and what lies in them are shared; arguments of work cannot hand over shared memory.
+   */
+  readonly data?: unknown;
 }
 
 /**
@@ -96,6 +88,7 @@ export class RealtimeExecutor implements AsyncDisposable {
   readonly #nowNs: () => number;
   readonly #counts = { scheduled: 0, completed: 0, failed: 0, latencyNs: 0, next: 0, question: 0 };
   readonly #tids: Int32Array;
+  readonly #runs: SharedArrayBuffer;
   readonly #dead = new Set<number>();
   readonly #onMetrics: ((metrics: RealtimeExecutorMetrics) => void) | undefined;
   readonly #ticking: NodeJS.Timeout | undefined;
@@ -103,7 +96,8 @@ export class RealtimeExecutor implements AsyncDisposable {
 
   /** `createExecutor` makes executors. */
   constructor(
-    runtime: Runtime, { answer, events, tids }: ExecutorData, { onMetrics, metricsEveryMs = 1000 }: ExecutorOptions,
+    runtime: Runtime, { answer, events, tids, runs }: ExecutorData,
+    { onMetrics, metricsEveryMs = 1000 }: ExecutorOptions,
   ) {
     this.runtime = runtime;
     this.#nowNs = partyOf(runtime).nowNs;
@@ -112,6 +106,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     this.#events = events;
     this.#eventCounts = events.map(() => 0);
     this.#tids = new Int32Array(tids);
+    this.#runs = runs;
     runtime.on('reactorDied', ({ reactorId, error, exitCode }) => {
       this.#dead.add(reactorId);
       if (runtime.listenerCount('reactorDied') > 1) return;
@@ -198,8 +193,8 @@ export class RealtimeExecutor implements AsyncDisposable {
 
   /**
    * Runs work every `intervalNs` (1,000 to 2^62) in one of its threads, by absolute deadlines, so it does not drift.
-   * The work gets `argument` and the tick. Resolves, when it is set up, with a function that ends it. What the work
-   * throws is a 'stepError'.
+   * The work gets `argument` and the `Tick`, whose `missed` says how many were skipped since the one before. Resolves,
+   * when it is set up, with a function that ends it. What the work throws is a 'stepError'.
    */
   async every(
     work: Work, options: { readonly intervalNs: number; readonly argument?: unknown },
@@ -233,6 +228,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     return {
       scheduledTasks: scheduled, completedTasks: completed, failedTasks: failed,
       averageLatencyNs: completed === 0 ? 0 : latencyNs / completed, p99LatencyNs: this.#latencies.percentile(0.99),
+      ...runsIn(this.#runs),
     };
   }
 
@@ -294,10 +290,13 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   #tell(): void {
-    const { scheduled, completed, failed } = this.#counts;
-    if (scheduled + completed + failed === this.#told) return;
-    this.#told = scheduled + completed + failed;
-    this.#onMetrics?.(this.metrics());
+    if (this.#onMetrics === undefined) return;
+    const metrics = this.metrics();
+    const { scheduledTasks, completedTasks, failedTasks, ticks, missedTicks, eventRuns } = metrics;
+    const told = scheduledTasks + completedTasks + failedTasks + ticks + missedTicks + eventRuns;
+    if (told === this.#told) return;
+    this.#told = told;
+    this.#onMetrics(metrics);
   }
 }
 
@@ -305,7 +304,7 @@ const threadDied = (what: string): PercoreError =>
   new PercoreError('ERR_PERCORE_REACTOR_DIED', `${what}: threads of an executor are not started again`);
 
 const OPTIONS = [
-  'cpuAffinity', 'policy', 'workerThreads', 'isParking', 'onMetrics', 'metricsEveryMs', 'answerBytes',
+  'cpuAffinity', 'policy', 'workerThreads', 'isParking', 'onMetrics', 'metricsEveryMs', 'answerBytes', 'data',
 ];
 
 /**
@@ -315,6 +314,7 @@ const OPTIONS = [
 export async function createExecutor(options: ExecutorOptions = {}): Promise<RealtimeExecutor> {
   const {
     cpuAffinity, policy, workerThreads = 1, isParking = true, onMetrics, metricsEveryMs, answerBytes = 65_536,
+    data: given,
   } = checkOptions('options', options, OPTIONS);
   checkInteger('workerThreads', workerThreads, 1, 255);
   checkBoolean('isParking', isParking);
@@ -329,7 +329,9 @@ export async function createExecutor(options: ExecutorOptions = {}): Promise<Rea
   };
   const answer = new SharedArrayBuffer(executorAnswerLayout.bytes + answerBytes);
   const events = Array.from({ length: workerThreads }, createReadiness);
-  const data: ExecutorData = { answer, events, tids: new SharedArrayBuffer(workerThreads * 4) };
+  const data: ExecutorData = {
+    answer, events, tids: new SharedArrayBuffer(workerThreads * 4), runs: newRuns(workerThreads), data: given,
+  };
   try {
     const runtime = await createRuntime({
       entry: pathToFileURL(programPath(import.meta.url, 'executor-entry.js')),

@@ -19,9 +19,11 @@ export { implementApp, type AppEntry } from './implement.js';
 export { RunningApp, startApp, type AppCloseResult, type LevelDeath, type StartAppOptions } from './start-app.js';
 export { clearCore, type ClearedCore, type MovedThread } from './clear-core.js';
 export {
-  createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type RealtimeExecutorMetrics, type ExecutorOptions,
+  createExecutor, raiseEvent, RealtimeExecutor, type ExecutorEvent, type ExecutorOptions,
 } from './executor.js';
+export type { ExecutorRuns, RealtimeExecutorMetrics } from './executor-metrics.js';
 export type { Work } from './executor-messages.js';
+export type { Tick } from '../timers/index.js';
 export { fifoToPipe, type FifoToPipeOptions } from './fifo-to-pipe.js';
 export {
   createRealtimeFifo, openRealtimeFifo, readRealtimeFifo, realtimeFifoStatus, RealtimeFifoWriter,

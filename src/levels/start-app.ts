@@ -204,7 +204,11 @@ export async function startApp<T extends AppDeclaration>(
     return running;
   } catch (error) {
     await runtime.close({ drainMs: 0 });
-    throw error;
+    if ((error as Partial<PercoreError>).code !== 'ERR_PERCORE_NO_HANDLER') throw error;
+    throw new PercoreError(
+      'ERR_PERCORE_ENTRY', `the default export of ${String(entry)} is not what implementApp returned: write `
+        + '`export default implementApp(app, { tasks: … })` there', { argument: 'entry', value: entry, cause: error },
+    );
   }
 }
 

@@ -38,7 +38,7 @@ describe('createRuntime', () => {
         "pin must be true, false, 'pack', 'spread', 'isolated', or a list of 2 CPU numbers, one a reactor, not "
           + '[object Array]',
       ],
-      [{ entry, reactors: 1, pin: [-1] }, 'pin must be a whole number from 0 to 8191, not -1'],
+      [{ entry, reactors: 1, pin: [-1] }, 'pin[0] must be a whole number from 0 to 8191, not -1'],
       [
         { entry, reactors: 1, pin: 'yes' },
         'pin must be \'pack\', \'spread\' or \'isolated\', not "yes"',

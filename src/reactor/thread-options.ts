@@ -48,7 +48,7 @@ export function checkPins(pin: PinOption, policies: readonly (Policy | undefined
       'pin', pin, `true, false, 'pack', 'spread', 'isolated', or a list of ${count} CPU numbers, one a reactor`,
     );
   }
-  return { pins: pin.map((cpu: number) => checkInteger('pin', cpu, 0, 8191)), pinRefusals: none };
+  return { pins: pin.map((cpu: number, id) => checkInteger(`pin[${id}]`, cpu, 0, 8191)), pinRefusals: none };
 }
 
 function inTurn(allowed: readonly number[], count: number): { cpus: number[]; refusals: (string | undefined)[] } {

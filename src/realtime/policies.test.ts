@@ -104,7 +104,13 @@ describe('why a policy was refused', () => {
       '/proc/sys/kernel/sched_deadline_period_max_us': '4194304\n',
     };
     expect(code(policy, 'EBUSY', {})[1]).toMatch(/^admission: /);
-    expect(code(policy, 'EINVAL', bounds)[1]).toBe('the system takes periods from 100 to 4194304 µs');
+    const tooLong = deadline({ runtimeNs: 1e6, deadlineNs: 1e10, periodNs: 1e10 });
+    for (const [asked, end] of [[policy, 'min'], [tooLong, 'max']] as const) {
+      expect(code(asked, 'EINVAL', bounds)).toEqual([
+        'ERR_PERCORE_NOT_ADMITTED', 'the system takes periods from 100 to 4194304 µs',
+        `choose periodNs within, or: sudo sysctl -w kernel.sched_deadline_period_${end}_us=…`,
+      ]);
+    }
     expect(code(policy, 'ESRCH', {})[0]).toBe('ERR_PERCORE_REACTOR_DIED');
     expect(code(policy, 'ENOSYS', {})[0]).toBe('ERR_PERCORE_SYSTEM');
   });

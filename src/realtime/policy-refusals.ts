@@ -38,10 +38,11 @@ export function explainRefusal(policy: Policy, errno: string, read: SystemFiles 
   }
   if (errno === 'EINVAL' && policy.kind === 'deadline') {
     const bounds = ['min', 'max'].map((end) => read(`/proc/sys/kernel/sched_deadline_period_${end}_us`)?.trim() ?? '?');
+    const end = policy.periodNs / 1000 < Number(bounds[0]) ? 'min' : 'max';
     return {
       code: 'ERR_PERCORE_NOT_ADMITTED', errno,
       cause: `the system takes periods from ${bounds[0]} to ${bounds[1]} µs`,
-      fix: 'choose periodNs within, or: sysctl -w kernel.sched_deadline_period_max_us=…',
+      fix: `choose periodNs within, or: sudo sysctl -w kernel.sched_deadline_period_${end}_us=…`,
     };
   }
   if (errno === 'ESRCH') {
