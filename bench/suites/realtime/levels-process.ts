@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import { OK } from 'percore';
 import { clearCore, defineApp, implementApp, startApp, takes } from 'percore/realtime';
-import { ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LOWEST, type LevelsWish } from './levels-wish.js';
+import { ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LOWEST, SECTION_NS, type LevelsWish } from './levels-wish.js';
 
 const PERIOD_NS = 1e6;
 
@@ -31,10 +31,17 @@ export const app = defineApp({
 });
 
 interface Shared {
-  readonly stop: Int32Array; readonly count: number; readonly warmUp: number; readonly makesGarbage: boolean;
+  readonly stop: Int32Array; readonly makesGarbage: boolean;
+  /**
+   * Those before the warm-up's end included: a branch that is taken then for the first time makes V8 throw away what it
+   * has optimized. Shared, since a list that grows is copied now and then.
+   */
+  readonly samples: Float64Array;
+  /** `lock-blocking`: the longest gap between two readings of the clock, for each critical section. */
+  readonly gaps: Float64Array;
 }
-const samples: number[] = [];
 let seen = 0;
+let isWatching = false;
 let garbage: object[] = [];
 
 function spin(nowNs: () => number, ns: number): void {
@@ -42,24 +49,38 @@ function spin(nowNs: () => number, ns: number): void {
   while (nowNs() < endNs) Math.sqrt(endNs);
 }
 
-/** Collects samples, and sends their summary when there are as many as were asked for. */
+/** The same; returns the longest gap between two readings. */
+function spinForGap(nowNs: () => number, ns: number): number {
+  let lastNs = nowNs();
+  let gapNs = 0;
+  for (const endNs = lastNs + ns; lastNs < endNs;) {
+    const now = nowNs();
+    if (now - lastNs > gapNs) gapNs = now - lastNs;
+    lastNs = now;
+  }
+  return gapNs;
+}
+
+/** Collects samples, and says when there are as many as were asked for. */
 function note(ns: number, { data, reactor }: { data: unknown; reactor: { send: Send } }): void {
-  const { count, warmUp } = data as Shared;
-  if (seen++ < warmUp) return;
-  samples.push(ns);
-  if (samples.length === count) reactor.send('end', samples, { reactor: 'main' });
+  const { samples } = data as Shared;
+  samples[seen++] = ns;
+  if (seen === samples.length) reactor.send('end', undefined, { reactor: 'main' });
 }
 type Send = (name: string, message: unknown, options: { reactor: 'main' }) => number;
 
+const LOCK_ROUNDS = 50;
+
 /** The time that one lock takes, measured over many. */
-function timeLocks(lock: () => void, nowNs: () => number, count: number): number[] {
-  const each: number[] = [];
-  for (let round = 0; round < 50; round++) {
+function timeLocks(
+  lock: () => void, count: number, context: { nowNs: () => number; data: unknown; reactor: { send: Send } },
+): void {
+  const { nowNs } = context;
+  for (let round = 0; round < LOCK_ROUNDS; round++) {
     const beganNs = nowNs();
     for (let i = 0; i < count; i++) lock();
-    each.push((nowNs() - beganNs) / count);
+    note((nowNs() - beganNs) / count, context);
   }
-  return each;
 }
 
 export default implementApp(app, {
@@ -86,25 +107,27 @@ export default implementApp(app, {
     },
     above(context, sentNs) { note(context.nowNs() - sentNs, context); },
     across(context, sentNs) { note(context.nowNs() - sentNs, context); },
-    raise({ lock, nowNs, reactor }, count) {
+    raise(context, count) {
       const critical = (shared: { endedNs: number }): void => { shared.endedNs++; };
-      reactor.send('end', timeLocks(() => lock('shared', critical), nowNs, count), { reactor: 'main' });
+      timeLocks(() => context.lock('shared', critical), count, context);
     },
-    top({ lock, nowNs, reactor }, count) {
+    top(context, count) {
       const critical = (high: { value: number }): void => { high.value = 1; };
-      reactor.send('end', timeLocks(() => lock('high', critical), nowNs, count), { reactor: 'main' });
+      timeLocks(() => context.lock('high', critical), count, context);
     },
-    topOfTwo({ lock, nowNs, reactor }, count) {
+    topOfTwo(context, count) {
       const critical = (both: { value: number }): void => { both.value = 1; };
-      reactor.send('end', timeLocks(() => lock('both', critical), nowNs, count), { reactor: 'main' });
+      timeLocks(() => context.lock('both', critical), count, context);
     },
-    hold({ lock, spawn, nowNs }, left) {
+    hold({ lock, spawn, nowNs, data }, left) {
       spin(nowNs, Math.random() * 5000);
       const isSent = lock('shared', (shared) => {
         // The time goes on while the one before has not run: a higher level that waits for something else is late too.
         if (shared.isWanted !== 0 || spawn('want', nowNs()) !== OK) return false;
         shared.isWanted = 1;
-        spin(nowNs, Math.random() * 30_000);
+        const gapNs = spinForGap(nowNs, Math.random() * SECTION_NS);
+        const { gaps } = data as Shared;
+        gaps[gaps.length - left] = gapNs;
         shared.endedNs = nowNs();
         return true;
       });
@@ -120,7 +143,7 @@ export default implementApp(app, {
     live({ spawn, nowNs, data }, untilNs) {
       spin(nowNs, 1_000_000);
       if (nowNs() < untilNs && Atomics.load((data as Shared).stop, 0) === 0) spawn('live', untilNs);
-      if (samples.length === 0) void watchInside(nowNs, untilNs, data as Shared);
+      if (!isWatching) void watchInside(nowNs, untilNs, data as Shared);
     },
     alsoBusy({ spawn, nowNs, data }, untilNs) {
       spin(nowNs, 1_000_000);
@@ -131,7 +154,7 @@ export default implementApp(app, {
 
 /** How late promises, timers and files are in a reactor that never rests. The worst, in µs, is in stop[1]. */
 async function watchInside(nowNs: () => number, untilNs: number, { stop }: Shared): Promise<void> {
-  samples.push(0);
+  isWatching = true;
   while (nowNs() < untilNs) {
     const beganNs = nowNs();
     await new Promise((resolve) => setTimeout(resolve, 1));
@@ -142,18 +165,20 @@ async function watchInside(nowNs: () => number, untilNs: number, { stop }: Share
 }
 
 async function main(wish: LevelsWish): Promise<void> {
-  let end = (_samples: number[]): void => undefined;
-  const ended = new Promise<number[]>((resolve) => { end = resolve; });
+  let end = (): void => undefined;
+  const ended = new Promise<void>((resolve) => { end = resolve; });
   const stop = new Int32Array(new SharedArrayBuffer(8));
   const { row, count, warmUp = 0, cpus, restShare } = wish;
   const { makesGarbage = false, isPreemptive = true, onAllCores = false } = wish;
+  const kept = row === 'lock' || row === 'lock-shared' ? LOCK_ROUNDS : count;
+  const shared = (): Float64Array => new Float64Array(new SharedArrayBuffer(8 * (warmUp + kept)));
+  let samples = shared();
+  const gaps = shared();
   const running = await startApp(app, {
     entry: new URL(import.meta.url), cpus, lowestPriority: LOWEST, isPreemptive,
     ...(restShare === undefined ? {} : { restShare }),
-    // All samples travel as one message.
-    laneBytes: 2 ** 22,
-    data: { stop, count, warmUp, makesGarbage },
-    main: (runtime) => void runtime.spawn<number[]>({ name: 'end' }, (all) => end(all)),
+    data: { stop, makesGarbage, samples, gaps } satisfies Shared,
+    main: (runtime) => void runtime.spawn({ name: 'end' }, () => end()),
   });
   // The guide advises this for levels that saturate a core: V8's helpers starve there, and collections wait for them.
   if (!onAllCores) clearCore(cpus[row === 'main-liveness' ? 1 : 0]);
@@ -167,19 +192,21 @@ async function main(wish: LevelsWish): Promise<void> {
   } else if (row === 'lock-shared') {
     running.spawn('topOfTwo', count);
   } else if (row === 'lock-blocking') {
-    running.spawn('hold', count);
+    running.spawn('hold', warmUp + count);
   } else {
-    end(await heartbeats(running.nowNs, count, () => {
+    samples = Float64Array.from(await heartbeats(running.nowNs, count, () => {
       const untilNs = running.nowNs() + count * 1e9;
       running.spawn('live', untilNs);
       if (onAllCores) running.spawn('alsoBusy', untilNs);
     }));
+    end();
   }
-  const sorted = (await ended).toSorted((a, b) => a - b);
+  await ended;
+  const sorted = samples.subarray(warmUp).toSorted();
   Atomics.store(stop, 0, 1);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
   console.log(JSON.stringify({
-    p50: at(0.5), p99: at(0.99), max: sorted.at(-1), count: sorted.length, insideUs: Atomics.load(stop, 1),
+    p50: at(0.5), p99: at(0.99), max: sorted.at(-1), count: sorted.length, insideUs: Atomics.load(stop, 1), gap: gaps.subarray(warmUp).toSorted().at(-1),
     isPreemptive: running.status().cores[0]!.isPreemptive && running.status().levels[0]!.fifoGranted === LOWEST,
   }));
   await running.close();

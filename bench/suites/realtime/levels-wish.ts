@@ -22,6 +22,8 @@ export interface LevelsReport {
   readonly max: number;
   readonly count: number;
   readonly isPreemptive: boolean;
+  /** `lock-blocking`: see `Shared` of levels-process.ts. */
+  readonly gap: number;
 }
 
 /** The higher of the two levels has priority 80, as cyclictest has in the rows beside it. */
@@ -30,3 +32,5 @@ export const LOWEST = 79;
 export const ABOVE_PAUSE_NS = 5000;
 /** The pause before a message to another core, which is so long that that core has gone to sleep. */
 export const ACROSS_PAUSE_NS = 200_000;
+/** `lock-blocking`: critical sections of the lower level take up to so long. */
+export const SECTION_NS = 30_000;
