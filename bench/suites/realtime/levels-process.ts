@@ -206,7 +206,8 @@ async function main(wish: LevelsWish): Promise<void> {
   Atomics.store(stop, 0, 1);
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
   console.log(JSON.stringify({
-    p50: at(0.5), p99: at(0.99), max: sorted.at(-1), count: sorted.length, insideUs: Atomics.load(stop, 1), gap: gaps.subarray(warmUp).toSorted().at(-1),
+    p50: at(0.5), p99: at(0.99), max: sorted.at(-1), count: sorted.length, insideUs: Atomics.load(stop, 1),
+    gap: gaps.subarray(warmUp).toSorted().at(-1),
     isPreemptive: running.status().cores[0]!.isPreemptive && running.status().levels[0]!.fifoGranted === LOWEST,
   }));
   await running.close();

@@ -34,3 +34,8 @@ export const ABOVE_PAUSE_NS = 5000;
 export const ACROSS_PAUSE_NS = 200_000;
 /** `lock-blocking`: critical sections of the lower level take up to so long. */
 export const SECTION_NS = 30_000;
+/**
+ * The guide advises all three: code that waits for V8's helpers waits while a level keeps their CPU, up to a second;
+ * what runs seldom is interpreted for long; and V8 makes a heap small by collections that take milliseconds.
+ */
+export const LEVEL_FLAGS = ['--single-threaded', '--always-sparkplug', '--no-memory-reducer'] as const;

@@ -6,7 +6,9 @@ import { cpuBudget } from 'percore';
 import { check, compare, type Bench, type Contender, type Figure, type Finding, type Target } from '../../harness.js';
 import { baselineProgram, runProgram } from '../../programs.js';
 import { cyclictest } from '../timers/lateness.js';
-import { ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LOWEST, SECTION_NS, type LevelsReport, type LevelsWish } from './levels-wish.js';
+import {
+  ABOVE_PAUSE_NS, ACROSS_PAUSE_NS, LEVEL_FLAGS, LOWEST, SECTION_NS, type LevelsReport, type LevelsWish,
+} from './levels-wish.js';
 
 type Name = 'p50' | 'p99' | 'max';
 
@@ -30,9 +32,7 @@ function levels(name: string, wish: Omit<LevelsWish, 'cpus'>, isNs = false): Con
 
 async function measure(wish: Omit<LevelsWish, 'cpus'>): Promise<LevelsReport & { insideUs: number }> {
   const program = fileURLToPath(new URL('./levels-process.js', import.meta.url));
-  // The guide advises both: code that waits for V8's helpers waits while a level keeps their CPU, up to a second, and
-  // what runs seldom is interpreted for long.
-  const node = [process.execPath, '--single-threaded', '--always-sparkplug', program];
+  const node = [process.execPath, ...LEVEL_FLAGS, program];
   // The kernel itself ends a level that goes on for too long without a sleep: nobody else might be given a CPU for it.
   const seconds = (wish.row === 'main-liveness' ? wish.count : 0) + 20;
   const answer = await runProgram('prlimit', [

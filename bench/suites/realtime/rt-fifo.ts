@@ -5,6 +5,7 @@ import { struct } from 'percore/queues';
 import { createRealtimeFifo, openRealtimeFifo, readRealtimeFifo, realtimeFifoStatus } from 'percore/realtime';
 import { check, compare, type Bench, type Finding } from '../../harness.js';
 import { runProgram } from '../../programs.js';
+import { LEVEL_FLAGS } from './levels-wish.js';
 import type { StoppedReport } from './rt-fifo-process.js';
 
 const ROUNDS = 2000;
@@ -42,8 +43,7 @@ async function measure(): Promise<{ write: number; full: number }> {
 /** The longest write by a level, in microseconds, and what of it the machine does not explain. */
 async function measureStopped(): Promise<StoppedReport> {
   const program = fileURLToPath(new URL('./rt-fifo-process.js', import.meta.url));
-  // As for the other rows about levels: see measure() in levels.ts.
-  const node = [process.execPath, '--single-threaded', '--always-sparkplug', program];
+  const node = [process.execPath, ...LEVEL_FLAGS, program];
   const answer = await runProgram('prlimit', [
     '--rttime=20000000', ...node, JSON.stringify({ cpu: cpuBudget().allowed.at(-1) }),
   ]);
