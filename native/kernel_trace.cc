@@ -170,7 +170,8 @@ KernelTrace::Round KernelTrace::round(int64_t untilNs, int32_t* notes, size_t mo
     if (round.isCut) break;
   }
   for (const auto& stream : streams_) {
-    round.pages = std::max(round.pages, stream->pages());
+    if (stream->isUrgent) round.isUrgent |= stream->timeNs != CpuEvents::kNever;
+    else round.pages = std::max(round.pages, stream->pages());
     if (stream->error() != 0) round.error = -stream->error();
   }
   return round;

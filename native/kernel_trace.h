@@ -12,6 +12,8 @@
 // once a round whether there is more. A hole in one stream is a hole in all that is known, since a thread may have been
 // there meanwhile, so nothing is recorded until it is over. Knows nothing of Node.
 //
+// Rare events that must be told soon have buffers of their own, so a CPU can have two streams: see `addCpu`.
+//
 // Source: `events/header_event` of tracefs, kbuffer of libtraceevent.
 #pragma once
 #include <algorithm>
@@ -42,12 +44,14 @@ struct TracePlaces {
 };
 static_assert(sizeof(TracePlaces) == TracePlaces::kCount * sizeof(int32_t));
 
-// The events of one CPU in their order.
+// The events of one CPU in their order, or some kinds of them.
 class CpuEvents {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   const int32_t cpu;
+  // Somebody waits for what these events tell.
+  const bool isUrgent;
   // When the event at hand was, in nanoseconds since `zero`; kNever when none is.
   int64_t timeNs = kNever;
   // The event at hand: its words, and how many.
@@ -57,8 +61,9 @@ class CpuEvents {
   bool isHole = false;
   int64_t holeUntilNs = 0;
 
-  CpuEvents(int32_t number, int fd, const TracePlaces& places, int64_t zeroNs)
-      : cpu(number), fd_(fd), places_(places), zeroNs_(zeroNs), page_(size_t(places.pageBytes) / 4) {}
+  CpuEvents(int32_t number, int fd, bool urgent, const TracePlaces& places, int64_t zeroNs)
+      : cpu(number), isUrgent(urgent), fd_(fd), places_(places), zeroNs_(zeroNs),
+        page_(size_t(places.pageBytes) / 4) {}
 
   // A new round: it may be asked again whether there is more.
   void beginRound() {
@@ -115,7 +120,10 @@ class KernelTrace {
     if (handle) *handle = nullptr;
   }
 
-  void addCpu(int32_t cpu, int fd) { streams_.push_back(std::make_unique<CpuEvents>(cpu, fd, places_, zeroNs_)); }
+  // `isUrgent`: a round says whether it has left an event of this stream for the next one.
+  void addCpu(int32_t cpu, int fd, bool isUrgent) {
+    streams_.push_back(std::make_unique<CpuEvents>(cpu, fd, isUrgent, places_, zeroNs_));
+  }
   // The number of a thread that is followed from now on, until it is dropped.
   int32_t follow(int32_t tid, ThreadName name);
   void drop(int32_t slot);
@@ -133,6 +141,8 @@ class KernelTrace {
     // Most pages of one CPU, and whether there was a hole.
     int32_t pages = 0;
     bool hadHole = false;
+    // An urgent event is at hand that is younger than this round.
+    bool isUrgent = false;
     // 0, or -errno of a read.
     int error = 0;
   };

@@ -6,11 +6,12 @@
 #include "handle.h"
 #include "kernel_trace.h"
 #include "napi_args.h"
+#include "page_watch.h"
 
 namespace percore {
 
 // What a round answers in front of its notes.
-constexpr size_t kRoundWords = 4;
+constexpr size_t kRoundWords = 5;
 
 static std::string textOf(const ThreadName& name) {
   const auto* bytes = reinterpret_cast<const char*>(name.words);
@@ -32,13 +33,13 @@ static napi_value createTrace(napi_env env, napi_callback_info info) {
   return makeHandle(env, new KernelTrace(places, (high << 32) | low));
 }
 
-// traces.addCpu(trace, cpu, fd) -> 0 or -errno
+// traces.addCpu(trace, cpu, fd, isUrgent) -> 0 or -errno
 static napi_value addCpu(napi_env env, napi_callback_info info) {
-  RawArgs<3> args(env, info);
+  RawArgs<4> args(env, info);
   KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[0]);
   if (!trace) return args.integer(-EBADF);
   if (args.int32(1) < 0 || args.int32(2) < 0) return args.integer(-EINVAL);
-  trace->addCpu(args.int32(1), args.int32(2));
+  trace->addCpu(args.int32(1), args.int32(2), args.boolean(3));
   return args.integer(0);
 }
 
@@ -96,7 +97,39 @@ static napi_value takeRound(napi_env env, napi_callback_info info) {
   words[1] = round.pages;
   words[2] = round.hadHole;
   words[3] = round.error;
+  words[4] = round.isUrgent;
   return args.integer(round.isCut ? 1 : 0);
+}
+
+static PageWatch* pageWatchOf(napi_env env, napi_value handle) {
+  return static_cast<PageWatch*>(ofHandle<LoopGuest, PageWatch>(env, handle));
+}
+
+// traces.watch(fds, onReady) -> handle, or -errno
+static napi_value watchPages(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  int32_t* fds = nullptr;
+  size_t count = 0;
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, args.value[1], &type);
+  if (!args.words(0, &fds, &count) || type != napi_function) return args.integer(-EINVAL);
+  int error = 0;
+  PageWatch* const watch = PageWatch::open(env, fds, count, args.value[1], &error);
+  return watch ? makeHandle<LoopGuest, PageWatch>(env, watch) : args.integer(error);
+}
+
+// traces.arm(watch) -> 0 or -errno
+static napi_value armWatch(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  PageWatch* const watch = pageWatchOf(env, args.value[0]);
+  return args.integer(watch ? watch->arm() : -EBADF);
+}
+
+// traces.unwatch(watch)
+static napi_value unwatchPages(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  if (PageWatch* const watch = pageWatchOf(env, args.value[0])) watch->shutDown();
+  return nullptr;
 }
 
 // traces.count(trace) -> events taken so far
@@ -170,6 +203,9 @@ void exportTraces(Napi::Env env, Napi::Object exports) {
   traces.addRaw("drop", dropThread);
   traces.addRaw("setBound", setBound);
   traces.addRaw("round", takeRound);
+  traces.addRaw("watch", watchPages);
+  traces.addRaw("arm", armWatch);
+  traces.addRaw("unwatch", unwatchPages);
   traces.addRaw("count", countEvents);
   traces.addRaw("nameOf", nameOfThread);
   traces.add("figure", Napi::Function::New(env, readFigure));

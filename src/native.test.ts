@@ -89,7 +89,9 @@ const GROUPS: {
     'map', 'allocate', 'link', 'lock', 'hold', 'letGo', 'isHeld', 'isWhole', 'descriptor', 'noteHeaders', 'wake',
     'wait', 'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',
   ],
-  traces: ['create', 'addCpu', 'follow', 'drop', 'setBound', 'round', 'count', 'nameOf', 'figure'],
+  traces: [
+    'create', 'addCpu', 'follow', 'drop', 'setBound', 'round', 'watch', 'arm', 'unwatch', 'count', 'nameOf', 'figure',
+  ],
 };
 
 describe('the addon', () => {

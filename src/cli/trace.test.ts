@@ -58,8 +58,9 @@ function start(command: string, args: readonly string[], stdout: 'pipe' | number
 
 const trace = (...args: string[]): Running => start(process.execPath, [program, 'trace', ...args]);
 const instances = (): string[] => readdirSync(`${tracefs}/instances`).filter((name) => name.startsWith('percore-'));
-const instanceOf = ({ child }: Running): string[] =>
-  instances().filter((name) => name.startsWith(`percore-${child.pid}-`));
+/** Each tracer has two. */
+const instancesOf = ({ child }: Running): string[] =>
+  instances().filter((name) => name.startsWith(`percore-${child.pid}-`)).sort();
 const last = <T>(all: readonly T[]): T => all.at(-1)!;
 const summaryOf = (running: Running): TracerSummary => last(running.reports()) as unknown as TracerSummary;
 
@@ -82,6 +83,14 @@ threading.Thread(target=short, daemon=True).start()
 sys.stdin.readline()
 ends = True
 sys.stdin.readline()
+`;
+
+/** A line starts a thread that ends after 0.1 s. */
+const SHORT_LIVES = `
+import sys, threading, time
+def short():
+    for i in range(20): time.sleep(0.005)
+for line in sys.stdin: threading.Thread(target=short, daemon=True).start()
 `;
 
 async function sleeper(): Promise<Running> {
@@ -136,7 +145,7 @@ describe('percore trace', () => {
     }
     await say(`remove ${pid}`, '2 threads');
     tracer.child.kill('SIGTERM');
-    expect([await tracer.ended, instanceOf(tracer)]).toEqual([0, []]);
+    expect([await tracer.ended, instancesOf(tracer)]).toEqual([0, []]);
     expect(summaryOf(tracer).threads).toBe(3);
   }, 60_000);
 
@@ -162,25 +171,45 @@ describe('percore trace', () => {
     expect(tracer.out).toMatch(/\n3 threads, \d+ events, 0 lost, [\d.]+ % of a CPU\n$/);
   }, 60_000);
 
+  where(canTrace)('knows of ends and of new threads at once, also where nothing else happens', async () => {
+    const { child } = start('python3', ['-c', SHORT_LIVES]);
+    const tracer = trace('--pid', String(child.pid), '--json');
+    await until(() => tracer.err.includes('follows 1 thread'), `it follows: ${tracer.err}`);
+    const delays: number[] = [];
+    for (let i = 1; i <= 5; i++) {
+      const beganMs = performance.now();
+      child.stdin!.write('\n');
+      await until(() => tracer.reports().length === i, `thread ${i} has ended`);
+      delays.push(performance.now() - beganMs);
+    }
+    child.kill('SIGKILL');
+    expect(await tracer.ended).toBe(0);
+    const reports = tracer.reports().slice(0, 5);
+    expect(reports.map(({ why }) => why)).toEqual(Array(5).fill('ended'));
+    // They live for 0.1 s, and wait for one time after another in it. Without any hurry there is a round in 2 s.
+    expect(Math.min(...delays)).toBeLessThan(500);
+    expect(Math.max(...reports.map(({ figures }) => figures.response.count))).toBeGreaterThan(5);
+  }, 60_000);
+
   where(canTrace)('leaves nothing after Ctrl-C; what a killed one leaves goes when the next one starts', async () => {
     const { child: { pid } } = await sleeper();
     const first = trace('--name', 'steady', '--json');
     await until(() => first.err.includes('follows'), `it follows: ${first.err}`);
-    const left = instanceOf(first);
+    const left = instancesOf(first);
     first.child.kill('SIGKILL');
     await first.ended;
-    expect([left.length, instanceOf(first)]).toEqual([1, left]);
+    expect([left.length, instancesOf(first)]).toEqual([2, left]);
     const second = trace('--pid', String(pid), '--json');
     await until(() => second.err.includes('follows'), `it follows: ${second.err}`);
-    expect([instanceOf(first), instanceOf(second).length]).toEqual([[], 1]);
+    expect([instancesOf(first), instancesOf(second).length]).toEqual([[], 2]);
     // That of one that lives stays.
     const third = trace('--pid', String(pid), '--seconds', '1', '--json');
     expect(await third.ended).toBe(0);
-    expect(instanceOf(second).length).toBe(1);
+    expect(instancesOf(second).length).toBe(2);
     second.child.kill('SIGINT');
-    expect([await second.ended, instanceOf(second), instanceOf(third)]).toEqual([0, [], []]);
+    expect([await second.ended, instancesOf(second), instancesOf(third)]).toEqual([0, [], []]);
     expect(second.reports().map(({ why, kind }) => why ?? kind)).toEqual(['closing', 'closing', 'end']);
-    expect(summaryOf(second).removed).toContain(left[0]);
+    expect(summaryOf(second).removed).toEqual(expect.arrayContaining(left));
   }, 60_000);
 
   where(canTrace)('that cannot write what it finds says so and leaves nothing', async () => {
@@ -189,9 +218,9 @@ describe('percore trace', () => {
     const tracer = start(process.execPath, [program, 'trace', '--pid', String(pid)], full);
     closeSync(full);
     await until(() => tracer.err.includes('follows'), `it follows: ${tracer.err}`);
-    expect(instanceOf(tracer).length).toBe(1);
+    expect(instancesOf(tracer).length).toBe(2);
     tracer.child.stdin!.write('report\n');
-    expect([await tracer.ended, instanceOf(tracer)]).toEqual([1, []]);
+    expect([await tracer.ended, instancesOf(tracer)]).toEqual([1, []]);
     expect(tracer.err).toContain('ENOSPC');
   }, 60_000);
 
@@ -200,7 +229,8 @@ describe('percore trace', () => {
     const tracer = trace('--pid', String(pid), '--buffer', '8', '--json');
     await until(() => tracer.err.includes('follows'), `it follows: ${tracer.err}`);
     tracer.child.kill('SIGSTOP');
-    const perCpu = `${tracefs}/instances/${instanceOf(tracer)[0]}/per_cpu`;
+    const steps = instancesOf(tracer).find((name) => name.endsWith('steps'));
+    const perCpu = `${tracefs}/instances/${steps}/per_cpu`;
     await until(() => readdirSync(perCpu).some((name) =>
       !/^overrun: 0$/m.test(readFileSync(`${perCpu}/${name}/stats`, 'utf8'))), 'its buffer has gone round');
     tracer.child.kill('SIGCONT');
@@ -235,7 +265,7 @@ describe('percore trace', () => {
 
   where(canTrace)('of nobody who is there fails', async () => {
     const tracer = trace('--tid', '4194305');
-    expect([await tracer.ended, instanceOf(tracer)]).toEqual([1, []]);
+    expect([await tracer.ended, instancesOf(tracer)]).toEqual([1, []]);
     expect(tracer.err).toBe('percore trace: there is no thread of --tid 4194305\n');
   }, 60_000);
 });

@@ -8,6 +8,9 @@
 /** What is followed, and the descriptors that are read. Opaque; the descriptors stay the caller's. */
 export type KernelTraceHandle = { readonly kernelTrace: unique symbol };
 
+/** Who waits for pages. Opaque. */
+export type PageWatchHandle = { readonly pageWatch: unique symbol };
+
 /** Functions that answer "or -errno" throw nothing; a handle of something else is -EBADF. */
 export interface NativeTraces {
   /**
@@ -15,19 +18,32 @@ export interface NativeTraces {
    * the page's in bytes. Times are told since zero, whose 64 bits come in two halves. Or -EINVAL.
    */
   create(places: Int32Array, zeroHigh: number, zeroLow: number): KernelTraceHandle | number;
-  /** Pages of this CPU come from `fd`, whose read must not block. 0 or -errno. */
-  addCpu(trace: KernelTraceHandle, cpu: number, fd: number): number;
+  /**
+   * Pages of this CPU come from `fd`, whose read must not block. A round says whether it has left one of the `isUrgent`
+   * events for the next one. 0 or -errno.
+   */
+  addCpu(trace: KernelTraceHandle, cpu: number, fd: number, isUrgent: boolean): number;
   /** Follows a thread until it is dropped. Its slot, or -errno. */
   follow(trace: KernelTraceHandle, tid: number, name: string): number;
   drop(trace: KernelTraceHandle, slot: number): void;
   /** Values above it are violations; `figure` is its place in FIGURES, Infinity takes it back. 0 or -errno. */
   setBound(trace: KernelTraceHandle, slot: number, figure: number, ns: number): number;
   /**
-   * Reads and takes the events up to `untilNs`. `words` tells: how many words of notes, the most pages of a CPU, 1
-   * after a hole, -errno of a read or 0, and then the notes in threes: [0, tid, 0] a thread has ended, [1, parent,
-   * child] one was made. 1 where there were more notes than room: call it again with `isMore`. 0 or -errno.
+   * Reads and takes the events up to `untilNs`. `words` tells: how many words of notes, the most pages of a CPU that are
+   * not urgent, 1 after a hole, -errno of a read or 0, 1 when an urgent event is left, and then the notes in threes:
+   * [0, tid, 0] a thread has ended, [1, parent, child] one was made. 1 where there were more notes than room: call it
+   * again with `isMore`. 0 or -errno.
    */
   round(trace: KernelTraceHandle, untilNs: number, isMore: boolean, words: Int32Array): number;
+  /**
+   * Calls `onReady` once when the kernel says that one of these descriptors is worth reading, until it is armed again.
+   * It does not keep the loop going. Or -errno.
+   */
+  watch(fds: Int32Array, onReady: () => void): PageWatchHandle | number;
+  /** 0 or -errno. */
+  arm(watch: PageWatchHandle): number;
+  /** Before the descriptors are closed. */
+  unwatch(watch: PageWatchHandle): void;
   /** Events taken so far, also of threads that are not followed. */
   count(trace: KernelTraceHandle): number;
   /** The thread's name as it was last seen; '' for nobody. */

@@ -66,8 +66,8 @@ export class TraceInstance {
   private isClosed = false;
 
   /** Makes the folder; nothing is recorded yet. Throws ERR_PERCORE_NO_CAPABILITY if this user has no right to. */
-  constructor(private readonly tracefs: string) {
-    this.path = join(tracefs, 'instances', `${PREFIX}${process.pid}-${startTicksOf('self')}`);
+  constructor(private readonly tracefs: string, name: string) {
+    this.path = join(tracefs, 'instances', `${PREFIX}${process.pid}-${startTicksOf('self')}-${name}`);
     whileAllowed(tracefs, () => mkdirSync(this.path));
   }
 

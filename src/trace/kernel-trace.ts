@@ -1,6 +1,6 @@
 /** Threads that are followed and the pages that tell of them: what the addon does of it, see native/kernel_trace.h. */
 import { PercoreError } from '../errors.js';
-import { native, type KernelTraceHandle, type NativeTraces } from '../native.js';
+import { native, type KernelTraceHandle, type NativeTraces, type PageWatchHandle } from '../native.js';
 import { parseStates, wordOf, type EventFormat, type PageLayout } from './event-format.js';
 import { FIGURES, figureReport, type FigureReport, type ThreadFigure } from './figures.js';
 
@@ -28,12 +28,22 @@ export interface RoundEvents {
   onFork(parentTid: number, childTid: number): void;
 }
 
+export interface RoundResult {
+  /** The most that one CPU had. */
+  readonly pages: number;
+  /** Events were overwritten before they were read. */
+  readonly hadHole: boolean;
+  /** An urgent event is left that is younger than the round. */
+  readonly isUrgent: boolean;
+}
+
 /** Words of what a round answers, and of a note. */
 const NOTES = 0;
 const PAGES = 1;
 const HAD_HOLE = 2;
 const ERROR = 3;
-const HEAD = 4;
+const IS_URGENT = 4;
+const HEAD = 5;
 const NOTE_WORDS = 3;
 const IS_EXIT = 0;
 
@@ -46,11 +56,7 @@ export class KernelTrace {
   constructor(
     formats: Readonly<Record<EventName, EventFormat>>, layout: PageLayout, private readonly zeroNs: bigint,
   ) {
-    const { traces } = native();
-    if (traces === undefined) {
-      throw new PercoreError('ERR_PERCORE_NATIVE_UNAVAILABLE', 'percore trace needs the native addon, which is not '
-        + 'loaded here: install the package of this platform, or unset PERCORE_BACKEND');
-    }
+    const traces = nativeTraces();
     this.traces = traces;
     const places = Int32Array.from(placesOf(formats, layout));
     const handle = traces.create(places, Number(zeroNs >> 32n), Number(zeroNs & 0xffff_ffffn));
@@ -66,20 +72,20 @@ export class KernelTrace {
     return this.traces.count(this.handle);
   }
 
-  /** Pages of this CPU come from `fd`, whose read must not block. */
-  addCpu(cpu: number, fd: number): void {
-    this.traces.addCpu(this.handle, cpu, fd);
+  /**
+   * Pages of this CPU come from `fd`, whose read must not block. Of `isUrgent` events a round tells whether it has left
+   * any for the next one. A CPU may have both kinds.
+   */
+  addCpu(cpu: number, fd: number, isUrgent = false): void {
+    this.traces.addCpu(this.handle, cpu, fd, isUrgent);
   }
 
   follow(tid: number, pid: number, name: string, sinceNs: number): FollowedThread {
     return new FollowedThread(this.traces, this.handle, tid, pid, name, this.zeroNs, sinceNs);
   }
 
-  /**
-   * Takes the events up to `untilNs` since zero. Answers the most pages that a CPU had, and whether events were
-   * overwritten before they were read. Throws ERR_PERCORE_SYSTEM when a read fails.
-   */
-  round(untilNs: number, events: RoundEvents): { pages: number; hadHole: boolean } {
+  /** Takes the events up to `untilNs` since zero. Throws ERR_PERCORE_SYSTEM when a read fails. */
+  round(untilNs: number, events: RoundEvents): RoundResult {
     const { words } = this;
     let hadHole = false;
     for (let isMore = false; ; isMore = true) {
@@ -93,9 +99,42 @@ export class KernelTrace {
       const error = words[ERROR]!;
       if (error !== 0)
         throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot read events of the scheduler: error ${-error}`);
-      return { pages: words[PAGES]!, hadHole };
+      return { pages: words[PAGES]!, hadHole, isUrgent: words[IS_URGENT] !== 0 };
     }
   }
+}
+
+/** Tells once that there are pages to read, until it is armed again. */
+export class PageWatch {
+  private readonly traces = nativeTraces();
+  private readonly handle: PageWatchHandle;
+
+  /** Throws ERR_PERCORE_SYSTEM. */
+  constructor(descriptors: readonly number[], onReady: () => void) {
+    const handle = this.traces.watch(Int32Array.from(descriptors), onReady);
+    if (typeof handle === 'number')
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-handle}`);
+    this.handle = handle;
+  }
+
+  /** Tells again. Throws ERR_PERCORE_SYSTEM. */
+  arm(): void {
+    const error = this.traces.arm(this.handle);
+    if (error < 0)
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-error}`);
+  }
+
+  close(): void {
+    this.traces.unwatch(this.handle);
+  }
+}
+
+/** Throws ERR_PERCORE_NATIVE_UNAVAILABLE where there is no addon. */
+function nativeTraces(): NativeTraces {
+  const { traces } = native();
+  if (traces !== undefined) return traces;
+  throw new PercoreError('ERR_PERCORE_NATIVE_UNAVAILABLE', 'percore trace needs the native addon, which is not '
+    + 'loaded here: install the package of this platform, or unset PERCORE_BACKEND');
 }
 
 /** One thread: its bounds, and what is known of it. */

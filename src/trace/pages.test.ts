@@ -85,7 +85,7 @@ describe('recorded pages', () => {
     const ends: string[] = [];
     expect(files.round(Infinity, {
       onExit: (tid) => ends.push(`exit ${tid}`), onFork: (parent, child) => ends.push(`fork ${parent} ${child}`),
-    })).toEqual({ pages: pagesOf(0).length, hadHole: true });
+    })).toEqual({ pages: pagesOf(0).length, hadHole: true, isUrgent: false });
     expect([files.trace.events > 400, files.trace.events]).toEqual([true, events.length]);
     expect(ends).toEqual(events.flatMap(({ name, fields }) => (name === 'sched_process_fork'
       ? [`fork ${fields.get('pid')} ${fields.get('child_pid')}`]
@@ -148,7 +148,8 @@ describe('recorded pages', () => {
     byAndBy.round();
     expect(byAndBy.trace.events).toBe(atOnce.trace.events);
     expect(threads[1]!.map(told)).toEqual(threads[0]!.map(told));
-    expect([byAndBy.round(), byAndBy.trace.events]).toEqual([{ pages: 0, hadHole: false }, atOnce.trace.events]);
+    expect([byAndBy.round(), byAndBy.trace.events])
+      .toEqual([{ pages: 0, hadHole: false, isUrgent: false }, atOnce.trace.events]);
   });
 
   it('may move the time on, set it, and hold nothing for a while', () => {
@@ -209,6 +210,22 @@ describe('recorded pages', () => {
     expect([count, minNs, p50Ns, p99Ns, maxNs]).toEqual([
       13, histogram.min(), histogram.percentile(0.5), histogram.percentile(0.99), histogram.max(),
     ]);
+  });
+
+  it('that are urgent, and younger than the round, are left for the next one, which the round says', () => {
+    const files = new PageFiles([0], 0n, [1]);
+    opened.push(files);
+    files.trace.follow(77, 77, '', 0);
+    const ended: number[] = [];
+    const round = (untilNs: number): boolean[] => {
+      const { isUrgent } = files.round(untilNs, { onExit: (tid) => ended.push(tid), onFork: () => undefined });
+      return [isUrgent, ended.includes(77)];
+    };
+    files.add(0, pageOfEvents([{ timeNs: 500, name: 'waking', fields: { pid: 77 } }]));
+    expect(round(400)).toEqual([false, false]);
+    files.add(1, pageOfEvents([{ timeNs: 1000, name: 'exit', fields: { pid: 77 } }]));
+    expect([round(900), round(1000), round(1100)]).toEqual([[true, false], [false, true], [false, true]]);
+    expect([files.trace.events, ended]).toEqual([2, [77]]);
   });
 
   it('tell of many ends and beginnings, more than there is room for at a time, each once', () => {

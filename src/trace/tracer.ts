@@ -8,8 +8,8 @@ import type { FollowedThread, ThreadReport } from './kernel-trace.js';
 export const MOST_THREADS = 1024;
 /** The kernel's memory for each CPU. */
 export const MOST_BUFFER_KIB = 1_048_576;
-/** How often to look whether somebody has gone: the kernel tells of each end, but may leave events out. */
-const SWEEP_MS = 2000;
+/** After so long the next round looks who has gone: the kernel tells of each end, but may leave events out. */
+const SWEEP_MS = 1500;
 
 export interface TracerOptions {
   /** Memory of the kernel for each CPU's events, in KiB. */
