@@ -31,7 +31,7 @@ it the exit code is 3.
   --schedule-in TIME   a bound, as 50us or 2ms; also --response, --relief, --irq
   --seconds N          ends after that long
   --stay               does not end when all threads have
-  --buffer KIB         memory of the kernel for each CPU's events; default: 1024
+  --buffer KIB         memory of the kernel for each CPU's events; default: 4096
   --json               a line of JSON for each report, times in nanoseconds
 
 While it runs it reads commands: add pid|tid|name X, remove N, bound [N] FIGURE TIME, report [N].
@@ -63,7 +63,7 @@ export async function run(args: string[]): Promise<number> {
   const bounds = FIGURES.filter((figure) => values[figure] !== undefined)
     .map((figure) => parseCommand(`bound ${figure} ${values[figure]}`));
   const seconds = wholeOf('--seconds', values.seconds, 1, 1e6);
-  const bufferKiB = wholeOf('--buffer', values.buffer, 8, MOST_BUFFER_KIB) ?? 1024;
+  const bufferKiB = wholeOf('--buffer', values.buffer, 8, MOST_BUFFER_KIB) ?? 4096;
   const isJson = values.json === true;
   const print = (kind: string, report: object, asText: () => string): void =>
     void process.stdout.write(isJson ? `${JSON.stringify({ kind, ...report })}\n` : asText());

@@ -159,7 +159,7 @@ export class Tracer {
   /** Ends those that have gone without anybody having told of their end. */
   private sweep(): void {
     this.sweepAtMs = performance.now() + SWEEP_MS;
-    for (const thread of this.threads.values()) if (nameOf(thread.tid) === undefined) this.end(thread, 'ended');
+    for (const thread of this.threads.values()) if (!existsSync(`/proc/${thread.tid}`)) this.end(thread, 'ended');
     this.settle();
   }
 

@@ -2,8 +2,8 @@
  * Row `trace`: what `percore trace` costs, compared with `perf sched record` in the same seconds. Two threads wake each
  * other through a pipe as fast as they can, which makes hundreds of thousands of events a second. The tracer follows
  * either these two or a process that sleeps beside them; what the kernel filters out costs the reader nothing. The
- * bench checks that no event was lost. Neither figure includes what the kernel spends on writing events. perf records
- * the whole machine.
+ * bench checks that no event was lost. Neither figure includes what the kernel spends on writing events, and what each
+ * took to start is a figure of its own. perf records the whole machine.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,8 +22,10 @@ const program = fileURLToPath(new URL('dist/percore/cli.js', rootUrl));
 
 interface Taken {
   readonly events: number;
-  /** In percent of one CPU. */
+  /** In percent of one CPU, from a second after it had begun to record. */
   readonly percent: number;
+  /** CPU time until then. */
+  readonly startMs: number;
 }
 
 let beside: Taken | undefined;
@@ -58,8 +60,9 @@ async function measure(followed: Followed): Promise<Taken> {
     check(lost === 0 && events > 1000, `percore trace lost ${lost} of ${events} events`);
     const samples = Number(/\((\d+) samples\)/.exec(perf.text.stderr)?.[1]);
     check(samples > 10_000 && theirs > 0, `perf has recorded ${samples} samples: ${perf.text.stderr.trim()}`);
-    beside = { events: samples / (elapsedNs / 1e9), percent: theirs };
-    return { events: events / (elapsedNs / 1e9), percent: ours };
+    const [ourStartMs, theirStartMs] = before.map((ns) => ns / 1e6);
+    beside = { events: samples / (elapsedNs / 1e9), percent: theirs, startMs: theirStartMs };
+    return { events: events / (elapsedNs / 1e9), percent: ours, startMs: ourStartMs };
   } finally {
     for (const child of children) child.kill('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
@@ -91,6 +94,7 @@ export const trace: Bench = {
             of: 'percent', metric: 'CPU', unit: '% of a CPU', better: 'lower', params: { followed },
             targets: { 'perf sched record': { of: 'ratio', atMost: 0.5 } },
           },
+          { of: 'startMs', metric: 'CPU of the start', unit: 'ms', better: 'lower', params: { followed } },
           { of: 'events', metric: 'events', unit: 'events/s', better: 'higher', params: { followed } },
         ],
       }));
