@@ -84,5 +84,7 @@ export type {
   NativeAlarms, NativeClock, NativeTimersOptions, NativeWheels, RateTimerHandle, TimersHandle,
 } from './time.js';
 export type { NativeStalls } from './stalls.js';
-export type { KernelTraceHandle, NativeFigure, NativeTraceEvent, NativeTraces, PageWatchHandle } from './traces.js';
+export type {
+  KernelTraceHandle, NativeFigure, NativeTraceEvent, NativeTraces, PageWatchHandle,
+} from './traces.js';
 export type { NativeTurns, TurnHandle, TurnOptions } from './turns.js';

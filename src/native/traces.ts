@@ -29,10 +29,10 @@ export interface NativeTraces {
   /** Values above it are violations; `figure` is its place in FIGURES, Infinity takes it back. 0 or -errno. */
   setBound(trace: KernelTraceHandle, slot: number, figure: number, ns: number): number;
   /**
-   * Reads and takes the events up to `untilNs`. `words` tells: how many words of notes, the most pages of a CPU that are
-   * not urgent, 1 after a hole, -errno of a read or 0, 1 when an urgent event is left, and then the notes in threes:
-   * [0, tid, 0] a thread has ended, [1, parent, child] one was made. 1 where there were more notes than room: call it
-   * again with `isMore`. 0 or -errno.
+   * Reads and takes the events up to `untilNs`. `words` tells: how many words of notes, the most pages of a CPU that
+   * are not urgent, 1 after a hole, -errno of a read or 0, 1 when an urgent event is left, and then the notes in
+   * threes: [0, tid, 0] a thread has ended, [1, parent, child] one was made. 1 where there were more notes than room:
+   * call it again with `isMore`. 0 or -errno.
    */
   round(trace: KernelTraceHandle, untilNs: number, isMore: boolean, words: Int32Array): number;
   /**
