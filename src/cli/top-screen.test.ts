@@ -12,7 +12,7 @@ const program = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /** Each step: a pattern that what was written since the step before must show, and what is done then. */
 const DRIVER = `
-import fcntl, json, os, pty, re, select, signal, struct, subprocess, sys, termios, time
+import fcntl, json, os, pty, re, resource, select, signal, struct, subprocess, sys, termios, time
 steps, command, env = json.loads(sys.argv[1])
 master, slave = pty.openpty()
 def resize(columns, rows):
@@ -20,6 +20,8 @@ def resize(columns, rows):
 resize(80, 24)
 before = termios.tcgetattr(slave)
 def begin():
+    # Some signals would have it leave a file of its memory.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 # What a machine for tests sets to say that nobody looks at colours is not for the child, which has a terminal.
@@ -140,6 +142,12 @@ describe('percore top on a terminal', () => {
     // Without colours nothing is painted.
     expect(written).not.toContain('\u001b[31m');
     expect(written.split(LEFT).length).toBe(3);
+  }, 60_000);
+
+  const ends = [['SIGINT', -2], ['SIGHUP', -1], ['SIGQUIT', -3]] as const;
+  it.each(ends)('leaves the terminal as it was on %s', async (signal, by) => {
+    const { said, code, isRestored, written } = await onTerminal(['--page', page.path], [['q quit', 'signal', signal]]);
+    expect([said, code, isRestored, written.includes(LEFT)]).toEqual([[], by, true, true]);
   }, 60_000);
 
   it('says that the program has ended, and stays', async () => {

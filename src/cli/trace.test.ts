@@ -212,6 +212,18 @@ describe('percore trace', () => {
     expect(summaryOf(second).removed).toEqual(expect.arrayContaining(left));
   }, 60_000);
 
+  where(canTrace)('leaves nothing when a signal ends it before it follows anybody, whichever it is', async () => {
+    const { child: { pid } } = await sleeper();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
+      const tracer = trace('--pid', String(pid), '--json');
+      // Looks without a rest: what is to be hit takes some hundredths of a second.
+      const untilMs = performance.now() + 20_000;
+      while (instancesOf(tracer).length === 0 && performance.now() < untilMs);
+      tracer.child.kill(signal);
+      expect([signal, await tracer.ended, instancesOf(tracer)]).toEqual([signal, 0, []]);
+    }
+  }, 60_000);
+
   where(canTrace)('that cannot write what it finds says so and leaves nothing', async () => {
     const { child: { pid } } = await sleeper();
     const full = openSync('/dev/full', 'w');

@@ -41,7 +41,7 @@ While it runs it reads commands: add pid|tid|name X, remove N, bound [N] FIGURE 
 
 /** The limit of histograms. */
 const MOST_NS = 2 ** 40 - 1;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const text = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
 const flag = { type: 'boolean' } as const;
@@ -71,40 +71,52 @@ export async function run(args: string[]): Promise<number> {
 
   let end = (): void => undefined;
   const ending = new Promise<void>((resolve) => { end = resolve; });
-  let tracer: Tracer;
-  try {
-    tracer = new Tracer({
-      bufferKiB, onReport: printThread,
-      onEmpty: () => { if (values.stay !== true) end(); },
-    });
-  } catch (error) {
-    if (!(error instanceof PercoreError) || error.code !== 'ERR_PERCORE_NO_CAPABILITY') throw error;
-    process.stderr.write(`percore trace: ${error.message}\n`);
-    return NO_RIGHT;
-  }
-  const obey = (command: Command): number => {
-    const found = command(tracer);
-    if (typeof found === 'number') return found;
-    found.forEach(printThread);
-    return found.length;
-  };
-  try {
-    bounds.forEach(obey);
-    const count = selected.reduce((sum, command) => sum + obey(command), 0);
-    if (count === 0 && values.stay !== true) {
-      const asked = (['pid', 'tid', 'name'] as const).flatMap((kind) =>
-        (values[kind] ?? []).map((what) => `--${kind} ${what}`));
-      process.stderr.write(`percore trace: there is no thread of ${asked.join(' ')}\n`);
-      return FAILED;
+  return untilSignal(end, async () => {
+    let tracer: Tracer;
+    try {
+      tracer = new Tracer({
+        bufferKiB, onReport: printThread,
+        onEmpty: () => { if (values.stay !== true) end(); },
+      });
+    } catch (error) {
+      if (!(error instanceof PercoreError) || error.code !== 'ERR_PERCORE_NO_CAPABILITY') throw error;
+      process.stderr.write(`percore trace: ${error.message}\n`);
+      return NO_RIGHT;
     }
-    process.stderr.write(`follows ${threads(count)}\n`);
-    await untilEnd(ending, seconds, obey, end);
-    tracer.close();
-    const summed = tracer.summary();
-    print('end', summed, () => formatSummary(summed));
-    return DONE;
+    const obey = (command: Command): number => {
+      const found = command(tracer);
+      if (typeof found === 'number') return found;
+      found.forEach(printThread);
+      return found.length;
+    };
+    try {
+      bounds.forEach(obey);
+      const count = selected.reduce((sum, command) => sum + obey(command), 0);
+      if (count === 0 && values.stay !== true) {
+        const asked = (['pid', 'tid', 'name'] as const).flatMap((kind) =>
+          (values[kind] ?? []).map((what) => `--${kind} ${what}`));
+        process.stderr.write(`percore trace: there is no thread of ${asked.join(' ')}\n`);
+        return FAILED;
+      }
+      process.stderr.write(`follows ${threads(count)}\n`);
+      await untilEnd(ending, seconds, obey, end);
+      tracer.close();
+      const summed = tracer.summary();
+      print('end', summed, () => formatSummary(summed));
+      return DONE;
+    } finally {
+      tracer.close();
+    }
+  });
+}
+
+/** A signal ends what `body` does, in order, from its first moment on: it could leave something behind. */
+async function untilSignal<T>(end: () => void, body: () => Promise<T>): Promise<T> {
+  for (const signal of SIGNALS) process.on(signal, end);
+  try {
+    return await body();
   } finally {
-    tracer.close();
+    for (const signal of SIGNALS) process.off(signal, end);
   }
 }
 
@@ -122,9 +134,7 @@ async function untilEnd(
     }
   });
   const timer = seconds === undefined ? undefined : setTimeout(end, seconds * 1000);
-  for (const signal of SIGNALS) process.once(signal, end);
   await ending;
-  for (const signal of SIGNALS) process.off(signal, end);
   clearTimeout(timer);
   lines.close();
   process.stdin.destroy();
