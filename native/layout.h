@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "e5f489ac63b67462";
+constexpr char kHash[] = "4dfc515cb968aded";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -298,7 +298,9 @@ struct Party {
   double lookedNs;  // when it last looked at its sources before the present turn; what this turn found came after that (writes: owner; reads: owner)
   double wokeNs;  // when it awoke from its last sleep (writes: owner; reads: owner)
   double restedNs;  // how long it has rested, as a real-time level that always has something to do (writes: owner; reads: runtime)
-  char reserved8[72];
+  double beforeNs;  // when the turn before the present one began (writes: owner; reads: owner)
+  double endedNs;  // when the last turn ended (writes: owner; reads: owner)
+  char reserved8[56];
   double wokenNs;  // when somebody last woke it, where figures are taken (writes: whoever wakes it; reads: owner)
   int32_t wokenBy;  // the party that woke it last, plus 1 (writes: whoever wakes it; reads: owner)
   char reserved9[116];
@@ -356,6 +358,8 @@ static_assert(offsetof(Party, callsMade) == 1432);
 static_assert(offsetof(Party, lookedNs) == 1440);
 static_assert(offsetof(Party, wokeNs) == 1448);
 static_assert(offsetof(Party, restedNs) == 1456);
+static_assert(offsetof(Party, beforeNs) == 1464);
+static_assert(offsetof(Party, endedNs) == 1472);
 static_assert(offsetof(Party, wokenNs) == 1536);
 static_assert(offsetof(Party, wokenBy) == 1544);
 static_assert(offsetof(Party, stalls) == 1664);
@@ -421,7 +425,10 @@ struct Delivery {
   int32_t timerRequests;  // requests waiting in TimerRequests (writes: both; reads: both)
   int32_t isSummoned;  // 1: yieldRequested was seen and cleared (writes: both; reads: turn)
   int32_t tellLongNs;  // after a turn that takes this long another follows, which is told how long it was; 0: never (writes: turn; reads: native)
-  char reserved1[32];
+  int32_t isPassedOver;  // 1: no figure needs the turn before this one (writes: native; reads: turn)
+  int32_t mayPassOver;  // how many more runs no figure needs, until one is recorded for all of them (writes: both; reads: both)
+  int32_t tellNext;  // 1: figures need the present turn, so the next one is not to pass it over (writes: both; reads: native)
+  char reserved1[20];
   int32_t lane[4096];  // lane numbers (writes: native; reads: turn)
   int32_t timer[1024];  // timer ids (writes: native; reads: turn)
   int32_t isMuted[4096];  // 1: records of this lane wait for room elsewhere; do not report it (writes: turn; reads: native)
@@ -433,6 +440,9 @@ static_assert(offsetof(Delivery, hasMore) == 16);
 static_assert(offsetof(Delivery, timerRequests) == 20);
 static_assert(offsetof(Delivery, isSummoned) == 24);
 static_assert(offsetof(Delivery, tellLongNs) == 28);
+static_assert(offsetof(Delivery, isPassedOver) == 32);
+static_assert(offsetof(Delivery, mayPassOver) == 36);
+static_assert(offsetof(Delivery, tellNext) == 40);
 static_assert(offsetof(Delivery, lane) == 64);
 static_assert(offsetof(Delivery, timer) == 16448);
 static_assert(offsetof(Delivery, isMuted) == 20544);

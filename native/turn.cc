@@ -43,6 +43,11 @@ static constexpr int64_t kMostLevelLeadNs = 20'000, kLevelLeadStepNs = 100;
 // And so much earlier still: while it waits awake it runs a turn in vain, if there are so many nanoseconds left. So the
 // code and the data of turns are in the caches again, out of which the levels below have pushed them.
 static constexpr int64_t kWarmNs = 8'000, kVainTurnNs = 3'000;
+// Figures of tasks pass a turn over if nothing of it needs to be looked back at. The next one has begun this soon after
+// it, and so have so many before. What it has counted is told after so long without a turn, and before the thread
+// sleeps.
+static constexpr int64_t kApartNs = 2'000, kTellAfterNs = 20'000;
+static constexpr int kCloseTurns = 8;
 // A level passes libuv after so many sleeps, for what is not announced.
 static constexpr int kMostLevelSleeps = 16;
 
@@ -100,6 +105,8 @@ bool Turn::findWork() {
     const int64_t parkAt =
         std::max({window == INT64_MAX ? INT64_MAX : lastLaneWorkNs_ + window, awaitedNs(now_), lookUntil});
     if (isCold_ && !hasWork && !isLibuvBusy && awaitedNs(now_) > now_ + kVainTurnNs) hasWork = true;
+    // Before it sleeps, JavaScript tells what it has counted.
+    if (!hasWork && hasPassedOver_ && (now_ >= parkAt || mustTell())) hasWork = true, memory_.delivery->tellNext = 1;
     while (!hasWork && !isLibuvBusy && now_ < endNs_ && now_ < parkAt) {
       for (int i = 0; i < kLooksPerClock && !hasWork; i++) {
         pauseCpu();
@@ -110,9 +117,10 @@ bool Turn::findWork() {
       // Backoff: the second half of its window lets others use the CPU between two looks.
       if (mayYield && now_ > lastLaneWorkNs_ + window / 2) sched_yield();
       now_ = nowNs();
+      if (mustTell()) hasWork = true;
       // Instead of a pass of libuv, which would look there at its end.
       if (now_ < lookUntil) epoll_.collect(io_.get(), &party_->wakes);
-      hasWork = poll(now_);
+      hasWork = poll(now_) || hasWork;
     }
     if (hasWork) return noteGap(now_), isCold_ = false, true;
     // With the earliest deadline still being looked for, libuv passes without sleeping, and the next poll goes on.
@@ -121,6 +129,7 @@ bool Turn::findWork() {
       isOver = !goOn();
       continue;
     }
+    if (hasPassedOver_) continue;
     if (glance(party_->isLevel) != 0) {
       isOver = ++sleeps_ > kMostLevelSleeps || !sleepHere(now_);
       if (!isOver) beginInterval();
@@ -414,10 +423,27 @@ void Turn::beginTurn() {
   isInTurn_ = true;
   hadLanes_ = memory_.delivery->lanes != 0;
   hadIo_ = io_ && io_->hasEvents();
-  isTurnUntold_ = false;
+  passOver();
   party_->turns += 1;
+  party_->beforeNs = party_->turnNs;
   party_->turnNs = double(now_);
 }
+
+// Says whether figures of tasks need the turn before this one: see src/reactor/watch.ts.
+void Turn::passOver() {
+  layout::Delivery* delivery = memory_.delivery;
+  const bool isTold = isTurnUntold_ || delivery->tellNext != 0 || delivery->hasMore != 0;
+  isTurnUntold_ = false;
+  delivery->tellNext = 0;
+  closeTurns_ = now_ - endedNs_ < kApartNs ? std::min(closeTurns_ + 1, kCloseTurns) : 0;
+  hasPassedOver_ =
+      !isTold && closeTurns_ == kCloseTurns && delivery->mayPassOver > 0 && delivery->tellLongNs != 0;
+  if (hasPassedOver_) delivery->mayPassOver--;
+  delivery->isPassedOver = hasPassedOver_;
+}
+
+// Something is counted and not told, and no turn has come for so long that none may.
+bool Turn::mustTell() const { return hasPassedOver_ && now_ - endedNs_ >= kTellAfterNs; }
 
 // `isAlive`: JavaScript may still be called. Leaves the time after the turn in `now_`.
 void Turn::endTurn(bool isAlive) {
@@ -438,6 +464,7 @@ void Turn::endTurn(bool isAlive) {
   hasRun_ = true;
   now_ = nowNs();
   party_->busyNs += double(now_ - from);
+  party_->endedNs = double(endedNs_ = now_);
   if (++turns_ == kBusyTurns) endNs_ = busyEndNs_;
   if (delivery->tellLongNs != 0 && now_ - from >= delivery->tellLongNs) isTurnUntold_ = true;
   if (hadLanes_) lastLaneWorkNs_ = now_;

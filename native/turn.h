@@ -112,6 +112,8 @@ class Turn {
   bool findWork();
   void deliver(JavaScript& javascript);
   void beginTurn();
+  void passOver();
+  bool mustTell() const;
   void endTurn(bool isAlive);
   bool park(int64_t now);
   bool sleepHere(int64_t now);
@@ -159,6 +161,11 @@ class Turn {
   int64_t lastLaneWorkNs_;
   int64_t lookedNs_ = 0;
   bool isTurnUntold_ = false;
+  // Of turns that figures pass over: when the last turn ended, how many have begun soon after the one before, and
+  // whether there is something that is not told.
+  int64_t endedNs_ = 0;
+  int closeTurns_ = 0;
+  bool hasPassedOver_ = false;
   int64_t wakeAtNs_ = INT64_MAX;  // when the sleep should end for a timer
   int64_t leadNs_ = 0;            // so long before its deadline, and for a level earlier still
   int64_t gapNs_ = 0;             // expected nanoseconds from the end of lane work to the next

@@ -220,6 +220,10 @@ export const partyLayout = {
       at: 1456, type: 'f64', writes: 'owner', reads: 'runtime',
       means: 'how long it has rested, as a real-time level that always has something to do',
     },
+    beforeNs: {
+      at: 1464, type: 'f64', writes: 'owner', reads: 'owner', means: 'when the turn before the present one began',
+    },
+    endedNs: { at: 1472, type: 'f64', writes: 'owner', reads: 'owner', means: 'when the last turn ended' },
     wokenNs: {
       at: 1536, type: 'f64', writes: 'whoever wakes it', reads: 'owner',
       means: 'when somebody last woke it, where figures are taken',
@@ -334,6 +338,18 @@ export const deliveryLayout = {
     tellLongNs: {
       at: 28, type: 'i32', writes: 'turn', reads: 'native',
       means: 'after a turn that takes this long another follows, which is told how long it was; 0: never',
+    },
+    isPassedOver: {
+      at: 32, type: 'i32', writes: 'native', reads: 'turn',
+      means: '1: no figure needs the turn before this one',
+    },
+    mayPassOver: {
+      at: 36, type: 'i32', writes: 'both', reads: 'both',
+      means: 'how many more runs no figure needs, until one is recorded for all of them',
+    },
+    tellNext: {
+      at: 40, type: 'i32', writes: 'both', reads: 'native',
+      means: '1: figures need the present turn, so the next one is not to pass it over',
     },
     lane: { at: 64, type: 'i32', count: 4096, writes: 'native', reads: 'turn', means: 'lane numbers' },
     timer: { at: 16448, type: 'i32', count: 1024, writes: 'native', reads: 'turn', means: 'timer ids' },

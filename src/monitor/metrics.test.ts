@@ -48,6 +48,24 @@ describe('figures of tasks', () => {
     expect(work.figures.run.count).toBeGreaterThanOrEqual(3);
   });
 
+  it('tells what turns have counted that follow each other closely, once none follows', async () => {
+    for (const strategy of ['spin', 'park'] as const) {
+      runtime = await remoteRuntime(1, { metrics: true, idle: { strategy } });
+      await inside(runtime, 0, (reactor) => {
+        let left = 20_000;
+        reactor.spawn<number>({ name: 'again', priority: 3 }, () => void (--left > 0 && again.send(left)));
+        const again = reactor.address('again', { reactor: reactor.id, priority: 3 });
+        again.send(left);
+      });
+      // Nobody asks the reactor, and after the last message it has no turn of its own accord.
+      await until(() => taskOf('again')?.steps === 20_000, `all have run, and it tells before it is idle: ${strategy}`);
+      const { messages, figures: { response } } = taskOf('again')!;
+      expect(messages).toBe(20_000);
+      expect(Math.abs(response.count - 20_000)).toBeLessThanOrEqual(64);
+      await runtime.close({ drainMs: 1000 });
+    }
+  });
+
   it('keeps what a task has waited in its mailbox behind another', async () => {
     runtime = await remoteRuntime(1, { metrics: true });
     await inside(runtime, 0, (reactor) => {

@@ -35,6 +35,8 @@ const PARKS = party.parks.at >> 3;
 const WAKES = party.wakes.at >> 3;
 const BUSY_NS = party.busyNs.at >> 3;
 const TURN_NS = party.turnNs.at >> 3;
+const BEFORE_NS = party.beforeNs.at >> 3;
+const ENDED_NS = party.endedNs.at >> 3;
 const LOOKED_NS = party.lookedNs.at >> 3;
 const WOKE_NS = party.wokeNs.at >> 3;
 const LIBUV_TURNS = party.libuvTurns.at >> 3;
@@ -200,6 +202,7 @@ export class LoopTurn {
     this.isUntold = false;
     if (hadLanes) this.idling.noteLaneWork(now);
     counters[TURNS]!++;
+    counters[BEFORE_NS] = counters[TURN_NS]!;
     counters[TURN_NS] = now;
     this.isDelivering = true;
     try {
@@ -210,6 +213,7 @@ export class LoopTurn {
       delivery[LANES] = delivery[TIMERS] = 0;
       const after = this.nowNs();
       counters[BUSY_NS]! += after - now;
+      counters[ENDED_NS] = after;
       const longNs = delivery[TELL_LONG_NS]!;
       if (longNs !== 0 && after - now >= longNs) this.isUntold = true;
       if (hadLanes) this.idling.lastLaneWorkNs = after;

@@ -29,6 +29,8 @@ const REFUSED_CLOSED = partyLayout.fields.refusedClosed.at >> 3;
 const REFUSED_TOO_LARGE = partyLayout.fields.refusedTooLarge.at >> 3;
 /** Word of the lane: how far SENT has counted. */
 const COMMITTED = queueLayout.fields.committed.at >> 2;
+/** In one of this many flushes the way of one record is measured, if figures are taken; a power of two. */
+const LANE_SAMPLE_EVERY = 64;
 /** The clock is read once in this many unpublished records. */
 const CLOCK_EVERY = 8;
 
@@ -55,7 +57,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   private looks = 0;
   /** How many unpublished messages there are beyond one for each record. */
   private further = 0;
-  /** How often it was published, if figures are taken. */
+  /** How often it was published since the last sample, if figures are taken. */
   private flushes = 0;
   private readonly names = new SentNames();
 
@@ -152,7 +154,9 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   publish(): void {
     const { watch } = this.turn;
     if (watch !== undefined) {
-      this.flushes = watch.stamp(this.view, this.words, this.producer.committedSequence, this.flushes);
+      watch.stamp(this.view);
+      if (this.flushes === 0) watch.stampSample(this.view, this.words, this.producer.committedSequence);
+      this.flushes = (this.flushes + 1) & (LANE_SAMPLE_EVERY - 1);
     }
     this.further = 0;
     this.tail = undefined;

@@ -3,7 +3,7 @@
  * that, measured by the code that runs in each turn, on memory of its own. It measures one turn for each step, which is
  * the most expensive case. Without `metrics` there is nothing to measure except branches that are not taken.
  */
-import { partyLayout } from '../layout.js';
+import { deliveryLayout, partyLayout } from '../layout.js';
 import { FigureTable, RESPONSE, WorstCases, createFigures } from '../observe/internal.js';
 import type { Party } from './party.js';
 import { LocalTask } from './task.js';
@@ -21,7 +21,8 @@ export interface OwnCost {
 const ROUNDS = 256;
 const BATCHES = 400;
 const TURN_NS = partyLayout.fields.turnNs.at >> 3;
-const BUSY_NS = partyLayout.fields.busyNs.at >> 3;
+const BEFORE_NS = partyLayout.fields.beforeNs.at >> 3;
+const ENDED_NS = partyLayout.fields.endedNs.at >> 3;
 /** Of the simulated turns: how long they take, and when the next one begins. */
 const STEP_NS = 400;
 const PERIOD_NS = 1000;
@@ -39,6 +40,7 @@ function measure(party: Party): OwnCost {
   const counters = new Float64Array(partyLayout.bytes >> 3);
   const watch: TaskWatch = new TaskWatch({
     id, table, counters, nowNs, party: new Int32Array(partyLayout.bytes >> 2),
+    delivery: new Int32Array(deliveryLayout.bytes >> 2),
     recorder: () => new WorstCases({
       id, nowNs, lastWake: () => watch.lastWake(), watchCollections: () => () => undefined, report: () => undefined,
     }),
@@ -46,20 +48,22 @@ function measure(party: Party): OwnCost {
   const task = new LocalTask<unknown, false>(
     turn, { name: 'own cost', band: 0, capacity: 1, concurrency: Infinity, takesBytes: false }, () => undefined,
   );
+  watch.attach({ isRunning: true });
   watch.add(task);
   let atNs = nowNs();
   const batch = (watched: TaskWatch | undefined): number => {
     const beganNs = nowNs();
     for (let round = 0; round < ROUNDS; round++) {
+      counters[BEFORE_NS] = atNs;
       counters[TURN_NS] = atNs += PERIOD_NS;
       if (watched !== undefined) {
         watched.beginTurn();
         watched.makeReady(task);
         watched.begin(task);
         watched.step(task);
-        watched.endTurn();
+        watched.tell();
       }
-      counters[BUSY_NS]! += STEP_NS;
+      counters[ENDED_NS] = atNs + STEP_NS;
     }
     return (nowNs() - beganNs) / ROUNDS;
   };

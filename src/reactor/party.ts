@@ -7,7 +7,7 @@
  *      timers, io  what else makes tasks ready             windDown    how it stops
  */
 import { invalidArgument, messageOf, PercoreError } from '../errors.js';
-import { partyLayout, timerRequestsLayout, words } from '../layout.js';
+import { deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, TimedIoCore, type IoHost, type SourceChoice } from '../io/internal.js';
 import { DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
@@ -136,15 +136,16 @@ export class Party implements TurnSources, Stopping {
     };
     const counters = partyCounters(inbox);
     const figures = shared.figures?.[id];
+    const delivery = new Int32Array(deliveryLayout.bytes >> 2);
     const watch: TaskWatch | undefined = figures === undefined ? undefined : new TaskWatch({
-      id, table: new FigureTable(figures), party: this.words, counters, nowNs,
+      id, table: new FigureTable(figures), party: this.words, counters, delivery, nowNs,
       recorder: () => new WorstCases({
         id, nowNs, lastWake: () => watch!.lastWake(), report: onViolation,
         watchCollections: (tell) => watchCollections(nowNs, tell),
       }),
     });
     const turn = (this.turn = new Turn({
-      id, party: this.words, counters, budget, publishEvery, discipline, classes, nowNs, watch, onError,
+      id, party: this.words, counters, delivery, budget, publishEvery, discipline, classes, nowNs, watch, onError,
     }));
     this.peers = new Peers(shared, (eventFd, to) => {
       turn.watch?.stampWake(partyWords(shared.inboxes[to]!), partyCounters(shared.inboxes[to]!));

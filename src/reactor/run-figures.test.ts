@@ -1,5 +1,6 @@
 /** What of many runs is recorded: all that are long, and of the others samples that stand for all. */
 import { describe, expect, it, vi } from 'vitest';
+import { deliveryLayout } from '../layout.js';
 import { FigureTable, RESPONSE, RUN, ToldCounts, createFigures } from '../observe/internal.js';
 import { MeasuredRun, RunFigures, type Watched } from './run-figures.js';
 
@@ -9,7 +10,8 @@ const LONG_NS = 50_000;
 /** `count` runs, of which each 1,000th is long, that begin every `everyNs`. */
 function measure(count: number, everyNs: number): { runs: number; longest: number; recorded: number; long: number } {
   const table = new FigureTable(createFigures(4));
-  const figures = new RunFigures(table, () => { throw new Error('there is no bound'); });
+  const delivery = new Int32Array(deliveryLayout.bytes >> 2);
+  const figures = new RunFigures(table, delivery, () => { throw new Error('there is no bound'); });
   const slot = table.slotFor('task', 3);
   const record = vi.spyOn(slot, 'record');
   const task: Watched = {

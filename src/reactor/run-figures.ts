@@ -3,7 +3,7 @@
  * something was late. Of what takes less than `exactNs` from ready to done, samples are recorded, each with the weight
  * of those for which it stands; what takes longer is always recorded, so the worst is never missed.
  */
-import { BANDS } from '../layout.js';
+import { BANDS, deliveryLayout } from '../layout.js';
 import {
   OUTSIDE, OUTSIDE_TURNS, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureSlot, type FigureTable,
   type TaskCounts, type ToldCounts, type TraceRing,
@@ -55,6 +55,8 @@ const FOLD_EVERY_NS = 1_000_000;
 /** A handler that ran this long is named in full. */
 const NAMED_NS = 100_000;
 
+const MAY_PASS_OVER = deliveryLayout.fields.mayPassOver.at >> 2;
+
 const HANDLERS: readonly string[] = Array.from({ length: BANDS }, (_, band) => `timers and handlers of band ${band}`);
 
 /** What has run, from the beginning of a quantum, or of a step that is timed by itself, to the end. */
@@ -80,23 +82,46 @@ export class RunFigures {
   /** What the next sample stands for, and the one after it. */
   private weight = SAMPLE_EVERY;
   private nextWeight = SAMPLE_EVERY;
-  private untilSample = SAMPLE_EVERY;
   /** For how many the samples stand since bounds were last taken over. */
   private sampled = 0;
   private seenAsked = 0;
   private recorder: Recorder | undefined;
   private trace: TraceRing | undefined;
 
-  /** `makeRecorder` is called with the first bound. */
-  constructor(private readonly table: FigureTable, private readonly makeRecorder: () => Recorder) {}
+  /**
+   * How many runs may be left out until the next sample is in `delivery`, since native code leaves out some.
+   * `makeRecorder` is called with the first bound.
+   */
+  constructor(
+    private readonly table: FigureTable, private readonly delivery: Int32Array,
+    private readonly makeRecorder: () => Recorder,
+  ) {
+    delivery[MAY_PASS_OVER] = SAMPLE_EVERY - 1;
+  }
+
+  /** Somebody keeps each single run. */
+  get needsAll(): boolean {
+    return this.trace !== undefined;
+  }
+
+  /** A run that was left out was none. */
+  giveBack(): void {
+    this.delivery[MAY_PASS_OVER]!++;
+  }
+
+  /** For those who remember: in turns that were passed over, `task` alone has run, or handlers of a band. */
+  remember(task: Watched | undefined, fromNs: number, toNs: number, band = 0): void {
+    if (toNs > fromNs) this.recorder?.note(task?.name ?? HANDLERS[band]!, fromNs, toNs);
+  }
 
   /**
    * The steps of `task` ran from `fromNs` to `toNs`, and what they ran for had waited since `sinceNs`. True if that is
    * neither long nor the sample, so that no figure needs it: then it is done with. Otherwise it is to be closed.
    */
   leavesOut(task: Watched, sinceNs: number, fromNs: number, toNs: number): boolean {
-    if (toNs - sinceNs >= this.exactNs || this.untilSample === 1 || this.trace !== undefined) return false;
-    this.untilSample--;
+    const left = this.delivery[MAY_PASS_OVER]!;
+    if (toNs - sinceNs >= this.exactNs || left === 0 || this.trace !== undefined) return false;
+    this.delivery[MAY_PASS_OVER] = left - 1;
     if (this.recorder !== undefined && toNs > fromNs) this.recorder.note(task.name, fromNs, toNs);
     return true;
   }
@@ -110,11 +135,15 @@ export class RunFigures {
     if (task === undefined) return;
     // It has been ready since then or later.
     const isExact = toNs - run.sinceNs >= this.exactNs;
-    if (!isExact && --this.untilSample > 0) return;
+    if (!isExact && this.delivery[MAY_PASS_OVER]! > 0) {
+      this.delivery[MAY_PASS_OVER]!--;
+      return;
+    }
     this.recordRun(run, task, toNs, isExact ? 1 : this.weight);
     if (isExact) return;
     this.sampled += this.weight;
-    this.weight = this.untilSample = this.nextWeight;
+    this.weight = this.nextWeight;
+    this.delivery[MAY_PASS_OVER] = this.weight - 1;
   }
 
   /** Its task asks for its next tick at `nowNs`. */

@@ -41,6 +41,8 @@ export interface TurnSettings {
   /** The party's words and counters in shared memory. */
   readonly party: Int32Array;
   readonly counters: Float64Array;
+  /** What native code hands over, and what it is told. */
+  readonly delivery: Int32Array;
   readonly budget: Budget;
   readonly publishEvery: PublishEvery;
   /** A user's own module takes over when its thread has loaded it; until then the strict discipline selects. */
@@ -82,6 +84,7 @@ const STOP = deliveryLayout.fields.stop.at >> 2;
 const IS_SUMMONED = deliveryLayout.fields.isSummoned.at >> 2;
 const HAS_MORE = deliveryLayout.fields.hasMore.at >> 2;
 const TELL_LONG_NS = deliveryLayout.fields.tellLongNs.at >> 2;
+const IS_PASSED_OVER = deliveryLayout.fields.isPassedOver.at >> 2;
 const IS_MUTED = deliveryLayout.fields.isMuted.at >> 2;
 const AWAKE = words.attention.AWAKE;
 /** `shouldYield` reads the clock once in this many calls. */
@@ -135,7 +138,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   readonly publishEvery: PublishEvery;
   readonly nowNs: () => number;
   /** What native code hands over, and what it is told. */
-  readonly delivery: Int32Array = new Int32Array(deliveryLayout.bytes >> 2);
+  readonly delivery: Int32Array;
   readonly steps: Steps;
   readonly waits: Waits;
   /** What takes figures of tasks; undefined while nobody does. */
@@ -153,7 +156,7 @@ export class Turn implements SchedulerHost, TurnRequests {
   private readonly onError: (error: unknown, where: string) => void;
   private sources!: TurnSources;
   private depth!: TaskDepth;
-  private isRunning = false;
+  isRunning = false;
   /** What the others believe to be running here. */
   private toldBand: number = AWAKE;
   private endNs = 0;
@@ -164,16 +167,20 @@ export class Turn implements SchedulerHost, TurnRequests {
   private mayHaveSwitched = false;
 
   constructor(settings: TurnSettings) {
-    const { id, party, counters, budget, publishEvery, discipline, classes = [], nowNs, watch, onError } = settings;
+    const {
+      id, party, counters, delivery, budget, publishEvery, discipline, classes = [], nowNs, watch, onError,
+    } = settings;
     this.id = id;
     this.party = party;
     this.counters = counters;
+    this.delivery = delivery;
     this.publishEvery = publishEvery;
     this.nowNs = nowNs;
     this.onError = onError;
     this.budgetNs = budget.timeNs;
     this.classes = classes;
     this.madeWatch = watch;
+    watch?.attach(this);
     this.steps = new Steps(this);
     this.waits = new Waits(this, this.steps);
     this.scheduler = new Scheduler(new Bands(), this, budget.quanta);
@@ -198,18 +205,22 @@ export class Turn implements SchedulerHost, TurnRequests {
   run(): void {
     this.isRunning = true;
     this.hasSettled = false;
-    if (this.watch !== undefined) this.watch.beginTurn();
+    const { watch, delivery } = this;
+    if (watch !== undefined) {
+      if (delivery[IS_PASSED_OVER] === 0) watch.beginTurn();
+      else watch.passOver();
+    }
     this.endNs = this.counters[TURN_NS]! + this.budgetNs;
     this.poll();
     this.scheduler.run(this.endNs, this.beganNs);
-    if (this.watch !== undefined) {
-      this.watch.endTurn();
-      this.delivery[TELL_LONG_NS] = this.watch.exactNs;
+    if (watch !== undefined && watch.isTold) {
+      watch.tell();
+      delivery[TELL_LONG_NS] = watch.exactNs;
     }
     if (this.toldBand !== AWAKE) this.setRunningBand(AWAKE);
     this.waits.endTurn();
     const { isEmpty } = this.scheduler.discipline;
-    this.delivery[HAS_MORE] = isEmpty ? 0 : 1;
+    delivery[HAS_MORE] = isEmpty ? 0 : 1;
     this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
     // Whoever asks for a turn from here on gets another one: after this, nothing looks at what is ready, or at who
     // waits.
@@ -223,7 +234,7 @@ export class Turn implements SchedulerHost, TurnRequests {
 
   /** Makes ready what the sources have: lanes, timers, readiness. Returns how many. Costs no system call. */
   poll(): number {
-    const { delivery, sources } = this;
+    const { delivery, sources, watch } = this;
     if (delivery[IS_SUMMONED] !== 0) {
       delivery[IS_SUMMONED] = 0;
       this.mayHaveSwitched = true;
@@ -235,7 +246,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     const lanes = delivery[LANES]!;
     for (let i = 0; i < lanes; i++) {
       const inlet = sources.lanes.inlet(delivery[LANE + i]!);
-      if (this.watch !== undefined) this.watch.makeLaneReady(inlet, inlet.view);
+      if (watch !== undefined && watch.isTold) watch.makeLaneReady(inlet, inlet.view);
       this.scheduler.schedule(inlet);
     }
     delivery[LANES] = 0;

@@ -1,38 +1,53 @@
 /** The watch of turns and quanta, by a clock and counters that the test sets. */
 import { describe, expect, it } from 'vitest';
-import { partyLayout } from '../layout.js';
+import { deliveryLayout, partyLayout } from '../layout.js';
 import { FigureTable, RESPONSE, RUN, SCHEDULE_IN, ToldCounts, createFigures } from '../observe/internal.js';
 import type { Timed, Watched } from './run-figures.js';
 import { TaskWatch } from './watch.js';
 
 const TURN_NS = partyLayout.fields.turnNs.at >> 3;
-const BUSY_NS = partyLayout.fields.busyNs.at >> 3;
+const BEFORE_NS = partyLayout.fields.beforeNs.at >> 3;
+const ENDED_NS = partyLayout.fields.endedNs.at >> 3;
+const MAY_PASS_OVER = deliveryLayout.fields.mayPassOver.at >> 2;
 const STEP_NS = 20_000;
 
 /** A watch, a task with steps of so many nanoseconds on average, and turns that begin when they are told to. */
 function watched(meanNs: number) {
   const counters = new Float64Array(partyLayout.bytes >> 3);
+  const delivery = new Int32Array(deliveryLayout.bytes >> 2);
   const clock = { ns: 0 };
   const table = new FigureTable(createFigures(4));
   const watch = new TaskWatch({
-    id: 0, table, counters, party: new Int32Array(partyLayout.bytes >> 2), nowNs: () => clock.ns,
+    id: 0, table, counters, delivery, party: new Int32Array(partyLayout.bytes >> 2), nowNs: () => clock.ns,
     recorder: () => { throw new Error('there is no bound'); },
   });
+  const turn = { isRunning: false };
+  watch.attach(turn);
   const figures = table.slotFor('task', 3);
   const task: Watched & Timed = {
     name: 'task', band: 3, isReady: false, run: () => false, figures, told: new ToldCounts(0), meanNs, readyNs: 0,
     sinceNs: 0, steps: 0, refused: 0, errors: 0, again: 0, depth: 0,
   };
   return {
-    watch, task, clock,
+    watch, task, clock, delivery,
     begin(ns: number): void {
+      counters[BEFORE_NS] = counters[TURN_NS]!;
       counters[TURN_NS] = clock.ns = ns;
+      turn.isRunning = true;
       watch.beginTurn();
+    },
+    /** The same, for a turn after one that is passed over. */
+    passOver(ns: number): void {
+      counters[BEFORE_NS] = counters[TURN_NS]!;
+      counters[TURN_NS] = clock.ns = ns;
+      turn.isRunning = true;
+      watch.passOver();
     },
     /** Of a turn that has taken so long. */
     end(busyNs: number): void {
-      watch.endTurn();
-      counters[BUSY_NS]! += busyNs;
+      turn.isRunning = false;
+      if (watch.isTold) watch.tell();
+      counters[ENDED_NS] = counters[TURN_NS]! + busyNs;
     },
     counts: () => [SCHEDULE_IN, RUN, RESPONSE].map((kind) => figures.histograms[kind]!.count()),
     longest: (kind: number) => figures.histograms[kind]!.max(),
@@ -102,5 +117,75 @@ describe('the watch', () => {
     watch.makeReady(task);
     begin(30_000);
     expect([longest(RESPONSE), task.sinceNs]).toEqual([STEP_NS, 25_000]);
+  });
+
+  it('tells what turns have counted that were passed over, and closes the last of them alone', () => {
+    const { watch, task, begin, passOver, end, counts, longest, steps } = watched(0);
+    const lane = { band: 3, isReady: false, run: () => false, readyNs: 0, sinceNs: 0 };
+    const run = (count: number): void => {
+      if (watch.isTold) watch.makeLaneReady(lane, new DataView(new ArrayBuffer(0)));
+      if (watch.current !== lane) watch.begin(lane);
+      for (let i = 0; i < count; i++) watch.step(task);
+    };
+    begin(1000);
+    run(1);
+    end(500);
+    for (let i = 1; i <= 3; i++) {
+      passOver(1000 + i * 1000);
+      run(1);
+      end(500);
+    }
+    passOver(5000);
+    run(2);
+    end(STEP_NS);
+    expect([counts(), steps()]).toEqual([[0, 0, 0], 1]);
+    begin(30_000);
+    // Two steps in the long one, which was ready when its turn began, whatever the lane says of the first.
+    expect([counts(), steps()]).toEqual([[1, 2, 1], 6]);
+    expect([SCHEDULE_IN, RUN, RESPONSE].map(longest)).toEqual([0, STEP_NS / 2, STEP_NS]);
+  });
+
+  it('knows in a turn that passes over the one before what its own quanta have run', () => {
+    const { watch, task, clock, begin, passOver, end, counts, longest, steps } = watched(0);
+    const other = { band: 3, isReady: false, run: () => false, readyNs: 0, sinceNs: 0 };
+    begin(1000);
+    watch.makeReady(other);
+    watch.begin(other);
+    watch.step(task);
+    end(500);
+    passOver(2000);
+    if (watch.current !== other) watch.begin(other);
+    watch.step(task);
+    watch.step(task);
+    clock.ns += STEP_NS;
+    watch.end(clock.ns);
+    expect(counts()).toEqual([1, 2, 1]);
+    expect([SCHEDULE_IN, RUN, RESPONSE].map(longest)).toEqual([0, STEP_NS / 2, STEP_NS]);
+    watch.makeReady(task);
+    if (watch.current !== task) watch.begin(task);
+    watch.step(task);
+    end(STEP_NS + 500);
+    begin(30_000);
+    expect([counts(), steps()]).toEqual([[1, 2, 1], 4]);
+  });
+
+  it('takes no turn without a step for one of those for which a sample stands', () => {
+    const { watch, task, begin, passOver, end, delivery } = watched(0);
+    const lane = { band: 3, isReady: false, run: () => false, readyNs: 0, sinceNs: 0 };
+    begin(1000);
+    watch.begin(lane);
+    watch.step(task);
+    end(500);
+    // As native code does: it counts down with each.
+    delivery[MAY_PASS_OVER] = 10;
+    for (const [i, hasStep] of [true, false, false, true].entries()) {
+      delivery[MAY_PASS_OVER]!--;
+      passOver(2000 + i * 1000);
+      if (hasStep) watch.step(task);
+      end(500);
+    }
+    begin(6000);
+    // Left out are the runs of the first turn and of two more; the last one by `begin`.
+    expect(delivery[MAY_PASS_OVER]).toBe(10 - 3);
   });
 });

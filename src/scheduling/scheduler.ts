@@ -22,6 +22,8 @@ export interface SchedulerHost {
 
 /** Is told about each quantum, if figures are taken. */
 export interface QuantumWatch {
+  /** Another quantum of this need not be told. */
+  readonly current: Ready | undefined;
   begin(ready: Ready): void;
   /** Not called for the last quantum of a turn, after which no clock is read. */
   end(nowNs: number): void;
@@ -104,7 +106,7 @@ export class Scheduler {
     for (let quanta = 1; ; quanta++) {
       const ready = this.current.select();
       if (ready === undefined) break;
-      if (watch !== undefined) watch.begin(ready);
+      if (watch !== undefined && ready !== watch.current) watch.begin(ready);
       this.runQuantum(ready);
       // Both may have been changed by the quantum.
       const { current, meter } = this;

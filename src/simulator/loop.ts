@@ -10,8 +10,9 @@ import {
 import type { Native, TimersHandle, TurnOptions } from '../native.js';
 import { partyCounters, partyWords } from '../reactor/internal.js';
 
-const { attention, yieldRequested, stop, lanesVersion, parties, laneBytes, turns, turnNs, busyNs, parks } =
-  partyLayout.fields;
+const {
+  attention, yieldRequested, stop, lanesVersion, parties, laneBytes, turns, turnNs, beforeNs, endedNs, busyNs, parks,
+} = partyLayout.fields;
 const { lanes, lane, timers, isMuted, hasMore, isSummoned, timerRequests } = deliveryLayout.fields;
 const { PARKED, AWAKE } = words.attention;
 const STOP_SEEN = deliveryLayout.fields.stop.at >> 2;
@@ -128,12 +129,14 @@ export class Loop {
     const { counters, delivery } = this;
     const fromNs = this.nowNs();
     counters[turns.at >> 3]!++;
+    counters[beforeNs.at >> 3] = counters[turnNs.at >> 3]!;
     counters[turnNs.at >> 3] = fromNs;
     this.isInTurn = true;
     this.options.deliver();
     this.isInTurn = false;
     delivery[lanes.at >> 2] = delivery[timers.at >> 2] = 0;
-    counters[busyNs.at >> 3]! += this.nowNs() - fromNs;
+    const toNs = (counters[endedNs.at >> 3] = this.nowNs());
+    counters[busyNs.at >> 3]! += toNs - fromNs;
     return true;
   }
 
