@@ -14,9 +14,16 @@ export const LATER_BANNER = `
 var percoreLaterScript;
 var percoreLater = () => percoreLaterScript ??= loadPercoreLater();
 function loadPercoreLater() {
-  const script = require("./load-later.cjs");
-  script.percoreModule.url ??= percoreModule.url;
-  return script;
+  try {
+    const script = require("./load-later.cjs");
+    script.percoreModule.url ??= percoreModule.url;
+    return script;
+  } catch (cause) {
+    if (!["MODULE_NOT_FOUND", "ENOENT", "ERR_PERCORE_LAYOUT_MISMATCH"].includes(cause?.code)) throw cause;
+    throw new PercoreError("ERR_PERCORE_LAYOUT_MISMATCH", "this needs a part of percore that the thread has not loaded "
+      + "yet, and the files of the package were removed or replaced since the thread started: start the program again",
+      { cause });
+  }
 }`;
 
 /** What esbuild is told of a file in the other script. */

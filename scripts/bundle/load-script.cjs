@@ -14,11 +14,19 @@ const { isMainThread, workerData } = process.getBuiltinModule('node:worker_threa
 const BUILD = 'THE_BUILD';
 /** The script before this one, if there is one: this one takes from it and from those before it. */
 const earlier = THE_EARLIER;
+/** The same hash of that script, whose names this one knows. */
+const EARLIER_BUILD = 'THE_FORMER';
 /** A word of own-code.ts: the code can be read. */
 const THERE = 1;
 const LONGEST_WAIT_MS = 100;
 
 const path = typeof __dirname === 'string' ? join(__dirname, 'THE_SCRIPT') : '';
+// The package may have been replaced on the disk since this thread has loaded its first script: the names in that one
+// mean other things here. In the bundle of an application no script has a hash.
+if (earlier !== undefined && (earlier.percoreModule.build ?? EARLIER_BUILD) !== EARLIER_BUILD) {
+  throw Object.assign(new Error('the files of percore were replaced by those of another build while this thread runs: '
+    + 'start the program again'), { code: 'ERR_PERCORE_LAYOUT_MISMATCH' });
+}
 module.exports = path !== '' && existsSync(path) ? run() : require('./THE_SCRIPT');
 module.exports.percoreModule.earlier = earlier;
 

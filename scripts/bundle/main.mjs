@@ -111,7 +111,9 @@ export async function bundle(
     const text = inAscii(asConstants(withPlainExports(atFirstUse(made, namesIn), modules)));
     writeFileSync(file, text);
     const hash = createHash('sha256').update(text).digest('hex');
+    script.hash = hash;
     writeFileSync(join(outdir, script.loader), readFileSync(loader, 'utf8').replace('THE_BUILD', hash)
+      .replace('THE_FORMER', earlier?.hash ?? '')
       .replace('THE_EARLIER', earlier === undefined ? 'undefined' : `require('./${earlier.loader}')`)
       .replaceAll('THE_SCRIPT', `percore-${name}.cjs`));
   }

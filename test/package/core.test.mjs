@@ -139,3 +139,36 @@ it('is compiled anew where the thread that starts another one is busy with somet
   });
   expect(await node('busy.mjs')).toEqual(printed('compiled\n'));
 });
+
+/** A program with a package of its own, whose files it changes before a reactor first needs those of the later script. */
+const changing = (change) => `import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+  process.env.PERCORE_NATIVE_PATH = ${JSON.stringify(join(root, 'native', 'build', 'Release', 'percore.node'))};
+  const own = new URL('./own/', import.meta.url);
+  rmSync(own, { recursive: true, force: true });
+  cpSync(${JSON.stringify(built)}, own, { recursive: true });
+  writeFileSync(new URL('./asking.mjs', import.meta.url), \`export default (reactor) => reactor.handle('open', () => {
+    try { return typeof reactor.io.udp({ port: 0 }).port; } catch ({ name, code, message }) {
+      return [name, code, message].join(' ');
+    }
+  });\`);
+  const { createRuntime } = await import(new URL('./index.js', own));
+  const runtime = await createRuntime({ entry: new URL('./asking.mjs', import.meta.url), reactors: 1, pin: false });
+  const loader = new URL('./load-later.cjs', own);
+  const before = readFileSync(loader, 'utf8');
+  ${change}
+  console.log(await runtime.call('open', undefined));
+  cpSync(${JSON.stringify(built)}, own, { recursive: true });
+  console.log(await runtime.call('open', undefined));
+  await runtime.close();`;
+
+it.each([
+  ['removed', 'rmSync(own, { recursive: true });'],
+  ['replaced by those of another build', `const { percoreModule } = (await import(new URL('./load.cjs', own))).default;
+    writeFileSync(loader, before.replaceAll(percoreModule.build, '0'.repeat(64)));`],
+])('says so where the files of the package were %s before they are needed, and needs them later', async (_, change) => {
+  writeFiles(folder, { 'changing.mjs': changing(change) });
+  const { status, stdout, stderr } = await node('changing.mjs');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toMatch(/^PercoreError ERR_PERCORE_LAYOUT_MISMATCH .*removed or replaced.*: start the program again\n/);
+  expect(stdout).toMatch(/\nnumber\n$/);
+});
