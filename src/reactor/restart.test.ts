@@ -303,6 +303,30 @@ describe('a spare thread', () => {
     });
   });
 
+  it('has the environment of the moment at which it is needed, as a new thread would', async () => {
+    const { env } = process;
+    env['PERCORE_TEST_GONE'] = env['PERCORE_TEST_NEW'] = 'before';
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0 };
+    try {
+      await live({}, { restart }, async ({ runtime, restarts, die }) => {
+        const seen = (name: string) => runtime.call('environment', name, { reactor: 0 });
+        await until(() => controllerOf(runtime).spares.kept !== undefined, 'one is kept');
+        const { threadId } = controllerOf(runtime).spares.kept!;
+        env['PERCORE_TEST_NEW'] = 'after';
+        delete env['PERCORE_TEST_GONE'];
+        expect([await seen('PERCORE_TEST_NEW'), await seen('PERCORE_TEST_GONE')]).toEqual(['before', 'before']);
+        await die();
+        await until(() => restarts.length === 1, 'the restart');
+        expect(stateOf(runtime).threadId).toBe(threadId);
+        expect([await seen('PERCORE_TEST_NEW'), await seen('PERCORE_TEST_GONE')]).toEqual(['after', undefined]);
+        expect(await seen('PATH')).toBe(env['PATH']);
+      });
+    } finally {
+      delete env['PERCORE_TEST_NEW'];
+      delete env['PERCORE_TEST_GONE'];
+    }
+  });
+
   it('is not there where nobody wants it', async () => {
     const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare: false };
     await live({}, { restart }, async ({ runtime, restarts, die }) => {

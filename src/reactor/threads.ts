@@ -41,6 +41,12 @@ export interface SpareStart {
   readonly spare: MessagePort;
 }
 
+/** And the rest: what any reactor is started with, and the environment, of which a new thread would get a copy. */
+export interface SpareTaken {
+  readonly start: WorkerStart;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
 export const workers: ThreadMaker = {
   channel: () => new MessageChannel(),
   receive: (port) => receiveMessageOnPort(port as MessagePort) as { message: unknown } | undefined,
@@ -61,7 +67,8 @@ function spareWorker(resourceLimits: ResourceLimits | undefined): SpareThread {
     take(start) {
       if (isGone) return undefined;
       isGone = true;
-      port1.postMessage(start, [start.reports as MessagePort]);
+      const environment = { ...process.env };
+      port1.postMessage({ start, environment } satisfies SpareTaken, [start.reports as MessagePort]);
       worker.off('error', onEnd).off('exit', onEnd).ref();
       return worker;
     },

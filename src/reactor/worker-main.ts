@@ -8,16 +8,24 @@ import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { importEntry } from './entry.js';
 import { runReactor, type WorkerReport, type WorkerStart } from './reactor-thread.js';
-import type { SpareStart } from './threads.js';
+import type { SpareStart, SpareTaken } from './threads.js';
 
 /** Begins at once, or, in a spare thread, when a reactor has died. */
 async function startOf(given: WorkerStart | SpareStart): Promise<WorkerStart> {
   if (!('spare' in given)) return given;
   native();
-  const [start] = await once(given.spare, 'message') as [WorkerStart];
+  const [{ start, environment }] = await once(given.spare, 'message') as [SpareTaken];
   given.spare.close();
+  takeEnvironment(environment);
   // Whoever asks what this thread was started with sees the reactor's data.
   return Object.assign(given, start);
+}
+
+/** What has changed since this thread was started, as a thread that is started now would see it. */
+function takeEnvironment(environment: SpareTaken['environment']): void {
+  const { env } = process;
+  for (const name of Object.keys(env)) if (environment[name] === undefined) delete env[name];
+  for (const [name, value] of Object.entries(environment)) if (env[name] !== value) env[name] = value;
 }
 
 async function run(): Promise<void> {
