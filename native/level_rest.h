@@ -4,6 +4,7 @@
 //
 //   works, works, works ---> owes a share of that time ---> between two turns: sleeps for as long as it owes
 //   sleeps, for lack of work ---> owes so much less
+//   waits for a level above ---> owes as if it worked, since nobody below has the core then either
 //
 // Source: the kernel's kernel/sched/deadline.c: what ordinary threads run, and what a CPU idles, is taken off the time
 // that the fair server gives.
@@ -18,6 +19,10 @@ namespace percore {
 
 class LevelRest {
  public:
+  // So many rests follow each other where a level above keeps the core between them. Then this one has a turn: it would
+  // starve otherwise, and the ordinary threads have enough by the others.
+  static constexpr int kMostInARow = 16;
+
   // How long the thread should sleep now, which has worked until `now`; 0: it owes too little.
   int64_t dueNs(const layout::Party& party, int64_t now) {
     const int64_t every = party.restEveryNs;

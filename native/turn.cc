@@ -196,20 +196,30 @@ bool Turn::sleepHere(int64_t now) {
   return epoll_.collect(io_.get(), &party_->wakes) != 0;
 }
 
-// Between two turns, for those of ordinary priority. What comes for this thread meanwhile waits that long.
+// Between two turns, for those of ordinary priority. What comes for this thread meanwhile waits that long. Below a level
+// that always has something to do this one only ever runs while that one rests: it leaves most of these pieces too.
 void Turn::restIfDue(int64_t* now) {
+  bool isOver = false;
+  for (int piece = 0; piece < LevelRest::kMostInARow && !isOver; piece++) isOver = !restOnce(now);
+}
+
+// False: it owes too little, or nothing waits for it.
+bool Turn::restOnce(int64_t* now) {
   int64_t length = rest_.dueNs(*party_, *now);
-  if (length == 0) return;
+  if (length == 0) return false;
   const int64_t deadline = timers_.isSettled() ? timers_.nextDeadlineNs() - leadNs() : 0;
   const bool isDue = deadline <= *now;
   // If nothing waits, it is about to sleep, and what comes then must not find it resting.
-  if (!isDue && memory_.delivery->hasMore == 0 && !scanLanes()) return;
+  if (!isDue && memory_.delivery->hasMore == 0 && !scanLanes()) return false;
   if (!isDue) length = std::min(length, deadline - *now);
   const int64_t from = *now;
   LevelRest::sleep(length);
   *now = nowNs();
-  rest_.noteSleep(*party_, from, *now);
-  party_->restedNs += double(*now - from);
+  // Then it may have waited for the levels above, which is no rest: nobody below had the core.
+  const int64_t to = std::min(*now, from + length);
+  rest_.noteSleep(*party_, from, to);
+  party_->restedNs += double(to - from);
+  return true;
 }
 
 // Announce, look again at everything, and let libuv sleep. False: something came.

@@ -118,6 +118,7 @@ class Turn {
   bool park(int64_t now);
   bool sleepHere(int64_t now);
   void restIfDue(int64_t* now);
+  bool restOnce(int64_t* now);
   int64_t spinWindowNs();
   int64_t awaitedNs(int64_t now);
   int64_t leadNs() const;

@@ -131,6 +131,8 @@ export function show(value: unknown): string {
 
 function kindOf(value: object): string {
   try {
+    // A list that is refused for having nothing in it.
+    if (Array.isArray(value) && value.length === 0) return '[]';
     return Object.prototype.toString.call(value);
   } catch {
     return 'a Proxy that cannot be read';

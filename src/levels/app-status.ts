@@ -1,7 +1,7 @@
 /** What an app reports about itself: what the system has granted to its levels, and what happened to its resources. */
 import { appCoreLayout, appLevelLayout, partyLayout } from '../layout.js';
 import { native } from '../native.js';
-import type { Runtime } from '../reactor/index.js';
+import type { ReactorStatus, Runtime } from '../reactor/index.js';
 import { partyCounters, partyOf } from '../reactor/internal.js';
 import { DEAD } from './core-turns.js';
 import type { AppData } from './implement.js';
@@ -15,7 +15,7 @@ export interface AppStatus {
     readonly cpu: number;
     /** Whether its higher levels preempt its lower ones; otherwise they take turns. True for a core with one level. */
     readonly isPreemptive: boolean;
-    /** Why they do not; or why a level has not the priority that it asked for. */
+    /** Why they do not; or why a level does not have the priority that it asked for. */
     readonly why?: string;
     /** Other cores of the declaration that have the same CPU: theirs and these share it by their priorities. */
     readonly sharedWith?: readonly number[];
@@ -52,17 +52,23 @@ export interface LevelStatus extends RefusedMessages {
   readonly priority: number;
   /** The tasks that run here. */
   readonly tasks: readonly string[];
-  /** The SCHED_FIFO priority that was asked for, and the one that was granted; 0 for none. */
+  /** The SCHED_FIFO priority that was asked for; 0 for none. */
   readonly fifoAsked: number;
-  /** The SCHED_FIFO priority that the thread has, as the kernel says; 0 for none. */
+  /**
+   * The SCHED_FIFO priority that its thread has now, as the kernel says; 0 for none, and once it has ended. While it
+   * holds a resource that a level above waits for, this is the priority of the ceiling.
+   */
   readonly fifoGranted: number;
   /** The CPUs on which it runs. */
   readonly cpus: readonly number[];
-  /** Its thread has ended. It is not started again, and what is sent to its tasks is answered CLOSED. */
+  /**
+   * Its thread has ended before the app was closed. It is not started again, and what is sent to its tasks is answered
+   * CLOSED.
+   */
   readonly isDead: boolean;
   /**
    * The part of its time that it leaves to ordinary threads if it always has something to do: see
-   * `StartAppOptions.restShare`. 0 for a level without a real-time priority.
+   * `StartAppOptions.restShare`. 0 for a level that was granted no real-time priority, and once its thread has ended.
    */
   readonly restShare: number;
   /** How long it has rested for that reason, in ms. What it sleeps for lack of work is not counted. */
@@ -79,6 +85,10 @@ const {
   granted: GRANTED, refused: REFUSED, closed: CLOSED, isBusy: IS_BUSY, notRaised: NOT_RAISED,
 } = appLevelLayout.fields;
 
+/** Whether a level runs on the CPU of its core, and nowhere else. */
+export const isPinned = ({ cpuGranted }: Pick<ReactorStatus, 'cpuGranted'>, cpu: number): boolean =>
+  cpuGranted.length === 1 && cpuGranted[0] === cpu;
+
 export function appStatus(
   plan: Plan, { memory, cpus, lowest, isPreemptive, restShare }: AppData, runtime: Runtime, main: RefusedMessages,
 ): AppStatus {
@@ -88,13 +98,15 @@ export function appStatus(
   const levels = plan.levels.map(({ id, core, rank, priority, tasks }): LevelStatus => {
     const of = words[id]!;
     const takesTurns = Atomics.load(new Int32Array(memory, plan.coreAt(core), 1), TAKES_TURNS) === 1;
-    const mayRest = !takesTurns && Atomics.load(of, GRANTED.at >> 2) > 0;
+    const { cpuGranted, policy: { granted } } = reactors[id]!;
+    const isDead = Atomics.load(of, IS_BUSY.at >> 2) === DEAD;
+    const mayRest = !takesTurns && !isDead && Atomics.load(of, GRANTED.at >> 2) > 0;
     return {
       reactor: id, core, priority, tasks, fifoAsked: rank === 0 || !isPreemptive ? 0 : lowest + rank - 1,
-      // Statistics, and what was stored before the app started.
-      fifoGranted: Math.max(0, Atomics.load(of, GRANTED.at >> 2)), cpus: reactors[id]?.cpuGranted ?? [],
+      fifoGranted: granted?.kind === 'fifo' ? granted.priority : 0, cpus: cpuGranted,
+      // Statistics.
       refused: Atomics.load(of, REFUSED.at >> 2), closed: Atomics.load(of, CLOSED.at >> 2),
-      isDead: Atomics.load(of, IS_BUSY.at >> 2) === DEAD,
+      isDead,
       restShare: mayRest ? restShare : 0, restedMs: (partyCounters(shared.inboxes[id]!)[RESTED_NS] ?? 0) / 1e6,
       notRaised: Atomics.load(of, NOT_RAISED.at >> 2),
     };
@@ -115,13 +127,29 @@ export function appStatus(
     const here = plan.levels.filter((level) => level.core === core);
     const refusal = here.map(({ id }) => Atomics.load(words[id]!, GRANTED.at >> 2)).find((code) => code < 0);
     const why = refusal === undefined ? {} : { why: whyNot(refusal) };
+    // A thread that has ended has no policy.
+    const living = here.filter(({ id }) => reactors[id]!.policy.granted !== undefined).map(({ id }) => levels[id]!);
+    const lost = takesTurns ? undefined : whyLost(living);
+    if (lost !== undefined) return { isPreemptive: here.length === 1, why: lost };
     if (!takesTurns) {
       const mayWait = here.length > 1 ? whyWaits() : undefined;
       return { isPreemptive: true, ...why, ...(mayWait === undefined ? {} : { mayWait }) };
     }
     if (!isPreemptive) return { isPreemptive: false, why: 'it was not asked for (isPreemptive: false)' };
+    const loose = refusal === undefined ? here.find(({ id }) => !isPinned(reactors[id]!, cpus[core]!)) : undefined;
+    if (loose !== undefined) {
+      return { isPreemptive: false, why: `level ${loose.id} could not be pinned to CPU ${cpus[core]}` };
+    }
     return { isPreemptive: false, why: whyNot(refusal) };
   }
+}
+
+/** Why those of a core that were granted what they asked for no longer preempt each other; undefined if they do. */
+function whyLost(levels: readonly LevelStatus[]): string | undefined {
+  // One that holds a resource may have the priority of its ceiling, which is more.
+  const changed = levels.find(({ fifoAsked, fifoGranted }) => fifoGranted < fifoAsked);
+  if (changed === undefined) return undefined;
+  return `level ${changed.reactor} does not have SCHED_FIFO ${changed.fifoAsked} any more: somebody has changed its policy`;
 }
 
 /**

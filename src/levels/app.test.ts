@@ -8,7 +8,9 @@ import { errorOf, until } from '../reactor/fixtures/inside.js';
 import { mixedApp } from './fixtures/mixed-app.js';
 import { RESULT } from './fixtures/mixed.js';
 import { orderApp } from './fixtures/order-app.js';
-import { defineApp, startApp, type AppStatus, type RunningApp, type StartAppOptions } from './index.js';
+import {
+  defineApp, fifo, other, setPolicy, startApp, type AppStatus, type RunningApp, type StartAppOptions,
+} from './index.js';
 
 /** More than a slow machine needs. */
 const LONG_MS = 30_000;
@@ -44,6 +46,41 @@ describe('an app whose levels preempt each other', () => {
     const [core] = running.status().cores;
     if (core!.isPreemptive) expect(core!.mayWait).toContain('--single-threaded');
     else expect(core!.mayWait).toBeUndefined();
+  });
+});
+
+describe('the status of an app', () => {
+  const data = new Int32Array(new SharedArrayBuffer(16));
+  const options = { entry: new URL('./fixtures/order.js', import.meta.url), data };
+
+  it('says so when somebody takes a level its priority, and when it is back', async () => {
+    await using running = await startApp(orderApp, options);
+    const told = () => ({ core: running.status().cores[0]!, granted: running.status().levels[1]!.fifoGranted });
+    // What is not there nobody takes.
+    if (!told().core.isPreemptive) return expect(told().granted).toBe(0);
+    await setPolicy(running.runtime, other(), { reactor: 1 });
+    expect(told()).toMatchObject({ granted: 0, core: { isPreemptive: false } });
+    expect(told().core.why).toContain('level 1 does not have SCHED_FIFO 2 any more');
+    await setPolicy(running.runtime, fifo(2), { reactor: 1 });
+    expect(told()).toMatchObject({ granted: 2, core: { isPreemptive: true } });
+    expect(told().core.why).toBeUndefined();
+  });
+
+  it('says by turns, and why, where the levels of a core cannot have its CPU', async () => {
+    await using running = await startApp(orderApp, { ...options, cpus: [8000] });
+    const [core] = running.status().cores;
+    expect(core).toMatchObject({ cpu: 8000, isPreemptive: false });
+    expect(core!.why).toMatch(/could not be pinned to CPU 8000|^SCHED_FIFO: EPERM/);
+  });
+
+  it('says of an ended app nothing that is no longer so', async () => {
+    const running = await startApp(orderApp, options);
+    await running.close();
+    const { cores, levels } = running.status();
+    expect(levels.map(({ fifoGranted, isDead }) => [fifoGranted, isDead])).toEqual(
+      [[0, false], [0, false], [0, false]],
+    );
+    if (cores[0]!.isPreemptive) expect(cores[0]!.why).toBeUndefined();
   });
 });
 
@@ -161,6 +198,7 @@ describe('defineApp', () => {
     const task = { priority: 1 };
     for (const [declaration, argument] of [
       [{ cores: [], tasks: {} }, 'cores'],
+      [{ cores: new Array(2), tasks: {} }, 'cores[0]'],
       [{ cores: [{}], tasks: { a: { priority: 0 } } }, 'tasks.a.priority'],
       [{ cores: [{}], tasks: { a: { ...task, core: 1 } } }, 'tasks.a.core'],
       [{ cores: [{}], tasks: { a: { ...task, spawns: ['b'] } } }, 'tasks.a.spawns[0]'],

@@ -4,10 +4,12 @@
  * move: isolcpus and cpusets do that, and `percore doctor` says whether they do. Source of the idea: RTLinux, which
  * suspends the general system on a CPU. /proc/self/task lists the threads of the process: proc(5).
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { checkInteger } from '../errors.js';
 import { native } from '../native.js';
 import { readSystemFile } from '../realtime/internal.js';
+
+const CPUS = '/sys/devices/system/cpu';
 
 /** What `clearCore` reports about a thread. */
 export interface MovedThread {
@@ -45,6 +47,8 @@ export function clearCore(cpu: number): ClearedCore {
   const moved: MovedThread[] = [];
   const kept: MovedThread[] = [];
   const refusals: string[] = [];
+  // Nothing is in the way there, but nothing can run there either.
+  if (existsSync(CPUS) && !existsSync(`${CPUS}/cpu${cpu}`)) refusals.push(`this machine has no CPU ${cpu}`);
   for (const tid of readdirSync('/proc/self/task').map(Number)) {
     const name = readSystemFile(`/proc/self/task/${tid}/comm`)?.trim() ?? '';
     const cpus = threads.getAffinityOf(tid);

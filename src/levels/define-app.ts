@@ -97,7 +97,9 @@ function checkApp(declaration: AppDeclaration): void {
     try {
       struct(fields);
     } catch (cause) {
-      throw invalidArgument(`resources.${name}`, fields, `fields of a struct: ${(cause as Error).message}`);
+      // It says what is wrong with them, so the fields as a whole need not be shown again.
+      const { message, code, argument: _argument, ...details } = cause as PercoreError;
+      throw new PercoreError(code, `resources.${name}: ${message}`, { ...details, argument: `resources.${name}` });
     }
   }
   const edges = (path: string, given: Edges | undefined, known: readonly string[] = EDGES): void => {
@@ -107,7 +109,8 @@ function checkApp(declaration: AppDeclaration): void {
     checkNames(`${path}.schedules`, given?.schedules, names);
   };
   for (const [at, core] of cores.entries() as IterableIterator<[number, AppDeclaration['cores'][number]]>) {
-    checkOptions(`cores[${at}]`, core, ['cpu', 'init', 'idle']);
+    // A hole of a list is undefined, which elsewhere means options that were left out.
+    checkOptions(`cores[${at}]`, core ?? null, ['cpu', 'init', 'idle']);
     if (core.cpu !== undefined) checkInteger(`cores[${at}].cpu`, core.cpu, 0, 8191);
     edges(`cores[${at}].init`, core.init);
     edges(`cores[${at}].idle`, core.idle);

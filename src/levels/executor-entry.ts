@@ -29,7 +29,7 @@ export default function start(reactor: Reactor, { answer, events, tids, runs, da
   const room = new Uint8Array(answer, executorAnswerLayout.bytes);
   /** Writes the answer to a question that is still open, and wakes whoever waits for it. */
   const write = (question: number, kind: number, value: unknown): void => {
-    const bytes = serialize(value);
+    const bytes = serialized(value);
     // Whoever has given up asks the next question under another number.
     if (Atomics.load(words, ASKED_AT) !== question) return;
     const fits = bytes.length <= room.length;
@@ -83,6 +83,19 @@ export default function start(reactor: Reactor, { answer, events, tids, runs, da
     repeated.get(id)?.();
     repeated.delete(id);
   });
+}
+
+function serialized(value: unknown): Uint8Array {
+  try {
+    return serialize(value);
+  } catch (cause) {
+    throw new PercoreError(
+      'ERR_PERCORE_UNSERIALIZABLE',
+      `the answer cannot be sent to another thread: ${(cause as Error).message} Send plain values, typed arrays, maps, `
+        + 'sets, dates or errors',
+      { argument: 'answer', cause },
+    );
+  }
 }
 
 /** Nobody waits for it: what it throws is an error of this work alone, and not the end of the thread. */

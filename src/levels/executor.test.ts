@@ -139,6 +139,29 @@ describe('an executor of real-time work', () => {
     }
   });
 
+  it('says of what cannot be sent the same as an awaited one, and takes more where lanes are larger', async () => {
+    await using executor = await createExecutor({ laneBytes: 2 ** 21, answerBytes: 2 ** 20 });
+    for (const ask of [
+      (name: string, argument: unknown) => executor.spawnRealtime(work(name), argument),
+      async (name: string, argument: unknown) => executor.blockOn(work(name), argument),
+    ]) {
+      expect(await errorOf(() => ask('unsendable', 0))).toMatchObject({ code: 'ERR_PERCORE_UNSERIALIZABLE' });
+      expect(await errorOf(() => ask('double', 'x'.repeat(2 ** 21)))).toMatchObject({ code: 'ERR_PERCORE_TOO_LARGE' });
+      expect((await ask('large', 500_000) as Uint8Array).length).toBe(500_000);
+    }
+  });
+
+  it('sets up as many events as it says, whatever was refused before', async () => {
+    await using executor = await createExecutor({ workerThreads: 2 });
+    for (let i = 0; i < 5; i++) {
+      expect(await errorOf(() => executor.onEvent(work('nothing')))).toMatchObject({ code: 'ERR_PERCORE_ENTRY' });
+    }
+    const events = [];
+    for (let i = 0; i < 62; i++) events.push(await executor.onEvent(work('double'), i));
+    expect(new Set(events.map(({ bit, readiness }) => `${readiness.eventFd} ${bit}`)).size).toBe(62);
+    expect(await errorOf(() => executor.onEvent(work('double')))).toMatchObject({ code: 'ERR_PERCORE_CAPACITY' });
+  });
+
   it('counts work that cannot be sent as failed', async () => {
     await using executor = await createExecutor();
     expect(await errorOf(() => executor.every(work('double'), undefined as never))).toMatchObject({
@@ -152,7 +175,8 @@ describe('an executor of real-time work', () => {
 
   it('refuses what it cannot be made of', async () => {
     for (const [options, argument] of [
-      [{ workerThreads: 0 }, 'workerThreads'], [{ cpuAffinity: [] }, 'cpuAffinity'], [{ isParking: 1 }, 'isParking'],
+      [{ workerThreads: 0 }, 'workerThreads'], [{ cpuAffinity: [] }, 'cpuAffinity'],
+      [{ cpuAffinity: [0, -1] }, 'cpuAffinity[1]'], [{ isParking: 1 }, 'isParking'],
       [{ onMetrics: 5 }, 'onMetrics'], [{ answerBytes: 5 }, 'answerBytes'], [{ polcy: 1 }, 'options.polcy'],
     ] as const) {
       expect(await errorOf(() => createExecutor(options as never))).toMatchObject({ argument });

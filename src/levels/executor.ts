@@ -11,7 +11,7 @@ import { native, programPath } from '../native.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { createRuntime, type CloseOptions, type CloseResult, type Runtime } from '../reactor/index.js';
 import { partyOf, unpackError, type Failure } from '../reactor/internal.js';
-import { CLOSED, OK, nameOfCode } from '../queues/index.js';
+import { CLOSED, OK, TOO_LARGE, nameOfCode } from '../queues/index.js';
 import type { Policy } from '../realtime/index.js';
 import { checkMayBlock, checkSyncWaitOptions, timedOut, type SyncWaitOptions } from '../waiting.js';
 import { ENDED, STATE, type AskedWork, type DoneWork, type ExecutorData, type Work } from './executor-messages.js';
@@ -22,6 +22,10 @@ const STATE_AT = state.at >> 2;
 const LENGTH_AT = length.at >> 2;
 const ASKED_AT = asked.at >> 2;
 const MOST_EVENTS = 31;
+const ALL_BITS = 2 ** MOST_EVENTS - 1;
+const REFUSED: Readonly<Record<number, 'ERR_PERCORE_CLOSED' | 'ERR_PERCORE_TOO_LARGE'>> = {
+  [CLOSED]: 'ERR_PERCORE_CLOSED', [TOO_LARGE]: 'ERR_PERCORE_TOO_LARGE',
+};
 /** Whoever stands still for an answer looks this often whether the thread that is to give it lives. */
 const LOOK_EVERY_MS = 100;
 
@@ -40,6 +44,8 @@ export interface ExecutorOptions {
   readonly metricsEveryMs?: number;
   /** Most bytes of an answer to `blockOn`, serialized: 1,024 to 2^26, default 65,536. */
   readonly answerBytes?: number;
+  /** As of `createRuntime`: half of it is the longest argument, and the longest answer to `spawnRealtime`. */
+  readonly laneBytes?: number;
   /**
    * What work gets as its third argument. It is copied by structured clone to each thread once, so SharedArrayBuffers
    * and what lies in them are shared; arguments of work cannot hand over shared memory.
@@ -83,7 +89,8 @@ export class RealtimeExecutor implements AsyncDisposable {
   readonly #words: Int32Array;
   readonly #room: Uint8Array;
   readonly #events: readonly ReadinessHandle[];
-  readonly #eventCounts: number[];
+  /** Of each thread the bits that its events have. */
+  readonly #eventBits: number[];
   readonly #latencies = new Histogram(new Uint32Array(HISTOGRAM_WORDS));
   readonly #nowNs: () => number;
   readonly #counts = { scheduled: 0, completed: 0, failed: 0, latencyNs: 0, next: 0, question: 0 };
@@ -104,7 +111,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     this.#words = new Int32Array(answer, 0, executorAnswerLayout.bytes >> 2);
     this.#room = new Uint8Array(answer, executorAnswerLayout.bytes);
     this.#events = events;
-    this.#eventCounts = events.map(() => 0);
+    this.#eventBits = events.map(() => 0);
     this.#tids = new Int32Array(tids);
     this.#runs = runs;
     runtime.on('reactorDied', ({ reactorId, error, exitCode }) => {
@@ -166,8 +173,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     if (code !== OK) {
       this.#counts.failed++;
       throw new PercoreError(
-        code === CLOSED ? 'ERR_PERCORE_CLOSED' : 'ERR_PERCORE_BACK_PRESSURED',
-        `the executor takes no work: ${nameOfCode(code)}`, {},
+        REFUSED[code] ?? 'ERR_PERCORE_BACK_PRESSURED', `the executor takes no work: ${nameOfCode(code)}`, {},
       );
     }
     const hasDied = this.#wait(reactor, timeoutMs);
@@ -212,13 +218,16 @@ export class RealtimeExecutor implements AsyncDisposable {
    */
   async onEvent(work: Work, argument?: unknown): Promise<ExecutorEvent> {
     const { module, name } = checkWork(work);
-    const reactor = this.#nextThread();
-    const bit = this.#eventCounts[reactor]!;
-    if (bit === MOST_EVENTS) {
-      throw new PercoreError('ERR_PERCORE_CAPACITY', `thread ${reactor} has ${MOST_EVENTS} events already`, {});
+    const reactor = this.#nextThread((thread) => this.#eventBits[thread] !== ALL_BITS);
+    const free = ~this.#eventBits[reactor]!;
+    const bit = 31 - Math.clz32(free & -free);
+    this.#eventBits[reactor]! |= 1 << bit;
+    try {
+      await this.runtime.call('executor:event', { module, name, argument, bit }, { reactor });
+    } catch (error) {
+      this.#eventBits[reactor]! &= ~(1 << bit);
+      throw error;
     }
-    this.#eventCounts[reactor] = bit + 1;
-    await this.runtime.call('executor:event', { module, name, argument, bit }, { reactor });
     return { kind: 'executor-event', readiness: this.#events[reactor]!, bit };
   }
 
@@ -232,7 +241,7 @@ export class RealtimeExecutor implements AsyncDisposable {
     };
   }
 
-  /** Lets work that was asked for begin, then ends its threads. */
+  /** Lets work that was asked for end, for at most `drainMs`, 5 seconds by default, then ends its threads. */
   async close(options?: CloseOptions): Promise<CloseResult> {
     clearInterval(this.#ticking);
     const result = await this.runtime.close(options);
@@ -251,13 +260,16 @@ export class RealtimeExecutor implements AsyncDisposable {
     return { module, name, argument, askedNs: this.#nowNs() };
   }
 
-  #nextThread(): number {
+  #nextThread(hasRoom?: (thread: number) => boolean): number {
     const { reactors } = this.runtime;
     for (let tried = 0; tried < reactors; tried++) {
       const thread = this.#counts.next++ % reactors;
-      if (!this.#dead.has(thread)) return thread;
+      if (!this.#dead.has(thread) && hasRoom?.(thread) !== false) return thread;
     }
-    throw threadDied('all threads of the executor have died');
+    if (this.#dead.size === reactors) throw threadDied('all threads of the executor have died');
+    throw new PercoreError('ERR_PERCORE_CAPACITY', `each thread has ${MOST_EVENTS} events already`, {
+      allowed: `${MOST_EVENTS} events for each of ${reactors - this.#dead.size} threads`,
+    });
   }
 
   /** Stands still until there is an answer. True if the thread that is to give it has ended without. */
@@ -304,7 +316,8 @@ const threadDied = (what: string): PercoreError =>
   new PercoreError('ERR_PERCORE_REACTOR_DIED', `${what}: threads of an executor are not started again`);
 
 const OPTIONS = [
-  'cpuAffinity', 'policy', 'workerThreads', 'isParking', 'onMetrics', 'metricsEveryMs', 'answerBytes', 'data',
+  'cpuAffinity', 'policy', 'workerThreads', 'isParking', 'onMetrics', 'metricsEveryMs', 'answerBytes', 'laneBytes',
+  'data',
 ];
 
 /**
@@ -314,7 +327,7 @@ const OPTIONS = [
 export async function createExecutor(options: ExecutorOptions = {}): Promise<RealtimeExecutor> {
   const {
     cpuAffinity, policy, workerThreads = 1, isParking = true, onMetrics, metricsEveryMs, answerBytes = 65_536,
-    data: given,
+    laneBytes, data: given,
   } = checkOptions('options', options, OPTIONS);
   checkInteger('workerThreads', workerThreads, 1, 255);
   checkBoolean('isParking', isParking);
@@ -324,6 +337,7 @@ export async function createExecutor(options: ExecutorOptions = {}): Promise<Rea
   if (cpuAffinity !== undefined && !(Array.isArray(cpuAffinity) && cpuAffinity.length > 0)) {
     throw invalidArgument('cpuAffinity', cpuAffinity, 'a list of at least one CPU number');
   }
+  cpuAffinity?.forEach((cpu, at) => checkInteger(`cpuAffinity[${at}]`, cpu, 0, 8191));
   const pin = cpuAffinity === undefined ? {} : {
     pin: Array.from({ length: workerThreads }, (_, thread) => cpuAffinity[thread % cpuAffinity.length]!),
   };
@@ -336,7 +350,7 @@ export async function createExecutor(options: ExecutorOptions = {}): Promise<Rea
     const runtime = await createRuntime({
       entry: pathToFileURL(programPath(import.meta.url, 'executor-entry.js')),
       reactors: workerThreads, data, idle: { strategy: isParking ? 'park' : 'spin' }, ...pin,
-      ...(policy === undefined ? {} : { policy }),
+      ...(policy === undefined ? {} : { policy }), ...(laneBytes === undefined ? {} : { laneBytes }),
     });
     return new RealtimeExecutor(runtime, data, options);
   } catch (error) {

@@ -69,6 +69,21 @@ describe('a level that always has something to do', () => {
     });
   });
 
+  it('leaves its rests to ordinary threads, and little of them to a level below that is as busy', async () => {
+    await withGated({}, async (running, results) => {
+      const endNs = running.nowNs() + 2 * WORK_MS * 1e6;
+      expect([running.spawn('work', endNs), running.spawn('under')]).toEqual([OK, OK]);
+      await until(() => Atomics.load(results, GATED.WORKED) === 1, 'its end', LONG_MS);
+      const { cores: [core], levels } = running.status();
+      // By turns it is for the system to say.
+      if (!core!.isPreemptive) return expect(levels.map(({ restedMs }) => restedMs)).toEqual([0, 0, 0]);
+      const [under, , work] = levels;
+      expect(results[GATED.UNDER_US]! / 1e3).toBeLessThan(work!.restedMs / 2);
+      // To wait for those above is no rest.
+      expect(under!.restedMs).toBeLessThan(2 * WORK_MS * 0.2);
+    });
+  });
+
   it('does not rest when its work leaves it time to sleep', async () => {
     await withGated({}, async (running, results) => {
       expect(running.spawn('often')).toBe(OK);
@@ -84,6 +99,21 @@ describe('a level that always has something to do', () => {
         code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'restShare',
       });
     }
+  });
+});
+
+describe('a promise that code of an app returns', () => {
+  it.each(['task', 'lock'] as const)('costs its own message alone, and is told when it rejects (%s)', async (where) => {
+    const results = new Int32Array(new SharedArrayBuffer(GATED.WORDS * 4));
+    await using running = await startApp(gatedApp, { entry, data: results });
+    const errors: string[] = [];
+    running.runtime.on('stepError', ({ error }) => errors.push(error.message));
+    expect(running.spawn('late', where)).toBe(OK);
+    await until(() => errors.length === 2, 'both', LONG_MS);
+    expect(errors).toEqual(expect.arrayContaining([
+      expect.stringContaining('returned a promise'), `rejected by the ${where}`,
+    ]));
+    expect(running.status().levels.map(({ isDead }) => isDead)).toEqual([false, false, false]);
   });
 });
 
@@ -107,9 +137,10 @@ describe('a level that dies', () => {
       expect(running.status().main).toEqual({ refused: before.refused + 1, closed: 1 });
       expect(running.spawn('ask')).toBe(OK);
       await until(() => Atomics.load(results, GATED.ANSWER) === CLOSED, 'CLOSED within as well', LONG_MS);
-      expect(running.status().levels.map(({ isDead, closed }) => [isDead, closed])).toEqual([
-        [false, 1], [true, 0], [false, 0],
-      ]);
+      const { levels } = running.status();
+      expect(levels.map(({ isDead, closed }) => [isDead, closed])).toEqual([[false, 1], [true, 0], [false, 0]]);
+      // An ended thread has no priority.
+      expect([levels[1]!.fifoGranted, levels[1]!.restShare]).toEqual([0, 0]);
       expect(deaths.length).toBe(1);
     });
   });
@@ -122,7 +153,7 @@ describe('a level that dies', () => {
       expect(running.spawn('fall')).toBe(OK);
       await until(() => Atomics.load(results, GATED.USERS) === 1, 'the user above', LONG_MS);
       await until(() => deaths.length === 1, 'it is told', LONG_MS);
-      expect(deaths[0]).toMatchObject({ tasks: ['low', 'fall', 'ask'], held: ['shared'] });
+      expect(deaths[0]).toMatchObject({ tasks: ['low', 'fall', 'ask', 'under', 'late'], held: ['shared'] });
       expect(results[GATED.LEFT]).toBe(1);
     });
   });

@@ -69,6 +69,33 @@ describe('a real-time FIFO', () => {
     expect(await text(cat.stdout)).toBe(Array.from({ length: 40 }, (_, value) => `value ${value}\n`).join(''));
   });
 
+  it('goes on with the next reader when one has gone, and loses no line that was not in the pipe', async () => {
+    const fifo = createRealtimeFifo({ capacity: 1024, codec });
+    const path = join(folder, 'readers');
+    const writer = openRealtimeFifo(fifo);
+    let value = 0;
+    const writing = setInterval(() => {
+      for (let i = 0; i < 3; i++) if (writer.write({ at: 0, value }) === OK) value++;
+    }, 2);
+    const carried = fifoToPipe(fifo, { path, pollMs: 1, format: (record) => String(record.value) });
+    const seen: number[] = [];
+    for (let reader = 0; reader < 3; reader++) {
+      const head = spawn('head', ['-n', '20', path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      seen.push(...(await text(head.stdout)).trimEnd().split('\n').map(Number));
+    }
+    clearInterval(writing);
+    const cat = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const last = text(cat.stdout);
+    writer.write({ at: 0, value: value++ });
+    writer.close();
+    expect(await carried).toBe(value);
+    seen.push(...(await last).trimEnd().split('\n').map(Number));
+    expect(seen).toHaveLength(new Set(seen).size);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+    expect(seen.length).toBeGreaterThan(60);
+    expect(seen.at(-1)).toBe(value - 1);
+  });
+
   it('ends with an error at a line that no pipe takes, and does not try it for ever', async () => {
     const fifo = createRealtimeFifo({ capacity: 8, codec });
     openRealtimeFifo(fifo).write({ at: 0, value: 1 });
@@ -91,6 +118,10 @@ describe('a real-time FIFO', () => {
 });
 
 describe('clearCore', () => {
+  it('does not say of a CPU that is not there that it is clear', () => {
+    expect(clearCore(8000)).toEqual({ cpu: 8000, moved: [], kept: [], refusals: ['this machine has no CPU 8000'] });
+  });
+
   it('moves every thread off a CPU that another thread has for itself, or says that there is no other', () => {
     const { threads } = native();
     const before = threads.getAffinity();

@@ -14,6 +14,7 @@ import { recordMemory, structWriter } from '../queues/index.js';
 import type { CoreTurns } from './core-turns.js';
 import { FairLock } from './fair-lock.js';
 import type { Plan } from './plan.js';
+import { reportLater } from './promises.js';
 
 /** How often a waiter looks at a lock before it sleeps, while the holder runs on another CPU: for some 20 µs. */
 const SPINS = 2000;
@@ -85,6 +86,7 @@ export class ResourceLock {
   }
 
   private noPromise(result: object): PercoreError {
+    reportLater(result, `critical of lock("${this.name}")`);
     return new PercoreError(
       'ERR_PERCORE_INVALID_ARGUMENT',
       `critical of lock("${this.name}") returned a promise: what it does later would be done without the lock. Do what `

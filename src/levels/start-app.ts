@@ -3,7 +3,7 @@ import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgumen
 import { APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, LAYOUT_VERSION } from '../layout.js';
 import { native } from '../native.js';
 import {
-  createRuntime, type CloseOptions, type CloseResult, type ReactorDeath, type Runtime, type RuntimeOptions,
+  createRuntime, type CloseOptions, type CloseResult, type ReactorDeath, type ReactorStatus, type Runtime, type RuntimeOptions,
 } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
 import { targetsOf } from './context.js';
@@ -14,7 +14,7 @@ import { shapeOf, type AppData } from './implement.js';
 import { AT_ONCE, checkDeadline, LevelOutbox, SCHEDULED, SPAWNED, undeclared } from './outbox.js';
 import type { Plan } from './plan.js';
 import { repairableLock } from './resource-lock.js';
-import { appStatus, type AppStatus } from './app-status.js';
+import { appStatus, isPinned, type AppStatus } from './app-status.js';
 
 /** Options of `startApp`. */
 export interface StartAppOptions extends Pick<
@@ -198,7 +198,8 @@ export async function startApp<T extends AppDeclaration>(
   });
   try {
     const running = new RunningApp<T>(runtime, app, data, onLevelDied);
-    for (const core of cpus.keys()) setOrder(plan, data, core);
+    const { reactors } = runtime.status();
+    for (const core of cpus.keys()) setOrder(plan, data, core, reactors);
     await Promise.all(plan.levels.map(({ id }) => runtime.call('app:order', undefined, { reactor: id })));
     await Promise.all(plan.levels.map(({ id }) => runtime.call('app:begin', undefined, { reactor: id })));
     return running;
@@ -212,10 +213,15 @@ export async function startApp<T extends AppDeclaration>(
   }
 }
 
-/** Whether the levels of a core preempt each other: all were granted what they asked for. Otherwise they take turns. */
-function setOrder(plan: Plan, { memory, lowest }: AppData, core: number): void {
+/**
+ * Whether the levels of a core preempt each other: all were granted what they asked for, and share one CPU. Otherwise
+ * they take turns.
+ */
+function setOrder(
+  plan: Plan, { memory, lowest, cpus }: AppData, core: number, reactors: readonly ReactorStatus[],
+): void {
   const levels = plan.levels.filter((level) => level.core === core);
-  const isGranted = levels.every(({ id, rank }) => (
+  const isGranted = levels.every(({ id, rank }) => isPinned(reactors[id]!, cpus[core]!) && (
     // Pairs with the store in the level's entry, which has run.
     rank === 0 || Atomics.load(new Int32Array(memory, plan.levelAt(id), 1), GRANTED) === lowest + rank - 1));
   // Stored before the levels are told to look.

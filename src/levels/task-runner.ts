@@ -6,6 +6,7 @@ import type { Context, LevelParts } from './context.js';
 import type { CoreTurns } from './core-turns.js';
 import type { StepGate } from './step-gate.js';
 import { HEAD_BYTES, SCHEDULED, SPAWNED } from './outbox.js';
+import { reportLater } from './promises.js';
 
 export type AnyCode = (context: never, message?: never) => unknown;
 
@@ -69,6 +70,7 @@ export function runFramed(frame: RunFrame, who: string, code: () => unknown): un
     }
   }
   if (typeof result === 'object' && result !== null && 'then' in result) {
+    reportLater(result, who);
     throw new PercoreError(
       'ERR_PERCORE_INVALID_ARGUMENT',
       `${who} returned a promise: code of an app runs to completion. Spawn a task for what comes later`,
