@@ -196,8 +196,8 @@ bool Turn::sleepHere(int64_t now) {
   return epoll_.collect(io_.get(), &party_->wakes) != 0;
 }
 
-// Between two turns, for those of ordinary priority. What comes for this thread meanwhile waits that long. Below a level
-// that always has something to do this one only ever runs while that one rests: it leaves most of these pieces too.
+// Between two turns, for those of ordinary priority. What comes for this thread meanwhile waits that long. Below a
+// level that always has something to do this one only ever runs while that one rests: it leaves most of these pieces.
 void Turn::restIfDue(int64_t* now) {
   bool isOver = false;
   for (int piece = 0; piece < LevelRest::kMostInARow && !isOver; piece++) isOver = !restOnce(now);

@@ -149,7 +149,8 @@ function whyLost(levels: readonly LevelStatus[]): string | undefined {
   // One that holds a resource may have the priority of its ceiling, which is more.
   const changed = levels.find(({ fifoAsked, fifoGranted }) => fifoGranted < fifoAsked);
   if (changed === undefined) return undefined;
-  return `level ${changed.reactor} does not have SCHED_FIFO ${changed.fifoAsked} any more: somebody has changed its policy`;
+  const { reactor, fifoAsked } = changed;
+  return `level ${reactor} does not have SCHED_FIFO ${fifoAsked} any more: somebody has changed its policy`;
 }
 
 /**

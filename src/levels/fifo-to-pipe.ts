@@ -1,6 +1,8 @@
 /** A real-time FIFO as a named pipe, which `cat` can read: ordinary code writes each record on as a line. */
 import { checkFunction, checkOptions, checkText, PercoreError } from '../errors.js';
-import { CLOSED, closePipe, create, OK, pub, TOO_LARGE, type StructFields, type StructRecord } from '../queues/index.js';
+import {
+  CLOSED, closePipe, create, OK, pub, TOO_LARGE, type StructFields, type StructRecord,
+} from '../queues/index.js';
 import { readRealtimeFifo, type RealtimeFifo, type RealtimeFifoReadOptions } from './realtime-fifo.js';
 
 export interface FifoToPipeOptions<Fields extends StructFields> extends RealtimeFifoReadOptions {

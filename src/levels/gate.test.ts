@@ -153,7 +153,7 @@ describe('a level that dies', () => {
       expect(running.spawn('fall')).toBe(OK);
       await until(() => Atomics.load(results, GATED.USERS) === 1, 'the user above', LONG_MS);
       await until(() => deaths.length === 1, 'it is told', LONG_MS);
-      expect(deaths[0]).toMatchObject({ tasks: ['low', 'fall', 'ask', 'under', 'late'], held: ['shared'] });
+      expect(deaths[0]).toMatchObject({ tasks: ['low', 'fall', 'ask', 'under', 'keep', 'late'], held: ['shared'] });
       expect(results[GATED.LEFT]).toBe(1);
     });
   });
@@ -166,6 +166,17 @@ describe('a level that dies', () => {
 });
 
 describe('closing an app', () => {
+  it('counts as not run what a ceiling still keeps away', async () => {
+    const results = new Int32Array(new SharedArrayBuffer(GATED.WORDS * 4));
+    const running = await startApp(gatedApp, { entry, data: results });
+    // It holds what the level above is about to use, for longer than anybody waits.
+    expect(running.spawn('keep')).toBe(OK);
+    await until(() => Atomics.load(results, GATED.IS_INSIDE) === 1, 'it is inside', LONG_MS);
+    expect(running.spawn('user')).toBe(OK);
+    expect((await running.close({ drainMs: 100 })).notRun).toEqual({ user: 1 });
+    expect(results[GATED.USERS]).toBe(0);
+  });
+
   it('does not wait for tasks that schedule themselves, and says what has not run', async () => {
     const results = new Int32Array(new SharedArrayBuffer(GATED.WORDS * 4));
     const running = await startApp(gatedApp, { entry, data: results });

@@ -3,7 +3,8 @@ import { checkBoolean, checkFunction, checkInteger, checkOptions, invalidArgumen
 import { APP_MAGIC, appCoreLayout, appLayout, appLevelLayout, LAYOUT_VERSION } from '../layout.js';
 import { native } from '../native.js';
 import {
-  createRuntime, type CloseOptions, type CloseResult, type ReactorDeath, type ReactorStatus, type Runtime, type RuntimeOptions,
+  createRuntime, type CloseOptions, type CloseResult, type ReactorDeath, type ReactorStatus, type Runtime,
+  type RuntimeOptions,
 } from '../reactor/index.js';
 import { partyOf } from '../reactor/internal.js';
 import { targetsOf } from './context.js';

@@ -46,10 +46,13 @@ export class TaskRunner {
     const { begun, context, frame } = this;
     const { turns } = frame;
     turns?.announce();
-    // app.begun: there is room for one more. Only this thread writes it.
-    Atomics.store(begun, from * 2 + kind, (begun[from * 2 + kind]! + 1) | 0);
     context.scheduledNs = scheduledNs;
-    runFramed(frame, `task "${this.name}"`, () => this.code(context as never, message as never));
+    runFramed(frame, `task "${this.name}"`, () => {
+      // app.begun: there is room for one more. Only this thread writes it, and not while a ceiling keeps the task away,
+      // since it may never come to run then.
+      Atomics.store(begun, from * 2 + kind, (begun[from * 2 + kind]! + 1) | 0);
+      return this.code(context as never, message as never);
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** The runtime in the ways that Node programs are started, written and packed. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
@@ -139,7 +139,7 @@ describe('a program that is its own entry', () => {
 });
 
 describe('what a reactor starts', () => {
-  it.runIf(availableParallelism() > 1)(
+  it(
     'runs where the process may run, with its timer slack, and the reactor stays where it is',
     async () => {
       const usual = await places();

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { can, canDrop, isRoot, where } from '../realtime/fixtures/privileges.js';
-import { deadline, fifo, other, roundRobin, type Policy } from '../realtime/index.js';
+import { cpuTopology, deadline, fifo, other, roundRobin, type Policy } from '../realtime/index.js';
 import { errorOf, fixture, inside, withRuntime } from './fixtures/inside.js';
 import { setPolicy } from './set-policy.js';
 
@@ -26,6 +26,8 @@ function granted(prefix: string[], reactors: number, options: object, live?: Pol
   const [command, ...rest] = [...prefix, process.execPath, program, JSON.stringify({ reactors, options, live })];
   return JSON.parse(execFileSync(command!, rest, { encoding: 'utf8', timeout: 60_000 })) as Told;
 }
+/** On all CPUs that there are, if this process was started under a mask. */
+const everywhere = ['taskset', '-c', cpuTopology().cpus.map(({ cpu }) => cpu).join()];
 const without = ['setpriv', '--bounding-set=-sys_nice'];
 
 describe('the policy of createRuntime', () => {
@@ -42,7 +44,7 @@ describe('the policy of createRuntime', () => {
   });
 
   it('without one is the main thread\'s, and nothing is refused', async () => {
-    await withRuntime(1, {}, async (runtime) => {
+    await withRuntime(1, { idle: { strategy: 'park' } }, async (runtime) => {
       const [{ policy, refusals }] = runtime.status().reactors as [ReturnType<typeof runtime.status>['reactors'][0]];
       expect([policy.asked, policy.granted?.kind, refusals]).toEqual([undefined, 'other', []]);
     });
@@ -83,7 +85,7 @@ describe('the policy of createRuntime', () => {
 
   where(isRoot && mayFifo)('for DEADLINE leaves the thread unpinned, and with a mask is refused for that', () => {
     const policy = deadline({ runtimeNs: 1e6, deadlineNs: 5e6, periodNs: 1e7 });
-    const [free] = granted([], 1, { policy }).reactors;
+    const [free] = granted(everywhere, 1, { policy }).reactors;
     expect([free!.policy.granted, free!.refusals.filter((text) => text.startsWith('policy'))]).toEqual([policy, []]);
     const { reactors, answers, error } = granted(['taskset', '-c', '0'], 1, { policy }, policy);
     if (reactors[0]!.policy.granted?.kind === 'deadline') return; // One CPU in all: then the mask is no mask.
@@ -92,9 +94,10 @@ describe('the policy of createRuntime', () => {
   });
 
   where(isRoot && mayFifo)('for DEADLINE that the CPUs have no time for is not admitted', () => {
-    const greedy = granted([], 1, { pin: false }, deadline({ runtimeNs: 99e5, deadlineNs: 1e7, periodNs: 1e7 }));
+    const nearlyAll = deadline({ runtimeNs: 99e5, deadlineNs: 1e7, periodNs: 1e7 });
+    const greedy = granted(everywhere, 1, { pin: false }, nearlyAll);
     // Several CPUs have room for one that takes nearly all of one: the other is beyond any.
-    const long = granted([], 1, { pin: false }, deadline({ runtimeNs: 1e9, deadlineNs: 1e12, periodNs: 1e12 }));
+    const long = granted(everywhere, 1, { pin: false }, deadline({ runtimeNs: 1e9, deadlineNs: 1e12, periodNs: 1e12 }));
     expect([undefined, 'ERR_PERCORE_NOT_ADMITTED']).toContain(greedy.error?.code);
     expect([long.error?.code, long.error?.errno]).toEqual(['ERR_PERCORE_NOT_ADMITTED', 'EINVAL']);
     expect(long.error?.message).toMatch(/the system takes periods from \d+ to \d+ µs/);

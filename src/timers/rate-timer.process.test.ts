@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
+import { can, isRoot, where } from '../realtime/fixtures/privileges.js';
 import { sleep } from '../reactor/fixtures/inside.js';
 import { createRuntime } from '../reactor/runtime.js';
 import type { TickingServices } from './fixtures/ticking-reactor.js';
@@ -162,7 +163,7 @@ os.execv(sys.argv[1], sys.argv[1:])`;
     expect(again).toBe('true');
   });
 
-  it.runIf(process.getuid!() === 0 && spawnSync('unshare', ['--time', 'true']).status === 0)(
+  where(isRoot && can('unshare', '--time', 'true'))(
     'does not include a time namespace a year ahead',
     { timeout: 60_000 },
     () => {
