@@ -59,13 +59,16 @@ function ioUring(): Check {
   }
 }
 
+const some = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
 function describe({ kernel, topology: { cpus } }: MachineReport, checks: readonly Check[]): string[] {
   const count = (values: readonly unknown[]): number => new Set(values).size;
   const packages = count(cpus.map((each) => each.package));
   const nodes = count(cpus.map(({ node }) => node));
   const cores = count(cpus.map((each) => `${each.package} ${each.core}`));
   return [
-    `Linux ${kernel}: ${cpus.length} CPUs, ${cores} cores, ${packages} packages, ${nodes} NUMA nodes`, '',
+    `Linux ${kernel}: ${some(cpus.length, 'CPU')}, ${some(cores, 'core')}, ${some(packages, 'package')}, `
+      + some(nodes, 'NUMA node'), '',
     ...checks.flatMap(({ name, isMet, found, fix }) => [
       `${isMet ? 'yes' : 'no '}  ${name.padEnd(16)} ${found}`,
       ...(fix === undefined ? [] : [`${' '.repeat(21)} -> ${fix}`]),

@@ -3,6 +3,8 @@ import { appCoreLayout, appLevelLayout, partyLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { ReactorStatus, Runtime } from '../reactor/index.js';
 import { partyCounters, partyOf } from '../reactor/internal.js';
+import { fifo } from '../realtime/index.js';
+import { explainRefusal } from '../realtime/internal.js';
 import { DEAD } from './core-turns.js';
 import type { AppData } from './implement.js';
 import type { Plan } from './plan.js';
@@ -38,7 +40,7 @@ export interface AppStatus {
 export interface RefusedMessages {
   /** All of them. */
   readonly refused: number;
-  /** Those for a level that has died: `spawn` answered CLOSED. */
+  /** Those that were answered CLOSED: their level has died, or the app was being closed. */
   readonly closed: number;
 }
 
@@ -170,8 +172,8 @@ function whyWaits(): string | undefined {
 
 function whyNot(refusal: number | undefined): string {
   if (refusal === undefined) return 'the system granted other priorities than those asked for';
-  const fix = refusal === -1
-    ? '. It takes CAP_SYS_NICE (setcap cap_sys_nice+ep on node, or ulimit -r), and a cgroup with a real-time budget'
-    : '';
-  return `SCHED_FIFO: ${native().system.errorName(-refusal)}${fix}`;
+  const errno = native().system.errorName(-refusal);
+  // The highest priority, so that what it takes is enough for every level.
+  const { cause, fix } = explainRefusal(fifo(99), errno);
+  return `SCHED_FIFO: ${errno}, ${cause}; to have it: ${fix}`;
 }

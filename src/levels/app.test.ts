@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { errorOf, until } from '../reactor/fixtures/inside.js';
+import { canDrop, where } from '../realtime/fixtures/privileges.js';
 import { mixedApp } from './fixtures/mixed-app.js';
 import { RESULT } from './fixtures/mixed.js';
 import { orderApp } from './fixtures/order-app.js';
@@ -36,6 +37,18 @@ describe('the example of a lock', () => {
       [[1, 'low'], [2, 'middle'], [3, 'high']].map((level, i) => [...level, isPreemptive ? i + 1 : 0]),
     );
     expect(levels.map(({ notRaised }) => notRaised)).toEqual([0, 0, 0]);
+  });
+});
+
+describe('an app that may not preempt', () => {
+  where(canDrop('sys_nice'))('says what is missing, and what to do', async () => {
+    const main = fileURLToPath(new URL('./fixtures/order-main.js', import.meta.url));
+    const { stdout } = await promisify(execFile)(
+      'setpriv', ['--bounding-set=-sys_nice', process.execPath, main, '3', 'true'],
+    );
+    const { right, status: { cores } } = JSON.parse(stdout) as { right: number; status: AppStatus };
+    expect([right, cores[0]!.isPreemptive]).toEqual([3, false]);
+    expect(cores[0]!.why).toMatch(/^SCHED_FIFO: EPERM, capability: .*; to have it: .*setcap cap_sys_nice.* -r 99$/);
   });
 });
 

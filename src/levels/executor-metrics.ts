@@ -34,7 +34,10 @@ export interface RealtimeExecutorMetrics extends ExecutorRuns {
   readonly completedTasks: number;
   /** Work that has thrown, could not be sent, or did not answer within the `timeoutMs` of `blockOn`. */
   readonly failedTasks: number;
-  /** Mean time from the asking to the beginning, in nanoseconds. */
+  /**
+   * Mean time from the asking to the beginning, in nanoseconds. The first work of a module in a thread waits until that
+   * is imported.
+   */
   readonly averageLatencyNs: number;
   /** The time that 99 of 100 did not exceed. */
   readonly p99LatencyNs: number;

@@ -102,7 +102,8 @@ const CHECKS: Readonly<Record<string, (look: Look) => Finding>> = {
     }
   },
   cores: ({ topology: { allowed, cpuset } }) => [
-    allowed.length > 1, `CPUs ${formatList(allowed)} of the cpuset ${formatList(cpuset)}`,
+    allowed.length > 1,
+    `CPU${allowed.length > 1 ? 's' : ''} ${formatList(allowed)} of the cpuset ${formatList(cpuset)}`,
     'start it without taskset, or give its cpuset more CPUs (container: --cpuset-cpus)',
   ],
   quota: ({ read }) => {
