@@ -33,7 +33,7 @@ async function end(stepMs: number, options: string, signals: NodeJS.Signals[]) {
     runtime.send('slow', ${stepMs}, { reactor: 0 });
     runtime.flush();
     setTimeout(() => console.log('ready'), 100);
-    setInterval(() => {}, 1000);`);
+    const alive = setInterval(() => {}, 1000);`);
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   let told = '';
@@ -63,6 +63,13 @@ it('ends with 1 where the grace time was too short, or what was to run afterward
       + '{"drained":false,"undelivered":1,"leftBehind":[0],"stillRunning":[]}\n',
   });
   expect((await end(1, '{ afterwards() { console.error = () => {}; throw new Error() } }', ['SIGTERM'])).code).toBe(1);
+});
+
+it('ends with 1 where what was to run afterwards waits for something that does not come', async () => {
+  const { code, told } = await end(2, '{ afterwards: () => new Promise(() => clearInterval(alive)) }', ['SIGTERM']);
+  expect([code, told]).toEqual([
+    1, 'percore: what was to run after the runtime was closed waits for something that will not come\n',
+  ]);
 });
 
 it('ends at once at a second signal, with 128 and its number', async () => {

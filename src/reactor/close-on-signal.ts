@@ -29,9 +29,10 @@ export interface CloseOnSignalOptions<R extends CloseResult = CloseResult> {
 
 /**
  * Closes the runtime at the first of the signals, and then ends the process: with exit code 0, or 1 if messages were
- * left undone, a reactor had to be terminated, or `afterwards` threw, which is said on stderr; by SIGKILL if a reactor,
- * or an offloaded task, is in a blocking system call, which nothing else can end. A second signal ends it at once, with
- * 128 plus the signal's number. Returns a function that removes the listeners; they keep no program alive.
+ * left undone, a reactor had to be terminated, or `afterwards` threw or never ended, which is said on stderr; by
+ * SIGKILL if a reactor, or an offloaded task, is in a blocking system call, which nothing else can end. A second signal
+ * ends it at once, with 128 plus the signal's number. Returns a function that removes the listeners; they keep no
+ * program alive.
  *
  *     const runtime = await createRuntime({ entry });
  *     closeOnSignal(runtime, { drainMs: 8000 });
@@ -89,11 +90,19 @@ async function end(
   if (!isClean) {
     console.error(`percore: closed with something left undone within drainMs (${drainMs}): ${JSON.stringify(result)}`);
   }
+  // Nothing keeps the program any more, so it would end with 0 though something is still waited for.
+  const neverEnds = (): void => {
+    console.error('percore: what was to run after the runtime was closed waits for something that will not come');
+    process.exitCode = 1;
+  };
+  process.once('beforeExit', neverEnds);
   try {
     await afterwards?.(result);
   } catch (error) {
     isClean = false;
     console.error('percore: what was to run after the runtime was closed has failed:', error);
+  } finally {
+    process.off('beforeExit', neverEnds);
   }
   // Node would wait for a thread that is in a blocking system call.
   if (stillRunning.length > 0 || controllerIn(runtime)!.threadsLeft > 0) process.kill(process.pid, 'SIGKILL');
