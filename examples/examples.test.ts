@@ -64,6 +64,10 @@ const promises: Record<string, RegExp> = {
     String.raw`^cat has logged 400 samples, each 500 µs after the one before\n`
       + String.raw`(?:at SCHED_FIFO 1|at no real-time priority: .+)\n0 dropped\n$`,
   ),
+  '45-mixer.js': new RegExp(
+    String.raw`^voice 1 from 0 to 0\.5\nall blocks counted, \d+ missed, at worst \d+ µs late\n`
+      + String.raw`(?:at SCHED_FIFO 50|more slowly: .+)\n$`,
+  ),
 };
 
 describe('examples', () => {
