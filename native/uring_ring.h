@@ -56,7 +56,10 @@ class UringRing {
     // The queue holds the numbers of entries. Each place keeps the number of its own entry for good.
     unsigned* array = rings_.at<unsigned>(setup.sq_off.array);
     for (unsigned i = 0; i < setup.sq_entries; i++) array[i] = i;
-    return 0;
+    // A filter of system calls may let the ring be made and refuse the call that moves it: nothing would ever come.
+    refused_ = "io_uring_enter";
+    const int error = -enter();
+    return error == EAGAIN || error == EBUSY ? 0 : error;
   }
 
   int fd() const { return fd_.get(); }

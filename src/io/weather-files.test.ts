@@ -57,6 +57,26 @@ describe('files to which io_uring is refused', () => {
     });
   }
 
+  it('by a filter that lets a ring be made and never moved: the others stand in, for sockets too', async () => {
+    const weather = library.weather();
+    weather.begin('io_uring_enter:EPERM:1+');
+    const { reader, writer } = await copy([process.execPath], weather.env, 'cached');
+    expect([reader, writer].map(({ granted }) => granted.backend)).toEqual(['pool', 'pool']);
+    const sockets = `const { create } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)});
+      const io = create({ source: 'io_uring' });
+      const listener = io.listen({ port: 0 }, (each) => void each.onData((bytes) => each.offer(bytes)));
+      const client = io.connect({ port: listener.port });
+      client.onData((bytes) => {
+        const { granted, refusals } = io.status();
+        console.log(JSON.stringify([String(Buffer.from(bytes)), granted, refusals.length]));
+        io.close();
+      });
+      client.offer(Buffer.from('echo'));`;
+    const args = ['--input-type=module', '-e', sockets];
+    const { stdout } = await run(process.execPath, args, { env: weather.env, timeout: 30_000 });
+    expect(JSON.parse(stdout)).toEqual(['echo', 'epoll', 1]);
+  });
+
   it('while O_DIRECT is granted', async () => {
     const { reader } = await copy([launcher, 'EPERM', 'io_uring', process.execPath], process.env, 'direct');
     expect(reader.granted.backend).toBe('pool');
