@@ -133,6 +133,27 @@ describe('figures of tasks', () => {
     expect(taskOf('slow')!.figures.run.boundNs).toBe(undefined);
   });
 
+  it('tells of all violations of a burst, one by one or as left out, when the second is over', async () => {
+    runtime = await remoteRuntime(1, { metrics: { tasks: 8 } });
+    const cases: SloViolation[] = [];
+    runtime.on('sloViolated', (violation) => void cases.push(violation));
+    await inside(runtime, 0, (reactor) => void reactor.spawn<number>({ name: 'slow' }, (ms) => {
+      const endNs = reactor.nowNs() + ms * 1e6;
+      while (reactor.nowNs() < endNs);
+    }));
+    expect(setSlo(runtime, { task: 'slow' }, { runNs: 500_000 })).toBe(1);
+    // One after another: steps that follow each other at once are one case. The first may come before the bound holds.
+    for (let i = 0; i < 90; i++) {
+      runtime.send('slow', 1, { reactor: 0 });
+      await inside(runtime, 0, () => undefined);
+    }
+    await until(() => taskOf('slow')!.steps === 90, 'all have run');
+    const violations = (): number => taskOf('slow')!.figures.run.violations;
+    const told = (): number => cases.reduce((sum, { leftOut }) => sum + 1 + leftOut, 0);
+    await until(() => violations() > 60 && told() === violations(), 'all are told');
+    expect(cases.length).toBeLessThan(violations());
+  });
+
   it('finds a task by its whole name, of which figures keep the first 96 bytes', async () => {
     runtime = await remoteRuntime(1, { metrics: true });
     const name = 'ü'.repeat(100);

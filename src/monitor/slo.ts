@@ -35,9 +35,9 @@ const KEYS = FIGURES.map((name) => `${name}Ns`) as (keyof SloBounds)[];
  * Sets upper bounds for figures of a task, or of all tasks of a class. Returns for how many tasks: 0 says that there is
  * no such task yet. Each value above its bound is counted in `metricsOf`, and becomes an event 'sloViolated' of the
  * runtime and a message on the channel `percore:slo` of `node:diagnostics_channel`, with its cause: at most 20 a second
- * for each reactor, and as many again that are a new worst. A party takes over a new bound within a millisecond of
- * work. While there is a bound, the party remembers what has run and watches its collections. Throws
- * ERR_PERCORE_INVALID_ARGUMENT.
+ * for each reactor, as many again that are a new worst, and one at the end of a second that had more. A party takes
+ * over a new bound within a millisecond of work. While there is a bound, the party remembers what has run and watches
+ * its collections. Throws ERR_PERCORE_INVALID_ARGUMENT.
  *
  *     setSlo(runtime, { task: 'orders' }, { responseNs: 500_000 });
  *     runtime.on('sloViolated', ({ task, figure, ns, cause }) => console.log(task, figure, ns, cause.kind));

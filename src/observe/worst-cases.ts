@@ -1,7 +1,8 @@
 /**
  * Remembers what ran on its thread, and makes a case when a figure is above its bound: what happened from ready to
  * done, and why. Numbers come first, cases second. A value is counted before its case is made; beyond MOST_A_SECOND
- * cases, those that are not a new worst of their task are dropped, and the next case says how many.
+ * cases, those that are not a new worst of their task are dropped, and the next case says how many. There is a next
+ * one: the first that was too many is kept, and told when the second is over.
  * A case is made a few milliseconds later, because Node reports a collection only when it is over and the loop comes
  * round. Source of the idea: the trace of the worst case alone, in jerry_rt_module.
  */
@@ -69,6 +70,14 @@ export interface SloViolation {
   readonly leftOut: number;
 }
 
+/** What is known of an excess at its moment. */
+interface Evidence {
+  readonly isWorst: boolean;
+  readonly ran: readonly Span[];
+  readonly scheduled: Scheduled;
+  readonly wake: Wake;
+}
+
 /** When somebody woke the thread, which party that was, and when the thread was awake. */
 export interface Wake {
   readonly askedNs: number;
@@ -104,6 +113,8 @@ export class WorstCases {
   private secondNs = 0;
   private reported = 0;
   private leftOut = 0;
+  private kept: { readonly excess: Excess; readonly evidence: Evidence } | undefined;
+  private keptTimer: NodeJS.Timeout | undefined;
   private readonly runDelay: RunDelay;
   private readonly endWatch: () => void;
 
@@ -140,30 +151,52 @@ export class WorstCases {
     if (worst === undefined) this.worst.set(figures, (worst = new Float64Array(FIGURES.length)));
     const isWorst = ns > worst[kind]!;
     if (isWorst) worst[kind] = ns;
-    if (endNs - this.secondNs >= 1e9) [this.secondNs, this.reported] = [endNs, 0];
-    if (++this.reported > MOST_A_SECOND && !(isWorst && this.reported <= 2 * MOST_A_SECOND)) {
+    if (endNs - this.secondNs >= 1e9) {
+      this.tellKept();
+      [this.secondNs, this.reported] = [endNs, 0];
+    }
+    const isLeftOut = ++this.reported > MOST_A_SECOND && !(isWorst && this.reported <= 2 * MOST_A_SECOND);
+    if (isLeftOut && this.kept !== undefined) {
       this.leftOut++;
       return;
     }
-    const { leftOut } = this;
-    this.leftOut = 0;
-    const ran = this.between(readyNs, endNs);
-    const scheduled = this.runDelay.since(readyNs, endNs);
-    const wake = this.host.lastWake();
-    setTimeout(() => this.report(excess, { isWorst, leftOut, ran, scheduled, wake }), SETTLE_MS).unref();
+    const evidence: Evidence = {
+      isWorst, ran: this.between(readyNs, endNs), scheduled: this.runDelay.since(readyNs, endNs),
+      wake: this.host.lastWake(),
+    };
+    if (isLeftOut) {
+      this.kept = { excess, evidence };
+      const leftMs = (this.secondNs + 1e9 - endNs) / 1e6;
+      this.keptTimer = setTimeout(() => this.tellKept(), Math.max(leftMs, SETTLE_MS)).unref();
+      return;
+    }
+    const leftOut = this.takeLeftOut();
+    setTimeout(() => this.report(excess, evidence, leftOut), SETTLE_MS).unref();
   }
 
   /** No bound is left. */
   close(): void {
+    this.tellKept();
     this.endWatch();
     this.runDelay.close();
   }
 
+  private tellKept(): void {
+    const { kept } = this;
+    clearTimeout(this.keptTimer);
+    this.kept = undefined;
+    if (kept !== undefined) this.report(kept.excess, kept.evidence, this.takeLeftOut());
+  }
+
+  private takeLeftOut(): number {
+    const { leftOut } = this;
+    this.leftOut = 0;
+    return leftOut;
+  }
+
   private report(
-    { figures, kind, ns, readyNs, startNs, endNs, from }: Excess,
-    { isWorst, leftOut, ran, scheduled, wake }: {
-      isWorst: boolean; leftOut: number; ran: Span[]; scheduled: Scheduled; wake: Wake;
-    },
+    { figures, kind, ns, readyNs, startNs, endNs, from }: Excess, { isWorst, ran, scheduled, wake }: Evidence,
+    leftOut: number,
   ): void {
     const collections = this.collections.filter(({ fromNs, toNs }) => toNs > readyNs && fromNs < endNs);
     const hasSlept = wake.askedNs >= readyNs - 1 && wake.awakeNs > readyNs && wake.awakeNs <= endNs;
