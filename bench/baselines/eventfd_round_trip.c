@@ -10,11 +10,13 @@
 //
 // A round is timed with two calls of clock_gettime.
 //
-// Usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority>]
+// Usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority> [futex]]
 //
 // With the last two, the asking thread computes for `pauseNs` before each question, so that the echoing one sleeps for
 // as long as it would between real messages. With a priority above 0 both have SCHED_FIFO, and the echoing one has the
 // next higher priority, so that on one CPU it preempts the other. It then prints the time of the way there alone.
+// With `futex` the bell is a word on which the other sleeps, and there is neither an eventfd nor an epoll: what would be
+// left of the wake if nothing but memory could be waited for.
 // Exit code: 0; 1 if a payload is wrong or a wake-up is lost; 2 for bad arguments.
 //
 // Ordering table.
@@ -25,6 +27,7 @@
 
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdalign.h>
@@ -36,6 +39,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,6 +50,8 @@ struct Bell {
   alignas(128) _Atomic uint64_t message;
   alignas(128) int eventFd;
   int epollFd;
+  _Atomic uint32_t rung;  // times, for a futex
+  uint32_t heard;
   int64_t wokeNs;  // when its owner had the last message; published by the answer
 };
 
@@ -73,6 +79,8 @@ static int64_t nowNs(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+static bool isFutex = false;
+
 static void openBell(struct Bell *bell) {
   atomic_init(&bell->message, 0);
   bell->eventFd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -85,6 +93,11 @@ static void openBell(struct Bell *bell) {
 static void ring(struct Bell *bell, uint64_t message) {
   // bell.message: pairs with the load in sleepUntilRung().
   atomic_store_explicit(&bell->message, message, memory_order_release);
+  if (isFutex) {
+    atomic_fetch_add(&bell->rung, 1);
+    if (syscall(SYS_futex, &bell->rung, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0) < 0) fail("FUTEX_WAKE");
+    return;
+  }
   const uint64_t one = 1;
   // A non-blocking eventfd write of 8 bytes is not interrupted; it fails only when 2^64 − 2 writes went unread.
   if (write(bell->eventFd, &one, sizeof one) != (ssize_t)sizeof one) fail("write to an eventfd");
@@ -94,6 +107,16 @@ static void ring(struct Bell *bell, uint64_t message) {
 static bool sleepUntilRung(struct Bell *bell, uint64_t *message) {
   struct epoll_event event;
   int count;
+  if (isFutex) {
+    const struct timespec most = {.tv_sec = wakeTimeoutMs / 1000};
+    while (atomic_load(&bell->rung) == bell->heard) {
+      const long code = syscall(SYS_futex, &bell->rung, FUTEX_WAIT_PRIVATE, bell->heard, &most, NULL, 0);
+      if (code < 0 && errno == ETIMEDOUT) return false;
+    }
+    bell->heard++;
+    *message = atomic_load_explicit(&bell->message, memory_order_acquire);
+    return true;
+  }
   do {
     count = epoll_wait(bell->epollFd, &event, 1, wakeTimeoutMs);
   } while (count < 0 && errno == EINTR);
@@ -121,6 +144,7 @@ static void *echo(void *pointer) {
 
 // Each wake-up must come from exactly one write; otherwise a round was timed against the wrong one.
 static bool wasRungExactly(const struct Bell *bell, uint64_t times) {
+  if (isFutex) return bell->rung == (uint32_t)times;
   uint64_t count = 0;
   return read(bell->eventFd, &count, sizeof count) == (ssize_t)sizeof count && count == times;
 }
@@ -158,8 +182,9 @@ static int64_t percentile(const int64_t *sorted, size_t count, size_t perMille) 
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5 && argc != 7) {
-    fprintf(stderr, "usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority>]\n");
+  isFutex = argc == 8 && strcmp(argv[7], "futex") == 0;
+  if (argc != 5 && argc != 7 && !isFutex) {
+    fprintf(stderr, "usage: eventfd_round_trip <cpuA> <cpuB> <rounds> <warmup> [<pauseNs> <priority> [futex]]\n");
     return 2;
   }
   long long cpuA, cpuB, rounds, warmup, pauseNs = 0, priority = 0;
@@ -167,7 +192,7 @@ int main(int argc, char **argv) {
       !parseArgument("cpuB", argv[2], 0, CPU_SETSIZE - 1, &cpuB) ||
       !parseArgument("rounds", argv[3], 1, 10000000, &rounds) ||
       !parseArgument("warmup", argv[4], 0, 10000000, &warmup) ||
-      (argc == 7 && (!parseArgument("pauseNs", argv[5], 0, 1000000000, &pauseNs) ||
+      (argc >= 7 && (!parseArgument("pauseNs", argv[5], 0, 1000000000, &pauseNs) ||
                      !parseArgument("priority", argv[6], 0, 98, &priority)))) {
     return 2;
   }
@@ -204,7 +229,7 @@ int main(int argc, char **argv) {
               isAnswered ? "brought a wrong payload" : "got no answer");
       _exit(1);  // The echoing thread may still sleep; leave without waiting for it.
     }
-    if (round >= 0) samples[round] = (argc == 7 ? bellB.wokeNs : endNs) - startNs;
+    if (round >= 0) samples[round] = (argc >= 7 ? bellB.wokeNs : endNs) - startNs;
   }
   pthread_join(echoing, NULL);
   if (!wasRungExactly(&bellA, arguments.rounds) || !wasRungExactly(&bellB, arguments.rounds)) {

@@ -143,27 +143,27 @@ export const spawn: Bench = {
     const findings: Finding[] = [];
     for (const row of ['spawn-above', 'spawn-across'] as const) {
       const [cpu, other] = cpus();
-      const eventfd: Contender<Name> = {
-        name: 'C eventfd',
+      // As ours: the same pause before each, and the same priorities where both are on one CPU.
+      const where = row === 'spawn-above' ? [cpu, 10_000, 500, ABOVE_PAUSE_NS, LOWEST]
+        : [other, 3000, 100, ACROSS_PAUSE_NS, 0];
+      const inC = (name: string, ...how: string[]): Contender<Name> => ({
+        name,
         async run() {
-          // As ours: the same pause before each, and the same priorities where both are on one CPU.
-          const where = row === 'spawn-above' ? [cpu, 10_000, 500, ABOVE_PAUSE_NS, LOWEST]
-            : [other, 3000, 100, ACROSS_PAUSE_NS, 0];
-          const report = await runProgram(await baselineProgram('eventfd_round_trip'), [cpu, ...where]);
+          const report = await runProgram(await baselineProgram('eventfd_round_trip'), [cpu, ...where, ...how]);
           const oneWay = (name: string): number => {
             const ns = Number(report[`${name}Ns`]);
             check(ns > 0, `eventfd_round_trip says no ${name}`);
             return ns / 1000;
           };
-          return { p50: oneWay('p50'), p99: oneWay('p99'), max: oneWay('p99') };
+          return { p50: oneWay('p50'), p99: oneWay('p99'), max: oneWay('max') };
         },
-      };
+      });
       findings.push(...await compare({
         runs: 3,
         ours: levels('levels', {
           row, count: row === 'spawn-above' ? 10_000 : 3000, warmUp: 2 * WARM_UP,
         }),
-        baselines: [eventfd, published('linux-rtfm dispatch, bare metal', 1.752)],
+        baselines: [inC('C eventfd'), inC('C futex', 'futex'), published('linux-rtfm dispatch, bare metal', 1.752)],
         figures: figures(['p50', 'p99'], 'us', { 'C eventfd': { of: 'ratio', atMost: 1.3 } }, {
           to: row === 'spawn-above' ? 'a level above' : 'a parked level of another core',
         }),
