@@ -67,12 +67,12 @@ void Turn::onPrepare() {
   party_->libuvTurns += 1;
   spared_ = sleeps_ = 0;
   isPassOver_ = hasRun_ = false;
-  beginInterval();
+  beginInterval(nowNs());
   while (!isPassOver_ && findWork()) deliver(javascript);
 }
 
-void Turn::beginInterval() {
-  now_ = nowNs();
+void Turn::beginInterval(int64_t now) {
+  now_ = now;
   endNs_ = now_ + glance(party_->ioIntervalNs), busyEndNs_ = now_ + kBusyIntervals * glance(party_->ioIntervalNs);
   turns_ = 0;
 }
@@ -80,7 +80,7 @@ void Turn::beginInterval() {
 // An interval is over: true for another one in this pass of libuv, if that has nothing to do.
 bool Turn::goOn() {
   if (spared_++ == kMostSpared || !isLibuvIdle()) return false;
-  beginInterval();
+  beginInterval(nowNs());
   return true;
 }
 
@@ -131,8 +131,8 @@ bool Turn::findWork() {
     }
     if (hasPassedOver_) continue;
     if (glance(party_->isLevel) != 0) {
-      isOver = ++sleeps_ > kMostLevelSleeps || !sleepHere(now_);
-      if (!isOver) beginInterval();
+      isOver = ++sleeps_ > kMostLevelSleeps || !sleepHere();
+      if (!isOver) beginInterval(now_);
       continue;
     }
     if (park(now_)) return isPassOver_ = true, false;
@@ -155,7 +155,7 @@ bool Turn::isLibuvIdle() {
 
 // The same as `park`, for a level: it sleeps right here. A pass of libuv, and a timer that is a descriptor in two
 // nested epolls, would be part of its latency. False: libuv has something to do, or may have.
-bool Turn::sleepHere(int64_t now) {
+bool Turn::sleepHere() {
   // What woke it the last time would do so again. Not later: a wake that comes after PARKED must not be taken away.
   if (isRung_) epoll_.silenceWaker();
   if (isSignalled_) epoll_.collect(io_.get(), &party_->wakes);
@@ -163,7 +163,7 @@ bool Turn::sleepHere(int64_t now) {
   // park.attention, as in park().
   store(party_->attention, int32_t(Attention::kParked));
   const auto awake = [this] { store(party_->attention, int32_t(Attention::kAwake)); };
-  if (poll(now) || !timers_.isSettled()) return awake(), true;
+  if (poll(now_) || !timers_.isSettled()) return awake(), now_ = nowNs(), true;
   uv_update_time(loop_);
   const int libuvMs = uv_backend_timeout(loop_);
   if (libuvMs == 0) return awake(), false;
@@ -180,19 +180,21 @@ bool Turn::sleepHere(int64_t now) {
   const int count = ppoll(descriptors, 2, longest == INT64_MAX ? nullptr : &time, nullptr);
   // park.attention: awake before the lanes are looked at, as in onCheck().
   awake();
-  const int64_t from = now;
-  now = nowNs();
-  rest_.noteSleep(*party_, from, now);
-  party_->wokeNs = double(now);
-  if (now >= wakeAtNs_) learnLead(now - wakeAtNs_), isCold_ = true;
+  const int64_t from = now_;
+  now_ = nowNs();
+  rest_.noteSleep(*party_, from, now_);
+  party_->wokeNs = double(now_);
+  isRung_ = count > 0 && descriptors[1].revents != 0;
+  if (isRung_) party_->wakes += 1;
+  // The most frequent wake: nothing of libuv's.
+  if (isRung_ && descriptors[0].revents == 0) return true;
+  if (now_ >= wakeAtNs_) learnLead(now_ - wakeAtNs_), isCold_ = true;
   // So that a timer of libuv which is due is seen as such.
   uv_update_time(loop_);
   if (count < 0) return false;  // a signal
-  isRung_ = descriptors[1].revents != 0;
-  if (isRung_) party_->wakes += 1;
   if (descriptors[0].revents == 0) return true;
   // What came for this thread comes first.
-  if (poll(now)) return isSignalled_ = true;
+  if (poll(now_)) return isSignalled_ = true;
   return epoll_.collect(io_.get(), &party_->wakes) != 0;
 }
 

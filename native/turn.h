@@ -107,7 +107,7 @@ class Turn {
   bool pollIo();
   bool scanLanes();
   void findLanes();
-  void beginInterval();
+  void beginInterval(int64_t now);
   bool goOn();
   bool findWork();
   void deliver(JavaScript& javascript);
@@ -116,7 +116,7 @@ class Turn {
   bool mustTell() const;
   void endTurn(bool isAlive);
   bool park(int64_t now);
-  bool sleepHere(int64_t now);
+  bool sleepHere();
   void restIfDue(int64_t* now);
   bool restOnce(int64_t* now);
   int64_t spinWindowNs();

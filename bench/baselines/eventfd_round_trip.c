@@ -15,8 +15,8 @@
 // With the last two, the asking thread computes for `pauseNs` before each question, so that the echoing one sleeps for
 // as long as it would between real messages. With a priority above 0 both have SCHED_FIFO, and the echoing one has the
 // next higher priority, so that on one CPU it preempts the other. It then prints the time of the way there alone.
-// With `futex` the bell is a word on which the other sleeps, and there is neither an eventfd nor an epoll: what would be
-// left of the wake if nothing but memory could be waited for.
+// With `futex` the bell is a word on which the other sleeps, without an eventfd and an epoll: what is left of the wake
+// where nothing but memory is waited for.
 // Exit code: 0; 1 if a payload is wrong or a wake-up is lost; 2 for bad arguments.
 //
 // Ordering table.
