@@ -112,7 +112,10 @@ export interface RuntimeEvents {
   stepError: [StepError];
   messageDropped: [MessageDrop];
   message: [ForeignMessage];
-  /** A figure was above its bound: see `setSlo`. At most 20 a second for each reactor, and every new worst. */
+  /**
+   * A figure was above its bound: see `setSlo`. At most 20 a second for each reactor, as many again that are a new
+   * worst, and one at the end of a second that had more.
+   */
   sloViolated: [SloViolation];
   /** A step holds its thread too long: see `stall` of the options, and `setStall`. At most five a minute. */
   stalled: [StallReport];
