@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "addon_state.h"
 #include "javascript_call.h"
 
 namespace percore {
@@ -57,6 +58,7 @@ int LoopGuest::start(const char* name, int fd, napi_value deliver) {
   napi_add_async_cleanup_hook(
       env_, [](napi_async_cleanup_hook_handle, void* data) { static_cast<LoopGuest*>(data)->shutDown(); }, this,
       &hook_);
+  stateOf(env_)->loopGuests++;
   return 0;
 }
 
@@ -102,6 +104,7 @@ void LoopGuest::onClosed(uv_handle_t* handle) {
   if (--guest->openHandles_ != 0) return;
   const napi_env env = guest->env_;
   const napi_async_cleanup_hook_handle hook = guest->hook_;
+  stateOf(env)->loopGuests--;
   napi_handle_scope scope = nullptr;
   napi_open_handle_scope(env, &scope);
   delete guest;

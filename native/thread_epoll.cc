@@ -11,9 +11,9 @@
 
 namespace percore {
 
-static bool watch(int epoll, int fd, uint64_t token) {
+static bool watch(int epoll, int fd, uint64_t token, uint32_t events = EPOLLIN | EPOLLET) {
   epoll_event interest{};
-  interest.events = EPOLLIN | EPOLLET;
+  interest.events = events;
   interest.data.u64 = token;
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &interest) == 0;
 }
@@ -52,17 +52,24 @@ void ThreadEpoll::silenceWaker() {
   if (read(waker_.get(), &count, sizeof count) < 0) return;
 }
 
-int ThreadEpoll::collect(IoSource* io, double* wakes) {
+// Level-triggered: what libuv has not done yet is reported again.
+bool ThreadEpoll::watchLoop(int backendFd) { return watch(epoll_.get(), backendFd, kLoopToken, EPOLLIN); }
+
+void ThreadEpoll::unwatchLoop(int backendFd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, backendFd, nullptr); }
+
+int ThreadEpoll::collect(IoSource* io, double* wakes, int waitMs) {
   epoll_event events[IoSource::kEpollBatch];
   int all = 0;
+  isLoopReady_ = false;
   // What does not fit stays ready, and libuv reports this epoll again. EINTR ends the pass as well, and nothing is
   // lost.
   for (int count = IoSource::kEpollBatch; count == IoSource::kEpollBatch && (!io || io->hasRoom());) {
-    count = epoll_wait(epoll_.get(), events, IoSource::kEpollBatch, 0);
+    count = epoll_wait(epoll_.get(), events, IoSource::kEpollBatch, all == 0 ? waitMs : 0);
     all += std::max(count, 0);
     for (int i = 0; i < count; i++) {
       if (events[i].data.u64 == kWakerToken) *wakes += 1;
       else if (events[i].data.u64 == kTimerToken) armedNs_ = INT64_MAX;  // a timerfd that fired is disarmed
+      else if (events[i].data.u64 == kLoopToken) isLoopReady_ = true;
       else if (io) io->onEvent(events[i].data.u64, events[i].events);
     }
   }

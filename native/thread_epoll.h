@@ -14,6 +14,7 @@ class ThreadEpoll {
  public:
   static constexpr uint64_t kWakerToken = UINT64_MAX;
   static constexpr uint64_t kTimerToken = UINT64_MAX - 1;
+  static constexpr uint64_t kLoopToken = UINT64_MAX - 2;
 
   // False, with errno set, when the kernel refuses. An eventFd of -1 means that there is none. Where a timerfd is
   // forbidden, a timer of `loop` stands in; without a loop nothing is ever armed.
@@ -22,15 +23,21 @@ class ThreadEpoll {
   // Wakes the sleeper at an absolute CLOCK_MONOTONIC time; INT64_MAX means never. It makes a system call only if the
   // time differs from the last one.
   void armTimer(int64_t monotonicNs);
-  // Hands what is ready to `io`, without waiting, for as long as `io` has room. Counts wake-ups by the eventfd in
-  // `wakes`. Returns how many events there were.
-  int collect(IoSource* io, double* wakes);
+  // Hands what is ready to `io` for as long as `io` has room, and waits up to `waitMs` for the first of it. Counts
+  // wake-ups by the eventfd in `wakes`. Returns how many events there were.
+  int collect(IoSource* io, double* wakes, int waitMs = 0);
+  // Watches libuv's epoll as well, or no longer; that one must not watch this one meanwhile. False if it is refused.
+  bool watchLoop(int backendFd);
+  void unwatchLoop(int backendFd);
+  // Whether the last `collect` has seen that libuv has something to do.
+  bool isLoopReady() const { return isLoopReady_; }
   // Whether `armTimer` has a descriptor for it, and not a timer of libuv.
   bool hasTimer() const { return bool(timer_); }
   // Takes the eventfd out of the epoll, for a thread that polls it beside: so two epolls are spared at each wake. Its
   // number, or -1 when it stays where it is; it is then level-triggered, so `silenceWaker` comes before the next poll.
   int takeWaker();
   void silenceWaker();
+  bool hasTakenWaker() const { return bool(waker_); }
   // To be called when the other handles of the loop are closed.
   void leaveLoop() { standIn_.close(); }
   void close();
@@ -40,6 +47,7 @@ class ThreadEpoll {
   int eventFd_ = -1;  // in the epoll
   LoopTimer standIn_;
   int64_t armedNs_ = INT64_MAX;
+  bool isLoopReady_ = false;
 };
 
 }  // namespace percore

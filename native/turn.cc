@@ -48,8 +48,8 @@ static constexpr int64_t kWarmNs = 8'000, kVainTurnNs = 3'000;
 // sleeps.
 static constexpr int64_t kApartNs = 2'000, kTellAfterNs = 20'000;
 static constexpr int kCloseTurns = 8;
-// A level passes libuv after so many sleeps, for what is not announced.
-static constexpr int kMostLevelSleeps = 16;
+// Who sleeps within its turn passes libuv after so many sleeps, for what is not announced.
+static constexpr int kMostSleeps = 16;
 
 // Shared words. Sequentially consistent is the only order JavaScript has, and the handshake of parking needs it.
 static int32_t load(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_SEQ_CST); }
@@ -130,8 +130,8 @@ bool Turn::findWork() {
       continue;
     }
     if (hasPassedOver_) continue;
-    if (glance(party_->isLevel) != 0) {
-      isOver = ++sleeps_ > kMostLevelSleeps || !sleepHere();
+    if (isInside_ || glance(party_->isLevel) != 0) {
+      isOver = ++sleeps_ > kMostSleeps || !(isInside_ ? sleepInside(now_) : sleepHere());
       if (!isOver) beginInterval(now_);
       continue;
     }
@@ -149,6 +149,7 @@ bool Turn::isLibuvIdle() {
   uv_idle_stop(&idle_);
   uv_update_time(loop_);
   if (uv_backend_timeout(loop_) == 0) return false;
+  if (isInside_) return epoll_.collect(io_.get(), &party_->wakes), !epoll_.isLoopReady();
   pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
   return ::poll(&descriptors, 1, 0) == 0;
 }
@@ -224,8 +225,8 @@ bool Turn::restOnce(int64_t* now) {
   return true;
 }
 
-// Announce, look again at everything, and let libuv sleep. False: something came.
-bool Turn::park(int64_t now) {
+// Before a sleep: says so, looks again at everything, and arms the timer. False: something came.
+bool Turn::announce(int64_t now) {
   // park.attention: pairs with notify(). From here on a producer that publishes sees PARKED and writes the eventfd.
   store(party_->attention, int32_t(Attention::kParked));
   if (poll(now) || !timers_.isSettled()) {
@@ -240,8 +241,60 @@ bool Turn::park(int64_t now) {
   party_->parks += 1;
   parksSinceProbe_++;
   parksSinceLook_++;
+  sleepFromNs_ = now;
+  return true;
+}
+
+// libuv sleeps. False: something came.
+bool Turn::park(int64_t now) {
+  if (!announce(now)) return false;
   isSleeping_ = true;
   return true;  // the idle handle is stopped: libuv computes its time-out after this and sleeps
+}
+
+// The same where the reactor's epoll holds that of libuv: it sleeps right here. False: libuv has something to do, or
+// may have.
+bool Turn::sleepInside(int64_t now) {
+  if (!announce(now)) return true;
+  uv_update_time(loop_);
+  const int libuvMs = uv_backend_timeout(loop_);
+  const bool isLibuvSooner = libuvMs >= 0 && libuvMs <= Nesting::kMostInsideMs;
+  const int waitMs = isLibuvSooner ? libuvMs : Nesting::kMostInsideMs;
+  const int count = waitMs == 0 || !mayBeInside() ? 0 : epoll_.collect(io_.get(), &party_->wakes, waitMs);
+  // park.attention: awake before the lanes are looked at, as in onCheck().
+  store(party_->attention, int32_t(Attention::kAwake));
+  now_ = now = nowNs();
+  party_->wokeNs = double(now);
+  if (now >= wakeAtNs_) learnLead(now - wakeAtNs_);
+  const bool isOurs = count > 0 && !epoll_.isLoopReady();
+  nesting_.note(now - sleepFromNs_, isOurs);
+  if ((count == 0 && !isLibuvSooner) || !mayBeInside() || nesting_.wantsOutside()) goOutside();
+  return isOurs;
+}
+
+// Not if something else looks before each of libuv's sleeps, nor for a level, which sleeps in its own way.
+bool Turn::mayBeInside() const {
+  return state_->loopGuests == 0 && glance(party_->isLevel) == 0 && !epoll_.hasTakenWaker();
+}
+
+void Turn::goInside() {
+  if (isInside_ || !mayBeInside()) return;
+  uv_poll_stop(&pollHandle_);
+  isInside_ = epoll_.watchLoop(uv_backend_fd(loop_));
+  if (!isInside_) goOutside();  // no memory, or no room in the kernel's limit of watches
+}
+
+// From this pass of libuv on it looks at the reactor's epoll.
+void Turn::goOutside() {
+  if (isInside_) epoll_.unwatchLoop(uv_backend_fd(loop_));
+  isInside_ = false;
+  nesting_.reset();
+  watchInLibuv();
+}
+
+int Turn::watchInLibuv() {
+  return uv_poll_start(&pollHandle_, UV_READABLE,
+      [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
 }
 
 void Turn::onCheck() {
@@ -252,12 +305,15 @@ void Turn::onCheck() {
     // park.attention: awake before the lanes are looked at below, so a later record needs no system call.
     store(party_->attention, int32_t(Attention::kAwake));
   }
-  if (isSignalled_) {
-    isSignalled_ = false;
-    epoll_.collect(io_.get(), &party_->wakes);
-  }
+  const bool isSignalled = isSignalled_;
+  isSignalled_ = false;
+  if (isSignalled || isInside_) epoll_.collect(io_.get(), &party_->wakes);
   now_ = nowNs();
-  if (hasSlept) party_->wokeNs = double(now_);
+  if (hasSlept) {
+    party_->wokeNs = double(now_);
+    nesting_.note(now_ - sleepFromNs_, isSignalled);
+    if (nesting_.wantsInside()) goInside();
+  }
   if (hasSlept && now_ >= wakeAtNs_) learnLead(now_ - wakeAtNs_);
   if (poll(now_)) {
     noteGap(now_);
@@ -519,9 +575,9 @@ int Turn::join(const napi_value (&views)[kViews], napi_value deliver) {
   uv_check_init(loop_, &check_);
   uv_idle_init(loop_, &idle_);
   prepare_.data = check_.data = idle_.data = pollHandle_.data = this;
-  // The uv_poll alone keeps the thread alive; an idle handle, though unreferenced, still prevents sleep.
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
-           reinterpret_cast<uv_handle_t*>(&idle_)})
+  // The prepare handle alone keeps the thread alive; an idle handle, though unreferenced, still prevents sleep.
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&check_), reinterpret_cast<uv_handle_t*>(&idle_),
+           reinterpret_cast<uv_handle_t*>(&pollHandle_)})
     uv_unref(handle);
   // Asynchronous: Node turns the loop until the hook is removed, so the close callbacks run on terminate() and
   // process.exit() too.
@@ -539,9 +595,7 @@ int Turn::join(const napi_value (&views)[kViews], napi_value deliver) {
   int code = uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Turn*>(handle->data)->onPrepare(); });
   if (code == 0)
     code = uv_check_start(&check_, [](uv_check_t* handle) { static_cast<Turn*>(handle->data)->onCheck(); });
-  if (code == 0)
-    code = uv_poll_start(&pollHandle_, UV_READABLE,
-        [](uv_poll_t* handle, int, int) { static_cast<Turn*>(handle->data)->isSignalled_ = true; });
+  if (code == 0) code = watchInLibuv();
   return -code;
 }
 
@@ -558,7 +612,7 @@ IoSource* Turn::openIo(bool isUring, const IoMemory& memory, const napi_value (&
 }
 
 void Turn::setRef(bool isReferenced) {
-  auto* handle = reinterpret_cast<uv_handle_t*>(&pollHandle_);
+  auto* handle = reinterpret_cast<uv_handle_t*>(&prepare_);
   if (isReferenced) uv_ref(handle);
   else uv_unref(handle);
 }
@@ -567,6 +621,8 @@ void Turn::shutDown() {
   if (openHandles_ != 0) return;  // stop and teardown may both come
   isDead_ = true;
   store(party_->attention, int32_t(Attention::kAwake));
+  if (isInside_) epoll_.unwatchLoop(uv_backend_fd(loop_));
+  isInside_ = false;
   for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
            reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&pollHandle_)}) {
     openHandles_++;

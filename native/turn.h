@@ -5,7 +5,7 @@
 //                                  └ poll, deliver, spin; or say "parked"
 //
 // libuv stays in charge, so fetch, fs, promises and the inspector work unchanged. The reactor's own epoll is nested in
-// libuv's by one uv_poll. Nothing here runs JavaScript except `deliver`, once a turn.
+// libuv's by one uv_poll, or libuv's in the reactor's, which then sleeps in prepare: nesting.h says when. Nothing here runs JavaScript except `deliver`, once a turn.
 //
 // | pair           | write side          | read side              | carries              | needs                     |
 // |----------------|---------------------|------------------------|----------------------|---------------------------|
@@ -33,6 +33,7 @@
 #include "io_source.h"
 #include "layout.h"
 #include "level_rest.h"
+#include "nesting.h"
 #include "timer_records.h"
 #include "timer_exchange.h"
 
@@ -115,7 +116,13 @@ class Turn {
   void passOver();
   bool mustTell() const;
   void endTurn(bool isAlive);
+  bool announce(int64_t now);
   bool park(int64_t now);
+  bool sleepInside(int64_t now);
+  bool mayBeInside() const;
+  void goInside();
+  void goOutside();
+  int watchInLibuv();
   bool sleepHere();
   void restIfDue(int64_t* now);
   bool restOnce(int64_t* now);
@@ -178,6 +185,9 @@ class Turn {
   bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
   LevelRest rest_;
+  Nesting nesting_;
+  bool isInside_ = false;
+  int64_t sleepFromNs_ = 0;
   bool isCold_ = false;  // a level has woken for a timer and not yet run a turn
   bool isRung_ = false;  // a level was woken by its eventfd, which still says so
 };
