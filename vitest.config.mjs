@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 /** What is timed, or counts wake-ups or memory of a machine that should have nothing else to do: one file at a time. */
 const alone = [
   'dist/src/io/weather-load.test.js', 'dist/src/monitor/stall.test.js',
-  'dist/src/reactor/{dead-waker,discipline,idle,liveness,nesting,priority,shared-cpu}.test.js',
+  'dist/src/reactor/{dead-waker,discipline,idle,liveness,loop-bell,nesting,priority,shared-cpu}.test.js',
   'dist/src/timers/stopped.stress.test.js',
 ];
 /**

@@ -25,6 +25,9 @@ static constexpr int kBusyTurns = 4;
 // Of so many intervals in which libuv would have found nothing one ends in a pass of it all the same: what is not
 // announced, such as an immediate that keeps no program running, waits for that.
 static constexpr int kMostSpared = 16;
+// After so many vain looks at libuv in a row, without a sleep in between, it is worth an io_uring that none of them
+// costs a system call.
+static constexpr int kLooksForBell = 1000;
 // Looks at the lanes between two looks at the clock.
 static constexpr int kLooksPerClock = 8;
 // Adaptive: of so many parks one spins first, so that two parked reactors find out that they could be talking faster.
@@ -144,19 +147,46 @@ bool Turn::findWork() {
 }
 
 // Whether a pass of libuv would find nothing: no immediate, no due timer, no descriptor that is ready, ours among them.
-// One system call, where a pass takes a microsecond or two that a peer may be waiting for.
+// One system call, where a pass takes a microsecond or two that a peer may be waiting for; none with a bell.
 bool Turn::isLibuvIdle() {
   uv_idle_stop(&idle_);
   uv_update_time(loop_);
   if (uv_backend_timeout(loop_) == 0) return false;
+  const bool hasRung = bell_.isOpen() && bell_.hasRung();
+  if (hasRung || !(isQuiet_ && bell_.isOpen())) isQuiet_ = !hasRung && isNothingReady();
+  if (isQuiet_) {
+    if (vainLooks_ < kLooksForBell) vainLooks_++;
+    else if (!bell_.isOpen()) listenToBell();
+    return true;
+  }
+  // It rings too often for what it costs.
+  if (hasRung && vainLooks_ < kLooksForBell) bell_.close();
+  vainLooks_ = 0;
+  return false;
+}
+
+bool Turn::isNothingReady() {
   if (isInside_) return epoll_.collect(io_.get(), &party_->wakes), !epoll_.isLoopReady();
   pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
   return ::poll(&descriptors, 1, 0) == 0;
 }
 
+void Turn::listenToBell() {
+  if (isInside_) return goOutside();  // the next looks are for libuv's epoll again
+  bell_.open(uv_backend_fd(loop_));
+  isQuiet_ = false;
+}
+
+// For a thread that never sleeps.
+void Turn::endBell() {
+  vainLooks_ = 0;
+  bell_.close();
+}
+
 // The same as `park`, for a level: it sleeps right here. A pass of libuv, and a timer that is a descriptor in two
 // nested epolls, would be part of its latency. False: libuv has something to do, or may have.
 bool Turn::sleepHere() {
+  endBell();
   // What woke it the last time would do so again. Not later: a wake that comes after PARKED must not be taken away.
   if (isRung_) epoll_.silenceWaker();
   if (isSignalled_) epoll_.collect(io_.get(), &party_->wakes);
@@ -238,6 +268,7 @@ bool Turn::announce(int64_t now) {
   wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs_;
   epoll_.armTimer(deadline == TimerWheel::kNever ? INT64_MAX : wakeAtNs_ + originNs_);
   if (isLooking_) noteLook(-kVainLook);
+  endBell();
   party_->parks += 1;
   parksSinceProbe_++;
   parksSinceLook_++;
@@ -286,6 +317,7 @@ void Turn::goInside() {
 
 // From this pass of libuv on it looks at the reactor's epoll.
 void Turn::goOutside() {
+  vainLooks_ = 0;
   if (isInside_) epoll_.unwatchLoop(uv_backend_fd(loop_));
   isInside_ = false;
   nesting_.reset();
@@ -623,6 +655,7 @@ void Turn::shutDown() {
   store(party_->attention, int32_t(Attention::kAwake));
   if (isInside_) epoll_.unwatchLoop(uv_backend_fd(loop_));
   isInside_ = false;
+  endBell();
   for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
            reinterpret_cast<uv_handle_t*>(&idle_), reinterpret_cast<uv_handle_t*>(&pollHandle_)}) {
     openHandles_++;

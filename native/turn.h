@@ -33,6 +33,7 @@
 #include "io_source.h"
 #include "layout.h"
 #include "level_rest.h"
+#include "loop_bell.h"
 #include "nesting.h"
 #include "timer_records.h"
 #include "timer_exchange.h"
@@ -105,6 +106,9 @@ class Turn {
   void onCheck();
   bool poll(int64_t now);
   bool isLibuvIdle();
+  bool isNothingReady();
+  void listenToBell();
+  void endBell();
   bool pollIo();
   bool scanLanes();
   void findLanes();
@@ -186,6 +190,9 @@ class Turn {
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
   LevelRest rest_;
   Nesting nesting_;
+  LoopBell bell_;
+  bool isQuiet_ = false;  // libuv's epoll had nothing, and the bell has not rung since
+  int vainLooks_ = 0;     // at libuv, since the last sleep
   bool isInside_ = false;
   int64_t sleepFromNs_ = 0;
   bool isCold_ = false;  // a level has woken for a timer and not yet run a turn
