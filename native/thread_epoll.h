@@ -12,10 +12,6 @@ namespace percore {
 
 class ThreadEpoll {
  public:
-  static constexpr uint64_t kWakerToken = UINT64_MAX;
-  static constexpr uint64_t kTimerToken = UINT64_MAX - 1;
-  static constexpr uint64_t kLoopToken = UINT64_MAX - 2;
-
   // False, with errno set, when the kernel refuses. An eventFd of -1 means that there is none. Where a timerfd is
   // forbidden, a timer of `loop` stands in; without a loop nothing is ever armed.
   bool open(int eventFd, uv_loop_s* loop);

@@ -55,7 +55,6 @@ constexpr uint32_t kCancelAll = 1u << 0, kCancelFd = 1u << 1, kCancelAny = 1u <<
 constexpr unsigned kEntries = 1024, kCompletions = 8192;
 constexpr int kBufferBits = 15;
 constexpr size_t kBufferBytes = size_t(1) << kBufferBits;
-constexpr uint64_t kRingToken = UINT64_MAX - 2;
 // After so many enters in a row that have answered no send, the rest is left to the next drain.
 constexpr int kMostIdleEnters = 16;
 
