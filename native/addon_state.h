@@ -41,7 +41,8 @@ class AddonState : public OwnedDescriptors {
   UntakenFds untakenFds;
   WakerSet wakers;
   std::unordered_map<int, std::unique_ptr<FileRing>> fileRings;
-  // Guests of this thread's libuv (loop_guest.h), which look before each of its sleeps: a reactor beside them passes it.
+  // Guests of this thread's libuv (loop_guest.h), which look before each of its sleeps: a reactor beside them passes
+  // it.
   int loopGuests = 0;
   // Ends with the environment by a hook of its own.
   BellWatch* bells = nullptr;

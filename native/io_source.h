@@ -42,8 +42,8 @@ struct IoMemory {
   layout::IoCounters* counters = nullptr;  // in a reactor, part of its Party
 };
 
-// What the thread's epoll reports besides endpoints, each of which has its token there: its eventfd and timerfd, the ring
-// of a source, and libuv's epoll.
+// What the thread's epoll reports besides endpoints, each of which has its token there: its eventfd and timerfd, the
+// ring of a source, and libuv's epoll.
 inline constexpr uint64_t kWakerToken = UINT64_MAX, kTimerToken = UINT64_MAX - 1, kRingToken = UINT64_MAX - 2,
                           kLoopToken = UINT64_MAX - 3;
 

@@ -5,11 +5,12 @@
 //                                  └ poll, deliver, spin; or say "parked"
 //
 // libuv stays in charge, so fetch, fs, promises and the inspector work unchanged. The reactor's own epoll is nested in
-// libuv's by one uv_poll, or libuv's in the reactor's, which then sleeps in prepare: nesting.h says when. Nothing here runs JavaScript except `deliver`, once a turn.
+// libuv's by one uv_poll, or libuv's in the reactor's, which then sleeps in prepare: nesting.h says when. Nothing
+// here runs JavaScript except `deliver`, once a turn.
 //
 // | pair           | write side          | read side              | carries              | needs                     |
 // |----------------|---------------------|------------------------|----------------------|---------------------------|
-// | park.attention | `park` here         | notify() in parking.ts | "I may sleep"        | sequential, both ends     |
+// | park.attention | `announce` here     | notify() in parking.ts | "I may sleep"        | sequential, both ends     |
 // | park.publish   | flush() of the ring | `poll` here            | "there is a record"  | sequential, both ends     |
 // | park.yield     | notify(), summon()  | `poll` here            | "look at everything" | a hint; relaxed would do  |
 // | ring.publish   | flush() of the ring | look() in JavaScript   | the record's bytes   | acquired there, not here  |

@@ -37,7 +37,7 @@ async function isWithin(runtime: Runtime): Promise<boolean> {
 }
 
 describe('a reactor that others wake all the time', () => {
-  it('passes libuv for few of its wakes, and runs timers, files, sockets and immediates of Node meanwhile', async () => {
+  it('passes libuv for few of its wakes, and runs timers, files, sockets, immediates of Node meanwhile', async () => {
     await withRuntime(2, { idle: { strategy: 'park' } }, async (runtime) => {
       const end = await wakeAllTheTime(runtime);
       await until(() => isWithin(runtime), 'most sleeps are no passes of libuv', 40_000);
