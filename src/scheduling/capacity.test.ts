@@ -68,7 +68,7 @@ describe('classes', () => {
     ].map((given) => said(() => checkClasses(given as unknown as Record<string, ClassOptions>)).split(/: (.*)/)[1]))
       .toMatchInlineSnapshot(`
         [
-          "classes must be an object such as { audio: { priority: 7 } }, or left out, not [object Array]",
+          "classes must be an object such as { audio: { priority: 7 } }, or left out, not []",
           "classes must be an object such as { audio: { priority: 7 } }, or left out, not 5",
           "classes must be named by words: numbers and "others" mean bands, not "7"",
           "classes must be named by words: numbers and "others" mean bands, not "others"",

@@ -76,7 +76,7 @@ describe('a wrong argument', () => {
       [
         () => timers.walk({ intervalsNs: [], order: 'linear' }, run),
         argument,
-        'intervalsNs must be an array of 1 to 4096 intervals, not [object Array]',
+        'intervalsNs must be an array of 1 to 4096 intervals, not []',
       ],
       [
         () => timers.walk({ intervalsNs: 1000 as never, order: 'linear' }, run),
