@@ -142,16 +142,33 @@ function benchTable(rows) {
   return `### ${rows[0].name}\n\n${fixed === '' ? '' : `With ${fixed}.\n\n`}${table}\n`;
 }
 
+/** When, where and of which commit a run was. */
+const whereOf = ({ commit, cpu, cpus, kernel, node, startedAt }) =>
+  `${startedAt.slice(0, 10)}: ${cpus} CPUs (${cpu}), Linux ${kernel}, Node ${node}, commit ${commit}`;
+
+/** The runs that the rows of a file come from, the largest first: where each was, and its benches. */
+export function runsOf(rows) {
+  const runs = new Map();
+  for (const { name, context } of rows) {
+    if (context === undefined) continue;
+    const where = whereOf(context);
+    runs.set(where, (runs.get(where) ?? new Set()).add(name));
+  }
+  return [...runs].map(([where, names]) => ({ where, names: [...names] }))
+    .toSorted((a, b) => b.names.length - a.names.length);
+}
+
 function suiteText({ name, title, why }, { file, rows }) {
-  const { commit, cpu, cpus, kernel, node, startedAt } = rows.find(({ context }) => context !== undefined).context;
+  const [run, ...others] = runsOf(rows);
   const missed = rows.filter(({ target }) => target !== null && !target.isMet).length;
   const judged = rows.filter(({ target }) => target !== null).length;
   const benches = [...new Set(rows.map((row) => row.name))];
   return [
     `## ${title}\n`,
     wrap([
-      `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${startedAt.slice(0, 10)}:`,
-      `${cpus} CPUs (${cpu}), Linux ${kernel}, Node ${node}, commit ${commit}.`,
+      `\`npm run bench -- ${name}\`, [bench/results/${file}](../bench/results/${file}), ${run.where}.`,
+      ...(others.length === 0 ? []
+        : [`From other runs: ${others.map(({ where, names }) => `${names.join(', ')} (${where})`).join('; ')}.`]),
       missed === 0 ? `All ${judged} aims are met; [how](decisions/${why}).`
         : `${judged - missed} of ${judged} aims are met; [why the others are missed](decisions/${why}).`,
     ].join(' ')),

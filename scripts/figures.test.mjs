@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { SUITES, allResults, digits, figuresPage, pagesOf, readmeWith, show } from './figures.mjs';
+import { SUITES, allResults, digits, figuresPage, pagesOf, readmeWith, runsOf, show } from './figures.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -24,6 +24,18 @@ describe('figures', () => {
     const results = allResults(root);
     const rows = figuresPage(results).split('\n').filter((line) => /^\| (?!figure |--- )/.test(line));
     expect(rows.length).toBe(SUITES.reduce((sum, { name }) => sum + results[name].rows.length, 0));
+  });
+
+  it('name each machine and commit that rows of a file come from, with its benches', () => {
+    const context = { commit: 'a', cpu: 'x', cpus: 2, kernel: '6', node: 'v20', startedAt: '2026-11-30T10:00:00Z' };
+    const rows = [
+      { name: 'old', context: { ...context, commit: 'b', startedAt: '2026-11-29T10:00:00Z' } },
+      { name: 'one', context }, { name: 'one', context }, { name: 'two', context },
+    ];
+    expect(runsOf(rows)).toEqual([
+      { where: '2026-11-30: 2 CPUs (x), Linux 6, Node v20, commit a', names: ['one', 'two'] },
+      { where: '2026-11-29: 2 CPUs (x), Linux 6, Node v20, commit b', names: ['old'] },
+    ]);
   });
 
   it('are shown with the significant digits, in units that people read', () => {
