@@ -5,12 +5,12 @@ import { executorAnswerLayout } from '../layout.js';
 import { native } from '../native.js';
 import type { Reactor } from '../reactor/index.js';
 import { packError } from '../reactor/internal.js';
-import { reportOrThrowLater } from '../uncaught.js';
 import {
   ENDED, STATE, type AskedWork, type BlockingWork, type DoneWork, type EventWork, type ExecutorData,
   type RepeatedWork,
 } from './executor-messages.js';
 import { RunCounter } from './executor-metrics.js';
+import { reportLater } from './promises.js';
 
 const { state, length, asked } = executorAnswerLayout.fields;
 const STATE_AT = state.at >> 2;
@@ -76,7 +76,7 @@ export default function start(reactor: Reactor, { answer, events, tids, runs, da
     const work = await load(module, name);
     handlers[bit] = () => {
       counter.event();
-      void runAlone(() => work(argument, undefined, data), `event of "${name}"`);
+      reportLater((async () => await work(argument, undefined, data))(), `event of "${name}"`);
     };
   });
   reactor.handle('executor:stop', (id: number): void => {
@@ -95,15 +95,6 @@ function serialized(value: unknown): Uint8Array {
         + 'sets, dates or errors',
       { argument: 'answer', cause },
     );
-  }
-}
-
-/** Nobody waits for it: what it throws is an error of this work alone, and not the end of the thread. */
-async function runAlone(work: () => unknown, where: string): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    reportOrThrowLater(error, where);
   }
 }
 

@@ -1,10 +1,11 @@
-/** What becomes of a promise where code has to run to completion, and is refused for having returned it. */
+/** What becomes of a promise that nobody waits for. */
 import { reportOrThrowLater } from '../uncaught.js';
 
 /**
- * Reports what the promise rejects with as an error of that code. Nobody else waits for it, and what nobody waits for
- * ends the thread: a whole level for an `async` too many.
+ * Reports what the promise rejects with as an error of the code that made it, as what that code throws is: an event's
+ * work, or a task that has to run to completion and is refused for having returned a promise. A rejection that nobody
+ * waits for would end the thread: a whole level for an `async` too many.
  */
-export function reportLater(refused: object, where: string): void {
-  Promise.resolve(refused).catch((error: unknown) => reportOrThrowLater(error, where));
+export function reportLater(promise: object, where: string): void {
+  Promise.resolve(promise).catch((error: unknown) => reportOrThrowLater(error, where));
 }
