@@ -125,7 +125,11 @@ bool Turn::findWork() {
       if (now_ < lookUntil) epoll_.collect(io_.get(), &party_->wakes);
       hasWork = poll(now_) || hasWork;
     }
-    if (hasWork) return noteGap(now_), isCold_ = false, true;
+    if (hasWork) {
+      noteGap(now_);
+      isCold_ = false;
+      return true;
+    }
     // With the earliest deadline still being looked for, libuv passes without sleeping, and the next poll goes on.
     if (isLibuvBusy || !timers_.isSettled()) break;
     if (now_ < parkAt) {
@@ -138,7 +142,10 @@ bool Turn::findWork() {
       if (!isOver) beginInterval(now_);
       continue;
     }
-    if (park(now_)) return isPassOver_ = true, false;
+    if (park(now_)) {
+      isPassOver_ = true;
+      return false;
+    }
     now_ = nowNs();
   }
   uv_idle_start(&idle_, [](uv_idle_t*) {});  // never refused
@@ -166,7 +173,10 @@ bool Turn::isLibuvIdle() {
 }
 
 bool Turn::isNothingReady() {
-  if (isInside_) return epoll_.collect(io_.get(), &party_->wakes), !epoll_.isLoopReady();
+  if (isInside_) {
+    epoll_.collect(io_.get(), &party_->wakes);
+    return !epoll_.isLoopReady();
+  }
   pollfd descriptors{uv_backend_fd(loop_), POLLIN, 0};
   return ::poll(&descriptors, 1, 0) == 0;
 }
@@ -194,10 +204,17 @@ bool Turn::sleepHere() {
   // park.attention, as in park().
   store(party_->attention, int32_t(Attention::kParked));
   const auto awake = [this] { store(party_->attention, int32_t(Attention::kAwake)); };
-  if (poll(now_) || !timers_.isSettled()) return awake(), now_ = nowNs(), true;
+  if (poll(now_) || !timers_.isSettled()) {
+    awake();
+    now_ = nowNs();
+    return true;
+  }
   uv_update_time(loop_);
   const int libuvMs = uv_backend_timeout(loop_);
-  if (libuvMs == 0) return awake(), false;
+  if (libuvMs == 0) {
+    awake();
+    return false;
+  }
   const int64_t deadline = timers_.nextDeadlineNs();
   wakeAtNs_ = deadline == TimerWheel::kNever ? INT64_MAX : deadline - leadNs();
   int64_t longest = wakeAtNs_ == INT64_MAX ? INT64_MAX : std::max<int64_t>(wakeAtNs_ - nowNs(), 0);
