@@ -54,12 +54,10 @@ export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly s
   const within = ({ fromNs, toNs }: Span, from: number, to: number): number =>
     Math.max(0, Math.min(toNs, to) - Math.max(fromNs, from));
   const whole = endNs - readyNs;
-  const isIdentity = (span: Span): boolean => span.what === task && span.toNs > startNs;
   let outside = 0;
   let others = 0;
   const byName = new Map<string, number>();
   for (const span of ran) {
-    if (isIdentity(span)) continue;
     const ns = within(span, readyNs, startNs);
     if (span.what === OUTSIDE) outside += ns;
     else if (ns > 0) {
