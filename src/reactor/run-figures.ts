@@ -41,11 +41,13 @@ export interface Recorder {
 }
 
 /**
- * What is recorded once in this many times stands for that many. A record costs as much as a turn, so where there is
- * one more often than each OFTEN_NS, it is recorded more seldom: still some thousand times a second.
+ * A sample stands for itself and for all that was left out before it: LEAST_APART to LEAST_APART + SPREAD - 1 runs, as
+ * chance has it, since work has rhythms, and each 16th run may always be of the same task. A record costs as much as a
+ * turn, so where there is one more often than each OFTEN_NS, they lie further apart: still some thousand a second.
  */
-const SAMPLE_EVERY = 16;
-const SAMPLE_OFTEN_EVERY = 64;
+const LEAST_APART = 9;
+const LEAST_APART_OFTEN = 49;
+const SPREAD_BITS = 4;
 const OFTEN_NS = 4000;
 /** What takes this long is always recorded, unless a bound lies lower. */
 const EXACT_NS = 10_000;
@@ -79,9 +81,10 @@ export class RunFigures {
   foldNs = 0;
   /** Somebody remembers what has run. */
   hasMemory = false;
-  /** What the next sample stands for, and the one after it. */
-  private weight = SAMPLE_EVERY;
-  private nextWeight = SAMPLE_EVERY;
+  /** How many runs the next sample stands for, and the one after it at least. */
+  private weight = LEAST_APART;
+  private leastApart = LEAST_APART;
+  private random = (Math.random() * 2 ** 32) | 0;
   /** For how many the samples stand since bounds were last taken over. */
   private sampled = 0;
   private seenAsked = 0;
@@ -96,7 +99,7 @@ export class RunFigures {
     private readonly table: FigureTable, private readonly delivery: Int32Array,
     private readonly makeRecorder: () => Recorder,
   ) {
-    delivery[MAY_PASS_OVER] = SAMPLE_EVERY - 1;
+    delivery[MAY_PASS_OVER] = this.weight - 1;
   }
 
   /** Somebody keeps each single run. */
@@ -142,7 +145,9 @@ export class RunFigures {
     this.recordRun(run, task, toNs, isExact ? 1 : this.weight);
     if (isExact) return;
     this.sampled += this.weight;
-    this.weight = this.nextWeight;
+    // A congruential generator, of which the upper bits are good.
+    this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) | 0;
+    this.weight = this.leastApart + (this.random >>> (32 - SPREAD_BITS));
     this.delivery[MAY_PASS_OVER] = this.weight - 1;
   }
 
@@ -161,7 +166,7 @@ export class RunFigures {
   fold(nowNs: number): void {
     this.recorder?.look(nowNs);
     const spentNs = nowNs - this.foldNs + FOLD_EVERY_NS;
-    this.nextWeight = spentNs < this.sampled * OFTEN_NS ? SAMPLE_OFTEN_EVERY : SAMPLE_EVERY;
+    this.leastApart = spentNs < this.sampled * OFTEN_NS ? LEAST_APART_OFTEN : LEAST_APART;
     this.sampled = 0;
     this.foldNs = nowNs + FOLD_EVERY_NS;
     const { asked } = this.table;
@@ -208,10 +213,12 @@ export class RunFigures {
   private recordRun(run: MeasuredRun, task: Watched, toNs: number, weight: number): void {
     const { steps, fromNs } = run;
     const ns = Math.max(0, toNs - fromNs);
-    if (run.isFirst) this.record(run, SCHEDULE_IN, Math.max(0, fromNs - run.readyNs), weight, fromNs);
+    // In a lane each message has waited, and is done with its step; a task is ready once for all in its mailbox.
+    const ready = run.ready === task ? weight : steps * weight;
+    if (run.isFirst) this.record(run, SCHEDULE_IN, Math.max(0, fromNs - run.readyNs), ready, fromNs);
     const { meanNs } = task;
     const restNs = ns - meanNs * (steps - 1);
-    if (steps > 1 && meanNs > 0 && restNs > 4 * Math.max(ns - restNs, LONG_STEP_NS)) {
+    if (steps > 1 && meanNs > 0 && restNs > Math.max(2 * (ns - restNs), EXACT_NS)) {
       // One of them was far from the others.
       this.record(run, RUN, meanNs, (steps - 1) * weight, toNs);
       this.record(run, RUN, restNs, weight, toNs);
@@ -221,7 +228,7 @@ export class RunFigures {
       this.record(run, RUN, each, steps * weight, toNs);
       task.meanNs = meanNs === 0 ? each : meanNs + (each - meanNs) / 8;
     }
-    if (run.isDone) this.record(run, RESPONSE, Math.max(0, toNs - run.sinceNs), weight, toNs);
+    if (run.isDone) this.record(run, RESPONSE, Math.max(0, toNs - run.sinceNs), ready, toNs);
   }
 
   private record(run: MeasuredRun, kind: number, ns: number, count: number, endNs: number): void {

@@ -8,6 +8,7 @@ import { TaskWatch } from './watch.js';
 const TURN_NS = partyLayout.fields.turnNs.at >> 3;
 const BEFORE_NS = partyLayout.fields.beforeNs.at >> 3;
 const ENDED_NS = partyLayout.fields.endedNs.at >> 3;
+const TELL_NEXT = deliveryLayout.fields.tellNext.at >> 2;
 const MAY_PASS_OVER = deliveryLayout.fields.mayPassOver.at >> 2;
 const STEP_NS = 20_000;
 
@@ -52,6 +53,12 @@ function watched(meanNs: number) {
     counts: () => [SCHEDULE_IN, RUN, RESPONSE].map((kind) => figures.histograms[kind]!.count()),
     longest: (kind: number) => figures.histograms[kind]!.max(),
     steps: () => figures.count('steps'),
+    count: (of: 'steps' | 'refused') => figures.count(of),
+    violations: () => figures.violations(RUN),
+    setBound: (ns: number) => {
+      figures.storeBound(RUN, ns);
+      figures.takeBounds();
+    },
   };
 }
 
@@ -141,7 +148,7 @@ describe('the watch', () => {
     expect([counts(), steps()]).toEqual([[0, 0, 0], 1]);
     begin(30_000);
     // Two steps in the long one, which was ready when its turn began, whatever the lane says of the first.
-    expect([counts(), steps()]).toEqual([[1, 2, 1], 6]);
+    expect([counts(), steps()]).toEqual([[2, 2, 2], 6]);
     expect([SCHEDULE_IN, RUN, RESPONSE].map(longest)).toEqual([0, STEP_NS / 2, STEP_NS]);
   });
 
@@ -159,14 +166,14 @@ describe('the watch', () => {
     watch.step(task);
     clock.ns += STEP_NS;
     watch.end(clock.ns);
-    expect(counts()).toEqual([1, 2, 1]);
+    expect(counts()).toEqual([2, 2, 2]);
     expect([SCHEDULE_IN, RUN, RESPONSE].map(longest)).toEqual([0, STEP_NS / 2, STEP_NS]);
     watch.makeReady(task);
     if (watch.current !== task) watch.begin(task);
     watch.step(task);
     end(STEP_NS + 500);
     begin(30_000);
-    expect([counts(), steps()]).toEqual([[1, 2, 1], 4]);
+    expect([counts(), steps()]).toEqual([[2, 2, 2], 4]);
   });
 
   it('takes no turn without a step for one of those for which a sample stands', () => {
@@ -187,5 +194,49 @@ describe('the watch', () => {
     begin(6000);
     // Left out are the runs of the first turn and of two more; the last one by `begin`.
     expect(delivery[MAY_PASS_OVER]).toBe(10 - 3);
+  });
+
+  it('has a turn looked back at whose task had waited for it: both may be short, and its response long', () => {
+    const { watch, task, clock, begin, end, delivery } = watched(0);
+    begin(1000);
+    delivery[TELL_NEXT] = 0;
+    watch.makeReady(task);
+    watch.begin(task);
+    expect(delivery[TELL_NEXT]).toBe(0);
+    end(500);
+    clock.ns = 2000;
+    watch.makeReady(task);
+    begin(9000);
+    delivery[TELL_NEXT] = 0;
+    watch.begin(task);
+    expect(delivery[TELL_NEXT]).toBe(1);
+  });
+
+  it('times steps one by one where a bound of one is so low that a slow one would be lost among others', () => {
+    for (const [bound, hasFound] of [[10_000, true], [0, false]] as const) {
+      const { watch, task, clock, begin, end, longest, violations, setBound } = watched(1000);
+      setBound(bound);
+      begin(1000);
+      watch.makeReady(task);
+      watch.begin(task);
+      for (let i = 0; i < 16; i++) {
+        watch.step(task);
+        clock.ns += i === 7 ? 15_000 : 1000;
+      }
+      watch.end(clock.ns);
+      end(30_000);
+      expect([violations(), longest(RUN) === 15_000]).toEqual(hasFound ? [1, true] : [0, false]);
+    }
+  });
+
+  it('tells what the mailbox of a task had refused that ends without a step, unless figures are off', () => {
+    for (const isOn of [true, false]) {
+      const { watch, task, count } = watched(0);
+      watch.add(task);
+      Object.assign(task, { refused: 3 });
+      if (!isOn) watch.pause();
+      watch.remove(task);
+      expect(count('refused')).toBe(isOn ? 3 : 0);
+    }
   });
 });

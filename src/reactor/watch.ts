@@ -16,12 +16,17 @@
  * been counted, until one is not: after a few dozen turns, some microseconds without any, and before the thread sleeps.
  */
 import { LANES_PER_PEER, deliveryLayout, partyLayout, queueLayout } from '../layout.js';
-import { ToldCounts, type FigureTable, type Wake } from '../observe/internal.js';
+import { RUN, ToldCounts, type FigureTable, type Wake } from '../observe/internal.js';
 import type { Ready } from '../scheduling/internal.js';
+import { QUANTUM } from './quantum.js';
 import { LONG_STEP_NS, MeasuredRun, RunFigures, type Recorder, type Timed, type Watched } from './run-figures.js';
 
 /** If a look at the sources came this late, something kept the thread from it. */
 const LATE_NS = 20_000;
+
+/** A bound of one step that is so high, or so many times as long as steps are on average. */
+const SURELY_APART_NS = 20_000;
+const SURELY_APART = 3 * QUANTUM;
 
 const field = partyLayout.fields;
 const TURN_NS = field.turnNs.at >> 3;
@@ -85,7 +90,7 @@ export class TaskWatch {
   /** When figures were switched on. */
   private resumedNs = 0;
   private turn: { readonly isRunning: boolean } = { isRunning: false };
-  /** Grows when figures are switched on. */
+  /** Grows when figures are switched on or off. */
   private period = 0;
   private wake: Wake = { askedNs: 0, by: -1, awakeNs: 0 };
   private readonly counters: Float64Array;
@@ -145,7 +150,11 @@ export class TaskWatch {
     this.isOpen = true;
     this.isAgain = false;
     this.stepsBefore = this.steps;
-    if (ready.readyNs !== undefined) return;
+    if (ready.readyNs !== undefined) {
+      // It has waited for this turn, so that the turn may be short and its response long.
+      if (this.isTold && ready.sinceNs! < this.counters[TURN_NS]!) this.delivery[TELL_NEXT] = 1;
+      return;
+    }
     // It stands for no sample, and whoever remembers what ran has to know.
     this.current = undefined;
     this.delivery[TELL_NEXT] = 1;
@@ -176,7 +185,11 @@ export class TaskWatch {
 
   /** A task takes nothing any more, so nothing waits for it. */
   remove(task: Watched): void {
-    if (task.figures !== undefined) task.figures.noteDepth(0, task.told!);
+    const { figures, told } = task;
+    if (figures === undefined) return;
+    // What its mailbox has refused since its last step. While figures are off, and of a time with others, it is none.
+    if (told!.period === this.period) figures.note(task, told!, 0);
+    figures.noteDepth(0, told!);
   }
 
   /** The party has left. */
@@ -193,6 +206,7 @@ export class TaskWatch {
       this.close(this.nowNs());
     }
     this.isOpen = false;
+    this.period++;
     this.runs.pause();
   }
 
@@ -329,7 +343,8 @@ export class TaskWatch {
     if (!runs.hasMemory) return;
     // A handler has answered a call, say.
     runs.remember(this.task, this.onlyNs, counters[BEFORE_NS]!);
-    runs.remember(undefined, counters[BEFORE_NS]!, counters[ENDED_NS]!, this.ready!.band);
+    const fromNs = Math.max(this.onlyNs, counters[BEFORE_NS]!);
+    runs.remember(undefined, fromNs, counters[ENDED_NS]!, this.ready?.band);
     this.onlyNs = counters[TURN_NS]!;
   }
 
@@ -463,7 +478,12 @@ export class TaskWatch {
   }
 }
 
-/** The task, if its steps are timed together. */
+/**
+ * The task, if its steps are timed together: they are short, and one of them that takes longer than their bound takes
+ * so much longer than all others that it is told apart. See `recordRun`.
+ */
 function togetherOf(task: Watched | undefined): Watched | undefined {
-  return task !== undefined && task.meanNs >= LONG_STEP_NS ? undefined : task;
+  if (task?.figures === undefined) return undefined;
+  const leastNs = Math.max(SURELY_APART_NS, SURELY_APART * task.meanNs);
+  return task.meanNs >= LONG_STEP_NS || task.figures.bounds[RUN]! < leastNs ? undefined : task;
 }
