@@ -81,6 +81,54 @@ describe('figures of tasks', () => {
     expect(taskOf('late')!.figures.run.maxNs).toBeLessThan(taskOf('late')!.figures.scheduleIn.maxNs);
   });
 
+  it('takes a quantum that a step runs within itself for what it is, and the step for all of its time', async () => {
+    runtime = await remoteRuntime(1, { metrics: true });
+    await inside(runtime, 0, (reactor) => {
+      const busy = (ms: number): void => {
+        const endNs = reactor.nowNs() + ms * 1e6;
+        while (reactor.nowNs() < endNs);
+      };
+      const inner = reactor.spawn<number>({ name: 'inner', priority: 5 }, busy);
+      reactor.spawn({ name: 'outer', priority: 3 }, () => {
+        for (let i = 0; i < 3; i++) {
+          busy(20);
+          inner.send(1);
+          reactor.select()!.run();
+        }
+        busy(20);
+      }).send(0);
+    });
+    await until(() => (taskOf('outer')?.figures.response.count ?? 0) > 0, 'it has run');
+    const [outer, inner] = [taskOf('outer')!, taskOf('inner')!];
+    expect([outer.steps, outer.messages, inner.steps, inner.messages]).toEqual([1, 1, 3, 3]);
+    for (const figure of ['scheduleIn', 'run', 'response'] as const) {
+      expect([figure, outer.figures[figure].count, inner.figures[figure].count]).toEqual([figure, 1, 3]);
+    }
+    // A busy machine adds to each of them, but seldom as much as the 20 ms that follow.
+    expect(outer.figures.run.minNs).toBeGreaterThan(83e6);
+    expect(inner.figures.run.minNs).toBeLessThan(20e6);
+    expect(inner.figures.response.minNs).toBeLessThan(20e6);
+  });
+
+  it('tells how much waits for a task that does not run, and what that refuses', async () => {
+    runtime = await remoteRuntime(1, { metrics: true });
+    await inside(runtime, 0, (reactor) => {
+      const starving = reactor.spawn({ name: 'starving', priority: 1, capacity: 8 }, () => undefined);
+      const endNs = reactor.nowNs() + 5e9;
+      const hog = reactor.spawn({ name: 'hog', priority: 6 }, () => {
+        const stepNs = reactor.nowNs() + 1e6;
+        while (reactor.nowNs() < stepNs);
+        starving.send(0);
+        if (starving.depth > 0 && reactor.nowNs() < endNs) hog.send(0);
+      });
+      hog.send(0);
+    });
+    await until(() => {
+      const { steps = 0, depth = 0, refused = 0 } = taskOf('starving') ?? {};
+      return steps === 0 && depth === 8 && refused > 0;
+    }, 'its mailbox is full, and it has not run');
+  });
+
   it('counts what a message has waited in its lane behind others, of a burst that takes many turns', async () => {
     runtime = await remoteRuntime(1, { metrics: true });
     await inside(runtime, 0, (reactor) => void reactor.spawn({ name: 'slow', priority: 3 }, () => {

@@ -18,11 +18,15 @@ export class TaskDepth {
 
   /**
    * A turn that began at `turnNs` ends. `isEmpty`: nothing is ready; `isWaiting`: some task or lane is held, and may
-   * have messages all the same. Then no turn may follow for long, so the sum must be right now.
+   * have messages all the same. Then no turn may follow for long, so the sum must be right now. True if it was made.
    */
-  endTurn(turnNs: number, isEmpty: boolean, isWaiting: boolean): void {
+  endTurn(turnNs: number, isEmpty: boolean, isWaiting: boolean): boolean {
     if (isEmpty && !isWaiting) this.counters[TASK_DEPTH] = 0;
-    else if (isEmpty || turnNs >= this.nextNs) this.sum(turnNs);
+    else if (isEmpty || turnNs >= this.nextNs) {
+      this.sum(turnNs);
+      return true;
+    }
+    return false;
   }
 
   private sum(turnNs: number): void {

@@ -17,7 +17,7 @@ import { setRefusalsAside } from '../refusals.js';
 import { Steps } from './steps.js';
 import { TaskDepth } from './task-depth.js';
 import type { TurnRequests } from './turn-requests.js';
-import type { Timed } from './run-figures.js';
+import type { Timed, Watched } from './run-figures.js';
 import type { TaskWatch } from './watch.js';
 import { Unpublished, type Flushable } from './unpublished.js';
 import { Waits, type Holdable } from './waits.js';
@@ -60,7 +60,7 @@ export interface TurnSources {
   readonly timers: { poll(): number };
   readonly io: { poll(): number };
   /** All tasks, for the figure of how many messages wait. */
-  readonly tasks: ReadonlyMap<string, { readonly depth: number }>;
+  readonly tasks: ReadonlyMap<string, Watched>;
   /** Somebody may have died. */
   noteDeaths(): void;
   /** The stop word is not RUN. */
@@ -120,12 +120,14 @@ class Taken implements TakenReady {
   }
 
   run(): boolean {
-    const { steps, scheduler } = this.#turn;
+    const { steps, scheduler, watch } = this.#turn;
     const putBack = setRefusalsAside();
     const resume = steps.setAside();
+    const endFigures = watch?.interrupt(this.#ready);
     try {
       return scheduler.runTaken(this.#ready);
     } finally {
+      endFigures?.();
       resume();
       putBack();
     }
@@ -221,7 +223,8 @@ export class Turn implements SchedulerHost, TurnRequests {
     this.waits.endTurn();
     const { isEmpty } = this.scheduler.discipline;
     delivery[HAS_MORE] = isEmpty ? 0 : 1;
-    this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
+    const isSummed = this.depth.endTurn(this.counters[TURN_NS]!, isEmpty, this.waits.hasHeld);
+    if (isSummed && watch !== undefined) watch.tellMailboxes(this.sources.tasks.values());
     // Whoever asks for a turn from here on gets another one: after this, nothing looks at what is ready, or at who
     // waits.
     this.isRunning = false;

@@ -63,6 +63,8 @@ export class TaskWatch {
   private task: Watched | undefined;
   /** The same task, unless its steps are timed one by one. */
   private together: Watched | undefined;
+  /** Steps of the task that runs, or ran last, are long on average, or it has run none. */
+  private mayBeLong = false;
   /** Steps of `task` since it is the one that runs: all, those before this quantum, and those that are in its slot. */
   private steps = 0;
   private stepsBefore = 0;
@@ -177,6 +179,29 @@ export class TaskWatch {
     if (isInterrupted && !isOfLane) ready.readyNs = nowNs;
   }
 
+  /**
+   * A quantum of `ready` begins within a step, or between turns, and the returned function ends it. The step goes on
+   * meanwhile: its time is the whole.
+   */
+  interrupt(ready: Ready & Partial<Timed>): () => void {
+    const { current, task, isOpen, isFirst, isDone, isHeld, isAgain, wasReadyNs, wasSinceNs } = this;
+    const { knownNs, onlyNs, steps, stepsBefore, stepsTold, ready: interrupted } = this;
+    this.knownNs = this.onlyNs = this.nowNs();
+    this.task = this.together = undefined;
+    this.steps = this.stepsBefore = this.stepsTold = 0;
+    this.isFirst = true;
+    this.isHeld = false;
+    this.begin(ready);
+    return () => {
+      this.tell();
+      this.end(this.nowNs());
+      Object.assign(this, { current, task, isOpen, isFirst, isDone, isHeld, isAgain, wasReadyNs, wasSinceNs });
+      Object.assign(this, { knownNs, onlyNs, steps, stepsBefore, stepsTold, ready: interrupted });
+      this.learn(task);
+      this.delivery[TELL_NEXT] = 1;
+    };
+  }
+
   /** A task was made: its slot exists from now on. */
   add(task: Watched): void {
     task.figures = this.table.slotFor(task.name, task.band);
@@ -190,6 +215,14 @@ export class TaskWatch {
     // What its mailbox has refused since its last step. While figures are off, and of a time with others, it is none.
     if (told!.period === this.period) figures.note(task, told!, 0);
     figures.noteDepth(0, told!);
+  }
+
+  /** For tasks that wait and do not run: how much waits, and what they have refused. */
+  tellMailboxes(tasks: Iterable<Watched>): void {
+    for (const task of tasks) {
+      const { figures, told } = task;
+      if (figures !== undefined && told!.period === this.period) figures.note(task, told!, 0);
+    }
   }
 
   /** The party has left. */
@@ -252,7 +285,7 @@ export class TaskWatch {
    */
   makeLaneReady(lane: Ready & Timed, view: DataView): void {
     if (lane.isReady) return;
-    lane.readyNs = lane.sinceNs = this.isLate ? this.arrivedNs(view) : this.timeNs();
+    lane.readyNs = lane.sinceNs = this.isLate ? this.arrivedNs(view) : this.beganNs;
   }
 
   /** The running step asks for its next tick: what it is for is done. */
@@ -263,9 +296,11 @@ export class TaskWatch {
     this.runs.relief(this.run, this.nowNs());
   }
 
-  /** The time, as of the beginning of this quantum, or read between turns. */
+  /**
+   * The time: read between turns, and in steps that are long, or may be; else as of the beginning of this quantum.
+   */
   timeNs(): number {
-    return this.turn.isRunning ? this.beganNs : this.nowNs();
+    return this.turn.isRunning && !this.mayBeLong ? this.beganNs : this.nowNs();
   }
 
   /** What has been counted goes to the task's slot. */
@@ -420,7 +455,7 @@ export class TaskWatch {
       told.period = this.period;
       told.skip(task);
     }
-    this.together = togetherOf(task);
+    this.learn(task);
   }
 
   /** What has run in this quantum so far is closed, and another step begins. */
@@ -473,8 +508,13 @@ export class TaskWatch {
     this.runs.close(this.fill(), toNs);
     this.isFirst = true;
     this.isAgain = false;
-    // What its steps take on average may be known better now.
-    this.together = togetherOf(this.task);
+    this.learn(this.task);
+  }
+
+  /** What steps of `task` take on average is known, or known better. */
+  private learn(task: Watched | undefined): void {
+    this.together = togetherOf(task);
+    this.mayBeLong = task !== undefined && (task !== this.together || task.meanNs === 0);
   }
 }
 
