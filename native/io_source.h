@@ -84,6 +84,7 @@ class IoSource {
 
   // True while the events of another epoll batch fit into the event block.
   bool hasRoom() const { return block_->events < kMostCollected; }
+  int32_t eventCount() const { return block_->events; }
   bool hasEvents() const { return block_->events != 0; }
   bool hasRequests() const { return block_->requests != 0; }
   // Where the JavaScript handle keeps its pointer to this object.

@@ -1,12 +1,14 @@
 #include "thread_epoll.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "clock.h"
 #include "timerfd.h"
 
 namespace percore {
@@ -55,7 +57,36 @@ void ThreadEpoll::silenceWaker() {
 // Level-triggered: what libuv has not done yet is reported again.
 bool ThreadEpoll::watchLoop(int backendFd) { return watch(epoll_.get(), backendFd, kLoopToken, EPOLLIN); }
 
-void ThreadEpoll::unwatchLoop(int backendFd) { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, backendFd, nullptr); }
+void ThreadEpoll::unwatchLoop(int backendFd) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, backendFd, nullptr);
+  beside_.reset();
+}
+
+bool ThreadEpoll::watchBeside(int loopFd) {
+  if (beside_) return true;
+  UniqueFd beside(epoll_create1(EPOLL_CLOEXEC));
+  if (!beside || !watch(beside.get(), eventFd_, kWakerToken) || !watch(beside.get(), timer_.get(), kTimerToken) ||
+      !watch(beside.get(), loopFd, kLoopToken, EPOLLIN))
+    return false;
+  beside_ = std::move(beside);
+  return true;
+}
+
+bool ThreadEpoll::sleepBesideArrivals(int loopFd, int64_t ns, const int32_t* attention) {
+  if (eventFd_ < 0 || !timer_ || !watchBeside(loopFd)) return false;
+  const int64_t until = monotonicNs() + ns;
+  for (int64_t left = ns; left > 0; left = until - monotonicNs()) {
+    pollfd one{beside_.get(), POLLIN, 0};
+    const timespec time{time_t(left / 1'000'000'000), long(left % 1'000'000'000)};
+    if (ppoll(&one, 1, &time, nullptr) <= 0) return true;
+    epoll_event events[4];
+    const int count = epoll_wait(beside_.get(), events, 4, 0);
+    // What woke an earlier sleep is still announced here, once. Whoever wants this thread has said so in the word.
+    const bool isOld = count == 1 && events[0].data.u64 == kWakerToken;
+    if (!isOld || __atomic_load_n(attention, __ATOMIC_SEQ_CST) != int32_t(layout::Attention::kParked)) return true;
+  }
+  return true;
+}
 
 int ThreadEpoll::collect(IoSource* io, double* wakes, int waitMs) {
   epoll_event events[IoSource::kEpollBatch];
@@ -79,6 +110,7 @@ int ThreadEpoll::collect(IoSource* io, double* wakes, int waitMs) {
 
 void ThreadEpoll::close() {
   leaveLoop();
+  beside_.reset();
   epoll_.reset();
   timer_.reset();
   waker_.reset();

@@ -289,6 +289,7 @@ bool Turn::announce(int64_t now) {
   party_->parks += 1;
   parksSinceProbe_++;
   parksSinceLook_++;
+  parksSinceGather_++;
   sleepFromNs_ = now;
   return true;
 }
@@ -308,16 +309,34 @@ bool Turn::sleepInside(int64_t now) {
   const int libuvMs = uv_backend_timeout(loop_);
   const bool isLibuvSooner = libuvMs >= 0 && libuvMs <= Nesting::kMostInsideMs;
   const int waitMs = isLibuvSooner ? libuvMs : Nesting::kMostInsideMs;
-  const int count = waitMs == 0 || !mayBeInside() ? 0 : epoll_.collect(io_.get(), &party_->wakes, waitMs);
+  const bool maySleep = waitMs != 0 && mayBeInside();
+  const bool hasGathered = maySleep && gather(now);
+  const int count = maySleep ? epoll_.collect(io_.get(), &party_->wakes, hasGathered ? 0 : waitMs) : 0;
   // park.attention: awake before the lanes are looked at, as in onCheck().
   store(party_->attention, int32_t(Attention::kAwake));
   now_ = now = nowNs();
   party_->wokeNs = double(now);
   if (now >= wakeAtNs_) learnLead(now - wakeAtNs_);
-  const bool isOurs = count > 0 && !epoll_.isLoopReady();
-  nesting_.note(now - sleepFromNs_, isOurs);
-  if ((count == 0 && !isLibuvSooner) || !mayBeInside() || nesting_.wantsOutside()) goOutside();
+  if (hasGathered) noteGathered();
+  const bool isOurs = (count > 0 || hasGathered) && !epoll_.isLoopReady();
+  nesting_.note(hasGathered ? 0 : now - sleepFromNs_, isOurs);
+  const bool isIdle = count == 0 && !hasGathered && !isLibuvSooner;
+  if (isIdle || !mayBeInside() || nesting_.wantsOutside()) goOutside();
   return isOurs;
+}
+
+// Sleeps while arrivals gather, where users have asked for that: so long after the last ones, as long as that mostly
+// brings several at once, and once in a while, to find out. False: it has not slept.
+bool Turn::gather(int64_t now) {
+  const int64_t length = glance(party_->gatherNs);
+  if (length == 0 || lastIoWorkNs_ == 0 || (gathers_ <= 0 && parksSinceGather_ < kProbeEvery)) return false;
+  const int64_t left = lastIoWorkNs_ + length - now;
+  return left > 0 && epoll_.sleepBesideArrivals(uv_backend_fd(loop_), left, &party_->attention);
+}
+
+void Turn::noteGathered() {
+  parksSinceGather_ = 0;
+  gathers_ = std::clamp(gathers_ + (io_->eventCount() > 1 ? 1 : -kVainLook), -kVainLook, kMostLooks);
 }
 
 // Not if something else looks before each of libuv's sleeps, nor for a level, which sleeps in its own way.
@@ -489,6 +508,7 @@ int64_t Turn::spinWindowNs() {
 int64_t Turn::lookUntilNs() {
   if (lastIoWorkNs_ == 0 || IdleStrategy(glance(party_->idleStrategy)) == IdleStrategy::kPark) return 0;
   if (looks_ <= 0 && parksSinceLook_ < kProbeEvery) return 0;
+  if (gathers_ > 0 && glance(party_->gatherNs) != 0) return 0;
   return lastIoWorkNs_ + std::min<int64_t>(kIoLookNs, glance(party_->spinNs));
 }
 

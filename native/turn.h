@@ -125,6 +125,8 @@ class Turn {
   bool park(int64_t now);
   bool sleepInside(int64_t now);
   bool mayBeInside() const;
+  bool gather(int64_t now);
+  void noteGathered();
   void goInside();
   void goOutside();
   int watchInLibuv();
@@ -187,6 +189,8 @@ class Turn {
   uint32_t parksSinceLook_ = 0;  // since a look at arrivals has ended
   int looks_ = 0;                // above 0: the last looks have mostly found something
   int32_t seenStop_ = 0;
+  uint32_t parksSinceGather_ = 0;  // since a sleep in which arrivals gathered
+  int gathers_ = 0;                // above 0: the last such sleeps have mostly brought several
   bool isLooking_ = false;
   bool isSignalled_ = false, isSleeping_ = false, isDead_ = false;
   LevelRest rest_;

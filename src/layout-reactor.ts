@@ -70,6 +70,10 @@ export const partyLayout = {
       at: 648, type: 'i32', writes: 'runtime or owner', reads: 'owner',
       means: 'the longest time before it returns to libuv, nanoseconds',
     },
+    gatherNs: {
+      at: 652, type: 'i32', writes: 'runtime or owner', reads: 'owner',
+      means: 'how long arrivals of I/O gather after the last ones before they are taken, nanoseconds',
+    },
     phase: {
       at: 768, type: 'i32', writes: 'owner', reads: 'runtime',
       means: 'Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4',

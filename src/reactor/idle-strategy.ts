@@ -24,6 +24,12 @@ export interface IdleOptions {
   spinNs?: number;
   /** Nanoseconds after which libuv gets its turn at the latest: 1,000 to 10^9. Default 10,000. */
   ioIntervalNs?: number;
+  /**
+   * For how many nanoseconds after arrivals of I/O further ones gather while the reactor sleeps: 0, the default, to
+   * 1,000,000. It sleeps so only as long as two of three such sleeps bring several, and messages, timers and all else
+   * end it. Where requests come steadily this saves CPU, at the price of a latency that is longer by as much.
+   */
+  gatherNs?: number;
 }
 
 const CODES: Record<IdleStrategy, number> = {
@@ -34,6 +40,10 @@ const CODES: Record<IdleStrategy, number> = {
 };
 export const DEFAULT_SPIN_NS = 50_000;
 export const DEFAULT_IO_INTERVAL_NS = 10_000;
+
+/** More would be a delay for whoever waits for an answer, and no saving. */
+const MOST_GATHER_NS = 1e6;
+const IDLE_OPTIONS = ['strategy', 'spinNs', 'ioIntervalNs', 'gatherNs'] as const;
 
 export function idleCode(strategy: IdleStrategy): number {
   if (!Object.hasOwn(CODES, strategy)) {
@@ -53,15 +63,18 @@ export function checkIdleOptions(argument: string, options: unknown): IdleOption
       argument, options, `an object such as { strategy: '${Object.hasOwn(CODES, options) ? options : 'park'}' }`,
     );
   }
-  return checkOptions(argument, options as IdleOptions | undefined, ['strategy', 'spinNs', 'ioIntervalNs']);
+  return checkOptions(argument, options as IdleOptions | undefined, IDLE_OPTIONS);
 }
 
 /** The words of a party that begins with these options. Throws for a wrong one. */
-export function idleSettings(options: IdleOptions): { idleStrategy: number; spinNs: number; ioIntervalNs: number } {
+export function idleSettings(
+  options: IdleOptions,
+): { idleStrategy: number; spinNs: number; ioIntervalNs: number; gatherNs: number } {
   return {
     idleStrategy: idleCode(options.strategy ?? 'adaptive'),
     spinNs: checkInteger('idle.spinNs', options.spinNs ?? DEFAULT_SPIN_NS, 0, 1e9),
     ioIntervalNs: checkInteger('idle.ioIntervalNs', options.ioIntervalNs ?? DEFAULT_IO_INTERVAL_NS, 1000, 1e9),
+    gatherNs: checkInteger('idle.gatherNs', options.gatherNs ?? 0, 0, MOST_GATHER_NS),
   };
 }
 
@@ -70,10 +83,11 @@ export function setIdleStrategy(party: Int32Array, options: IdleOptions): void {
   if (options === undefined) throw invalidArgument('options', options, "an object such as { strategy: 'park' }");
   checkIdleOptions('options', options);
   const settings = idleSettings(options);
-  const { idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
+  const { idleStrategy, spinNs, ioIntervalNs, gatherNs } = partyLayout.fields;
   // Settings: native code reads them at each look, and any recent value is right. They are stored atomically, since
   // another thread may write too.
   if (options.strategy !== undefined) Atomics.store(party, idleStrategy.at >> 2, settings.idleStrategy);
   if (options.spinNs !== undefined) Atomics.store(party, spinNs.at >> 2, settings.spinNs);
   if (options.ioIntervalNs !== undefined) Atomics.store(party, ioIntervalNs.at >> 2, settings.ioIntervalNs);
+  if (options.gatherNs !== undefined) Atomics.store(party, gatherNs.at >> 2, settings.gatherNs);
 }

@@ -48,6 +48,7 @@ export interface PartySettings {
   idleStrategy: number;
   spinNs: number;
   ioIntervalNs: number;
+  gatherNs?: number;
   /** 1 if it never spins, since another working thread has its CPU. */
   isCpuShared?: number;
 }

@@ -108,7 +108,7 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   /** Why something that was asked for was not granted. */
   readonly refusals: readonly string[];
   /** How it idles now: 'park' if it may not spin, whatever was asked for. */
-  readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number };
+  readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number; readonly gatherNs: number };
   /** What code in this reactor has posted by parentPort: the runtime's event 'message'. */
   readonly messages: number;
 }
@@ -188,7 +188,7 @@ export function reactorStatus(
   const io = grants?.io;
   const party = partyWords(shared.inboxes[id]!);
   const figures = figuresOfParty(shared, id, isDead, scheduling);
-  const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs } = partyLayout.fields;
+  const { phase: phaseField, idleStrategy, spinNs, ioIntervalNs, gatherNs } = partyLayout.fields;
   // Pairs with setPhase(); the settings below pair with setIdleStrategy(). Any recent value is right.
   const word = (at: number) => Atomics.load(party, at >> 2);
   const phase = word(phaseField.at);
@@ -219,7 +219,10 @@ export function reactorStatus(
     threadId,
     tid: grants?.tid,
     refusals,
-    idle: { strategy: isHeldBack ? 'park' : asked, spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at) },
+    idle: {
+      strategy: isHeldBack ? 'park' : asked, spinNs: word(spinNs.at), ioIntervalNs: word(ioIntervalNs.at),
+      gatherNs: word(gatherNs.at),
+    },
     ...figures,
     io: { asked: io?.asked, granted: io?.granted, decision: io?.decision, ...figures.io },
     messages,

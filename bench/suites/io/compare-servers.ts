@@ -10,6 +10,8 @@ export interface ServerComparison<Name extends string> {
   readonly work: Work;
   readonly baselines: readonly ServerProgram[];
   readonly runs: number;
+  /** How long arrivals gather in ours; see IdleOptions. */
+  readonly gatherNs?: number;
   /** Loads a server once and returns the figures. */
   measure(server: Server): Promise<Sample<Name>>;
   /** Loads a server until its code is compiled. The figures are thrown away. */
@@ -22,18 +24,19 @@ export interface ServerComparison<Name extends string> {
 const SOURCES: readonly IoSource[] = ['epoll', 'io_uring'];
 
 export async function compareServers<Name extends string>(comparison: ServerComparison<Name>): Promise<Finding[]> {
-  const { work, baselines, runs, measure, warmUp, figures } = comparison;
+  const { work, baselines, runs, gatherNs, measure, warmUp, figures } = comparison;
   const servers: Server[] = [];
   try {
-    for (const program of [...SOURCES.map(percore), ...baselines]) servers.push(await startServer(program, work));
+    const ours = SOURCES.map((source) => percore(source, gatherNs));
+    for (const program of [...ours, ...baselines]) servers.push(await startServer(program, work));
     const refused = servers.find(({ granted, name }) => granted !== undefined && granted !== name);
     const measured = servers.filter((server) => server !== refused);
     for (const server of measured) await warmUp(server);
 
     const contender = (server: Server): Contender<Name> => ({ name: server.name, run: () => measure(server) });
-    const [ours, ...others] = measured.map(contender);
+    const [first, ...others] = measured.map(contender);
     const all = await compare<Name>({
-      runs, ours, baselines: others, hasOursAmongBaselines: true, figures: figures({}),
+      runs, ours: first, baselines: others, hasOursAmongBaselines: true, figures: figures({}),
     });
 
     const samples = (metric: string, name: string): readonly number[] => {

@@ -60,9 +60,10 @@ export const clientCpu = (): number => twoCpus()[1];
 const script = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const onServerCpu = (...command: string[]): string[] => ['taskset', '-c', String(serverCpu()), ...command];
 
-export const percore = (source: IoSource): ServerProgram => ({
+export const percore = (source: IoSource, gatherNs = 0): ServerProgram => ({
   name: source,
-  command: async (work) => onServerCpu(process.execPath, script('percore-server.js'), work, source),
+  command: async (work) =>
+    onServerCpu(process.execPath, script('percore-server.js'), work, source, String(gatherNs)),
 });
 export const nodeNet: ServerProgram = {
   name: 'node:net',
