@@ -5,7 +5,7 @@
 
 namespace percore::layout {
 
-constexpr char kHash[] = "4dfc515cb968aded";
+constexpr char kHash[] = "1a1e9598344e5a95";
 constexpr int32_t kLineBytes = 128;
 constexpr int32_t kBands = 8;
 constexpr int32_t kLanesPerPeer = 16;
@@ -257,7 +257,8 @@ struct Party {
   int32_t idleStrategy;  // IdleStrategy code (writes: runtime or owner; reads: owner)
   int32_t spinNs;  // longest spin before parking, nanoseconds (writes: runtime or owner; reads: owner)
   int32_t ioIntervalNs;  // the longest time before it returns to libuv, nanoseconds (writes: runtime or owner; reads: owner)
-  char reserved5[116];
+  int32_t gatherNs;  // how long arrivals of I/O gather after the last ones before they are taken, nanoseconds (writes: runtime or owner; reads: owner)
+  char reserved5[112];
   int32_t phase;  // Phase: STARTING 0, READY 1, DRAINING 2, QUIET 3, LEFT 4 (writes: owner; reads: runtime)
   int32_t seenChanges;  // the value of changes in the runtime block that it has seen and acts by (writes: owner; reads: runtime)
   int32_t isLevel;  // 1: a real-time level. It sleeps within its turn, and wakes early for timers: see native/turn.cc (writes: owner; reads: owner)
@@ -320,6 +321,7 @@ static_assert(offsetof(Party, lanesVersion) == 512);
 static_assert(offsetof(Party, idleStrategy) == 640);
 static_assert(offsetof(Party, spinNs) == 644);
 static_assert(offsetof(Party, ioIntervalNs) == 648);
+static_assert(offsetof(Party, gatherNs) == 652);
 static_assert(offsetof(Party, phase) == 768);
 static_assert(offsetof(Party, seenChanges) == 772);
 static_assert(offsetof(Party, isLevel) == 776);

@@ -22,8 +22,8 @@ class ThreadEpoll {
   // Hands what is ready to `io` for as long as `io` has room, and waits up to `waitMs` for the first of it. Counts
   // wake-ups by the eventfd in `wakes`. Returns how many events there were.
   int collect(IoSource* io, double* wakes, int waitMs = 0);
-  // Sleeps for `ns`, or until the eventfd, the timer or libuv's epoll wants the thread, while arrivals gather: `collect`
-  // takes all of it afterwards. False if the kernel refuses, and then nothing has slept.
+  // Sleeps for `ns`, or until the eventfd, the timer or libuv's epoll wants the thread, while arrivals gather:
+  // `collect` takes all of it afterwards. False if the kernel refuses, and then nothing has slept.
   bool sleepBesideArrivals(int loopFd, int64_t ns, const int32_t* attention);
   // Watches libuv's epoll as well, or no longer; that one must not watch this one meanwhile. False if it is refused.
   bool watchLoop(int backendFd);

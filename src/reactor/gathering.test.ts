@@ -1,4 +1,4 @@
-/** `idle.gatherNs`: arrivals of I/O gather while the reactor sleeps, and everything else still wakes it (native/turn.cc). */
+/** `idle.gatherNs`: arrivals of I/O gather while the reactor sleeps; all else still wakes it (native/turn.cc). */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';

@@ -108,7 +108,12 @@ export interface ReactorStatus extends PartyFigures, SchedulingStatus {
   /** Why something that was asked for was not granted. */
   readonly refusals: readonly string[];
   /** How it idles now: 'park' if it may not spin, whatever was asked for. */
-  readonly idle: { readonly strategy: IdleStrategy; readonly spinNs: number; readonly ioIntervalNs: number; readonly gatherNs: number };
+  readonly idle: {
+    readonly strategy: IdleStrategy;
+    readonly spinNs: number;
+    readonly ioIntervalNs: number;
+    readonly gatherNs: number;
+  };
   /** What code in this reactor has posted by parentPort: the runtime's event 'message'. */
   readonly messages: number;
 }

@@ -1,6 +1,6 @@
 /**
- * `percore-server.js WORK epoll|io_uring [GATHER_NS]`: one reactor that does this work on the first CPU that it may use, and has a
- * port of its own.
+ * `percore-server.js WORK epoll|io_uring [GATHER_NS]`: one reactor that does this work on the first CPU that it may
+ * use, and has a port of its own.
  */
 import { cpuBudget, createRuntime } from 'percore';
 import type { IoSource, Work } from './servers.js';
