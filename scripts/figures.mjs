@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { aheadOf, standingOf } from './ahead.mjs';
 import { plot } from './scale/plot.mjs';
 
 /** The suites in the order of the page, each with the decision page that says why aims are missed. */
@@ -42,6 +43,8 @@ function figure(says, of, metric, baseline, where = {}) {
 }
 
 const COLUMNS = 120;
+/** Less than this many times a peer's figure is behind by more than what runs differ by. */
+const CLEARLY = 0.9;
 const BEGIN = '<!-- Made by scripts/figures.mjs from bench/results/. -->';
 const END = '<!-- End of what scripts/figures.mjs has made. -->';
 
@@ -98,13 +101,14 @@ function aimOf({ target, unit }) {
   return `${bounds.join(', ')}${target.isMet ? '' : ', **missed**'}`;
 }
 
-/** Breaks a paragraph at 120 columns, as in the other pages. */
-function wrap(text) {
-  const lines = [''];
+/** Breaks a paragraph at 120 columns, as in the other pages. Its second line and those below begin with `indent`. */
+export function wrap(text, indent = '') {
+  const lines = [];
   for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1)} ${word}`.trimStart();
-    if ([...longer].length <= COLUMNS) lines[lines.length - 1] = longer;
-    else lines.push(word);
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length === 0) lines.push(word);
+    else if ([...longer].length <= COLUMNS) lines[lines.length - 1] = longer;
+    else lines.push(`${indent}${word}`);
   }
   return lines.join('\n');
 }
@@ -192,6 +196,8 @@ All figures of \`bench/results/\`, each beside a baseline that was measured in t
 - These machines are virtual and shared, and the two CPUs are sometimes near and sometimes far from each other. Read the
   ratios and their spread, not single values.
 
+[Peers](peers.md) has what is measured beside programs in Java, C++, Rust and Go.
+
 ${SUITES.map((suite) => suiteText(suite, results[suite.name])).join('\n')}
 ${END}
 `;
@@ -208,8 +214,8 @@ export function highlightsTable(results) {
         && Object.entries(where).every(([param, value]) => row.params[param] === value),
     );
     if (found.length !== 1) throw new Error(`${found.length} rows for "${says}" in ${results[suite].file}`);
-    const [{ value, unit, ratio, better, target, baseline: other }] = found;
-    const factor = digits(better === 'higher' ? ratio : 1 / ratio);
+    const [{ value, unit, target, baseline: other }] = found;
+    const factor = digits(aheadOf(found[0]).factor);
     const aim = target === null || target.isMet ? '' : ', aim missed';
     return `| ${says} | ${show(value, unit)} | ${baseline}: ${show(other.value, unit)} | ${factor}${aim} |`;
   });
@@ -241,6 +247,22 @@ export function workCurve({ rows }) {
   return { curve, text: `${text}\n\n![Lines a second by work for each line](docs/load-balancer.svg)` };
 }
 
+/** How Percore stands beside the peers, and for each bench in which it is clearly behind, whom it is furthest from. */
+export function peersText({ rows }) {
+  const { ahead, all, behind } = standingOf(rows.filter(({ metric }) => metric !== 'p99'));
+  const worst = behind.filter(({ factor }) => factor < CLEARLY)
+    .filter(({ row }, i, list) => list.findIndex((each) => each.row.name === row.name) === i)
+    .map(({ row, factor }) => `\`${row.name}\` ${digits(factor)} (${row.baseline.name})`);
+  return wrap([
+    'Beside the Disruptor, JCTools, Netty, Boost, DPDK, Rust, tokio, Go, ZeroMQ, nng and packages of npm, each on the',
+    `same two CPUs, Percore is ahead in ${ahead} of ${all} comparisons ([all of them, and the rules](docs/peers.md)).`,
+    ...(rows[0].context.loadBefore < 1 ? [] : ['Others used the machine at the same time.']),
+    ...(worst.length === 0 ? [] : [
+      `Where it is behind by more than a tenth, the furthest of each row: ${worst.join(', ')}.`,
+    ]),
+  ].join(' '));
+}
+
 /** The README with a new table. Throws if it has no place for the table. */
 export function readmeWith(readme, table) {
   const [before, rest] = readme.split(BEGIN);
@@ -262,7 +284,9 @@ export function pagesOf(root) {
   return new Map([
     [join(root, 'docs', 'figures.md'), figuresPage(results)],
     [join(root, 'docs', 'load-balancer.svg'), curve],
-    [readme, readmeWith(readFileSync(readme, 'utf8'), `${highlightsTable(results)}\n\n${text}`)],
+    [readme, readmeWith(readFileSync(readme, 'utf8'), [
+      highlightsTable(results), peersText(readResults(join(root, 'bench', 'results'), 'peers')), text,
+    ].join('\n\n'))],
   ]);
 }
 

@@ -3,9 +3,28 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { SUITES, allResults, digits, figuresPage, pagesOf, readmeWith, runsOf, show } from './figures.mjs';
+import { SUITES, allResults, digits, figuresPage, pagesOf, peersText, readmeWith, runsOf, show } from './figures.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+describe('the sentence about peers', () => {
+  const row = (name, metric, baseline, better, ratio, loadBefore = 0.3) => ({
+    name, metric, baseline: { name: baseline }, better, ratio, context: { loadBefore },
+  });
+
+  it('counts all, and names whom ours is furthest behind in each row, and that others were at work', () => {
+    const rows = [
+      row('a', 'rate', 'x', 'higher', 3), row('a', 'rate', 'y', 'higher', 0.5), row('a', 'rate', 'z', 'higher', 0.2),
+      row('b', 'p50', 'x', 'lower', 4), row('b', 'p99', 'x', 'lower', 9), row('c', 'rate', 'x', 'higher', 0.95),
+    ];
+    const text = peersText({ rows }).replaceAll('\n', ' ');
+    expect(text).toContain('Percore is ahead in 1 of 5 comparisons');
+    expect(text).toMatch(/the furthest of each row: `a` 0\.2 \(z\), `b` 0\.25 \(x\)\.$/);
+    expect(text).not.toContain('Others used');
+    const busy = peersText({ rows: [row('a', 'rate', 'x', 'higher', 3, 2)] });
+    expect(busy.replaceAll('\n', ' ')).toMatch(/Others used the machine at the same time\.$/);
+  });
+});
 
 describe('figures', () => {
   it('are those of the newest results, on both pages; if not, run node scripts/figures.mjs', () => {

@@ -1,6 +1,7 @@
 /** The plot in docs/peers.md: how many times ours is ahead of each peer, on one logarithmic axis, with the spread. */
+import { aheadOf } from './ahead.mjs';
+import { escape } from './docs/plots.mjs';
 import { digits } from './figures.mjs';
-import { aheadOf, escape } from './docs/plots.mjs';
 
 const [WIDTH, LABELS, RIGHT, ROW, HEAD, TOP] = [900, 300, 70, 18, 30, 34];
 const [AHEAD, BEHIND] = ['#2a9d6f', '#d9822b'];

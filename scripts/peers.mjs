@@ -4,7 +4,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { digits, readResults } from './figures.mjs';
+import { aheadOf, standingOf } from './ahead.mjs';
+import { digits, readResults, wrap } from './figures.mjs';
 import { plotOf } from './peers-plot.mjs';
 
 /** One bench with one set of parameters. */
@@ -18,18 +19,33 @@ function tableOf(rows) {
   const { unit, better } = rows[0];
   const factor = (value) => (better === 'higher' ? -value : value);
   const lines = rows.toSorted((a, b) => factor(a.baseline.value) - factor(b.baseline.value)).map((row) => {
-    const { ratio, spread, target } = row;
+    const { target } = row;
+    const { factor: ahead, least, most } = aheadOf(row);
     const aim = target === null ? '' : `${digits(target.atLeast)}${target.isMet ? '' : ', **missed**'}`;
-    const range = `${digits(spread.min)}–${digits(spread.max)}`;
-    const figures = [row.baseline.value, row.value, ratio].map(digits);
+    const range = `${digits(least)}–${digits(most)}`;
+    const figures = [row.baseline.value, row.value, ahead].map(digits);
     return `| ${[row.baseline.name, ...figures, range, aim].join(' | ')} |`;
   });
   return `### ${titleOf(rows)}
 
-| peer | theirs, ${unit} | ours in the same run | ratio | spread | aim |
+| peer | theirs, ${unit} | ours in the same run | times ahead | spread | aim |
 |---|---|---|---|---|---|
 ${lines.join('\n')}
 `;
+}
+
+/** In how many comparisons ours is ahead, and all in which it is not. */
+function behindText(typical, late) {
+  const counts = `Of rates and medians ours is ahead in ${typical.ahead} of ${typical.all} comparisons, and of 99th `
+    + `percentiles in ${late.ahead} of ${late.all}.`;
+  if (typical.behind.length === 0) return wrap(counts);
+  const titles = [...new Set(typical.behind.map(({ row }) => titleOf([row])))];
+  const lines = titles.map((title) => {
+    const here = typical.behind.filter(({ row }) => titleOf([row]) === title);
+    const peers = here.map(({ row, factor }) => `${row.baseline.name} ${digits(factor)}`).join(', ');
+    return wrap(`- ${title}: ${peers}`, '  ');
+  });
+  return `${wrap(`${counts} Behind, with the times ahead of each:`)}\n\n${lines.join('\n')}`;
 }
 
 /** The page and its plot, made of the rows in a file of results. */
@@ -45,8 +61,11 @@ export function pageOf({ file, rows }) {
   ].filter((each) => each !== '').toSorted();
   const versions = said(/^(?:versions: )?([^;]*)/);
   const missing = said(/left out, [^:]*: ([^;]*)/);
-  /** For each bench the rows with the usual capacity, and those of medians. */
-  const drawn = groups.filter(([{ metric, params }]) => metric !== 'p99' && params.capacity !== 2048);
+  /** Medians and rates. Whoever is slow at its 99th percentile is so in the tables. */
+  const isTypical = ({ metric }) => metric !== 'p99';
+  const drawn = groups.filter(([row]) => isTypical(row));
+  const typical = standingOf(measured.filter(isTypical));
+  const late = standingOf(measured.filter((row) => !isTypical(row)));
 
   /** True if there was more other work at the start than one core can do. */
   const busy = context.loadBefore < 1 ? '' : ` **Others used the
@@ -57,16 +76,19 @@ machine at the same time**: it shows that all of it works, and only roughly who 
 <!-- Made by scripts/peers.mjs from bench/results/. -->
 
 Ours beside what people would leave Node for, on the same two CPUs, interleaved, each message checked.
-[bench/peers/README.md](../bench/peers/README.md) has the rules of fair play. The ratio is ours divided by theirs, the
-median of ${runs} ${runs === 1 ? 'pair' : 'pairs'}; where higher is better, more than 1 means that ours is ahead.
+[bench/peers/README.md](../bench/peers/README.md) has the rules of fair play, how old the peers' versions are, and which
+peers no row has. "Times ahead" is ours divided by theirs where higher is better, and theirs by ours where lower is, the
+median of ${runs} ${runs === 1 ? 'pair' : 'pairs'}: above 1 ours is ahead, and below 1 it is behind.
 
 From [bench/results/${file}](../bench/results/${file}):
 commit ${context.commit}, ${context.cpu}, ${context.cpus} CPUs,
 Linux ${context.kernel}, Node ${context.node}, load average ${context.loadBefore} at the start.${busy}
 Rows and capacities that are not here were not measured in it. Go may run both sides of a round trip on one CPU.
 ${missing.length === 0 ? '' : `Left out, since they were not installed: ${missing.join(', ')}.\n`}
+${behindText(typical, late)}
+
 How many times ours is ahead of each peer, on a logarithmic axis, with the least and the most of all pairs; left of
-"equal" it is behind. 99th percentiles and the smaller capacity are in the tables alone.
+"equal" it is behind. 99th percentiles are in the tables alone.
 
 ![How many times Percore is ahead of each peer](peers.svg)
 

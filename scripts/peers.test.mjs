@@ -38,6 +38,32 @@ describe('docs/peers.md', () => {
     expect(new Set(all.map(({ x, color }) => `${x > equal} ${color}`)).size).toBe(2);
   });
 
+  it('says how many times ours is ahead, whichever is better, and where it is behind', () => {
+    const p99 = { ...row('trip', 'later', 'lower', 20, 10, 'versions: a 1'), metric: 'p99' };
+    const { page } = pageOf({
+      file: 'x.json',
+      rows: [
+        row('rate', 'slower', 'higher', 20, 2, 'versions: a 1'),
+        row('rate', 'faster', 'higher', 2, 20, 'versions: a 1'),
+        row('time', 'later', 'lower', 2, 20, 'versions: a 1'), row('time', 'sooner', 'lower', 20, 5, 'versions: a 1'),
+        { ...row('rate', 'small', 'higher', 1, 2, 'versions: a 1'), params: { capacity: 2048 } }, p99,
+      ],
+    });
+    expect(page).toContain('| later | 20 | 2 | 10 | 10–10 |  |');
+    expect(page).toContain('| sooner | 5 | 20 | 0.25 | 0.25–0.25 |  |');
+    expect(page.replaceAll('\n', ' ')).toContain(
+      'ahead in 2 of 5 comparisons, and of 99th percentiles in 0 of 1. Behind, with the times ahead of each:  '
+      + '- rate: faster 0.1 - time: sooner 0.25 - rate, capacity 2048: small 0.5',
+    );
+  });
+
+  it('draws each capacity, also where ours is behind', () => {
+    const { plot } = pageOf({
+      file: 'x.json', rows: [{ ...row('rate', 'small', 'higher', 1, 2, 'versions: a 1'), params: { capacity: 2048 } }],
+    });
+    expect(dots(plot).map(({ peer }) => peer)).toEqual(['small']);
+  });
+
   it('names each version once, what was left out, and rows without a figure', () => {
     const { page } = pageOf({
       file: 'x.json',

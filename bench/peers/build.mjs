@@ -31,7 +31,9 @@ function cpp(name, header, packages, libraries, config = '') {
     build: async () => {
       const flags = config === '' ? [] : (await run('pkg-config', ['--cflags', config])).stdout.trim().split(/\s+/);
       const source = join(here, 'cpp', `${name}.cc`);
-      await run('g++', ['-O3', '-std=c++20', '-pthread', ...flags, '-o', join(output, name), source, ...libraries]);
+      // For this processor, as V8 and the JVM compile.
+      const optimised = ['-O3', '-march=native', '-std=c++20', '-pthread'];
+      await run('g++', [...optimised, ...flags, '-o', join(output, name), source, ...libraries]);
     },
   };
 }
@@ -94,6 +96,7 @@ export const programs = {
       ], {
         env: {
           ...process.env, CARGO_HOME: join(output, 'cargo-home'), CARGO_TARGET_DIR: join(output, 'rust'),
+          RUSTFLAGS: '-C target-cpu=native',
         },
       }),
   },

@@ -1,4 +1,5 @@
 /** A plot for each suite of the page of figures: how many times Percore is ahead of each baseline, with the spread. */
+import { aheadOf } from '../ahead.mjs';
 import { SUITES, readResults, varyingParams } from '../figures.mjs';
 
 /** How many percent of the width of a plot are left free at each end, for the labels of the first and the last tick. */
@@ -19,13 +20,6 @@ export function plotsInto(content) {
     text: SUITES.reduce((text, { name, title }) => text.replace(`## ${title}\n`, `## ${title}\n\n${plotOf(name)}\n`),
       part.text),
   }));
-}
-
-/** How many times Percore is ahead, whether high or low figures are better; above 1 means ahead. */
-export function aheadOf({ better, ratio, spread }) {
-  const of = better === 'higher' ? (value) => value : (value) => 1 / value;
-  const ends = spread?.of === 'ratio' ? [of(spread.min), of(spread.max)] : [of(ratio), of(ratio)];
-  return { factor: of(ratio), least: Math.min(...ends), most: Math.max(...ends) };
 }
 
 /** The label of a row within its bench: the figure, the parameters that differ between rows, and the baseline. */
