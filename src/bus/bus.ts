@@ -11,6 +11,7 @@ import { OK } from '../queues/index.js';
 import { LocalTask, type LaneRecord, type Party } from '../reactor/internal.js';
 import type { ByteRecord } from '../reactor/index.js';
 import { DEFAULT_BAND } from '../scheduling/internal.js';
+import { needStack } from '../stack-room.js';
 import { PUBLISHES, SUBSCRIBES, TopicRows, type TopicRow } from '../topic-figures.js';
 import { TopicMembership } from '../topic-membership.js';
 import { HeardTopic, type HeardHost } from './heard-topic.js';
@@ -211,7 +212,11 @@ const buses = new WeakMap<Party, Bus>();
 /** The bus of a party, which is made if there is none. Throws ERR_PERCORE_CLOSED. */
 export function busOf(party: Party): Bus {
   let bus = buses.get(party);
-  if (bus === undefined) buses.set(party, bus = new Bus(party));
+  if (bus === undefined) {
+    // Half of one would keep the names of its task and its service for ever.
+    needStack();
+    buses.set(party, bus = new Bus(party));
+  }
   return bus;
 }
 

@@ -43,11 +43,8 @@ export class Recipient {
     const isBatch = messages > 1;
     const at = outlet.claimFor(name, isBatch ? BATCH : BYTES, HEAD_BYTES, BUS_HEAD_BYTES + length);
     if (at < 0) return at;
-    const { words } = outlet;
-    words[at >> 2] = name.number;
-    words[(at >> 2) + 1] = isBatch ? messages : 0;
-    words[(at >> 2) + 2] = (this.number << KIND_BITS) | (isBatch ? MESSAGES_IN_BATCH : MESSAGE);
-    words[(at >> 2) + 3] = changes;
+    if (isBatch) this.writeHeads(at, messages, MESSAGES_IN_BATCH, changes);
+    else this.writeHeads(at, 0, MESSAGE, changes);
     return at + HEAD_BYTES + BUS_HEAD_BYTES;
   }
 
@@ -88,6 +85,15 @@ export class Recipient {
     outlet.lengthen(head, HEAD_BYTES + BUS_HEAD_BYTES + before * stride + recordBytes, stride, this.messages);
   }
 
+  /** The head of the lane's record, and behind it that of the bus: `messages` is 0 for a record that is no batch. */
+  private writeHeads(at: number, messages: number, kind: number, changes: number): void {
+    const { words } = this.outlet;
+    words[at >> 2] = this.name.number;
+    words[(at >> 2) + 1] = messages;
+    words[(at >> 2) + 2] = (this.number << KIND_BITS) | kind;
+    words[(at >> 2) + 3] = changes;
+  }
+
   /**
    * Sends the record that says what this topic's number means; the first message to a thread follows it. It goes as a
    * batch of no messages, since nobody has published it: it is not to be counted as sent, received or lost.
@@ -97,11 +103,7 @@ export class Recipient {
     const length = BUS_HEAD_BYTES + description.length;
     const at = outlet.claimFor(name, BATCH, HEAD_BYTES, length);
     if (at < 0) return at;
-    const { words } = outlet;
-    words[at >> 2] = name.number;
-    words[(at >> 2) + 1] = 0;
-    words[(at >> 2) + 2] = (this.number << KIND_BITS) | TOPIC;
-    words[(at >> 2) + 3] = 0;
+    this.writeHeads(at, 0, TOPIC, 0);
     outlet.bytes.set(description, at + HEAD_BYTES + BUS_HEAD_BYTES);
     outlet.commit(HEAD_BYTES + length, 0);
     this.told = this.generation;
