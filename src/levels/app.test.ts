@@ -171,6 +171,8 @@ describe('an app of two cores', () => {
       await until(() => Atomics.load(results, RESULT.ERRORS) === 3, 'both', LONG_MS);
       running.spawn('ask', 'promise');
       await until(() => Atomics.load(results, RESULT.ERRORS) === 1, 'the promise', LONG_MS);
+      running.spawn('ask', 'undeclared');
+      await until(() => Atomics.load(results, RESULT.ERRORS) === 7, 'a field that was not declared', LONG_MS);
       expect(await errorOf(async () => running.spawn('nobody' as never))).toMatchObject({
         code: 'ERR_PERCORE_UNDECLARED', argument: 'spawn',
       });

@@ -139,6 +139,20 @@ describe('an executor of real-time work', () => {
     }
   });
 
+  it.each([['close()', false], ['that of its runtime', true]])('takes nothing after %s', async (_name, isRuntime) => {
+    const executor = await createExecutor();
+    await (isRuntime ? executor.runtime : executor).close();
+    for (const ask of [
+      () => executor.spawnRealtime(work('double'), 1), async () => executor.blockOn(work('double'), 1),
+      () => executor.every(work('double'), { intervalNs: 1e6 }), () => executor.onEvent(work('double')),
+    ]) {
+      expect(await errorOf(ask)).toMatchObject({
+        code: 'ERR_PERCORE_CLOSED', message: expect.stringContaining('executor') as string,
+      });
+    }
+    await executor.close();
+  });
+
   it('says of what cannot be sent the same as an awaited one, and takes more where lanes are larger', async () => {
     await using executor = await createExecutor({ laneBytes: 2 ** 21, answerBytes: 2 ** 20 });
     for (const ask of [

@@ -10,7 +10,7 @@ import { executorAnswerLayout } from '../layout.js';
 import { native, programPath } from '../native.js';
 import { Histogram, HISTOGRAM_WORDS } from '../observe/index.js';
 import { createRuntime, type CloseOptions, type CloseResult, type Runtime } from '../reactor/index.js';
-import { partyOf, unpackError, type Failure } from '../reactor/internal.js';
+import { controllerOf, partyOf, unpackError, type Failure } from '../reactor/internal.js';
 import { CLOSED, OK, TOO_LARGE, nameOfCode } from '../queues/index.js';
 import type { Policy } from '../realtime/index.js';
 import { checkMayBlock, checkSyncWaitOptions, timedOut, type SyncWaitOptions } from '../waiting.js';
@@ -261,6 +261,9 @@ export class RealtimeExecutor implements AsyncDisposable {
   }
 
   #nextThread(hasRoom?: (thread: number) => boolean): number {
+    if (controllerOf(this.runtime).isClosing) {
+      throw new PercoreError('ERR_PERCORE_CLOSED', 'the executor is closed: it takes no work any more');
+    }
     const { reactors } = this.runtime;
     for (let tried = 0; tried < reactors; tried++) {
       const thread = this.#counts.next++ % reactors;

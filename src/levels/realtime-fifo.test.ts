@@ -36,6 +36,13 @@ describe('a real-time FIFO', () => {
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 100]);
   });
 
+  it.each([[3], [1], [2 ** 21], ['8']])('refuses a capacity of %s, with its own range', async (capacity) => {
+    expect(await errorOf(async () => createRealtimeFifo({ capacity: capacity as number, codec }))).toMatchObject({
+      code: 'ERR_PERCORE_INVALID_ARGUMENT', argument: 'capacity', value: capacity,
+      allowed: 'a power of two from 2 to 1048576',
+    });
+  });
+
   it('ends with its writer, in another thread, and by a signal', async () => {
     const fifo = createRealtimeFifo({ capacity: 1024, codec });
     const program = `const { workerData } = require('node:worker_threads');

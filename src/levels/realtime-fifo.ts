@@ -17,6 +17,7 @@ import {
   BACK_PRESSURED, CLOSED, create, DROPPED, OK, pub, sub,
   type StructDescription, type StructFields, type StructRecord, type ValueProducer, type ValueQueue,
 } from '../queues/index.js';
+import { isPowerOfTwo } from '../queues/internal.js';
 import { checkSignal } from '../waiting.js';
 
 /** A real-time FIFO as a plain object: pass it to the writing thread by `data`, `workerData` or postMessage. */
@@ -43,6 +44,7 @@ export interface RealtimeFifoStatus {
   readonly dropped: number;
 }
 
+const MOST_RECORDS = 2 ** 20;
 const MAGIC = realtimeFifoLayout.fields.magic.at >> 2;
 const VERSION = realtimeFifoLayout.fields.version.at >> 2;
 const WRITTEN = realtimeFifoLayout.fields.written.at >> 3;
@@ -60,7 +62,9 @@ export function createRealtimeFifo<Fields extends StructFields>(
 ): RealtimeFifo<Fields> {
   const { capacity = 1024, codec } = checkOptions('options', options, ['capacity', 'codec']);
   if (codec?.name !== 'struct') throw invalidArgument('codec', codec, 'what struct({ … }) of percore/queues returns');
-  checkInteger('capacity', capacity, 2, 2 ** 20);
+  if (!isPowerOfTwo(capacity, 2) || capacity > MOST_RECORDS) {
+    throw invalidArgument('capacity', capacity, `a power of two from 2 to ${MOST_RECORDS}`);
+  }
   const queue = create({ kind: 'spsc', capacity, codec }) as ValueQueue<StructRecord<Fields>>;
   const counts = new SharedArrayBuffer(realtimeFifoLayout.bytes);
   const header = new Int32Array(counts);

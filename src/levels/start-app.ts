@@ -6,7 +6,7 @@ import {
   createRuntime, type CloseOptions, type CloseResult, type ReactorDeath, type ReactorStatus, type Runtime,
   type RuntimeOptions,
 } from '../reactor/index.js';
-import { partyOf } from '../reactor/internal.js';
+import { controllerOf, partyOf } from '../reactor/internal.js';
 import { targetsOf } from './context.js';
 import { noteDeadLevel } from './core-turns.js';
 import type { AppDeclaration, AppSender } from './declaration.js';
@@ -99,7 +99,7 @@ implements AppSender<T, T['main']>, AsyncDisposable {
 
   /** `startApp` makes them. */
   constructor(
-    /** The reactors that its levels are. Close the app and not this, which ends no task that schedules itself. */
+    /** The reactors that its levels are. What closing it resolves with has no `notRun`. */
     readonly runtime: Runtime, app: App<T>, data: AppData, onLevelDied: ((death: LevelDeath) => void) | undefined,
   ) {
     this.#plan = planIn(app as unknown as App);
@@ -108,6 +108,10 @@ implements AppSender<T, T['main']>, AsyncDisposable {
     this.#outbox = new LevelOutbox(this.#plan, data.memory, this.#plan.levels.length, runtime);
     this.#spawns = targetsOf(this.#plan, app.declaration.main?.spawns);
     this.#schedules = targetsOf(this.#plan, app.declaration.main?.schedules);
+    controllerOf(runtime).beforeClosing.push(() => {
+      // Pairs with the look of each level that schedules.
+      Atomics.store(new Int32Array(data.memory, 0, appLayout.bytes >> 2), IS_CLOSING, 1);
+    });
     runtime.on('reactorDied', (death) => {
       const held = noteDeath(this.#plan, data, death.reactorId);
       const { id, core, priority, tasks } = this.#plan.levels[death.reactorId]!;
@@ -151,11 +155,8 @@ implements AppSender<T, T['main']>, AsyncDisposable {
    * time does not run any more, and `schedule` answers CLOSED from now on; `notRun` counts it.
    */
   async close(options?: CloseOptions): Promise<AppCloseResult> {
-    const { memory } = this.#data;
-    // Pairs with the look of each level that schedules.
-    Atomics.store(new Int32Array(memory, 0, appLayout.bytes >> 2), IS_CLOSING, 1);
     const result = await this.runtime.close(options);
-    return { ...result, notRun: notRunOf(this.#plan, memory) };
+    return { ...result, notRun: notRunOf(this.#plan, this.#data.memory) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

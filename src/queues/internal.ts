@@ -11,4 +11,5 @@ export { ValueCodec } from './value-codec.js';
 export { kindOf, memberPath } from './value-path.js';
 export { hasPlace } from './kinds/registry.js';
 export { spsc } from './kinds/spsc.js';
+export { isPowerOfTwo } from './memory.js';
 export { fillShell, headOf, isError, makeShell, packError, type ErrorHead } from './value-errors.js';

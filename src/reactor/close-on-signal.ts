@@ -37,8 +37,7 @@ export interface CloseOnSignalOptions<R extends CloseResult = CloseResult> {
  *     const runtime = await createRuntime({ entry });
  *     closeOnSignal(runtime, { drainMs: 8000 });
  *
- * It closes an app of levels and an executor as well. Give it those and not their runtime, whose own `close` waits
- * until `drainMs` is over for a task that schedules itself for ever.
+ * It closes an app of levels and an executor as well: `afterwards` then gets what their own `close` resolves with.
  *
  * Main thread only: signals reach no other. Throws ERR_PERCORE_INVALID_ARGUMENT.
  */

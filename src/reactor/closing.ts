@@ -33,6 +33,7 @@ async function closeInOrder(controller: Controller, drainMs: number): Promise<Cl
   controller.stopWatching();
   // Whatever unref() said: whoever closes waits for it.
   controller.setHeld(true);
+  for (const begin of controller.beforeClosing) begin();
   controller.tellAll(words.stop.DRAIN);
   controller.deaths.restarts.hurry();
   const isQuiet = await untilAllQuiet(controller, drainMs);

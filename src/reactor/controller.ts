@@ -55,6 +55,8 @@ export class Controller implements MemberHost, DeathHost {
   readonly main: Party;
   isStarted = false;
   closing: Promise<CloseResult> | undefined;
+  /** What rooms above this one do when closing begins, before any reactor hears of it. */
+  readonly beforeClosing: (() => void)[] = [];
   /** What rooms above this one have to end, once all reactors have left or were told to end. */
   readonly closers: (() => Promise<void>)[] = [];
   /** What rooms above this one do when a reactor was added: its entry has run, and all can name it. */
