@@ -7,6 +7,7 @@
 
 #include "addon_state.h"
 #include "bindings.h"
+#include "errno_name.h"
 #include "napi_args.h"
 
 namespace percore {
@@ -21,14 +22,16 @@ constexpr uint64_t kNobody = UINT64_MAX;
 
 }  // namespace
 
-std::unique_ptr<FileRing> FileRing::open() {
+std::unique_ptr<FileRing> FileRing::open(std::string* refusal) {
   std::unique_ptr<FileRing> ring(new FileRing());
   io_uring_params setup{};
   setup.flags = IORING_SETUP_CQSIZE;
   setup.cq_entries = kInFlight;
   // Plain reads and writes exist since Linux 5.6, and so does the last of these features.
-  if (const int error = ring->ring_.open(kEntries, setup, IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS))
-    return errno = error, nullptr;
+  if (const int error = ring->ring_.open(kEntries, setup, IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS)) {
+    *refusal = std::string(ring->ring_.refused()) + ": " + errnoName(error);
+    return nullptr;
+  }
   return ring;
 }
 
@@ -107,11 +110,16 @@ static FileRing* ringOf(napi_env env, int fd) {
   return found == rings.end() ? nullptr : found->second.get();
 }
 
-// files.openRing() -> its descriptor, or -errno
+// files.openRing() -> its descriptor, or the refusal as text
 static napi_value openFileRing(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
-  auto ring = FileRing::open();
-  if (!ring) return args.integer(-errno);
+  std::string refusal;
+  auto ring = FileRing::open(&refusal);
+  if (!ring) {
+    napi_value text = nullptr;
+    napi_create_string_utf8(env, refusal.c_str(), refusal.size(), &text);
+    return text;
+  }
   const int fd = ring->fd();
   stateOf(env)->fileRings[fd] = std::move(ring);
   return args.integer(fd);

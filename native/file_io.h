@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "uring_ring.h"
@@ -27,8 +28,8 @@ class FileRing {
   // Most operations in flight at a time. JavaScript keeps to it.
   static constexpr unsigned kInFlight = 1024;
 
-  // Null, with errno set, when the kernel refuses or is older than 5.6.
-  static std::unique_ptr<FileRing> open();
+  // Null when the kernel refuses or is older than 5.6; `refusal` then says what and why: "io_uring_setup: EPERM".
+  static std::unique_ptr<FileRing> open(std::string* refusal);
   ~FileRing();
 
   int fd() const { return ring_.fd(); }

@@ -94,11 +94,10 @@ export class RingTransfers implements Transfers, Endpoint {
 
   private constructor(private readonly core: TimedIoCore, private readonly ring: number) {}
 
-  /** A ring, or why there is none: "io_uring_setup: EPERM". */
+  /** A ring, or why there is none: "io_uring_setup: EPERM", or "io_uring_enter: EPERM". */
   static open(core: TimedIoCore): RingTransfers | string {
     const ring = core.native.files.openRing();
-    if (ring < 0) return `io_uring_setup: ${core.native.system.errorName(-ring)}`;
-    return new RingTransfers(core, ring);
+    return typeof ring === 'string' ? ring : new RingTransfers(core, ring);
   }
 
   hold(file: Transferring): number {

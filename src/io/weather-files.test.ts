@@ -62,6 +62,7 @@ describe('files to which io_uring is refused', () => {
     weather.begin('io_uring_enter:EPERM:1+');
     const { reader, writer } = await copy([process.execPath], weather.env, 'cached');
     expect([reader, writer].map(({ granted }) => granted.backend)).toEqual(['pool', 'pool']);
+    for (const { refusals } of [reader, writer]) expect(refusals).toEqual(['io_uring_enter: EPERM']);
     const sockets = `const { create } = await import(${JSON.stringify(new URL('./index.js', import.meta.url).href)});
       const io = create({ source: 'io_uring' });
       const listener = io.listen({ port: 0 }, (each) => void each.onData((bytes) => each.offer(bytes)));

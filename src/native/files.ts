@@ -1,13 +1,16 @@
 /**
  * Files: a ring of transfers for one thread, and what direct I/O needs.
  *
- * May be missing: all of it. `openRing` answers -errno: Node's thread pool then reads and writes, and the reason is in
- * the file's `refusals`. `bytesToBorder` is needed in both cases; `clearDirect` may do nothing.
+ * May be missing: all of it. `openRing` answers the refusal: Node's thread pool then reads and writes, and the reason
+ * is in the file's `refusals`. `bytesToBorder` is needed in both cases; `clearDirect` may do nothing.
  */
 
 export interface NativeFiles {
-  /** A ring for this thread's files: a descriptor, readable when a transfer is done; or -errno. */
-  openRing(): number;
+  /**
+   * A ring for this thread's files: a descriptor, readable when a transfer is done; or the refusal, such as
+   * "io_uring_setup: EPERM".
+   */
+  openRing(): number | string;
   /** Blocks until what is in flight has ended. */
   closeRing(ring: number): void;
   /** The array's number in this ring, or -errno. The array is kept alive until it is released. */

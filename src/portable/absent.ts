@@ -9,7 +9,8 @@ const no = (): number => -ENOSYS;
 const nothing = (): void => undefined;
 
 export const files: NativeFiles = {
-  openRing: no, closeRing: nothing, holdBuffer: no, releaseBuffer: nothing, push: no, submit: no, reap: () => 0,
+  openRing: () => 'io_uring_setup: ENOSYS',
+  closeRing: nothing, holdBuffer: no, releaseBuffer: nothing, push: no, submit: no, reap: () => 0,
   // Nothing tells where its memory lies, so a transfer past the page cache has no buffer here.
   bytesToBorder: no,
   clearDirect: no,

@@ -361,6 +361,8 @@ export class Party implements TurnSources, Stopping {
     this.turn.madeWatch?.leave();
     for (const leaver of this.leavers) leaver.leave();
     this.dispatcher.leave();
+    // Before endpoints are closed: what their handlers, or the thread's `exit`, opened then would never be served.
+    this.io.isOver = true;
     try {
       this.io.closeAll();
     } finally {
