@@ -95,7 +95,10 @@ async function buildTypeScript() {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    define: { PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()) },
+    define: {
+      PERCORE_LAYOUT_HASH: JSON.stringify(layoutHash()),
+      PERCORE_VERSION: JSON.stringify(JSON.parse(readFileSync(at('package.json'), 'utf8')).version),
+    },
     sourcemap: true,
     // Source maps are for a checkout, where the sources are beside them. The package has neither; its code is not
     // minified.

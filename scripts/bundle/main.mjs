@@ -156,11 +156,21 @@ function namesUsed(modules, homes, exportsOf, origins) {
 export const taken = (names) => `{ ${names.map(({ name, inScript }) => `${inScript}: ${name}`).join(', ')} }`;
 
 /**
- * In a bundle of an application no script knows where it lies. CommonJS modules `require` the script, since esbuild
- * would make an object with a getter for each of some thousand exports where they import it.
+ * In a bundle of an application no script knows where it lies, nor has it a hash. Elsewhere a module takes its parts
+ * out of the script that it was made with, and of no other, in which they have other names. CommonJS modules `require`
+ * the script, since esbuild would make an object with a getter for each of some thousand exports where they import it.
  */
-const scriptModule = ({ name, loader }, isCommon) => `${isCommon ? `const script = require('./${loader}')`
+const scriptModule = ({ name, loader, hash }, isCommon) => `${isCommon ? `const script = require('./${loader}')`
   : `import script from './${loader}'`};
+{
+  const [known, found] = ['${hash}', script.percoreModule.build ?? '${hash}'];
+  if (known !== found) {
+    throw Object.assign(new Error('the files of percore are of two builds: this one knows the code of build '
+      + known.slice(0, 12) + ', and finds that of ' + found.slice(0, 12)
+      + '. If the package was replaced while the program runs, start the program again; else install it anew'),
+    { name: 'PercoreError', code: 'ERR_PERCORE_LAYOUT_MISMATCH' });
+  }
+}
 ${name === 'core' ? 'script.percoreModule.url ??= import.meta.url;'
   : 'for (let each = script; each !== undefined; each = each.percoreModule.earlier) '
     + 'each.percoreModule.url ??= import.meta.url;'}

@@ -8,6 +8,7 @@ import {
 import { PercoreError } from '../errors.js';
 import { besideModule } from '../native.js';
 import { checkDescriptors } from '../thread-descriptors.js';
+import { ownBuild } from './own-build.js';
 import { ownCode } from './own-code.js';
 import type { ReportPort, WorkerStart } from './reactor-thread.js';
 
@@ -83,7 +84,7 @@ function startWorker(
   const path = workerPath();
   const code = ownCode();
   const options = {
-    workerData: code === undefined ? workerData : { ...workerData, code },
+    workerData: { ...workerData, build: ownBuild(), ...(code === undefined ? {} : { code }) },
     transferList: [port],
     name,
     ...(resourceLimits === undefined ? {} : { resourceLimits }),

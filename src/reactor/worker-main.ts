@@ -7,6 +7,7 @@ import { requestGrants } from '../realtime/internal.js';
 import { setErrorReporter } from '../uncaught.js';
 import { forbidBlocking } from '../waiting.js';
 import { importEntry } from './entry.js';
+import { checkBuild, type OwnBuild } from './own-build.js';
 import { runReactor, type WorkerReport, type WorkerStart } from './reactor-thread.js';
 import type { SpareStart, SpareTaken } from './threads.js';
 
@@ -29,6 +30,7 @@ function takeEnvironment(environment: SpareTaken['environment']): void {
 }
 
 async function run(): Promise<void> {
+  checkBuild((workerData as { build?: OwnBuild }).build);
   const start = await startOf(workerData as WorkerStart | SpareStart);
   await runReactor(start, {
     requestGrants,

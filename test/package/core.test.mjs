@@ -140,6 +140,39 @@ it('is compiled anew where the thread that starts another one is busy with somet
   expect(await node('busy.mjs')).toEqual(printed('compiled\n'));
 });
 
+it.each([
+  // What a thread takes out of the core has other names in the core of another build.
+  ['of which one part is of another build', `replace('worker-main.cjs')`,
+    /of two builds: this one knows the code of build 0{12}, and finds that of \w{12}\. .*start the program again/],
+  ['of another build than the main thread', `replace('worker-main.cjs'); replace('load.cjs')`,
+    /runs percore [\d.]+ \(build 0{12}\), and the thread that has started it runs percore [\d.]+ \(build \w{12}\)/],
+])('a thread of files %s says so, and what to do', async (_name, change, said) => {
+  writeFiles(folder, {
+    'mixed.mjs': `import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+      process.env.PERCORE_NATIVE_PATH = ${JSON.stringify(join(root, 'native', 'build', 'Release', 'percore.node'))};
+      const own = new URL('./mixed/', import.meta.url);
+      rmSync(own, { recursive: true, force: true });
+      cpSync(${JSON.stringify(built)}, own, { recursive: true });
+      const { createRuntime } = await import(new URL('./index.js', own));
+      const { percoreModule } = (await import(new URL('./load.cjs', own))).default;
+      const replace = (name) => {
+        const path = new URL(name, own);
+        writeFileSync(path, readFileSync(path, 'utf8').replaceAll(percoreModule.build, '0'.repeat(64)));
+      };
+      ${change};
+      try {
+        await createRuntime({ entry: new URL('./asking.mjs', import.meta.url), reactors: 1, pin: false });
+      } catch ({ code, cause }) {
+        console.log(code, cause.name, cause.code, cause.message);
+      }`,
+    'asking.mjs': 'export default () => undefined;',
+  });
+  const { status, stdout, stderr } = await node('mixed.mjs');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(stdout).toMatch(/^ERR_PERCORE_ENTRY PercoreError ERR_PERCORE_LAYOUT_MISMATCH /);
+  expect(stdout).toMatch(said);
+});
+
 /** A program that changes the files of its own package before a reactor first needs those of the later script. */
 const changing = (change) => `import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
   process.env.PERCORE_NATIVE_PATH = ${JSON.stringify(join(root, 'native', 'build', 'Release', 'percore.node'))};
