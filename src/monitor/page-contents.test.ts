@@ -18,7 +18,7 @@ import { findPages, readPage, type PageSnapshot } from './page-reader.js';
 
 const IS_LONG = process.env['PERCORE_STRESS'] === '1';
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const python = join(root, 'examples/observe/percore_page.py');
+const python = join(root, 'foreign/percore_page.py');
 const cli = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
 describe('the counters page has', () => {

@@ -22,7 +22,7 @@ import { findPages, readPage, removeStalePages } from './page-reader.js';
 const IS_LONG = process.env['PERCORE_STRESS'] === '1';
 const MESSAGES = IS_LONG ? 1e7 : 50_000;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const python = join(root, 'examples/observe/percore_page.py');
+const python = join(root, 'foreign/percore_page.py');
 
 interface Snapshot {
   pid: number;
@@ -140,7 +140,7 @@ describe('the counters page', () => {
     });
     const program = 'import sys; sys.path.insert(0, sys.argv[1]); from percore_page import Page, RateTimer\n'
       + 'timer = RateTimer(Page(sys.argv[2]), "camera")\nprint([timer.wait_for_tick() for _ in range(10)])';
-    const child = spawn('python3', ['-c', program, join(root, 'examples/observe'), page.path], {
+    const child = spawn('python3', ['-c', program, join(root, 'foreign'), page.path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     children.push(child);
@@ -162,7 +162,7 @@ describe('the counters page', () => {
   it('is read by C', async () => {
     const page = publishCounters(runtime, { path: join(folder, 'page') });
     const program = join(folder, 'percore_page');
-    const source = join(root, 'examples/observe/percore_page.c');
+    const source = join(root, 'foreign/percore_page.c');
     execFileSync('gcc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', program, source]);
     await flood(1000);
     page.publish();
@@ -185,7 +185,7 @@ describe('the counters page', () => {
     writeFileSync(torn, bytes);
     expect(() => readPage(torn)).toThrow(/its process has ended while it wrote it$/);
     const program = join(folder, 'percore_page_torn');
-    execFileSync('gcc', ['-O1', '-o', program, join(root, 'examples/observe/percore_page.c')]);
+    execFileSync('gcc', ['-O1', '-o', program, join(root, 'foreign/percore_page.c')]);
     const readers = [['python3', python, torn], [program, torn]] as const;
     const ends = await Promise.all(readers.map(async ([command, ...rest]) => {
       const child = spawn(command, rest, { stdio: ['ignore', 'ignore', 'pipe'] });

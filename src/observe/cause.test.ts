@@ -15,3 +15,20 @@ it('is the task itself where a message waited behind earlier ones of the same ta
   // And its own step where it had not waited.
   expect(causeOf(evidence({ ran })).cause).toEqual({ kind: 'longStep', what: 'orders', ns: 1000 });
 });
+
+const scavenge = { what: 'scavenge', fromNs: 1, toNs: 9 };
+
+it.each([
+  ['a collection', { collections: [scavenge] }, { kind: 'collection', what: 'scavenge', ns: 8 }],
+  // The kernel had the CPU for most of the time in which the collection was under way.
+  ['the kernel in the middle of a collection', { collections: [scavenge], runDelayNs: 7 },
+    { kind: 'notScheduled', what: '', ns: 7 }],
+  ['a collection that the kernel stopped for a moment', { collections: [scavenge], runDelayNs: 2 },
+    { kind: 'collection', what: 'scavenge', ns: 8 }],
+  ['another task', { ran: [{ what: 'other', fromNs: 0, toNs: 7 }] }, { kind: 'queuedBehind', what: 'other', ns: 7 }],
+  ['its own step', { startNs: 1 }, { kind: 'longStep', what: 'own', ns: 9 }],
+  ['nothing that took half', { ran: [{ what: 'other', fromNs: 0, toNs: 3 }] },
+    { kind: 'notKnown', what: '', ns: 10 }],
+] as const)('names %s', (_name, given, cause) => {
+  expect(causeOf(evidence({ task: 'own', startNs: 8, endNs: 10, ...given })).cause).toEqual(cause);
+});

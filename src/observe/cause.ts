@@ -81,9 +81,10 @@ export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly s
   };
   const named = (kind: CauseKind, what = ''): { cause: Cause; shares: typeof shares } =>
     ({ cause: { kind, what, ns: shares[kind] }, shares });
-  // These two lie within the time of the others, so they come first.
-  if (shares.collection >= whole / 2) return named('collection', collector);
+  // These two lie within the time of the others, so they come first; and a collection that the kernel stops goes on
+  // afterwards, so that its time contains that of the kernel.
   if (shares.notScheduled >= whole / 2) return named('notScheduled');
+  if (shares.collection >= whole / 2) return named('collection', collector);
   const kinds = ['queuedBehind', 'longStep', 'outsideOfTurns', 'asleep'] as const;
   const largest = kinds.reduce((best, kind) => (shares[kind] > shares[best] ? kind : best));
   if (shares[largest] < whole / 2) {

@@ -20,7 +20,8 @@ export interface RestartOptions {
   /**
    * Keeps one more thread, which has loaded everything except the entry and waits: the next reactor that dies continues
    * in it, in a fraction of the time that a new thread takes. It costs the memory of a thread, some 14 MB in all
-   * however many reactors there are, and no CPU once it has started. Default true.
+   * however many reactors there are, and no CPU once it has started. What `setEnvironmentData` sets after its start
+   * does not reach it. Default true.
    */
   spare?: boolean;
 }

@@ -1,7 +1,7 @@
 /**
  * The state of a rate controller for others to see while it runs: five numbers in shared memory that only the
  * controller writes. A counters page shows them to other languages, where a timer can follow them:
- * examples/observe/percore_page.py.
+ * foreign/percore_page.py.
  *
  *      rate in Hz | last tick | next tick, as planned | p99 of the jitter | largest jitter    times by CLOCK_MONOTONIC
  */

@@ -116,6 +116,8 @@ class RateTimer:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: percore_page.py PATH [SNAPSHOTS [SECONDS_BETWEEN]], as /dev/shm/percore-1234")
     snapshots = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     pause = float(sys.argv[3]) if len(sys.argv) > 3 else 0.1
     shown = Page(sys.argv[1])
