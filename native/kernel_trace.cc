@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <initializer_list>
+#include <utility>
+
+#include "clock.h"
 
 namespace percore {
 
@@ -27,7 +30,7 @@ bool TracePlaces::isSound() const {
          timeAt + 8 <= dataAt && commitAt >= 0 && commitAt % 4 == 0 && commitAt + 4 <= dataAt && dataAt % 4 == 0;
 }
 
-void CpuEvents::advanceSlowly() {
+void CpuEvents::advance() {
   isHole = false;
   for (;;) {
     if (isHoleDue_) {
@@ -37,15 +40,15 @@ void CpuEvents::advanceSlowly() {
       clockNs_ = holeUntilNs;
       return;
     }
-    if (at_ >= end_) {
+    if (!has(1)) {
       if (open()) continue;
       timeNs = kNever;
       return;
     }
-    const size_t left = size_t(end_ - at_) - 1;
     const uint32_t type = *at_ & kTypeMask, delta = *at_ >> kTypeBits;
     const bool hasSecond = type == kLong || type >= kPadding;
-    if (hasSecond && left == 0) {
+    // Cut short, as below, which no kernel does.
+    if (hasSecond && !has(2)) {
       at_ = end_;
       continue;
     }
@@ -60,26 +63,40 @@ void CpuEvents::advanceSlowly() {
       at_ += 2;
     } else if (type == kPadding) {
       clockNs_ += delta;
-      skip(delta == 0 ? left + 1 : 1 + size_t(second / 4));
+      skip(delta == 0 ? size_t(places_.pageBytes) / 4 : 1 + size_t(second / 4));
     } else {
       clockNs_ += delta;
-      const size_t length = type == kLong ? size_t(second / 4) : size_t(type) + 1;
-      const size_t head = type == kLong ? 2 : 1;
-      // Cut short, which no kernel does.
-      if (length <= head - 1 || length > left + (type == kLong ? 0 : 1)) {
+      // The length counts its own word.
+      const size_t head = type == kLong ? 2 : 1, length = type == kLong ? size_t(second / 4) : size_t(type) + 1;
+      const size_t words = head + length - 1;
+      if (length < head || !has(words)) {
         at_ = end_;
         continue;
       }
       event = reinterpret_cast<const int32_t*>(at_ + head);
       eventWords = uint32_t(length - 1);
       timeNs = clockNs_;
-      skip(type == kLong ? 1 + length : length);
+      at_ += words;
       return;
     }
   }
 }
 
-bool CpuEvents::open() {
+void CpuEvents::skip(size_t words) {
+  const size_t here = std::min(words, size_t(end_ - at_));
+  at_ += here;
+  if (mapped_) mapped_->skip(4 * (words - here));
+}
+
+void CpuEvents::beginPage(int64_t startNs, bool isAfterHole) {
+  pages_++;
+  isHoleDue_ = isAfterHole;
+  // The clock moves on when the hole has been taken.
+  if (isAfterHole) holeUntilNs = startNs;
+  else clockNs_ = startNs;
+}
+
+bool CpuEvents::openRead() {
   if (isDry_) return false;
   ssize_t length;
   do {
@@ -90,23 +107,33 @@ bool CpuEvents::open() {
     error_ = length < 0 && errno != EAGAIN ? errno : 0;
     return false;
   }
-  pages_++;
   const auto* bytes = reinterpret_cast<const char*>(page_.data());
   uint32_t commit;
   int64_t startNs;
   memcpy(&commit, bytes + places_.commitAt, sizeof commit);
   memcpy(&startNs, bytes + places_.timeAt, sizeof startNs);
-  startNs -= zeroNs_;
   const size_t begin = size_t(places_.dataAt) / 4;
   at_ = page_.data() + begin;
   end_ = page_.data() + std::min(begin + size_t(commit & kLengthMask) / 4, size_t(length) / 4);
-  if (commit & kHasLost) {
-    isHoleDue_ = true;
-    holeUntilNs = startNs;
-  } else {
-    clockNs_ = startNs;
-  }
+  beginPage(startNs - zeroNs_, (commit & kHasLost) != 0);
   return true;
+}
+
+bool CpuEvents::openMapped() {
+  if (isDry_) return false;
+  const MappedPages::Step step = mapped_->step();
+  isDry_ = step == MappedPages::Step::kNothing;
+  if (isDry_) return false;
+  if (step != MappedPages::Step::kMore) beginPage(mapped_->startNs() - zeroNs_, step == MappedPages::Step::kHole);
+  fetch(0);
+  return true;
+}
+
+bool CpuEvents::fetch(size_t againWords) {
+  const size_t bytes = mapped_->copy(page_.data(), 4 * againWords);
+  at_ = page_.data();
+  end_ = at_ + bytes / 4;
+  return bytes > 0;
 }
 
 KernelTrace::Least::Least(const TracePlaces& at) {
@@ -149,7 +176,7 @@ void KernelTrace::index() {
 }
 
 KernelTrace::Round KernelTrace::round(int64_t untilNs, int32_t* notes, size_t mostWords, bool isMore) {
-  Round round;
+  Round round = std::exchange(untold_, {});
   if (!isMore)
     for (const auto& stream : streams_) stream->beginRound();
   for (;;) {
@@ -174,44 +201,89 @@ KernelTrace::Round KernelTrace::round(int64_t untilNs, int32_t* notes, size_t mo
     else round.pages = std::max(round.pages, stream->pages());
     if (stream->error() != 0) round.error = -stream->error();
   }
+  roundAtNs = monotonicNs() - zeroNs_;
   return round;
+}
+
+bool KernelTrace::roundAlone(const AloneRounds& limits) {
+  const int64_t nowNs = monotonicNs() - zeroNs_;
+  if (nowNs - roundAtNs < limits.restNs) return false;
+  const int64_t beforeNs = roundAtNs;
+  // Without room for notes it stops where there is something to note.
+  const Round taken = round(nowNs - limits.settledNs, nullptr, 0, false);
+  if (!taken.isCut && !taken.hadHole && !taken.isUrgent && taken.error == 0 && taken.pages >= limits.leastPages)
+    return true;
+  untold_.pages = taken.pages;
+  untold_.hadHole = taken.hadHole;
+  // The one that tells follows it at once.
+  roundAtNs = beforeNs;
+  return false;
+}
+
+int32_t KernelTrace::waiting() const {
+  int32_t most = 0;
+  for (const auto& stream : streams_)
+    if (stream->mapped()) most = std::max(most, stream->mapped()->waiting());
+  return most;
+}
+
+uint64_t KernelTrace::mappedCount() const {
+  uint64_t sum = 0;
+  for (const auto& stream : streams_)
+    if (stream->mapped()) sum += stream->count;
+  return sum;
 }
 
 void KernelTrace::takeUntil(
     int64_t untilNs, CpuEvents& stream, Round& round, int32_t* notes, size_t mostWords) {
   const TracePlaces& at = places_;
-  for (; stream.timeNs <= untilNs && stream.timeNs != CpuEvents::kNever; stream.advance()) {
+  const int32_t cpu = stream.cpu;
+  while (stream.timeNs <= untilNs && stream.timeNs != CpuEvents::kNever) {
     if (stream.isHole) {
       takeHole(stream, round);
+      stream.advance();
       continue;
     }
-    const int32_t* const event = stream.event;
-    const int32_t id = *event & 0xffff;
-    const uint32_t words = stream.eventWords;
-    // The most frequent first.
-    if (id == at.switchId) {
-      if (words >= least_.switches && stream.timeNs >= blindUntilNs_) takeSwitch(stream);
-    } else if (id == at.wakingId) {
-      if (words >= least_.waking && stream.timeNs >= blindUntilNs_) takeWaking(stream);
-    } else if (id == at.irqEntryId || id == at.irqExitId) {
-      if (words >= least_.irq && stream.timeNs >= blindUntilNs_) takeInterrupt(stream, id == at.irqEntryId);
-    } else if (round.notes + 3 > mostWords) {
-      // It is still at hand when the round goes on.
-      round.isCut = true;
-      return;
-    } else if (id == at.exitId && words >= least_.exit) {
-      // Amid a hole only that holds which needs no neighbours: these two.
-      if (FollowedThread* const thread = all_.find(event[at.exitPid])) {
-        all_.learn(thread->tid, thread->name.words);
-        thread->hasEnded = true;
-        index();
-        note(round, notes, Note::kExit, thread->tid, 0);
+    uint64_t taken = 0;
+    stream.giveUntil(untilNs, [&](const int32_t* event, uint32_t words, int64_t timeNs) {
+      const int32_t id = *event & 0xffff;
+      // The most frequent first.
+      if (id == at.switchId) {
+        if (words >= least_.switches && timeNs >= blindUntilNs_) takeSwitch(event, timeNs, cpu);
+      } else if (id == at.wakingId) {
+        if (words >= least_.waking && timeNs >= blindUntilNs_) takeWaking(event, timeNs, cpu);
+      } else if (id == at.irqEntryId || id == at.irqExitId) {
+        if (words >= least_.irq && timeNs >= blindUntilNs_) takeInterrupt(event, timeNs, cpu, id == at.irqEntryId);
+      } else if (!takeRare(event, words, round, notes, mostWords)) {
+        // It is still at hand when the round goes on.
+        round.isCut = true;
+        return false;
       }
-    } else if (id == at.forkId && words >= least_.fork) {
-      note(round, notes, Note::kFork, event[at.forkParent], event[at.forkChild]);
-    }
-    count++;
+      taken++;
+      return true;
+    });
+    stream.count += taken;
+    count += taken;
+    if (round.isCut) return;
   }
+}
+
+// False where there was no room for a note. Amid a hole these two alone hold, which need no neighbours.
+bool KernelTrace::takeRare(const int32_t* event, uint32_t words, Round& round, int32_t* notes, size_t mostWords) {
+  const TracePlaces& at = places_;
+  const int32_t id = *event & 0xffff;
+  if (round.notes + 3 > mostWords) return false;
+  if (id == at.exitId && words >= least_.exit) {
+    if (FollowedThread* const thread = all_.find(event[at.exitPid])) {
+      all_.learn(thread->tid, thread->name.words);
+      thread->hasEnded = true;
+      index();
+      note(round, notes, Note::kExit, thread->tid, 0);
+    }
+  } else if (id == at.forkId && words >= least_.fork) {
+    note(round, notes, Note::kFork, event[at.forkParent], event[at.forkChild]);
+  }
+  return true;
 }
 
 void KernelTrace::takeHole(const CpuEvents& stream, Round& round) {
@@ -230,20 +302,19 @@ void KernelTrace::note(Round& round, int32_t* notes, Note kind, int32_t first, i
   round.notes += 3;
 }
 
-void KernelTrace::takeSwitch(const CpuEvents& stream) {
-  const int32_t* const event = stream.event;
+void KernelTrace::takeSwitch(const int32_t* event, int64_t timeNs, int32_t cpu) {
   const TracePlaces& at = places_;
   const int32_t prev = event[at.prevPid], next = event[at.nextPid], state = event[at.prevState];
   FollowedThread* const leaves = all_.find(prev);
   FollowedThread* const comes = all_.find(next);
   if (!leaves && !comes) return;
   TraceEvent change;
-  change.ns = stream.timeNs;
+  change.ns = timeNs;
   change.prevPid = prev;
   change.nextPid = next;
   change.prevPriority = int16_t(event[at.prevPriority]);
   change.nextPriority = int16_t(event[at.nextPriority]);
-  change.cpu = int16_t(stream.cpu);
+  change.cpu = int16_t(cpu);
   change.leaving = state & at.preempted ? kPreemption : state == 0 ? 0 : kVoluntary;
   if (state & kSleepsInterruptibly) change.leaving |= kInterruptible;
   if (leaves) {
@@ -260,8 +331,7 @@ void KernelTrace::takeSwitch(const CpuEvents& stream) {
   }
 }
 
-void KernelTrace::takeWaking(const CpuEvents& stream) {
-  const int32_t* const event = stream.event;
+void KernelTrace::takeWaking(const int32_t* event, int64_t timeNs, int32_t cpu) {
   FollowedThread* const thread = all_.find(event[places_.wakingPid]);
   if (!thread) return;
   const uint32_t flags = uint32_t(*event) >> 16;
@@ -270,24 +340,24 @@ void KernelTrace::takeWaking(const CpuEvents& stream) {
   const bool isInterrupt = isHard || (flags & kSoftInterrupt) != 0;
   TraceEvent waking;
   waking.kind = TraceEventKind::kWaking;
-  waking.ns = stream.timeNs;
+  waking.ns = timeNs;
   waking.prevPid = !isInterrupt ? event[1] : isHard ? ThreadsByNumber::kInterrupt : ThreadsByNumber::kSoftInterrupt;
   waking.nextPid = thread->tid;
   waking.target = event[places_.wakingCpu];
-  waking.cpu = int16_t(stream.cpu);
-  thread->onWaking(waking, isHard && !inHandler_.contains(stream.cpu));
+  waking.cpu = int16_t(cpu);
+  thread->onWaking(waking, isHard && !inHandler_.contains(cpu));
 }
 
-void KernelTrace::takeInterrupt(const CpuEvents& stream, bool isEntry) {
-  if (isEntry) inHandler_.insert(stream.cpu);
-  else inHandler_.erase(stream.cpu);
-  FollowedThread* const thread = all_.find(stream.event[1]);
+void KernelTrace::takeInterrupt(const int32_t* event, int64_t timeNs, int32_t cpu, bool isEntry) {
+  if (isEntry) inHandler_.insert(cpu);
+  else inHandler_.erase(cpu);
+  FollowedThread* const thread = all_.find(event[1]);
   if (!thread) return;
   TraceEvent taken;
   taken.kind = isEntry ? TraceEventKind::kIrqEntry : TraceEventKind::kIrqExit;
-  taken.ns = stream.timeNs;
-  taken.cpu = int16_t(stream.cpu);
-  taken.target = stream.event[isEntry ? places_.entryIrq : places_.exitIrq];
+  taken.ns = timeNs;
+  taken.cpu = int16_t(cpu);
+  taken.target = event[isEntry ? places_.entryIrq : places_.exitIrq];
   thread->onInterrupt(taken);
 }
 

@@ -1,5 +1,6 @@
 // Events of the scheduler, from the pages of the kernel's ring buffers as `trace_pipe_raw` gives them to the threads
-// that are followed: read in place, one page of each CPU at a time, taken from all CPUs in the order of time.
+// that are followed: one page of each CPU at a time, or a piece of a mapped one, taken from all CPUs in the order of
+// time.
 //
 //      page   | time u64 | length and flags | data ...                              |
 //      data   | type:5 delta:27 | [length or high time] | event | type:5 delta:27 | ...
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "followed_thread.h"
+#include "mapped_pages.h"
 #include "threads_by_number.h"
 
 namespace percore {
@@ -60,10 +62,14 @@ class CpuEvents {
   // At hand is no event but a hole: what happened from `timeNs` until then was overwritten.
   bool isHole = false;
   int64_t holeUntilNs = 0;
+  // That were taken.
+  uint64_t count = 0;
 
-  CpuEvents(int32_t number, int fd, bool urgent, const TracePlaces& places, int64_t zeroNs)
-      : cpu(number), isUrgent(urgent), fd_(fd), places_(places), zeroNs_(zeroNs),
-        page_(size_t(places.pageBytes) / 4) {}
+  // Null for `mapped`: pages are read.
+  CpuEvents(int32_t number, int fd, bool urgent, std::unique_ptr<MappedPages> mapped, const TracePlaces& places,
+      int64_t zeroNs)
+      : cpu(number), isUrgent(urgent), fd_(fd), places_(places), zeroNs_(zeroNs), mapped_(std::move(mapped)),
+        page_((mapped_ ? MappedPages::kPieceBytes : size_t(places.pageBytes)) / 4) {}
 
   // A new round: it may be asked again whether there is more.
   void beginRound() {
@@ -71,18 +77,40 @@ class CpuEvents {
     pages_ = 0;
     if (timeNs == kNever) advance();
   }
-  // Goes to the next event, or hole. Nearly always that is an event whose type says how long it is.
-  void advance() {
-    const uint32_t head = at_ < end_ ? *at_ : 0, words = head & kTypeMask;
-    if (words - 1 >= kPadding - 1 || words >= size_t(end_ - at_)) return advanceSlowly();
-    isHole = false;
-    clockNs_ += head >> kTypeBits;
-    timeNs = clockNs_;
-    event = reinterpret_cast<const int32_t*>(at_ + 1);
-    eventWords = words;
-    at_ += 1 + words;
+  // Goes to the next event, or hole.
+  void advance();
+  // Gives the events from the one at hand on to `take(event, words, timeNs)`, up to `untilNs`, the next hole, or the
+  // first that `take` refuses, which stays at hand. Nearly always an event's type says how long it is; then all that
+  // moves on stays in registers.
+  template <class Take>
+  void giveUntil(int64_t untilNs, Take take) {
+    while (timeNs <= untilNs && timeNs != kNever && !isHole) {
+      const uint32_t* next = at_;
+      const uint32_t* const end = end_;
+      const int32_t* here = event;
+      uint32_t words = eventWords;
+      int64_t ns = timeNs;
+      bool isNext = false;
+      while (ns <= untilNs && take(here, words, ns)) {
+        const uint32_t head = next < end ? *next : 0, length = head & kTypeMask;
+        isNext = length - 1 >= kPadding - 1 || length >= size_t(end - next);
+        if (isNext) break;
+        ns += head >> kTypeBits;
+        here = reinterpret_cast<const int32_t*>(next + 1);
+        words = length;
+        next += 1 + length;
+      }
+      at_ = next;
+      clockNs_ = timeNs = ns;
+      event = here;
+      eventWords = words;
+      if (!isNext) return;
+      advance();
+    }
   }
   int32_t pages() const { return pages_; }
+  // Null where they are read.
+  MappedPages* mapped() const { return mapped_.get(); }
   // Of the last read that failed, or 0.
   int error() const { return error_; }
 
@@ -91,21 +119,41 @@ class CpuEvents {
   static constexpr uint32_t kTypeMask = (1 << kTypeBits) - 1;
   enum Type : uint32_t { kLong = 0, kPadding = 29, kTimeExtend = 30, kTimeStamp = 31 };
 
-  void advanceSlowly();
+  // Whether so many words follow; of a mapped page the next piece is fetched for that.
+  bool has(size_t words) {
+    return words <= size_t(end_ - at_) || (mapped_ && fetch(size_t(end_ - at_)) && words <= size_t(end_ - at_));
+  }
   // No further than to the end, whatever a head says.
-  void skip(size_t words) { at_ += std::min(words, size_t(end_ - at_)); }
-  bool open();
+  void skip(size_t words);
+  // Whether something follows on this page or the next one.
+  bool open() { return mapped_ ? openMapped() : openRead(); }
+  bool openRead();
+  bool openMapped();
+  bool fetch(size_t againWords);
+  void beginPage(int64_t startNs, bool isAfterHole);
 
   const int fd_;
   const TracePlaces& places_;
   const int64_t zeroNs_;
+  const std::unique_ptr<MappedPages> mapped_;
+  // Or a piece of one.
   std::vector<uint32_t> page_;
-  // What follows of the page: from a head to the end of its data.
+  // What follows of it: from a head to the end of its data.
   const uint32_t *at_ = nullptr, *end_ = nullptr;
   int64_t clockNs_ = 0;
   bool isHoleDue_ = false, isDry_ = true;
   int32_t pages_ = 0;
   int error_ = 0;
+};
+
+// What a round must be so that nobody has to be told of it.
+struct AloneRounds {
+  // Of one CPU: with fewer it came too early.
+  int32_t leastPages = 0;
+  // Since the round before.
+  int64_t restNs = 0;
+  // How old an event must be to be taken.
+  int64_t settledNs = 0;
 };
 
 class KernelTrace {
@@ -120,10 +168,20 @@ class KernelTrace {
     if (handle) *handle = nullptr;
   }
 
-  // `isUrgent`: a round says whether it has left an event of this stream for the next one.
-  void addCpu(int32_t cpu, int fd, bool isUrgent) {
-    streams_.push_back(std::make_unique<CpuEvents>(cpu, fd, isUrgent, places_, zeroNs_));
+  // `isUrgent`: a round says whether it has left an event of this stream for the next one. `isMapped`: its pages are to
+  // be mapped; answers whether they are.
+  bool addCpu(int32_t cpu, int fd, bool isUrgent, bool isMapped = false) {
+    auto mapped = isMapped ? MappedPages::map(fd, places_) : nullptr;
+    const bool is = mapped != nullptr;
+    streams_.push_back(std::make_unique<CpuEvents>(cpu, fd, isUrgent, std::move(mapped), places_, zeroNs_));
+    return is;
   }
+  // Reads nothing any more, and unmaps what was mapped.
+  void close() { streams_.clear(); }
+  // The most pages of one CPU that are mapped and have not been taken.
+  int32_t waiting() const;
+  // Of CPUs whose pages are mapped: events that were taken.
+  uint64_t mappedCount() const;
   // The number of a thread that is followed from now on, until it is dropped.
   int32_t follow(int32_t tid, ThreadName name);
   void drop(int32_t slot);
@@ -148,6 +206,11 @@ class KernelTrace {
   };
   // Takes the events up to `untilNs`. `isMore`: goes on with a round that was cut.
   Round round(int64_t untilNs, int32_t* notes, size_t mostWords, bool isMore);
+  // Takes a round of which nobody has to be told. False if somebody has, or if it is too early for one; what is to be
+  // told is told by the next round.
+  bool roundAlone(const AloneRounds& limits);
+  // When the last one ended, since zero.
+  int64_t roundAtNs = 0;
 
   // Events of any kind, also of threads that are not followed.
   uint64_t count = 0;
@@ -156,9 +219,10 @@ class KernelTrace {
   // Takes what this CPU has up to `untilNs`, and stops where there is no room for a note.
   void takeUntil(int64_t untilNs, CpuEvents& stream, Round& round, int32_t* notes, size_t mostWords);
   void takeHole(const CpuEvents& stream, Round& round);
-  void takeSwitch(const CpuEvents& stream);
-  void takeWaking(const CpuEvents& stream);
-  void takeInterrupt(const CpuEvents& stream, bool isEntry);
+  void takeSwitch(const int32_t* event, int64_t timeNs, int32_t cpu);
+  void takeWaking(const int32_t* event, int64_t timeNs, int32_t cpu);
+  void takeInterrupt(const int32_t* event, int64_t timeNs, int32_t cpu, bool isEntry);
+  bool takeRare(const int32_t* event, uint32_t words, Round& round, int32_t* notes, size_t mostWords);
   void note(Round& round, int32_t* notes, Note kind, int32_t first, int32_t second);
   void index();
   // How many words an event of each kind has at least, so that all fields that are read lie in it.
@@ -175,6 +239,8 @@ class KernelTrace {
   ThreadsByNumber all_;
   // CPUs in the handler of a device's interrupt, as far as that is seen.
   std::unordered_set<int32_t> inHandler_;
+  // Of rounds that nobody was told of, and of whom somebody has to be.
+  Round untold_;
   int64_t blindUntilNs_ = std::numeric_limits<int64_t>::min();
 };
 

@@ -1,6 +1,8 @@
 #include "page_watch.h"
 
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -29,12 +31,42 @@ PageWatch* PageWatch::open(napi_env env, const int32_t* fds, size_t count, napi_
 void PageWatch::onReadable() {
   epoll_event events[64];
   const int count = epoll_wait(epoll_.get(), events, 64, 0);
-  for (int i = 0; i < count; i++) told_.push_back(events[i].data.fd);
   // None: it was read meanwhile.
-  if (count > 0) deliver();
+  bool isDue = false;
+  for (int i = 0; i < count; i++) {
+    if (timer_ && events[i].data.fd == timer_.get()) {
+      uint64_t ticks;
+      isDue |= read(timer_.get(), &ticks, sizeof ticks) > 0 && isArmed_ && trace_->waiting() >= 2 * limits_.leastPages;
+    } else {
+      told_.push_back(events[i].data.fd);
+      isDue = true;
+    }
+  }
+  if (!isDue || takesRound()) return;
+  isArmed_ = false;
+  deliver();
 }
 
-int PageWatch::arm() {
+int PageWatch::takeRoundsOf(KernelTrace* trace, napi_value handle, const AloneRounds& limits, int64_t lookEachNs) {
+  hold(handle);
+  trace_ = trace;
+  limits_ = limits;
+  if (lookEachNs == 0) return 0;
+  timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const timespec each = {time_t(lookEachNs / 1000000000), long(lookEachNs % 1000000000)};
+  const itimerspec when = {each, each};
+  if (!timer_ || timerfd_settime(timer_.get(), 0, &when, nullptr) != 0) return -errno;
+  epoll_event event = {EPOLLIN, {.fd = timer_.get()}};
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) == 0 ? 0 : -errno;
+}
+
+bool PageWatch::takesRound() {
+  return trace_ && isAlone_ && trace_->roundAlone(limits_) && arm(true) == 0;
+}
+
+int PageWatch::arm(bool isAlone) {
+  isAlone_ = isAlone;
+  isArmed_ = true;
   int error = 0;
   for (const int32_t fd : told_)
     if (const int code = control(epoll_.get(), EPOLL_CTL_MOD, fd); code != 0) error = code;

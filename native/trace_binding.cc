@@ -33,14 +33,20 @@ static napi_value createTrace(napi_env env, napi_callback_info info) {
   return makeHandle(env, new KernelTrace(places, (high << 32) | low));
 }
 
-// traces.addCpu(trace, cpu, fd, isUrgent) -> 0 or -errno
+// traces.addCpu(trace, cpu, fd, isUrgent, isMapped) -> 1 when its pages are mapped, 0 when they are read, or -errno
 static napi_value addCpu(napi_env env, napi_callback_info info) {
-  RawArgs<4> args(env, info);
+  RawArgs<5> args(env, info);
   KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[0]);
   if (!trace) return args.integer(-EBADF);
   if (args.int32(1) < 0 || args.int32(2) < 0) return args.integer(-EINVAL);
-  trace->addCpu(args.int32(1), args.int32(2), args.boolean(3));
-  return args.integer(0);
+  return args.integer(trace->addCpu(args.int32(1), args.int32(2), args.boolean(3), args.boolean(4)));
+}
+
+// traces.close(trace)
+static napi_value closeTrace(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  if (KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[0])) trace->close();
+  return nullptr;
 }
 
 // traces.follow(trace, tid, name) -> its slot, or -errno
@@ -118,11 +124,23 @@ static napi_value watchPages(napi_env env, napi_callback_info info) {
   return watch ? makeHandle<LoopGuest, PageWatch>(env, watch) : args.integer(error);
 }
 
-// traces.arm(watch) -> 0 or -errno
-static napi_value armWatch(napi_env env, napi_callback_info info) {
-  RawArgs<1> args(env, info);
+// traces.takeRounds(watch, trace, leastPages, restNs, settledNs, lookEachNs) -> 0 or -errno
+static napi_value takeRounds(napi_env env, napi_callback_info info) {
+  RawArgs<6> args(env, info);
   PageWatch* const watch = pageWatchOf(env, args.value[0]);
-  return args.integer(watch ? watch->arm() : -EBADF);
+  KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[1]);
+  if (!watch || !trace) return args.integer(-EBADF);
+  const AloneRounds limits = {args.int32(2), args.int64(3), args.int64(4)};
+  if (limits.leastPages < 1 || limits.restNs < 0 || limits.settledNs < 0) return args.integer(-EINVAL);
+  const int64_t lookEachNs = args.int64(5);
+  return args.integer(lookEachNs < 0 ? -EINVAL : watch->takeRoundsOf(trace, args.value[1], limits, lookEachNs));
+}
+
+// traces.arm(watch, isAlone) -> 0 or -errno
+static napi_value armWatch(napi_env env, napi_callback_info info) {
+  RawArgs<2> args(env, info);
+  PageWatch* const watch = pageWatchOf(env, args.value[0]);
+  return args.integer(watch ? watch->arm(args.boolean(1)) : -EBADF);
 }
 
 // traces.unwatch(watch)
@@ -132,11 +150,25 @@ static napi_value unwatchPages(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// traces.roundAt(trace) -> when the last round ended, since zero
+static napi_value roundAt(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  const KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[0]);
+  return args.real(trace ? double(trace->roundAtNs) : 0);
+}
+
 // traces.count(trace) -> events taken so far
 static napi_value countEvents(napi_env env, napi_callback_info info) {
   RawArgs<1> args(env, info);
   const KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[0]);
   return args.real(trace ? double(trace->count) : 0);
+}
+
+// traces.mappedCount(trace) -> of these, those of mapped pages
+static napi_value countMapped(napi_env env, napi_callback_info info) {
+  RawArgs<1> args(env, info);
+  const KernelTrace* const trace = ofHandle<KernelTrace>(env, args.value[0]);
+  return args.real(trace ? double(trace->mappedCount()) : 0);
 }
 
 // traces.nameOf(trace, slot) -> the thread's name as it was last seen
@@ -199,14 +231,18 @@ void exportTraces(Napi::Env env, Napi::Object exports) {
   Group traces(env, exports, "traces");
   traces.addRaw("create", createTrace);
   traces.addRaw("addCpu", addCpu);
+  traces.addRaw("close", closeTrace);
   traces.addRaw("follow", followThread);
   traces.addRaw("drop", dropThread);
   traces.addRaw("setBound", setBound);
   traces.addRaw("round", takeRound);
   traces.addRaw("watch", watchPages);
+  traces.addRaw("takeRounds", takeRounds);
   traces.addRaw("arm", armWatch);
   traces.addRaw("unwatch", unwatchPages);
+  traces.addRaw("roundAt", roundAt);
   traces.addRaw("count", countEvents);
+  traces.addRaw("mappedCount", countMapped);
   traces.addRaw("nameOf", nameOfThread);
   traces.add("figure", Napi::Function::New(env, readFigure));
 }

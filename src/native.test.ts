@@ -90,7 +90,8 @@ const GROUPS: {
     'wait', 'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',
   ],
   traces: [
-    'create', 'addCpu', 'follow', 'drop', 'setBound', 'round', 'watch', 'arm', 'unwatch', 'count', 'nameOf', 'figure',
+    'create', 'addCpu', 'close', 'follow', 'drop', 'setBound', 'round', 'watch', 'takeRounds', 'arm', 'unwatch',
+    'roundAt', 'count', 'mappedCount', 'nameOf', 'figure',
   ],
 };
 

@@ -20,9 +20,12 @@ export interface NativeTraces {
   create(places: Int32Array, zeroHigh: number, zeroLow: number): KernelTraceHandle | number;
   /**
    * Pages of this CPU come from `fd`, whose read must not block. A round says whether it has left one of the `isUrgent`
-   * events for the next one. 0 or -errno.
+   * events for the next one. `isMapped`: they are mapped, where the kernel does that. 1 if they are, 0 if they are
+   * read, or -errno.
    */
-  addCpu(trace: KernelTraceHandle, cpu: number, fd: number, isUrgent: boolean): number;
+  addCpu(trace: KernelTraceHandle, cpu: number, fd: number, isUrgent: boolean, isMapped: boolean): number;
+  /** Reads nothing any more, and unmaps what was mapped. What is known of threads stays. */
+  close(trace: KernelTraceHandle): void;
   /** Follows a thread until it is dropped. Its slot, or -errno. */
   follow(trace: KernelTraceHandle, tid: number, name: string): number;
   drop(trace: KernelTraceHandle, slot: number): void;
@@ -40,12 +43,27 @@ export interface NativeTraces {
    * It does not keep the loop going. Or -errno.
    */
   watch(fds: Int32Array, onReady: () => void): PageWatchHandle | number;
-  /** 0 or -errno. */
-  arm(watch: PageWatchHandle): number;
+  /**
+   * From now on the watch takes rounds of this trace itself where nobody has to be told of anything. It calls `onReady`
+   * instead where the last round is less than `restNs` ago, and besides where one had fewer pages of each CPU than
+   * `leastPages`, or has something to tell, which the next `round` tells. Events must be `settledNs` old. The kernel
+   * does not tell of mapped pages: each `lookEachNs` the watch looks whether there are 2 * `leastPages` of one CPU; 0
+   * for none. 0 or -errno.
+   */
+  takeRounds(
+    watch: PageWatchHandle, trace: KernelTraceHandle, leastPages: number, restNs: number, settledNs: number,
+    lookEachNs: number,
+  ): number;
+  /** `isAlone`: the watch may take rounds itself. 0 or -errno. */
+  arm(watch: PageWatchHandle, isAlone: boolean): number;
   /** Before the descriptors are closed. */
   unwatch(watch: PageWatchHandle): void;
+  /** When the last round ended, in nanoseconds since zero. */
+  roundAt(trace: KernelTraceHandle): number;
   /** Events taken so far, also of threads that are not followed. */
   count(trace: KernelTraceHandle): number;
+  /** Of these, those of mapped pages. */
+  mappedCount(trace: KernelTraceHandle): number;
   /** The thread's name as it was last seen; '' for nobody. */
   nameOf(trace: KernelTraceHandle, slot: number): string;
   /** Copies the histogram, HISTOGRAM_WORDS / 2 numbers, and tells the rest; undefined for nobody. */

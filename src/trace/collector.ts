@@ -5,9 +5,10 @@
  *              who ends or begins --> another one          --any event-----+--> a round
  *      here:   the streams of all CPUs --in the order of time--> threads
  *
- * A round costs 0.1 to 0.2 ms before it takes its first event, nearly all of it because the thread's code has grown
- * cold meanwhile. So the kernel says when one is worth it, and without that there is one every two seconds. Ends and
- * new threads have buffers of their own, since they are to be known at once.
+ * A round of JavaScript costs 0.1 to 0.2 ms before it takes its first event, nearly all of it because the thread's code
+ * has grown cold meanwhile. So the kernel says when one is worth it, and without that there is one every two seconds;
+ * and one that nobody has to be told of is left to the addon. Ends and new threads have buffers of their own, since
+ * they are to be known at once.
  *
  * Each round takes the events that are older than the round: what a CPU has not written yet is younger. That is done by
  * the addon, see native/kernel_trace.h.
@@ -29,6 +30,16 @@ const MOST_ROUND_MS = 2000;
 const [LEAST_REST_MS, MOST_REST_MS] = [5, 100];
 /** How old an event must be, at least, before it is taken: another CPU may just be writing an older one. */
 const SETTLED_NS = 1e6;
+/** A round with a smaller part of a buffer came too early. */
+const LEAST_SHARE = 1 / 8;
+/**
+ * From this size on the pages of a CPU are mapped, where the kernel does that, instead of copied by it. It tells of
+ * such pages no longer once it has gone round, so the addon looks so often whether there is a quarter of a buffer. Two
+ * threads that do nothing but wake each other fill one in three times as long, at the least.
+ */
+const MAPPED_FROM_KIB = 4096;
+const LOOK_EACH_NS = 25e6;
+const MOST_LOOK_EACH_NS = 100e6;
 const TOLD_AT_PERCENT = 50;
 const LIVES_BUFFER_KIB = 64;
 
@@ -38,14 +49,16 @@ export class Collector {
   /** Instances of dead tracers that were removed. */
   readonly removed: readonly string[];
   private readonly recordings: Recording[] = [];
+  /** CPUs whose steps are mapped. */
+  private readonly mapped = new Set<number>();
   private readonly trace: KernelTrace;
   private watch: PageWatch | undefined;
   private readonly pagesOfBuffer: number;
   private timer: NodeJS.Timeout | undefined;
   private restMs = LEAST_REST_MS;
-  private roundAtMs = 0;
   private hadHole = false;
-  private lostAtEnd = 0;
+  /** Events that were overwritten before they could be taken; known at the end. */
+  lost = 0;
   private isRemoved = false;
 
   /** Makes the instances. Events come as soon as somebody is followed. Throws ERR_PERCORE_NO_CAPABILITY. */
@@ -68,9 +81,15 @@ export class Collector {
       this.pagesOfBuffer = steps.pagesOfBuffer;
       const formats = Object.fromEntries([...steps.formats, ...lives.formats]) as Record<EventName, EventFormat>;
       this.trace = new KernelTrace(formats, steps.layout, this.zeroNs);
-      for (const [cpu, fd] of steps.pages) this.trace.addCpu(cpu, fd, false);
+      for (const [cpu, fd] of steps.pages)
+        if (this.trace.addCpu(cpu, fd, false, bufferKiB >= MAPPED_FROM_KIB)) this.mapped.add(cpu);
       for (const [cpu, fd] of lives.pages) this.trace.addCpu(cpu, fd, true);
-      this.watch = new PageWatch([...steps.pages.values(), ...lives.pages.values()], () => this.onReady());
+      const told = [...steps.pages].filter(([cpu]) => !this.mapped.has(cpu)).map(([, fd]) => fd);
+      this.watch = new PageWatch([...told, ...lives.pages.values()], () => this.onReady());
+      const lookEachNs = Math.min(LOOK_EACH_NS * bufferKiB / MAPPED_FROM_KIB, MOST_LOOK_EACH_NS);
+      const leastPages = Math.max(1, Math.floor(this.pagesOfBuffer * LEAST_SHARE));
+      this.watch.takeRounds(this.trace, leastPages, LEAST_REST_MS * 1e6, SETTLED_NS,
+        this.mapped.size === 0 ? 0 : Math.round(lookEachNs));
     } catch (error) {
       this.remove();
       throw error;
@@ -80,11 +99,6 @@ export class Collector {
 
   get events(): number {
     return this.trace.events;
-  }
-
-  /** Events that were overwritten before they could be read, as counted by the kernel. */
-  get lost(): number {
-    return this.isRemoved ? this.lostAtEnd : this.recordings.reduce((sum, { lost }) => sum + lost, 0);
   }
 
   nowNs(): number {
@@ -108,7 +122,6 @@ export class Collector {
   round(isLast = false): RoundResult {
     const result = this.trace.round(isLast ? Infinity : this.nowNs() - SETTLED_NS, this.told);
     this.hadHole ||= result.hadHole;
-    this.roundAtMs = performance.now();
     // What was read but not taken is not told again.
     if (result.isUrgent && !this.isRemoved) this.schedule(this.restMs);
     return result;
@@ -119,8 +132,21 @@ export class Collector {
     if (this.isRemoved) return;
     for (const recording of this.recordings) recording.pause();
     this.round(true);
-    this.lostAtEnd = this.lost;
+    this.lost = this.countLost();
     this.remove();
+  }
+
+  private countLost(): number {
+    const [steps] = this.recordings;
+    let [overwritten, mapped] = [0, 0];
+    for (const recording of this.recordings) {
+      for (const cpu of recording.pages.keys()) {
+        const counts = recording.countsOf(cpu);
+        if (recording === steps && this.mapped.has(cpu)) mapped += counts.all;
+        else overwritten += counts.overwritten;
+      }
+    }
+    return overwritten + Math.max(0, mapped - this.trace.mappedEvents);
   }
 
   /** Removes the instances, as the end of the process does. A second call does nothing. */
@@ -130,12 +156,14 @@ export class Collector {
     this.timer = undefined;
     process.off('exit', this.remove);
     this.watch?.close();
+    // The kernel keeps an instance that is mapped. A constructor that throws may not have got so far.
+    (this.trace as KernelTrace | undefined)?.close();
     for (const recording of this.recordings) recording.close();
   };
 
   /** There is something to read. */
   private onReady(): void {
-    const restMs = this.roundAtMs + this.restMs - performance.now();
+    const restMs = (this.trace.roundAtNs - this.nowNs()) / 1e6 + this.restMs;
     if (restMs > 0) {
       this.schedule(restMs);
       return;
@@ -143,7 +171,7 @@ export class Collector {
     const { pages, isUrgent } = this.takeTurn();
     const share = pages / this.pagesOfBuffer;
     if (isUrgent || share > 1 / 4) this.restMs = Math.max(LEAST_REST_MS, this.restMs / 2);
-    else if (share < 1 / 8) this.restMs = Math.min(MOST_REST_MS, this.restMs * 1.25);
+    else if (share < LEAST_SHARE) this.restMs = Math.min(MOST_REST_MS, this.restMs * 1.25);
   }
 
   private takeTurn(): RoundResult {
@@ -151,7 +179,7 @@ export class Collector {
     const result = this.round();
     const { hadHole } = this;
     this.hadHole = false;
-    this.watch?.arm();
+    this.watch?.arm(this.restMs === LEAST_REST_MS);
     this.afterRound(hadHole);
     return result;
   }

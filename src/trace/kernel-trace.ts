@@ -49,7 +49,8 @@ const IS_EXIT = 0;
 
 export class KernelTrace {
   private readonly traces: NativeTraces;
-  private readonly handle: KernelTraceHandle;
+  /** For a watch that takes rounds. */
+  readonly handle: KernelTraceHandle;
   private readonly words = new Int32Array(HEAD + 256 * NOTE_WORDS);
 
   /** `zeroNs` is what times are told from. Throws ERR_PERCORE_NATIVE_UNAVAILABLE where there is no addon. */
@@ -67,17 +68,33 @@ export class KernelTrace {
     this.handle = handle;
   }
 
+  /** When the last round ended, since zero. */
+  get roundAtNs(): number {
+    return this.traces.roundAt(this.handle);
+  }
+
   /** Events of any kind, also of threads that are not followed. */
   get events(): number {
     return this.traces.count(this.handle);
   }
 
+  /** Of these, those of mapped pages. */
+  get mappedEvents(): number {
+    return this.traces.mappedCount(this.handle);
+  }
+
   /**
    * Pages of this CPU come from `fd`, whose read must not block. Of `isUrgent` events a round tells whether it has left
-   * any for the next one. A CPU may have both kinds.
+   * any for the next one. A CPU may have both kinds. With `isMapped` they are mapped, where the kernel does that;
+   * returns whether they are.
    */
-  addCpu(cpu: number, fd: number, isUrgent = false): void {
-    this.traces.addCpu(this.handle, cpu, fd, isUrgent);
+  addCpu(cpu: number, fd: number, isUrgent = false, isMapped = false): boolean {
+    return this.traces.addCpu(this.handle, cpu, fd, isUrgent, isMapped) === 1;
+  }
+
+  /** Reads nothing any more, and unmaps what was mapped. What is known of threads stays. */
+  close(): void {
+    this.traces.close(this.handle);
   }
 
   follow(tid: number, pid: number, name: string, sinceNs: number): FollowedThread {
@@ -104,7 +121,7 @@ export class KernelTrace {
   }
 }
 
-/** Tells once that there are pages to read, until it is armed again. */
+/** Tells once that there are pages to read, until it is armed again, or takes rounds itself. */
 export class PageWatch {
   private readonly traces = nativeTraces();
   private readonly handle: PageWatchHandle;
@@ -117,9 +134,18 @@ export class PageWatch {
     this.handle = handle;
   }
 
-  /** Tells again. Throws ERR_PERCORE_SYSTEM. */
-  arm(): void {
-    const error = this.traces.arm(this.handle);
+  /** Takes rounds of this trace, and tells only of those that somebody has to know of: see src/native/traces.ts. */
+  takeRounds(
+    { handle }: KernelTrace, leastPages: number, restNs: number, settledNs: number, lookEachNs: number,
+  ): void {
+    const error = this.traces.takeRounds(this.handle, handle, leastPages, restNs, settledNs, lookEachNs);
+    if (error < 0)
+      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-error}`);
+  }
+
+  /** Tells again. It takes no rounds itself unless it `isAlone`. Throws ERR_PERCORE_SYSTEM. */
+  arm(isAlone = true): void {
+    const error = this.traces.arm(this.handle, isAlone);
     if (error < 0)
       throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-error}`);
   }

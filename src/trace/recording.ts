@@ -59,12 +59,15 @@ export class Recording {
     }
   }
 
-  /** Events that were overwritten before they could be read, as counted by the kernel. */
-  get lost(): number {
-    return [...this.pages.keys()].reduce((sum, cpu) => {
-      const [, overrun] = /^overrun: (\d+)$/m.exec(this.instance.read(`per_cpu/cpu${cpu}/stats`)) ?? [];
-      return sum + Number(overrun ?? 0);
-    }, 0);
+  /**
+   * Events of a CPU, as counted by the kernel: all, and those that were overwritten before they were read, which of
+   * mapped pages are none.
+   */
+  countsOf(cpu: number): { readonly all: number; readonly overwritten: number } {
+    const stats = this.instance.read(`per_cpu/cpu${cpu}/stats`);
+    const count = (what: string): number => Number(new RegExp(`^${what}: (\\d+)$`, 'm').exec(stats)?.[1] ?? 0);
+    const overwritten = count('overrun');
+    return { all: count('entries') + overwritten + count('read events'), overwritten };
   }
 
   /** From now on the kernel records what is about threads in these ranges, of which there is at least one. */
