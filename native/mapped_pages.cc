@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstring>
 
-#include "kernel_trace.h"
+#include "cpu_events.h"
 
 namespace percore {
 

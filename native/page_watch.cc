@@ -4,6 +4,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace percore {
@@ -35,8 +36,7 @@ void PageWatch::onReadable() {
   bool isDue = false;
   for (int i = 0; i < count; i++) {
     if (timer_ && events[i].data.fd == timer_.get()) {
-      uint64_t ticks;
-      isDue |= read(timer_.get(), &ticks, sizeof ticks) > 0 && isArmed_ && trace_->waiting() >= 2 * limits_.leastPages;
+      isDue |= looks();
     } else {
       told_.push_back(events[i].data.fd);
       isDue = true;
@@ -51,13 +51,30 @@ int PageWatch::takeRoundsOf(KernelTrace* trace, napi_value handle, const AloneRo
   hold(handle);
   trace_ = trace;
   limits_ = limits;
+  lookEachNs_ = lookEachNs;
   if (lookEachNs == 0) return 0;
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  const timespec each = {time_t(lookEachNs / 1000000000), long(lookEachNs % 1000000000)};
-  const itimerspec when = {each, each};
-  if (!timer_ || timerfd_settime(timer_.get(), 0, &when, nullptr) != 0) return -errno;
+  if (!timer_) return -errno;
   epoll_event event = {EPOLLIN, {.fd = timer_.get()}};
-  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) == 0 ? 0 : -errno;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) return -errno;
+  return lookEach(lookEachNs_);
+}
+
+int PageWatch::lookEach(int64_t ns) {
+  const timespec each = {time_t(ns / 1000000000), long(ns % 1000000000)};
+  const itimerspec when = {each, each};
+  return timerfd_settime(timer_.get(), 0, &when, nullptr) == 0 ? 0 : -errno;
+}
+
+bool PageWatch::looks() {
+  uint64_t ticks;
+  if (read(timer_.get(), &ticks, sizeof ticks) <= 0 || !isArmed_) return false;
+  const int32_t waiting = trace_->waiting(), more = waiting - seen_;
+  seen_ = waiting;
+  const bool isQuiet = more >= 0 && more <= limits_.leastPages / 8;
+  if (isQuiet != isQuiet_) lookEach(isQuiet ? std::max(lookEachNs_, kQuietLookNs) : lookEachNs_);
+  isQuiet_ = isQuiet;
+  return waiting >= 2 * limits_.leastPages;
 }
 
 bool PageWatch::takesRound() {

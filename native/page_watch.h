@@ -28,7 +28,8 @@ class PageWatch final : public LoopGuest {
   // Of these descriptors, which are armed. Null, with `error` set to -errno, when the kernel refuses.
   static PageWatch* open(napi_env env, const int32_t* fds, size_t count, napi_value deliver, int* error);
   // From now on it takes rounds of `trace`, whose handle this is, by itself. Of mapped pages the kernel tells nothing:
-  // it looks each `lookEachNs` whether there are twice as many as a round must have; 0 for none. 0 or -errno.
+  // it looks each `lookEachNs`, or less often while there are few, whether there are twice as many as a round must
+  // have; 0 for none. 0 or -errno.
   int takeRoundsOf(KernelTrace* trace, napi_value handle, const AloneRounds& limits, int64_t lookEachNs);
 
   // `isAlone`: it may take rounds by itself. 0 or -errno.
@@ -36,16 +37,24 @@ class PageWatch final : public LoopGuest {
   void shutDown() override;
 
  private:
+  static constexpr int64_t kQuietLookNs = 100000000;
+
   using LoopGuest::LoopGuest;
   void onPrepare() override {}
   void onReadable() override;
 
   bool takesRound();
+  int lookEach(int64_t ns);
+  bool looks();
 
   UniqueFd epoll_, timer_;
   KernelTrace* trace_ = nullptr;
   AloneRounds limits_;
   bool isAlone_ = true, isArmed_ = true;
+  int64_t lookEachNs_ = 0;
+  // Mapped pages that waited at the last look, and whether hardly any had come.
+  int32_t seen_ = 0;
+  bool isQuiet_ = false;
   // Those that have been told of since they were armed.
   std::vector<int32_t> told_;
 };

@@ -1,7 +1,7 @@
 /** `percore trace` on threads of this machine, beside `perf sched timehist`, and what it leaves behind. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, closeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
@@ -22,6 +22,8 @@ const tracefs = mounted();
 const probe = `${tracefs}/instances/probe-${process.pid}`;
 const canTrace = tracefs !== undefined && can('mkdir', probe) && can('rmdir', probe);
 const canFifo = isRoot && can('chrt', '-f', '10', 'true');
+const [major, minor] = release().split('.').map(Number);
+const canMap = major! > 6 || (major === 6 && minor! >= 10);
 const hasPerf = canTrace && can('perf', 'sched', 'record', '-q', '-o', join(folder, 'probe'), 'true');
 
 const children: ChildProcess[] = [];
@@ -93,8 +95,22 @@ def short():
 for line in sys.stdin: threading.Thread(target=short, daemon=True).start()
 `;
 
-async function sleeper(): Promise<Running> {
-  const running = start('python3', ['-c', SLEEPER]);
+/** Waits for another process and wakes it, as often as it can. */
+const PING_PONG = `
+import os
+(hereIn, thereOut), (thereIn, hereOut) = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.close(thereOut)
+    while os.write(hereOut, os.read(hereIn, 1)): pass
+os.close(hereIn)
+print('ready', flush=True)
+while True:
+    os.write(thereOut, b'x')
+    os.read(thereIn, 1)
+`;
+
+async function sleeper(program: string = SLEEPER): Promise<Running> {
+  const running = start('python3', ['-c', program]);
   await until(() => running.out.includes('ready'), 'the sleeper is there');
   return running;
 }
@@ -138,7 +154,7 @@ describe('percore trace', () => {
     expect([last(reports()).why, last(reports()).response.boundNs]).toEqual(['removed', undefined]);
     await say(`remove ${steady}`, '0 threads');
     await say(`add tid ${steady}`, '1 thread');
-    for (const wrong of ['add', 'add pid x', 'bound response 5', 'bound fast 5ms', 'remove', 'fly']) {
+    for (const wrong of ['add', 'add pid x', 'bound response 5', 'bound fast 5ms', 'remove', 'fly', 'x'.repeat(1e5)]) {
       const before = tracer.err.length;
       tracer.child.stdin!.write(`${wrong}\n`);
       await until(() => tracer.err.slice(before).includes('percore trace: '), wrong);
@@ -196,6 +212,9 @@ describe('percore trace', () => {
     const first = trace('--name', 'steady', '--json');
     await until(() => first.err.includes('follows'), `it follows: ${first.err}`);
     const left = instancesOf(first);
+    // What nobody asks for is not recorded either.
+    for (const name of left)
+      expect(readFileSync(`${tracefs}/instances/${name}/trace_options`, 'latin1')).toContain('norecord-cmd');
     first.child.kill('SIGKILL');
     await first.ended;
     expect([left.length, instancesOf(first)]).toEqual([2, left]);
@@ -236,22 +255,32 @@ describe('percore trace', () => {
     expect(tracer.err).toContain('ENOSPC');
   }, 60_000);
 
-  where(canTrace)('counts what was overwritten while it had no time to read, and goes on', async () => {
-    const { child: { pid } } = await sleeper();
-    const tracer = trace('--pid', String(pid), '--buffer', '8', '--json');
-    await until(() => tracer.err.includes('follows'), `it follows: ${tracer.err}`);
-    tracer.child.kill('SIGSTOP');
-    const steps = instancesOf(tracer).find((name) => name.endsWith('steps'));
-    const perCpu = `${tracefs}/instances/${steps}/per_cpu`;
-    await until(() => readdirSync(perCpu).some((name) =>
-      !/^overrun: 0$/m.test(readFileSync(`${perCpu}/${name}/stats`, 'utf8'))), 'its buffer has gone round');
-    tracer.child.kill('SIGCONT');
-    tracer.child.stdin!.write('report\n');
-    await until(() => tracer.reports().length === 2, 'it reports');
-    tracer.child.kill('SIGINT');
-    expect(await tracer.ended).toBe(0);
-    expect(summaryOf(tracer).lost).toBeGreaterThan(0);
-  }, 60_000);
+  // Pages of small buffers are read, those of large ones are mapped, where the kernel does that.
+  for (const [kind, load, buffer] of [['small', SLEEPER, 8], ['large', PING_PONG, 4096]] as const) {
+    where(canTrace)(`counts what was overwritten in ${kind} buffers while it could not read, and goes on`, async () => {
+      const { child: { pid } } = await sleeper(load);
+      const tracer = trace('--pid', String(pid), '--buffer', String(buffer), '--json');
+      await until(() => tracer.err.includes('follows'), `it follows: ${tracer.err}`);
+      const maps = readFileSync(`/proc/${tracer.child.pid}/maps`, 'latin1').split('trace_pipe_raw').length - 1;
+      expect(maps).toBe(kind === 'large' && canMap ? readdirSync(`${tracefs}/per_cpu`).length : 0);
+      tracer.child.kill('SIGSTOP');
+      const steps = instancesOf(tracer).find((name) => name.endsWith('steps'));
+      const perCpu = `${tracefs}/instances/${steps}/per_cpu`;
+      const counts = (): number[] => readdirSync(perCpu).map((name) =>
+        Number(/^overrun: (\d+)$/m.exec(readFileSync(`${perCpu}/${name}/stats`, 'utf8'))?.[1]));
+      // Of what is mapped that counts as overwritten which was taken before; an event takes 40 bytes at least.
+      const before = counts();
+      const most = kind === 'large' ? buffer * 1024 / 40 : 0;
+      await until(() => counts().some((count, cpu) => count - before[cpu]! > most), 'it has gone round', 30_000);
+      tracer.child.kill('SIGCONT');
+      const threads = kind === 'large' ? 1 : 2;
+      tracer.child.stdin!.write('report\n');
+      await until(() => tracer.reports().length === threads, 'it reports');
+      tracer.child.kill('SIGINT');
+      expect(await tracer.ended).toBe(0);
+      expect(summaryOf(tracer).lost).toBeGreaterThan(0);
+    }, 60_000);
+  }
 
   it('without the right says in one line which one and how to get it, and ends with 3', async () => {
     const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];

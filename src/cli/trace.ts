@@ -1,5 +1,4 @@
 /** `percore trace`: how late any thread of this machine was, and why, by the events of its scheduler. */
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { PercoreError } from '../errors.js';
 import {
@@ -8,6 +7,7 @@ import {
 import { plain } from './cells.js';
 import { DONE, FAILED, NO_RIGHT, UsageError } from './command.js';
 import { parseTime } from './duration.js';
+import { readLines } from './lines.js';
 import { formatReport, formatSummary } from './trace-report.js';
 
 export const summary = 'how late any threads of this machine were, and why';
@@ -41,6 +41,8 @@ While it runs it reads commands: add pid|tid|name X, remove N, bound [N] FIGURE 
 
 /** The limit of histograms. */
 const MOST_NS = 2 ** 40 - 1;
+/** Of a line of input, in characters. */
+const LONGEST_LINE = 4096;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const text = { type: 'string' } as const;
 const many = { type: 'string', multiple: true } as const;
@@ -124,19 +126,18 @@ async function untilSignal<T>(end: () => void, body: () => Promise<T>): Promise<
 async function untilEnd(
   ending: Promise<void>, seconds: number | undefined, obey: (command: Command) => number, end: () => void,
 ): Promise<void> {
-  const lines = createInterface({ input: process.stdin });
-  lines.on('line', (line) => {
+  const endLines = readLines(process.stdin, LONGEST_LINE, (line) => {
     if (line.trim() === '') return;
     try {
       process.stderr.write(`${line.trim()}: ${threads(obey(parseCommand(line)))}\n`);
     } catch (error) {
       process.stderr.write(`percore trace: ${(error as Error).message}\n`);
     }
-  });
+  }, () => void process.stderr.write(`percore trace: a line has more than ${LONGEST_LINE} characters\n`));
   const timer = seconds === undefined ? undefined : setTimeout(end, seconds * 1000);
   await ending;
   clearTimeout(timer);
-  lines.close();
+  endLines();
   process.stdin.destroy();
 }
 

@@ -6,7 +6,7 @@
  *      here:   the streams of all CPUs --in the order of time--> threads
  *
  * A round of JavaScript costs 0.1 to 0.2 ms before it takes its first event, nearly all of it because the thread's code
- * has grown cold meanwhile. So the kernel says when one is worth it, and without that there is one every two seconds;
+ * has grown cold meanwhile. So the kernel says when one is worth it, and without that there is one in five seconds;
  * and one that nobody has to be told of is left to the addon. Ends and new threads have buffers of their own, since
  * they are to be known at once.
  *
@@ -22,7 +22,7 @@ import {
 import { Recording } from './recording.js';
 
 /** There is another round so long after one at most. */
-const MOST_ROUND_MS = 2000;
+const MOST_ROUND_MS = 5000;
 /**
  * How long rounds that the kernel asks for lie apart at least. It grows where a kernel tells of each event, whatever it
  * was told to, as those before Linux 6.1 do.
@@ -38,8 +38,8 @@ const LEAST_SHARE = 1 / 8;
  * threads that do nothing but wake each other fill one in three times as long, at the least.
  */
 const MAPPED_FROM_KIB = 4096;
-const LOOK_EACH_NS = 25e6;
-const MOST_LOOK_EACH_NS = 100e6;
+const LOOK_EACH_NS = 45e6;
+const MOST_LOOK_EACH_NS = 180e6;
 const TOLD_AT_PERCENT = 50;
 const LIVES_BUFFER_KIB = 64;
 

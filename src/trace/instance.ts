@@ -84,6 +84,15 @@ export class TraceInstance {
     whileAllowed(this.tracefs, () => writeFileSync(join(this.path, file), `${text}\n`));
   }
 
+  /** Asks for what makes the trace cheaper and is no part of it, where this kernel has it. */
+  ask(file: string, text: string): void {
+    try {
+      writeFileSync(join(this.path, file), `${text}\n`);
+    } catch {
+      // Then it costs more.
+    }
+  }
+
   /** The numbers of all CPUs that have a buffer, including those that are offline. */
   cpus(): number[] {
     return whileAllowed(this.tracefs, () => readdirSync(join(this.path, 'per_cpu')))

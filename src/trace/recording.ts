@@ -44,6 +44,8 @@ export class Recording {
       instance.write('tracing_on', '0');
       // A clock that all CPUs and all programs share.
       instance.write('trace_clock', 'mono');
+      // The kernel would note the name of each thread that it records, beside the events, which have it anyway.
+      instance.ask('trace_options', 'norecord-cmd');
       askForPages(instance, bufferKiB);
       instance.write('buffer_size_kb', String(bufferKiB));
       // Before Linux 4.20 each event is told.
