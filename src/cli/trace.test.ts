@@ -202,7 +202,7 @@ describe('percore trace', () => {
     expect(await tracer.ended).toBe(0);
     const reports = tracer.reports().slice(0, 5);
     expect(reports.map(({ why }) => why)).toEqual(Array(5).fill('ended'));
-    // They live for 0.1 s, and wait for one time after another in it. Without any hurry there is a round in 2 s.
+    // They live for 0.1 s, and wait for one time after another in it. Without any hurry there is a round in 5 s.
     expect(Math.min(...delays)).toBeLessThan(500);
     expect(Math.max(...reports.map(({ figures }) => figures.response.count))).toBeGreaterThan(5);
   }, 60_000);
