@@ -94,7 +94,7 @@ bool CpuEvents::openRead() {
   if (isDry_) return false;
   ssize_t length;
   do {
-    length = read(fd_, page_.data(), page_.size() * 4);
+    length = read(fd, page_.data(), page_.size() * 4);
   } while (length < 0 && errno == EINTR);
   if (length < places_.dataAt) {
     isDry_ = true;

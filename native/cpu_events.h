@@ -47,6 +47,7 @@ class CpuEvents {
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
   const int32_t cpu;
+  const int fd;
   // Somebody waits for what these events tell.
   const bool isUrgent;
   // When the event at hand was, in nanoseconds since `zero`; kNever when none is.
@@ -61,9 +62,9 @@ class CpuEvents {
   uint64_t count = 0;
 
   // Null for `mapped`: pages are read.
-  CpuEvents(int32_t number, int fd, bool urgent, std::unique_ptr<MappedPages> mapped, const TracePlaces& places,
+  CpuEvents(int32_t number, int pages, bool urgent, std::unique_ptr<MappedPages> mapped, const TracePlaces& places,
       int64_t zeroNs)
-      : cpu(number), isUrgent(urgent), fd_(fd), places_(places), zeroNs_(zeroNs), mapped_(std::move(mapped)),
+      : cpu(number), fd(pages), isUrgent(urgent), places_(places), zeroNs_(zeroNs), mapped_(std::move(mapped)),
         page_((mapped_ ? MappedPages::kPieceBytes : size_t(places.pageBytes)) / 4) {}
 
   // A new round: it may be asked again whether there is more.
@@ -127,7 +128,6 @@ class CpuEvents {
   bool fetch(size_t againWords);
   void beginPage(int64_t startNs, bool isAfterHole);
 
-  const int fd_;
   const TracePlaces& places_;
   const int64_t zeroNs_;
   const std::unique_ptr<MappedPages> mapped_;

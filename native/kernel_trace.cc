@@ -99,6 +99,11 @@ bool KernelTrace::roundAlone(const AloneRounds& limits) {
   return false;
 }
 
+bool KernelTrace::isMapped(int fd) const {
+  return std::any_of(streams_.begin(), streams_.end(),
+      [fd](const auto& stream) { return stream->fd == fd && stream->mapped(); });
+}
+
 int32_t KernelTrace::waiting() const {
   int32_t most = 0;
   for (const auto& stream : streams_)

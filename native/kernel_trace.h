@@ -49,6 +49,7 @@ class KernelTrace {
   }
   // Reads nothing any more, and unmaps what was mapped.
   void close() { streams_.clear(); }
+  bool isMapped(int fd) const;
   // The most pages of one CPU that are mapped and have not been taken.
   int32_t waiting() const;
   // Of CPUs whose pages are mapped: events that were taken.

@@ -7,8 +7,8 @@
 // to see that. A page that is begun anew has first nothing in it, then another time, and only then other events. So a
 // piece is what it seems to be if its page still has the same time and as much in it after it was copied.
 //
-// The kernel does not tell either when there is something to read, once it has gone round: see `waiting`. Knows nothing
-// of Node. Source: Documentation/trace/ring-buffer-map.rst, kernel/trace/ring_buffer.c.
+// Nor does the kernel tell when there is something to read, once it has gone round: see `waiting`. Knows nothing of
+// Node. Source: Documentation/trace/ring-buffer-map.rst, kernel/trace/ring_buffer.c.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -38,7 +38,9 @@ void PageWatch::onReadable() {
     if (timer_ && events[i].data.fd == timer_.get()) {
       isDue |= looks();
     } else {
-      told_.push_back(events[i].data.fd);
+      // From now on the kernel would tell of each event of this one.
+      if (trace_ && trace_->isMapped(events[i].data.fd)) lookEach(lookEachNs_);
+      else told_.push_back(events[i].data.fd);
       isDue = true;
     }
   }
@@ -56,14 +58,13 @@ int PageWatch::takeRoundsOf(KernelTrace* trace, napi_value handle, const AloneRo
   timer_.reset(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer_) return -errno;
   epoll_event event = {EPOLLIN, {.fd = timer_.get()}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) != 0) return -errno;
-  return lookEach(lookEachNs_);
+  return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, timer_.get(), &event) == 0 ? 0 : -errno;
 }
 
-int PageWatch::lookEach(int64_t ns) {
+void PageWatch::lookEach(int64_t ns) {
   const timespec each = {time_t(ns / 1000000000), long(ns % 1000000000)};
   const itimerspec when = {each, each};
-  return timerfd_settime(timer_.get(), 0, &when, nullptr) == 0 ? 0 : -errno;
+  timerfd_settime(timer_.get(), 0, &when, nullptr);
 }
 
 bool PageWatch::looks() {

@@ -27,8 +27,8 @@ class PageWatch final : public LoopGuest {
  public:
   // Of these descriptors, which are armed. Null, with `error` set to -errno, when the kernel refuses.
   static PageWatch* open(napi_env env, const int32_t* fds, size_t count, napi_value deliver, int* error);
-  // From now on it takes rounds of `trace`, whose handle this is, by itself. Of mapped pages the kernel tells nothing:
-  // it looks each `lookEachNs`, or less often while there are few, whether there are twice as many as a round must
+  // From now on it takes rounds of `trace`, whose handle this is, by itself. Of mapped pages the kernel tells once:
+  // then it looks each `lookEachNs`, or less often while there are few, whether there are twice as many as a round must
   // have; 0 for none. 0 or -errno.
   int takeRoundsOf(KernelTrace* trace, napi_value handle, const AloneRounds& limits, int64_t lookEachNs);
 
@@ -44,7 +44,7 @@ class PageWatch final : public LoopGuest {
   void onReadable() override;
 
   bool takesRound();
-  int lookEach(int64_t ns);
+  void lookEach(int64_t ns);
   bool looks();
 
   UniqueFd epoll_, timer_;

@@ -282,6 +282,15 @@ describe('percore trace', () => {
     }, 60_000);
   }
 
+  where(canTrace)('takes all that comes, by rounds of its own, where buffers fill up in no time', async () => {
+    const { child: { pid } } = await sleeper(PING_PONG);
+    const tracer = trace('--pid', String(pid), '--seconds', '4', '--json');
+    expect(await tracer.ended).toBe(0);
+    const { events, lost } = summaryOf(tracer);
+    // A buffer has room for about 75,000.
+    expect([lost, events > 200_000]).toEqual([0, true]);
+  }, 60_000);
+
   it('without the right says in one line which one and how to get it, and ends with 3', async () => {
     const nobody = ['--reuid=65534', '--regid=65534', '--clear-groups'];
     const tracer = isRoot ? start('setpriv', [...nobody, process.execPath, program, 'trace', '--tid', '1'])

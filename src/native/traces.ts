@@ -44,11 +44,11 @@ export interface NativeTraces {
    */
   watch(fds: Int32Array, onReady: () => void): PageWatchHandle | number;
   /**
-   * From now on the watch takes rounds of this trace itself where nobody has to be told of anything. It calls `onReady`
-   * instead where the last round is less than `restNs` ago, and besides where one had fewer pages of each CPU than
-   * `leastPages`, or has something to tell, which the next `round` tells. Events must be `settledNs` old. The kernel
-   * does not tell of mapped pages: each `lookEachNs` the watch looks whether there are 2 * `leastPages` of one CPU; 0
-   * for none. 0 or -errno.
+   * From now on the watch takes rounds of this trace itself where nobody has to be told of anything. It calls
+   * `onReady` instead where the last round is less than `restNs` ago, and besides where one had fewer pages of each
+   * CPU than `leastPages`, or has something to tell, which the next `round` tells. Events must be `settledNs` old.
+   * The kernel tells of mapped pages once; from then on the watch looks each `lookEachNs` whether there are 2 *
+   * `leastPages` of one CPU; 0 for none. 0 or -errno.
    */
   takeRounds(
     watch: PageWatchHandle, trace: KernelTraceHandle, leastPages: number, restNs: number, settledNs: number,

@@ -34,8 +34,9 @@ const SETTLED_NS = 1e6;
 const LEAST_SHARE = 1 / 8;
 /**
  * From this size on the pages of a CPU are mapped, where the kernel does that, instead of copied by it. It tells of
- * such pages no longer once it has gone round, so the addon looks so often whether there is a quarter of a buffer. Two
- * threads that do nothing but wake each other fill one in three times as long, at the least.
+ * such pages once, and when it has gone round it would tell of each event, so from then on the addon looks so often
+ * whether there is a quarter of a buffer. Two threads that do nothing but wake each other fill three quarters of one in
+ * that time, at the least.
  */
 const MAPPED_FROM_KIB = 4096;
 const LOOK_EACH_NS = 45e6;
@@ -84,8 +85,7 @@ export class Collector {
       for (const [cpu, fd] of steps.pages)
         if (this.trace.addCpu(cpu, fd, false, bufferKiB >= MAPPED_FROM_KIB)) this.mapped.add(cpu);
       for (const [cpu, fd] of lives.pages) this.trace.addCpu(cpu, fd, true);
-      const told = [...steps.pages].filter(([cpu]) => !this.mapped.has(cpu)).map(([, fd]) => fd);
-      this.watch = new PageWatch([...told, ...lives.pages.values()], () => this.onReady());
+      this.watch = new PageWatch([...steps.pages.values(), ...lives.pages.values()], () => this.onReady());
       const lookEachNs = Math.min(LOOK_EACH_NS * bufferKiB / MAPPED_FROM_KIB, MOST_LOOK_EACH_NS);
       const leastPages = Math.max(1, Math.floor(this.pagesOfBuffer * LEAST_SHARE));
       this.watch.takeRounds(this.trace, leastPages, LEAST_REST_MS * 1e6, SETTLED_NS,
