@@ -180,6 +180,18 @@ describe('an app of two cores', () => {
     });
   });
 
+  it('takes nothing for later from the moment at which it is closed, by itself or by its runtime', async () => {
+    for (const isRuntime of [false, true]) {
+      await withMixed({}, async (running) => {
+        const inAnHour = running.nowNs() + 3600e9;
+        expect(running.schedule('ask', inAnHour, '')).toBe(OK);
+        const closing = (isRuntime ? running.runtime : running).close();
+        expect(running.schedule('ask', inAnHour, '')).toBe(CLOSED);
+        await closing;
+      });
+    }
+  });
+
   it.each([true, false])('goes on when a level dies with a lock (preemptive: %s)', async (isPreemptive) => {
     await withMixed({ isPreemptive }, async (running, results) => {
       expect(running.spawn('ask', 'die')).toBe(OK);

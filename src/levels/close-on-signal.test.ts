@@ -51,23 +51,6 @@ it('ends an app whose task schedules itself for ever, long before drainMs is ove
   expect(performance.now() - began).toBeLessThan(50_000);
 });
 
-it('ends the runtime of such an app as soon', async () => {
-  const began = performance.now();
-  expect(await endOf('runtime', `
-    const app = defineApp({
-      cores: [{}], tasks: { tick: { priority: 1, schedules: ['tick'] } }, main: { schedules: ['tick'] },
-    });
-    export default implementApp(app, {
-      tasks: { tick({ schedule, scheduledNs }) { schedule('tick', scheduledNs + 2e4); } },
-    });
-    async function start() {
-      const running = await startApp(app, { entry: new URL(import.meta.url) });
-      running.schedule('tick', running.nowNs());
-      return running.runtime;
-    }`)).toEqual({ exitCode: 0, result: CLEAN });
-  expect(performance.now() - began).toBeLessThan(50_000);
-});
-
 it('ends an executor with its periodic work', async () => {
   expect(await endOf('executor', `
     export function work() {}

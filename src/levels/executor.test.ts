@@ -139,18 +139,26 @@ describe('an executor of real-time work', () => {
     }
   });
 
-  it.each([['close()', false], ['that of its runtime', true]])('takes nothing after %s', async (_name, isRuntime) => {
+  it.each([['close()', false], ['that of its runtime', true]])('takes nothing from %s on', async (_name, isRuntime) => {
     const executor = await createExecutor();
-    await (isRuntime ? executor.runtime : executor).close();
-    for (const ask of [
+    const asks = [
       () => executor.spawnRealtime(work('double'), 1), async () => executor.blockOn(work('double'), 1),
       () => executor.every(work('double'), { intervalNs: 1e6 }), () => executor.onEvent(work('double')),
-    ]) {
-      expect(await errorOf(ask)).toMatchObject({
-        code: 'ERR_PERCORE_CLOSED', message: expect.stringContaining('executor') as string,
-      });
-    }
+    ];
+    const closed = { code: 'ERR_PERCORE_CLOSED', message: expect.stringContaining('the executor is closed') as string };
+    const closing = (isRuntime ? executor.runtime : executor).close();
+    for (const ask of asks) expect(await errorOf(ask)).toMatchObject(closed);
+    await closing;
+    for (const ask of asks) expect(await errorOf(ask)).toMatchObject(closed);
     await executor.close();
+  });
+
+  it('says of work that its end cuts off that it was closed, and not that its thread has died', async () => {
+    const executor = await createExecutor();
+    const asked = errorOf(() => executor.spawnRealtime(work('never')));
+    await executor.close({ drainMs: 0 });
+    expect(await asked).toMatchObject({ code: 'ERR_PERCORE_CLOSED' });
+    expect(executor.metrics()).toMatchObject({ failedTasks: 1 });
   });
 
   it('says of what cannot be sent the same as an awaited one, and takes more where lanes are larger', async () => {

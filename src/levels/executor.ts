@@ -129,7 +129,8 @@ export class RealtimeExecutor implements AsyncDisposable {
 
   /**
    * Runs work in the next thread that lives, in turn, and promises what it returns, awaited. Rejects with what it
-   * throws, or as `Runtime.call` does: with ERR_PERCORE_REACTOR_DIED if the thread dies meanwhile, or if none is left.
+   * throws, or as `Runtime.call` does: with ERR_PERCORE_REACTOR_DIED if the thread dies meanwhile, or if none is left,
+   * and with ERR_PERCORE_CLOSED from `close` on.
    */
   async spawnRealtime<R = unknown>(work: Work, argument?: unknown): Promise<R> {
     const reactor = this.#nextThread();
@@ -142,7 +143,9 @@ export class RealtimeExecutor implements AsyncDisposable {
       return value as R;
     } catch (error) {
       this.#counts.failed++;
-      throw error;
+      const { isClosing } = controllerOf(this.runtime);
+      if (!isClosing || (error as Partial<PercoreError>).code !== 'ERR_PERCORE_REACTOR_DIED') throw error;
+      throw new PercoreError('ERR_PERCORE_CLOSED', 'the executor was closed before it had ended', { cause: error });
     }
   }
 
