@@ -2,8 +2,8 @@
 //
 // A reactor's thread is given the code that V8 has compiled for the thread that started it (`workerData.code`). Reading
 // that takes a fifth of the time that compiling a megabyte of text takes; ES modules have nothing like it before Node
-// 22. In the bundle of an application there is no such file, since the script is a module among others, and `require`
-// may exist only for such modules.
+// 22. Other threads may find it in the folder PERCORE_CODE_CACHE: see kept-code.cjs. In the bundle of an application
+// there is no such file, since the script is a module among others, and `require` may exist only for such modules.
 'use strict';
 const { existsSync, readFileSync } = process.getBuiltinModule('node:fs');
 const { join } = process.getBuiltinModule('node:path');
@@ -31,24 +31,29 @@ module.exports = path !== '' && existsSync(path) ? run() : require('./THE_SCRIPT
 module.exports.percoreModule.earlier = earlier;
 
 function run() {
-  const source = `(function (exports, require, module, __filename, __dirname, percoreScripts, percoreImport) {${
-    readFileSync(path, 'latin1')}\n})`;
+  const names = 'exports, require, module, __filename, __dirname, percoreScripts, percoreImport, percoreKeeper';
+  const source = `(function (${names}) {${readFileSync(path, 'latin1')}\n})`;
   // All scripts of a thread have these lists in common.
   const { given, scripts } = earlier?.percoreModule ?? { given: takeGiven(), scripts: [] };
-  const code = codeOf(given);
+  const keeper = process.env.PERCORE_CODE_CACHE ? () => require('./kept-code.cjs') : undefined;
+  const fromStarter = codeOf(given);
+  const kept = fromStarter === undefined ? keeper?.().read(BUILD) : undefined;
+  const code = fromStarter ?? kept;
   const script = new vm.Script(source, {
     filename: path,
     ...(code === undefined ? {} : { cachedData: code }),
   });
-  scripts.push({ build: BUILD, script });
+  const isTaken = code !== undefined && !script.cachedDataRejected;
+  scripts.push({ build: BUILD, script, kept: isTaken ? kept : undefined });
   const module = { exports: {} };
   script.runInThisContext()(
     module.exports, require, module, path, __dirname, scripts,
     // A script that was made from compiled code cannot import by itself.
     (name) => import(name),
+    keeper,
   );
   // `code` is for those who investigate a slow start.
-  const came = code === undefined ? 'compiled' : script.cachedDataRejected ? 'refused' : 'given';
+  const came = code === undefined ? 'compiled' : !isTaken ? 'refused' : code === kept ? 'kept' : 'given';
   Object.assign(module.exports.percoreModule, { build: BUILD, code: came, given, scripts });
   return module.exports;
 }

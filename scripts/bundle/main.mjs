@@ -7,19 +7,22 @@
 //     dist/percore/percore-later.cjs  the code of queues, timers and io beside that; the core loads it at its first use
 //     dist/percore/percore-rest.cjs   the code of what starts reactors, and of everything above them
 //     dist/percore/load-later.cjs …   load those two, which take from the core what it has
+//     dist/percore/kept-code.cjs      compiled code of earlier processes, where PERCORE_CODE_CACHE names a folder
 //     dist/percore/nats.js …          code that is seldom needed, as modules that import from the scripts
 //
 // So each class exists only once in a thread, whoever imports it and by whichever entry; and a reactor's thread, whose
 // start somebody waits for, loads the others only if its entry imports them or uses what is in them.
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LATER_BANNER, atFirstUse, fromLater, outside } from './later.mjs';
 import { findOrigins } from './origins.mjs';
 
-const LOADER = join(dirname(fileURLToPath(import.meta.url)), 'load-script.cjs');
+const beside = (name) => join(dirname(fileURLToPath(import.meta.url)), name);
+const LOADER = beside('load-script.cjs');
+const KEEPER = beside('kept-code.cjs');
 const IMPORT = /(?<=^|; )(?:import|export)\s+\{([^}]*)\}\s+from\s+['"](\.[^'"]+)['"];?(?=$| import)/gm;
 const IMPORT_ALL = /^export\s+\*\s+from\s+['"](\.[^'"]+)['"];?$/gm;
 /** What is left out of the text of programs for threads. */
@@ -118,6 +121,7 @@ export async function bundle(
       .replaceAll('THE_SCRIPT', `percore-${name}.cjs`));
   }
 
+  copyFileSync(KEEPER, join(outdir, 'kept-code.cjs'));
   const above = { ...options, metafile: true, outdir, plugins: [fromScripts(undefined, false), origins.plugin] };
   // Files that every thread loads are one file each. The others share what is in no script.
   for (const [name, path] of Object.entries(faces)) {

@@ -2,6 +2,7 @@
 import type { EventEmitter } from 'node:events';
 import { PercoreError } from '../errors.js';
 import { close } from './closing.js';
+import { keepCode } from './own-code.js';
 import { showRefusal } from '../realtime/internal.js';
 import type { Controller } from './controller.js';
 import { takeUp } from './disciplines.js';
@@ -41,6 +42,7 @@ export async function start(
     };
     await Promise.race([Promise.all([runMain(), ...members.map(({ ready }) => ready)]), late, ...deaths]);
     controller.isStarted = true;
+    if (!controller.isSimulated) keepCode();
     // What entries have sent to tasks that are made right after this has resolved waits for them.
     setImmediate(() => party.dispatcher.release());
     warnOfRefusals(controller);
