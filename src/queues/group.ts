@@ -18,6 +18,7 @@ import {
 } from '../layout.js';
 import { bytesFor, checkHandle, checkMemory, isWhole, makeRing, openRing, type RingHandle } from './memory.js';
 import { damagedWord } from './copy-bytes.js';
+import { heldIn, markCursor } from './mark.js';
 import { noneRecovered, recoverRing, type Recovered } from './place-recovery.js';
 import { meIn } from './places.js';
 import { ATTENTION, CLOSING, ROOM_BELL, type QueueMemory } from './ring.js';
@@ -156,6 +157,8 @@ export function closeRing(ring: QueueMemory): void {
   // ring.attention: pairs with the loads in flush(), lookFor() and lookAgain(), all of which look here before they go
   // on.
   Atomics.or(ring.words, ATTENTION, CLOSING);
+  // ring.mark: comes after the bit, which the producer looks for if it finds the mark.
+  markCursor(ring, heldIn(ring));
   ringBell(ring.bellWords, ring.bell);
   ringBell(ring.words, ROOM_BELL);
 }

@@ -5,6 +5,7 @@
  */
 import { IS_CLOSING, type Group, openRingOf } from './group.js';
 import type { ChunkProperties } from './linked-memory.js';
+import { seenFrom } from './mark.js';
 import type { ConsumerProperties, QueueProperties } from './queue-ends.js';
 import type { QueueMemory } from './ring.js';
 import {
@@ -77,7 +78,7 @@ export function inspectRing(memory: QueueMemory, names: Readonly<Record<string, 
     const cursor =
       Atomics.load(words, at + (state < LOSSY ? CURSOR : LOSSY_CURSOR)) & (memory.recordBytes === 0 ? ~PUSHED : -1);
     // ring.publish: pairs with flush(), for the figure alone; no record is read because of it.
-    const lag = Math.max(0, (Atomics.load(words, PRODUCER_CURSOR) - cursor) | 0);
+    const lag = (seenFrom(cursor, Atomics.load(words, PRODUCER_CURSOR)) - cursor) | 0;
     // Records count for an evicted consumer only if they would be kept for its place without it.
     if (state <= LOSSY || isKeptFor(memory, place)) depth = Math.max(depth, Math.min(lag, memory.capacity));
     highWater = Math.max(highWater, words[at + HIGH_WATER]!);

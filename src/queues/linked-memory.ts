@@ -11,6 +11,7 @@
 import { PercoreError, checkInteger, checkOptions, invalidArgument } from '../errors.js';
 import { LAYOUT_VERSION, LINE_BYTES, LINKED_MAGIC, linkedLayout, queueLayout, type LayoutField } from '../layout.js';
 import type { LinkedOptions, LinkedQueue } from './handles.js';
+import { seenFrom } from './mark.js';
 import { MAX_CAPACITY, checkMemory, isPowerOfTwo, makeRing, openRing, sharedMemory } from './memory.js';
 import { CURSOR, PRODUCER_CURSOR, placeAt, type QueueMemory } from './ring.js';
 
@@ -187,8 +188,9 @@ export function chunksOf(memory: LinkedMemory): ChunkProperties {
   const { chunkBytes, words } = memory;
   // The consumer's cursor is loaded before the producer's, as in inspectRing(), so that the difference is never
   // negative.
-  const oldest = Atomics.load(words, placeAt(0) + CURSOR) & -chunkBytes;
-  const newest = Atomics.load(words, PRODUCER_CURSOR) & -chunkBytes;
+  const released = Atomics.load(words, placeAt(0) + CURSOR);
+  const oldest = released & -chunkBytes;
+  const newest = seenFrom(released, Atomics.load(words, PRODUCER_CURSOR)) & -chunkBytes;
   const allocated = allocatedChunks(memory);
   return {
     chunkBytes, allocated, most: memory.mostChunks, growthsRefused: memory.counters[GROWTHS_REFUSED]!,

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { linkedLayout, queueLayout } from '../layout.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, create, inspect, pub, sub } from './index.js';
+import { seenFrom } from './mark.js';
 import type { LinkedQueue, VariableConsumer, VariableProducer } from './index.js';
 
 const PRODUCER_CURSOR = queueLayout.fields.producerCursor.at >> 2;
@@ -117,13 +118,14 @@ class Model {
   }
 
   check({ queue, words }: Real): void {
-    expect((words[PRODUCER_CURSOR] - this.start) | 0, 'the published sequence').toBe(this.end);
+    const cursor = seenFrom(words[CONSUMER_CURSOR], words[PRODUCER_CURSOR]);
+    expect((cursor - this.start) | 0, 'the published sequence').toBe(this.end);
     expect((words[CONSUMER_CURSOR] - this.start) | 0, 'the released sequence').toBe(this.released);
     const { allocated, inUse } = inspect(queue).chunks!;
     expect(allocated, 'chunks').toBe(this.allocated);
     expect(inUse, 'chunks in use').toBe(this.stretch(this.end) - this.stretch(this.released) + 1);
-    if (words[PRODUCER_CURSOR] < this.start) this.meet('wrapped past 2^31');
-    if (this.start < 0 && words[PRODUCER_CURSOR] >= 0) this.meet('wrapped past 2^32');
+    if (cursor < this.start) this.meet('wrapped past 2^31');
+    if (this.start < 0 && cursor >= 0) this.meet('wrapped past 2^32');
   }
 }
 

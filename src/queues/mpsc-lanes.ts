@@ -2,6 +2,7 @@
 import { PercoreError } from '../errors.js';
 import { MAX_PRODUCERS } from '../layout.js';
 import { IS_CLOSING, USED, announceLanes, openRingOf, type Group } from './group.js';
+import { seenFrom } from './mark.js';
 import { joinAsProducer } from './places.js';
 import {
   CURSOR, ENDED_BY, LOSSY, LOSSY_CURSOR, OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_THREAD, STATE, finalAt, placeAt,
@@ -53,8 +54,10 @@ export function isAtEnd({ words, places }: QueueMemory): boolean {
   // ring.phase: pairs with obeyClosing() and lookAtEnd().
   const phase = Atomics.load(words, PHASE);
   if (phase === OPEN && producer !== 0) return false;
-  const end = Atomics.load(words, phase >>> 0 < ENDED_BY ? PRODUCER_CURSOR : finalAt(places, phase));
+  const isSealed = phase >>> 0 < ENDED_BY;
+  const end = Atomics.load(words, isSealed ? PRODUCER_CURSOR : finalAt(places, phase));
   const at = placeAt(0);
   // ring.free: pairs with publishRelease() of the lane's owner.
-  return ((end - Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR))) | 0) <= 0;
+  const cursor = Atomics.load(words, at + (Atomics.load(words, at + STATE) < LOSSY ? CURSOR : LOSSY_CURSOR));
+  return (((isSealed ? seenFrom(cursor, end) : end) - cursor) | 0) <= 0;
 }

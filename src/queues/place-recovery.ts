@@ -3,10 +3,11 @@
  * consumers on behalf of the dead thread. See places.ts for what a place is, and for its states.
  */
 import { ringBell } from './event-count.js';
+import { publishedIn } from './mark.js';
 import { leave } from './places.js';
 import { HEADER_BYTES, PADDING, framedBytes } from './record.js';
 import {
-  CONSUMED, CURSOR, ENTERING, FREE, GATING, HELD, JOINING, PRODUCER_CURSOR, PRODUCER_THREAD, RECORDS_BELL, ROOM_BELL,
+  CONSUMED, CURSOR, ENTERING, FREE, GATING, HELD, JOINING, PRODUCER_THREAD, RECORDS_BELL, ROOM_BELL,
   STATE, TAKEN, THREAD, placeAt, type QueueMemory,
 } from './ring.js';
 
@@ -52,7 +53,7 @@ export function recoverRing(memory: QueueMemory, dead: number): Recovered {
     if (state > HELD) done.consumers++;
     // It had only half joined, and it is not known whether it was safe to begin where it would have begun.
     if (state === JOINING) Atomics.store(words, at + STATE, FREE);
-    if (state === ENTERING) Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
+    if (state === ENTERING) Atomics.store(words, at + CURSOR, publishedIn(memory));
     if (state === GATING) done.taken += skipTaken(memory, at);
     if (state >= HELD) leave(memory, place);
     // ring.join: gives the name back, as claim() does.

@@ -14,9 +14,10 @@
 import { PercoreError, invalidArgument } from '../errors.js';
 import { MAX_CONSUMERS } from '../layout.js';
 import { threadId } from 'node:worker_threads';
+import { publishedIn } from './mark.js';
 import {
   ABANDONED, AFTER, CURSOR, DROP_OLDEST, ENTERING, EVICTED_PLACE, EVICT_AFTER_MS, FREE, GATING, HELD, JOINING, LOSSY,
-  LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY, PRODUCER_CURSOR, PRODUCER_THREAD, PUSHED, STATE, TAKEN, THREAD,
+  LOSSY_CURSOR, PHASE, PLACE_WORDS, POLICIES, POLICY, PRODUCER_THREAD, PUSHED, STATE, TAKEN, THREAD,
   WAIT, placeAt, type QueueMemory, type WhenSlow,
 } from './ring.js';
 
@@ -139,13 +140,14 @@ function takeOver({ words }: QueueMemory, at: number): boolean {
 }
 
 /** A FREE place begins at what is published now. */
-function enter({ words }: QueueMemory, at: number): boolean {
+function enter(memory: QueueMemory, at: number): boolean {
+  const { words } = memory;
   if (Atomics.compareExchange(words, at + STATE, FREE, JOINING) !== FREE) return false;
-  Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
+  Atomics.store(words, at + CURSOR, publishedIn(memory));
   // ring.join: I hold you back from now on. Pairs with the load in look() of the producer.
   Atomics.store(words, at + STATE, ENTERING);
   // ring.join: and begin at what is published now, not before; the head of this file says why.
-  Atomics.store(words, at + CURSOR, Atomics.load(words, PRODUCER_CURSOR));
+  Atomics.store(words, at + CURSOR, publishedIn(memory));
   Atomics.store(words, at + STATE, GATING);
   return true;
 }

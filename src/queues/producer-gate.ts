@@ -6,10 +6,11 @@
 import { BACK_PRESSURED, DROPPED, OK, type ResultCode } from '../result-codes.js';
 import { damagedCursor } from './copy-bytes.js';
 import { farBellsOf } from './far-bells.js';
+import { publishedIn } from './mark.js';
 import { meIn } from './places.js';
 import {
   BLOCK, CURSOR, DROPPED_EVICTED, DROPPED_OLDEST, DROP_NEWEST, DROP_OLDEST, EVICT, EVICTED_PLACE, EVICT_AFTER_MS,
-  HELD, LOSSY, LOSSY_CURSOR, PLACE_WORDS, POLICY, PRODUCER_CURSOR, PRODUCER_HIGH_WATER, PUSHED, PUSH_COUNT,
+  HELD, LOSSY, LOSSY_CURSOR, PLACE_WORDS, POLICY, PRODUCER_HIGH_WATER, PUSHED, PUSH_COUNT,
   PUSH_CURSOR, STATE, THREAD, placeAt, type QueueMemory,
 } from './ring.js';
 
@@ -66,7 +67,7 @@ export abstract class ProducerGate {
     this.kept = memory.kept;
     this.sharer = memory.sharer;
     // Stored by create() or by the previous producer; only a producer moves it.
-    this.next = Atomics.load(this.words, PRODUCER_CURSOR);
+    this.next = publishedIn(memory);
     this.published = this.next;
     // As if the ring were full, so that the first claim looks at the consumers.
     this.gate = (this.next - this.capacity) | 0;

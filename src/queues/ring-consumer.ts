@@ -14,6 +14,7 @@ import {
   ABANDONED, AFTER, ATTENTION, CLOSING, CONSUMED, CONSUMER_WAITS, CURSOR, ENDED_BY, FINAL, FOLLOWER_WAITS, HIGH_WATER,
   OPEN, PHASE, PRODUCER_CURSOR, PRODUCER_WAITS, ROOM_BELL, TAKEN, finalAt, placeAt, type QueueMemory,
 } from './ring.js';
+import { markCursor, seenFrom } from './mark.js';
 import { isLossyPlace, leave } from './places.js';
 import { slowestOf } from './stages.js';
 import type { SyncWaitOptions, WaitOptions } from '../waiting.js';
@@ -174,8 +175,10 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     Atomics.or(this.words, ATTENTION, this.isFollower ? FOLLOWER_WAITS : CONSUMER_WAITS);
     // ring.follow: when all stages before have left, it is the producer that we wait for. Loaded after the wish is set,
     // so that a stage which leaves now rings.
-    if (this.isFollower && Atomics.load(this.words, this.at + AFTER) === 0)
-      Atomics.or(this.words, ATTENTION, CONSUMER_WAITS);
+    const isBehindProducer = !this.isFollower || Atomics.load(this.words, this.at + AFTER) === 0;
+    if (this.isFollower && isBehindProducer) Atomics.or(this.words, ATTENTION, CONSUMER_WAITS);
+    // ring.mark: comes after the bit, which the producer looks for if it finds the mark.
+    if (isBehindProducer) markCursor(this.memory, this.next);
   }
 
   /**
@@ -206,8 +209,9 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     this.end();
     // ring.phase: pairs with obeyClosing(). If the producer has closed already, there is nobody to tell.
     Atomics.compareExchange(this.words, PHASE, OPEN, ABANDONED);
-    // ring.attention: makes the producer look at the phase at its next publish, or when the ring is full.
+    // ring.attention, ring.mark: make the producer look at the phase at its next publish, or when the ring is full.
     Atomics.or(this.words, ATTENTION, CLOSING);
+    markCursor(this.memory, this.next);
     // Ends our own waits.
     ringBell(this.bellWords, this.bell);
     this.tellRoom();
@@ -229,7 +233,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     const words = this.words;
     if (this.isOver) return CLOSED;
     // ring.publish: pairs with the store in flush(). The bytes of the records are visible after this load.
-    let seen = Atomics.load(words, PRODUCER_CURSOR);
+    let seen = seenFrom(this.next, Atomics.load(words, PRODUCER_CURSOR));
     if (this.isFollower) seen = this.behindOthers(seen);
     // ring.attention: pairs with closeRing() and close() of a consumer. Loaded after the cursor: if the queue is not
     // closing yet, everything up to the cursor will lie before its end.
@@ -268,13 +272,16 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
     let phase = Atomics.load(words, PHASE);
     if (phase === OPEN) {
       // ring.publish: the end that we propose. Loaded after CLOSING was seen, hence not before anything that was read.
-      Atomics.store(words, this.at + FINAL, Atomics.load(words, PRODUCER_CURSOR));
+      // ring.mark: of what is published from there on, the producer learns that it lies behind the end.
+      Atomics.store(words, this.at + FINAL, markCursor(this.memory, this.next));
       // ring.phase: the first exchange decides where the ring ends. Carries FINAL.
       phase = Atomics.compareExchange(words, PHASE, OPEN, ENDED_BY + this.place);
       if (phase === OPEN) phase = ENDED_BY + this.place;
     }
     // ring.publish: a sealed ring ends behind everything that was published before it was sealed.
-    const end = Atomics.load(words, phase >>> 0 < ENDED_BY ? PRODUCER_CURSOR : finalAt(this.memory.places, phase));
+    const end = phase >>> 0 < ENDED_BY
+      ? seenFrom(this.next, Atomics.load(words, PRODUCER_CURSOR))
+      : Atomics.load(words, finalAt(this.memory.places, phase));
     // A consumer that has joined after the end was decided may stand behind it.
     if (((end - this.next) | 0) <= 0) return CLOSED;
     if ((end - this.released) >>> 0 > this.capacity && !this.mayBeLapped())
@@ -318,7 +325,7 @@ export abstract class RingConsumer implements LinkFrom, LinkSource, LinkableFrom
    */
   private hasLeastRoom(): boolean {
     // ring.publish: who waits for room has published all that it has committed, so what is free is what it will find.
-    const unread = (Atomics.load(this.words, PRODUCER_CURSOR) - this.next) >>> 0;
+    const unread = (seenFrom(this.next, Atomics.load(this.words, PRODUCER_CURSOR)) - this.next) | 0;
     return this.capacity - unread >= this.leastRoom;
   }
 

@@ -76,17 +76,19 @@ export abstract class RingProducer extends ProducerGate implements Refuser, Link
     const count = this.takeUnpublished();
     if (count === 0) return this.isEnded ? CLOSED : OK;
     if (this.isEnded) return this.forget(count);
+    const before = this.published;
     this.published = this.next;
     // Only this thread writes the counter, and there is no copy of it: a number field of an object that is no small
     // integer is allocated anew at each change.
     this.counters[PUBLISHED]! += count;
     // ring.publish: pairs with the load in lookAgain() of the consumer. The records above must be visible before this
-    // cursor is.
-    Atomics.store(this.words, PRODUCER_CURSOR, this.next);
+    // cursor is. ring.mark: pairs with markCursor(). What lay here is what we have stored last, unless it was marked.
+    const found = Atomics.exchange(this.words, PRODUCER_CURSOR, this.next);
     if (this.onPublish !== null) this.onPublish();
     // ring.attention: the cursor is stored, so now look for those who wait for it. Pairs with arm() of consumers and
-    // close().
-    return Atomics.load(this.words, ATTENTION) === 0 ? OK : this.attend(count);
+    // close(). They mark the cursor, except in a file.
+    const isQuiet = this.sharer === 0 ? found === before : Atomics.load(this.words, ATTENTION) === 0;
+    return isQuiet ? OK : this.attend(count);
   }
 
   /**

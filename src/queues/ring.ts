@@ -19,6 +19,7 @@
  * | ring.free      | consumer `publishRelease` | producer `look`         | the slot may be written again  | rel/acq |
  * | ring.follow    | consumer `publishRelease` | follower `behindOthers` | the stage before has read it   | rel/acq |
  * | ring.attention | whoever waits or closes   | who publishes, releases | "look after me"                | seq_cst |
+ * | ring.mark      | `markCursor`              | producer `flush`        | "look at attention"            | seq_cst |
  * | ring.phase     | `close`, `obeyClosing`    | consumer `lookAtEnd`    | where the ring ends            | seq_cst |
  * | ring.join      | places `enter`            | producer `look`         | "my cursor holds you back now" | seq_cst |
  * | ring.lap       | producer `push`           | LossyConsumer `claim`   | "this was overwritten"         | seq_cst |

@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { field, placeField, same } from './fixtures/helpers.js';
 import { BACK_PRESSURED, CLOSED, EMPTY, OK, TOO_LARGE, create, inspect, pub, sub } from './index.js';
+import { seenFrom } from './mark.js';
 import type {
   FixedConsumer, FixedProducer, FixedQueue, VariableConsumer, VariableProducer, VariableQueue,
 } from './index.js';
@@ -126,7 +127,8 @@ class Model {
   }
 
   check(queue: FixedQueue | VariableQueue, words: Int32Array): void {
-    const [cursor, released] = [words[field('producerCursor')], words[placeField('cursor')]];
+    const released = words[placeField('cursor')];
+    const cursor = seenFrom(released, words[field('producerCursor')]);
     same((cursor - this.start) | 0, this.position - unitsOf(this.committed), 'the published sequence');
     same((cursor - released) | 0, unitsOf([...this.held, ...this.published]), 'what lies between the cursors');
     const { published, consumed, refused, dropped } = inspect(queue);

@@ -10,6 +10,7 @@ import { queueLayout } from '../../src/layout.js';
 import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
+import { seenFrom } from '../../src/queues/mark.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface FixedScenario {
@@ -87,7 +88,7 @@ export function fixedRing(scenario: FixedScenario): Report {
   nameQueue(world, queue);
   memory.name(told.buffer as SharedArrayBuffer, 'told');
   const words = new Int32Array(queue.buffer);
-  const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
+  const published = (): number => (seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)) - start) | 0;
   const released = (): number => (Atomics.load(words, CONSUMER_CURSOR) - start) | 0;
 
   const sender: Sender = {

@@ -154,10 +154,10 @@ runScenarios('groups', {
   'whoever sleeps at a bell is woken when there is reason to': [
     { name: 'a consumer for records and a producer for room', floor: 19_000, run: () => waitingRing({}) },
     ...STARTS.map((start) => ({
-      name: `a producer for room, from ${start}`, floor: 900, run: () => waitingRing({ start, consumerPolls: true }),
+      name: `a producer for room, from ${start}`, floor: 800, run: () => waitingRing({ start, consumerPolls: true }),
     })),
     {
-      name: 'a follower for the stage before', floor: 1400,
+      name: 'a follower for the stage before', floor: 680,
       run: () => waitingRing({ messages: 1, follows: true, producerPolls: true, consumerPolls: true }),
     },
     {
@@ -176,7 +176,7 @@ runScenarios('groups', {
     },
     {
       name: 'a follower, by the stage before',
-      floor: 41_000,
+      floor: 22_000,
       run: () =>
         waitingRing({ messages: 1, follows: true, producerPolls: true, consumerPolls: true, dies: 'consumer' }),
     },

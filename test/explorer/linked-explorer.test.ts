@@ -46,13 +46,13 @@ const scenarios: Record<string, Case[]> = {
     { name: 'until CLOSED, published by twos', floor: 1400, lengths: MIXED, publishEvery: 2, closes: true },
   ],
   'tells a producer that sleeps until there is room': [
-    { name: 'in 2 chunks, drained', floor: 14_000, chunks: 2, lengths: SHORT, asks: true },
+    { name: 'in 2 chunks, drained', floor: 12_000, chunks: 2, lengths: SHORT, asks: true },
     {
       name: 'in 3 chunks, peeked, past 2^31', floor: 1200, start: 2 ** 31 - 24, lengths: SHORT, asks: true,
       read: 'peek',
     },
     {
-      name: 'where no chunk comes to the first two', floor: 6000, lengths: SHORT, asks: true, noMemory: true,
+      name: 'where no chunk comes to the first two', floor: 5200, lengths: SHORT, asks: true, noMemory: true,
       publishEvery: 2,
     },
   ],

@@ -9,6 +9,7 @@ import { linkedLayout, queueLayout, placeLayout } from '../../src/layout.js';
 import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import type { LinkedConsumer, LinkedProducer } from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
+import { seenFrom } from '../../src/queues/mark.js';
 import { assert, makeWorld, type Seed } from './world.js';
 
 export interface LinkedScenario {
@@ -218,7 +219,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
     queues.recover(queue, THIS_THREAD);
     if (scenario.dies === 'producer') {
       become(producers[1], openProducer() as LinkedProducer);
-      sendings[1].sent = recordsUpTo(Atomics.load(words, PRODUCER_CURSOR));
+      sendings[1].sent = recordsUpTo(seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)));
     } else {
       become(consumers[1], openConsumer() as LinkedConsumer);
       if (scenario.asks === true) consumers[1][ON_ROOM](tell);
@@ -235,7 +236,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
 
   /** Every published, unreleased record lies where the table says, whole. */
   function checkRecords(): void {
-    const published = recordsUpTo(Atomics.load(words, PRODUCER_CURSOR));
+    const published = recordsUpTo(seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)));
     const released = recordsUpTo(Atomics.load(words, CONSUMER_CURSOR));
     assert(released <= published, () => `${released} records released of ${published}`);
     const bytes = new globals.Uint8Array(queue.buffer, 0, queue.buffer.byteLength);
@@ -265,7 +266,7 @@ export function linkedQueue(scenario: LinkedScenario): LinkedReport {
       () => `the buffer holds ${allocated} chunks, of at most ${chunks}`,
     );
     const found: number[] = [];
-    const last = Atomics.load(words, PRODUCER_CURSOR) & -chunkBytes;
+    const last = seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)) & -chunkBytes;
     for (
       let at = Atomics.load(words, CONSUMER_CURSOR) & -chunkBytes;
       ((last - at) | 0) >= 0;

@@ -9,6 +9,7 @@
 import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../../src/layout.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
+import { seenFrom } from '../../src/queues/mark.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface LossyScenario {
@@ -235,8 +236,8 @@ export function lossyRing(scenario: LossyScenario): Report {
       // It may have published one that it had not noted.
       heir.sender.sent =
         lengths === undefined
-          ? (Atomics.load(words, PRODUCER_CURSOR) - start) | 0
-          : recordsUpTo(Atomics.load(words, PRODUCER_CURSOR));
+          ? (seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)) - start) | 0
+          : recordsUpTo(seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)));
       return;
     }
     return scenario.dies === 'consumer' ? read(next, policy) : produce(heir.sender);
@@ -306,7 +307,7 @@ export function lossyRing(scenario: LossyScenario): Report {
         );
       }
       if (lengths === undefined && notes[GONE] === 0) {
-        const published = (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
+        const published = (seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)) - start) | 0;
         assert(published === messages, () => `${published} of ${messages} published`);
       }
     },

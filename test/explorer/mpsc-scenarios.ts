@@ -10,6 +10,7 @@ import { queueLayout } from '../../src/layout.js';
 import { ringOf } from '../../src/queues/group.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
+import { seenFrom } from '../../src/queues/mark.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface LaneScript {
@@ -276,7 +277,8 @@ export function mpscQueue(scenario: MpscScenario): Report {
     invariant() {
       for (let lane = 0; lane < lanes; lane++) {
         const at = ringOf(queue, lane).byteOffset >> 2;
-        const unread = (Atomics.load(words, at + CURSOR) - Atomics.load(words, at + RELEASED)) | 0;
+        const released = Atomics.load(words, at + RELEASED);
+        const unread = (seenFrom(released, Atomics.load(words, at + CURSOR)) - released) | 0;
         assert(unread >= 0 && unread <= CAPACITY, () => `${unread} records lie unread in lane ${lane} of ${CAPACITY}`);
       }
     },

@@ -9,6 +9,7 @@
 import { FIRST_PLACE_BYTES, placeLayout, queueLayout } from '../../src/layout.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
+import { seenFrom } from '../../src/queues/mark.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface ReaderScript {
@@ -93,7 +94,7 @@ export function spmcRing(scenario: SpmcScenario): Report {
   nameQueue(world, queue);
   const words = new Int32Array(queue.buffer);
   const notes = makeNotes(world, 2 + 2 * (readers.length + 1));
-  const published = (): number => (Atomics.load(words, PRODUCER_CURSOR) - start) | 0;
+  const published = (): number => (seenFrom(start, Atomics.load(words, PRODUCER_CURSOR)) - start) | 0;
   const leavers = readers.filter(({ leavesAfter }) => leavesAfter !== undefined).length;
 
   const sender: Sender = {

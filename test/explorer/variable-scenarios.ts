@@ -10,6 +10,7 @@ import { queueLayout } from '../../src/layout.js';
 import { ASK_FOR_ROOM, ON_ROOM } from '../../src/queues/doors.js';
 import type * as Queues from '../../src/queues/index.js';
 import { explore, type Report, type Verdict, type VirtualThread } from '../../src/testing/explorer.js';
+import { seenFrom } from '../../src/queues/mark.js';
 import { UNOBSERVED, assert, makeNotes, makeWorld, nameQueue, supervise, type Seed } from './world.js';
 
 export interface VariableScenario {
@@ -178,7 +179,8 @@ export function variableRing(scenario: VariableScenario): VariableReport {
     if (count === 0 && !my.isFinished) return 'wait';
   }
 
-  const cell = (index: number): number => Atomics.load(words, index);
+  /** A cursor, without the producer's mark. */
+  const cell = (index: number): number => seenFrom(start, Atomics.load(words, index));
 
   /** How many records lie wholly before the cursor, which must stand at a record's end. */
   function recordsUpTo(cursor: number): number {

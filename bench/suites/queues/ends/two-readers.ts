@@ -30,7 +30,8 @@ export function readBoth(one: FixedConsumer, other: FixedConsumer, pauses: numbe
         const before = dueToOne + dueToOther;
         dueToOne = read(one, dueToOne, end);
         dueToOther = read(other, dueToOther, end);
-        if (dueToOne + dueToOther === before) pause(pauses);
+        // They have caught up; see percore-each.ts.
+        if (dueToOne + dueToOther - before < BATCH) pause(pauses);
       }
     },
     wrong: () => wrong,
