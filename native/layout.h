@@ -106,7 +106,7 @@ struct Queue {
   int32_t places;  // consumers it has room for (writes: creator; reads: all)
   int32_t kept;  // bit p: place p was declared, so records are kept for it while nobody has it (writes: creator; reads: all)
   char reserved0[100];
-  int32_t producerCursor;  // sequence after the last published record; whoever waits for one, or closes, flips the top bit, which makes the producer look at attention when it publishes next (not in files, nor in lanes) (writes: producer; reads: consumers)
+  int32_t producerCursor;  // sequence after the last published record; whoever waits for one, or closes, flips the top bit, so that the producer looks at attention when it publishes next (not in files, nor in lanes) (writes: producer; reads: consumers)
   int32_t phase;  // exchanged once, by the producer or by a consumer at the end. OPEN 0; SEALED 1: no record will follow; ABANDONED 2: nobody reads any longer; 16 + p: ended where place p says (writes: producer; reads: both)
   int32_t producerThread;  // threadId of the producer, plus 1; 0 for nobody (writes: producer; reads: recover)
   int32_t highWater;  // the most units that it has seen unread; the capacity once the ring was full (writes: producer; reads: inspect)

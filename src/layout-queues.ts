@@ -96,8 +96,8 @@ export const queueLayout = {
     },
     producerCursor: {
       at: 128, type: 'i32', writes: 'producer', reads: 'consumers',
-      means: 'sequence after the last published record; whoever waits for one, or closes, flips the top bit, which makes'
-        + ' the producer look at attention when it publishes next (not in files, nor in lanes)',
+      means: 'sequence after the last published record; whoever waits for one, or closes, flips the top bit, so that'
+        + ' the producer looks at attention when it publishes next (not in files, nor in lanes)',
     },
     phase: {
       at: 132, type: 'i32', writes: 'producer', reads: 'both',

@@ -22,6 +22,8 @@ export interface ClosingScenario {
    * can ever get rid of.
    */
   abandonsAfter?: number;
+  /** The first consumer closes the queue before it reads, in place of a third thread. */
+  readerCloses?: boolean;
   /** The consumers read by peek and release. */
   peeks?: boolean;
   seeds?: readonly Seed[];
@@ -42,6 +44,7 @@ const last = (reader: number): number => 3 + reader;
 export function closingRing(scenario: ClosingScenario): Report {
   const { start = 0, isVariable = false, publishEvery = 1, readers = 1, finishes = 'close', abandonsAfter } = scenario;
   const messages = abandonsAfter === undefined ? scenario.messages ?? 3 : abandonsAfter + CAPACITY + 1;
+  const readerCloses = scenario.readerCloses === true;
   const world = makeWorld(scenario.seeds);
   const { memory, queues } = world;
   const kind = readers > 1 ? 'spmc' : 'spsc';
@@ -60,6 +63,7 @@ export function closingRing(scenario: ClosingScenario): Report {
     consumer: memory.as(READER + reader, () => queues.sub(queue as Queues.FixedQueue)) as
       Queues.FixedConsumer | Queues.VariableConsumer,
     isEnded: false,
+    hasClosed: false,
   }));
 
   /** Claims and writes the next record: below 0 when there is no room. */
@@ -145,6 +149,11 @@ export function closingRing(scenario: ClosingScenario): Report {
 
   function consume(reader: number): Verdict {
     const my = mine[reader];
+    if (readerCloses && reader === 0 && !my.hasClosed) {
+      my.hasClosed = true;
+      queues.close(queue);
+      return;
+    }
     if (abandonsAfter !== undefined && notes[last(reader)] === abandonsAfter) {
       my.consumer.close();
       return 'done';
@@ -165,7 +174,7 @@ export function closingRing(scenario: ClosingScenario): Report {
       threadId: READER + reader,
     })),
   ];
-  if (abandonsAfter === undefined) {
+  if (abandonsAfter === undefined && !readerCloses) {
     const closer = (): Verdict => {
       queues.close(queue);
       return 'done';
@@ -174,7 +183,7 @@ export function closingRing(scenario: ClosingScenario): Report {
   }
 
   return explore({
-    memory, threads,
+    memory, threads, maxStates: 3e6,
     invariant() {
       for (let reader = 0; reader < readers; reader++) {
         const rejected = notes[REJECTED];

@@ -32,7 +32,11 @@ runScenarios('groups', {
       run: () => closingRing({ publishEvery: 2, finishes: 'leave' }),
     },
     {
-      name: 'two consumers, one of a producer that leaves', floor: 23_000, isLong: true,
+      name: 'two consumers, one of which closes', floor: 100_000,
+      run: () => closingRing({ readers: 2, messages: 1, finishes: 'leave', readerCloses: true }),
+    },
+    {
+      name: 'two consumers, one of a producer that leaves', floor: 1_900_000, isLong: true,
       run: () => closingRing({ readers: 2, messages: 1, finishes: 'leave' }),
     },
   ],
