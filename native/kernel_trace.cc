@@ -118,6 +118,53 @@ uint64_t KernelTrace::mappedCount() const {
   return sum;
 }
 
+// These two are in the loop below, for nearly all events are theirs: what it knows of an event stays in registers.
+__attribute__((always_inline)) inline void KernelTrace::takeSwitch(const int32_t* event, int64_t timeNs, int32_t cpu) {
+  const TracePlaces& at = places_;
+  const int32_t prev = event[at.prevPid], next = event[at.nextPid], state = event[at.prevState];
+  FollowedThread* const leaves = all_.find(prev);
+  FollowedThread* const comes = all_.find(next);
+  if (!leaves && !comes) return;
+  TraceEvent change;
+  change.ns = timeNs;
+  change.prevPid = prev;
+  change.nextPid = next;
+  change.prevPriority = int16_t(event[at.prevPriority]);
+  change.nextPriority = int16_t(event[at.nextPriority]);
+  change.cpu = int16_t(cpu);
+  change.leaving = state & at.preempted ? kPreemption : state == 0 ? 0 : kVoluntary;
+  if (state & kSleepsInterruptibly) change.leaving |= kInterruptible;
+  if (leaves) {
+    leaves->name = ThreadName::at(event + at.prevName);
+    leaves->onSwitchOut(change);
+  } else {
+    all_.learn(prev, event + at.prevName);
+  }
+  if (comes) {
+    comes->name = ThreadName::at(event + at.nextName);
+    comes->onSwitchIn(change);
+  } else {
+    all_.learn(next, event + at.nextName);
+  }
+}
+
+__attribute__((always_inline)) inline void KernelTrace::takeWaking(const int32_t* event, int64_t timeNs, int32_t cpu) {
+  FollowedThread* const thread = all_.find(event[places_.wakingPid]);
+  if (!thread) return;
+  const uint32_t flags = uint32_t(*event) >> 16;
+  const bool isHard = (flags & kHardInterrupt) != 0;
+  // In an interrupt, whoever ran on that CPU had nothing to do with it.
+  const bool isInterrupt = isHard || (flags & kSoftInterrupt) != 0;
+  TraceEvent waking;
+  waking.kind = TraceEventKind::kWaking;
+  waking.ns = timeNs;
+  waking.prevPid = !isInterrupt ? event[1] : isHard ? ThreadsByNumber::kInterrupt : ThreadsByNumber::kSoftInterrupt;
+  waking.nextPid = thread->tid;
+  waking.target = event[places_.wakingCpu];
+  waking.cpu = int16_t(cpu);
+  thread->onWaking(waking, isHard && !inHandler_.contains(cpu));
+}
+
 void KernelTrace::takeUntil(
     int64_t untilNs, CpuEvents& stream, Round& round, int32_t* notes, size_t mostWords) {
   const TracePlaces& at = places_;
@@ -184,52 +231,6 @@ void KernelTrace::note(Round& round, int32_t* notes, Note kind, int32_t first, i
   words[1] = first;
   words[2] = second;
   round.notes += 3;
-}
-
-void KernelTrace::takeSwitch(const int32_t* event, int64_t timeNs, int32_t cpu) {
-  const TracePlaces& at = places_;
-  const int32_t prev = event[at.prevPid], next = event[at.nextPid], state = event[at.prevState];
-  FollowedThread* const leaves = all_.find(prev);
-  FollowedThread* const comes = all_.find(next);
-  if (!leaves && !comes) return;
-  TraceEvent change;
-  change.ns = timeNs;
-  change.prevPid = prev;
-  change.nextPid = next;
-  change.prevPriority = int16_t(event[at.prevPriority]);
-  change.nextPriority = int16_t(event[at.nextPriority]);
-  change.cpu = int16_t(cpu);
-  change.leaving = state & at.preempted ? kPreemption : state == 0 ? 0 : kVoluntary;
-  if (state & kSleepsInterruptibly) change.leaving |= kInterruptible;
-  if (leaves) {
-    leaves->name = ThreadName::at(event + at.prevName);
-    leaves->onSwitchOut(change);
-  } else {
-    all_.learn(prev, event + at.prevName);
-  }
-  if (comes) {
-    comes->name = ThreadName::at(event + at.nextName);
-    comes->onSwitchIn(change);
-  } else {
-    all_.learn(next, event + at.nextName);
-  }
-}
-
-void KernelTrace::takeWaking(const int32_t* event, int64_t timeNs, int32_t cpu) {
-  FollowedThread* const thread = all_.find(event[places_.wakingPid]);
-  if (!thread) return;
-  const uint32_t flags = uint32_t(*event) >> 16;
-  const bool isHard = (flags & kHardInterrupt) != 0;
-  // In an interrupt, whoever ran on that CPU had nothing to do with it.
-  const bool isInterrupt = isHard || (flags & kSoftInterrupt) != 0;
-  TraceEvent waking;
-  waking.kind = TraceEventKind::kWaking;
-  waking.ns = timeNs;
-  waking.prevPid = !isInterrupt ? event[1] : isHard ? ThreadsByNumber::kInterrupt : ThreadsByNumber::kSoftInterrupt;
-  waking.nextPid = thread->tid;
-  waking.target = event[places_.wakingCpu];
-  waking.cpu = int16_t(cpu);
-  thread->onWaking(waking, isHard && !inHandler_.contains(cpu));
 }
 
 void KernelTrace::takeInterrupt(const int32_t* event, int64_t timeNs, int32_t cpu, bool isEntry) {
