@@ -20,7 +20,7 @@ const RUNS = 3;
  * The tracer may take events up to 5 s after they were recorded, so what it leaves at the end is to weigh little. Some
  * 9 s after its start V8 collects once: that belongs to the start, and is not in it.
  */
-const SECONDS = 6;
+const SECONDS = 5;
 const BUFFER_KIB = 16_384;
 const program = fileURLToPath(new URL('dist/percore/cli.js', rootUrl));
 
