@@ -3,8 +3,8 @@
 // an end or an error was reported together with it.
 //
 // Small arrivals are packed one behind the other into one buffer of the pool, so that a turn touches few cache lines; a
-// connection whose last read filled its room gets a whole buffer. Each `collect` reads a connection once. If it has
-// more, it waits in `ready_` for the next `collect`, behind the others.
+// connection whose last read filled its room gets a whole buffer, unless it asks for less at a time. Each `collect` reads
+// a connection once. If it has more, it waits in `ready_` for the next `collect`, behind the others.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -99,6 +99,7 @@ class EpollIo final : public IoSource {
         case IoRequest::kSend: sendFromOutbox(*entry, request[2], request[3]); break;
         case IoRequest::kReceive:
           entry->isReceiving = true;
+          entry->epoll.mostBytes = std::clamp(size_t(request[2]), kLeastRoom, kBufferBytes);
           if (entry->epoll.isReadable && !entry->hasEnded) queue(*entry);
           break;
         case IoRequest::kPause:
@@ -135,8 +136,9 @@ class EpollIo final : public IoSource {
 
   // False when no buffer is free.
   bool receive(Entry& entry) {
+    const size_t most = entry.epoll.mostBytes;
     size_t room = kBufferBytes - at_;
-    if (room < kLeastRoom || (entry.epoll.isFull && room < kBufferBytes && !free_.empty())) {
+    if (room < kLeastRoom || (entry.epoll.isFull && room < most && !free_.empty())) {
       if (block_->bufferUsers[current_] == 0) {
         at_ = 0;
       } else if (free_.empty()) {
@@ -151,6 +153,7 @@ class EpollIo final : public IoSource {
       }
       room = kBufferBytes;
     }
+    room = std::min(room, most);
     const size_t place = size_t(current_) * kBufferBytes + at_;
     const ssize_t count = recv(entry.fd, memory_.pool + place, room, MSG_DONTWAIT);
     if (count > 0) {

@@ -112,6 +112,7 @@ class IoSource {
       bool hasEnd = false;      // an end or an error was reported, so a short read does not mean that nothing follows
       bool isFull = false;      // the last read filled all the room that it had
       bool isQueued = false;    // the token is in `ready_`
+      size_t mostBytes = 0;     // of one receive; set by the request to receive
     } epoll;
     struct OfUring {
       bool isWatched = false;  // it is in the thread's epoll

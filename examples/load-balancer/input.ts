@@ -1,7 +1,7 @@
 /**
  * The reader's half: cuts what arrives into lines, hashes each key, and puts the line into the lane of its owner and
  * band. A lane without room stops the reading of this input, not of others; what was read already waits here, at most
- * one read of 64 KiB.
+ * one read.
  */
 import { CLOSED, bucketOf, hashKey, type Buckets, type Connection, type Reactor } from 'percore';
 import type { JobCounters } from './counters.js';

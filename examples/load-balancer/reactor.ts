@@ -56,8 +56,13 @@ export type JobServices = {
 /** Reading runs below urgent work and above bulk; outputs above everything, since results have waited already. */
 const INPUT_BAND = 5;
 const OUTPUT_BAND = 7;
-/** A read of a thousand lines takes 0.1 ms, which is what urgent work may have to wait for it. */
-const READ_BYTES = 65_536;
+/**
+ * Urgent work may have to wait for a read of each connection. 128 lines take some 15 µs; with 64 KiB it was 0.1 ms, for
+ * some 3 % less CPU.
+ */
+const READ_BYTES = 8192;
+/** A file is one input alone. */
+const FILE_READ_BYTES = 65_536;
 /** What a connection allows. */
 const MOST_BACKLOG_BYTES = 2 ** 30;
 
@@ -154,7 +159,7 @@ export default function start(reactor: Reactor<{ calls: JobServices }>, data: Jo
       reading = startReading(
         reactor.io,
         path,
-        { priority: INPUT_BAND, readBytes: READ_BYTES },
+        { priority: INPUT_BAND, readBytes: FILE_READ_BYTES },
         { onData: (bytes) => input.push(bytes), onEnd: end },
       );
     } catch (error) {

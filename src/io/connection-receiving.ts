@@ -8,8 +8,9 @@
  * suffices: bytes that nobody reads must not keep others from receiving. So for a paused connection native code
  * receives at most one arrival more; and while more than half of the pool is in use, what that connection has not read
  * is copied into memory of its own. When the pool is empty, the same happens to arrivals whose step has not run for a
- * while because higher bands run (pool-relief.ts). So a connection holds at most four arrivals (a buffer each: 128 KiB
- * on epoll, 32 KiB on io_uring), and what native code had received before it heard of the pause.
+ * while because higher bands run (pool-relief.ts). So a connection holds at most four arrivals (128 KiB each on epoll,
+ * or `readBytes` and at least 16 KiB if less was asked for; 32 KiB on io_uring), and what native code had received before
+ * it heard of the pause.
  *
  * The two halves of a connection know each other only through it: see connection-endpoint.ts.
  */
@@ -19,11 +20,14 @@ import type { Ready } from '../scheduling/internal.js';
 import type { IoCore } from './core.js';
 import { copyOf, keep, type Kept } from './kept.js';
 import { followResult } from './report.js';
+import { MOST_READ_BYTES } from './stream-options.js';
 
 /** Its result means nothing, unless it is a promise: then a rejection is reported. */
 export type ReceiveHandler = (bytes: Uint8Array, offset: number, length: number) => unknown;
 
 const { RECEIVE, PAUSE } = words.ioRequest;
+/** Of one receive; io_uring receives less at once in any case. */
+const MOST_ARRIVAL_BYTES = 131_072;
 /** With so many arrivals unread, no more is asked for. */
 const MOST_ARRIVALS = 4;
 
@@ -62,10 +66,17 @@ export class ReceivingHalf {
   private handedAt = 0;
   private handedBytes = 0;
   private handedMoved: Uint8Array | undefined;
+  /**
+   * Most bytes that native code takes from the kernel at once. Whoever wants small pieces has others that should not
+   * wait: neither for a long step nor for a long receive.
+   */
+  private readonly receiveBytes: number;
 
   constructor(
     private readonly core: IoCore, private readonly connection: ReceivingHost, private readonly readBytes: number,
-  ) {}
+  ) {
+    this.receiveBytes = readBytes < MOST_READ_BYTES ? readBytes : MOST_ARRIVAL_BYTES;
+  }
 
   /** There is a handler, and it is not paused: what the kernel has will be received sooner or later. */
   get isRead(): boolean {
@@ -246,7 +257,7 @@ export class ReceivingHalf {
     // If it has enough unread, it asks again when that has been read.
     if (!this.isReceiving && !this.hasArrivedEnd && !this.hasUnread) {
       this.isReceiving = true;
-      this.core.request(RECEIVE, this.connection.token);
+      this.core.request(RECEIVE, this.connection.token, this.receiveBytes);
     }
     if (this.hasUnread || this.hasArrivedEnd) this.core.schedule(this.connection);
   }

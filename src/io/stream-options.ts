@@ -11,7 +11,9 @@ export interface StreamOptions {
   /** How many bytes may wait to be sent before `offer` refuses: 1 to 2^30. Default 1 MiB. */
   highWaterBytes?: number;
   /**
-   * Most bytes that a handler is given in one step: 1 to 65,536. Default 65,536. With fewer, urgent work comes sooner.
+   * Most bytes that a handler is given in one step: 1 to 65,536. Default 65,536. With fewer, urgent work comes sooner:
+   * it waits for shorter steps, and on epoll the thread then takes no more than that (but at least 16 KiB) from the
+   * kernel at once.
    */
   readBytes?: number;
 }
