@@ -44,6 +44,18 @@ describe.runIf(native().sources.probe?.() === 0)('a reactor that spins', () => {
     await until(() => rings() === before, 'none when it has ended');
   });
 
+  it('opens one also where libuv has something to do from time to time, as after each collection', async () => {
+    await withSpinning(async (runtime, others) => {
+      await inside(runtime, 0, (_reactor, _argument, { require, state }) => {
+        const { readFile } = require('node:fs/promises') as typeof import('node:fs/promises');
+        state['interval'] = setInterval(() => void readFile('/proc/self/cmdline'), 6);
+      });
+      await sleep(100);
+      await until(() => rings() === others + 1, 'a ring');
+      await inside(runtime, 0, (_reactor, _argument, { state }) => clearInterval(state['interval']));
+    });
+  });
+
   it('misses nothing: timers, files, fetch and immediates of Node end at once', async () => {
     await withSpinning(async (runtime, others) => {
       const port = await inside(runtime, 0, async (_reactor, _argument, { require, state }) => {
