@@ -3,8 +3,8 @@
 // an end or an error was reported together with it.
 //
 // Small arrivals are packed one behind the other into one buffer of the pool, so that a turn touches few cache lines; a
-// connection whose last read filled its room gets a whole buffer, unless it asks for less at a time. Each `collect` reads
-// a connection once. If it has more, it waits in `ready_` for the next `collect`, behind the others.
+// connection whose last read filled its room gets a whole buffer, unless it asks for less at a time. Each `collect`
+// reads a connection once. If it has more, it waits in `ready_` for the next `collect`, behind the others.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 

@@ -9,8 +9,8 @@
  * receives at most one arrival more; and while more than half of the pool is in use, what that connection has not read
  * is copied into memory of its own. When the pool is empty, the same happens to arrivals whose step has not run for a
  * while because higher bands run (pool-relief.ts). So a connection holds at most four arrivals (128 KiB each on epoll,
- * or `readBytes` and at least 16 KiB if less was asked for; 32 KiB on io_uring), and what native code had received before
- * it heard of the pause.
+ * or `readBytes` and at least 16 KiB if less was asked for; 32 KiB on io_uring), and what native code had received
+ * before it heard of the pause.
  *
  * The two halves of a connection know each other only through it: see connection-endpoint.ts.
  */
