@@ -85,6 +85,7 @@ const GROUPS: {
     'adviseHugePages',
   ],
   stalls: ['create', 'join', 'set', 'close'],
+  halts: ['watch', 'unwatch', 'between'],
   mappings: [
     'map', 'allocate', 'link', 'lock', 'hold', 'letGo', 'isHeld', 'isWhole', 'descriptor', 'noteHeaders', 'wake',
     'wait', 'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',

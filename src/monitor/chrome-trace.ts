@@ -1,17 +1,20 @@
 /**
  * What ran in the last seconds, in the trace format of Chrome, which Perfetto and the browser's own viewer can open: a
  * track for each reactor, a slice for each run of a task, and an arrow from the sender of a message to the run that
- * took it.
+ * took it. Collections have a track of their own, since Node tells their times by another clock, and slices of one
+ * track must lie within each other.
  *
  *      reactor 0  [ gateway ]--\            [ gateway ]
  *      reactor 1                \-->[ orders ]
+ *      collections of reactor 1      [scavenge]
  *
  * Source of the format: "Trace Event Format", the Chromium project.
  */
 import { checkBoolean, checkInteger, checkOptions } from '../errors.js';
-import { OUTSIDE, OUTSIDE_TURNS, type FigureTable, type TraceSpan } from '../observe/internal.js';
+import { COLLECTION, OUTSIDE, OUTSIDE_TURNS, type FigureTable, type TraceSpan } from '../observe/internal.js';
 import type { Runtime } from '../reactor/index.js';
 import { controllerOf } from '../reactor/internal.js';
+import { COLLECTION_NAMES } from '../scheduling/internal.js';
 import { tablesOf } from './metrics.js';
 
 /** One event; times are in microseconds. */
@@ -28,7 +31,7 @@ export interface ChromeTraceEvent {
   readonly dur?: number;
   /** The process. */
   readonly pid: number;
-  /** The track: the number of the reactor. */
+  /** The track: the number of the reactor and 1, or that of its collections. */
   readonly tid: number;
   /** For an arrow: both of its ends have the same id. */
   readonly id?: number;
@@ -71,10 +74,16 @@ export function chromeTrace(runtime: Runtime, options: { readonly lastMs?: numbe
   checkInteger('options.lastMs', lastMs, 1, 600_000);
   const sinceNs = main.nowNs() - lastMs * 1e6;
   const { pid } = process;
-  const tracks = tablesOf(main, runtime).map(({ id, table }) => ({ id, table, spans: table.trace().since(sinceNs) }));
+  const tracks = tablesOf(main, runtime).map(({ id, table }) => {
+    const all = table.trace().since(sinceNs);
+    return {
+      id, table, spans: all.filter(({ what }) => what > COLLECTION),
+      collections: all.filter(({ what }) => what <= COLLECTION).sort((a, b) => a.fromNs - b.fromNs),
+    };
+  });
   const events: ChromeTraceEvent[] = [{ ph: 'M', name: 'process_name', pid, tid: 0, args: { name: `percore ${pid}` } }];
   let arrows = 0;
-  for (const { id, table, spans } of tracks) {
+  for (const { id, table, spans, collections } of tracks) {
     if (id !== main.id && members[id] === undefined) continue;
     const tid = id + 1;
     const name = id === main.id ? 'main thread' : `reactor ${id}`;
@@ -98,12 +107,28 @@ export function chromeTrace(runtime: Runtime, options: { readonly lastMs?: numbe
         { ...arrow, ph: 'f', bp: 'e', tid, ts: fromNs / 1e3 },
       );
     }
+    events.push(...collectionTrack(collections, name, { pid, tid: tracks.length + tid, id }));
   }
   for (const { ns, what, detail } of main.flight.events()) {
     if (ns < sinceNs) continue;
     events.push({ ph: 'i', s: 't', name: what, cat: 'flight', pid, tid: main.id + 1, ts: ns / 1e3, args: { detail } });
   }
   return { displayTimeUnit: 'ns', traceEvents: events };
+}
+
+/** Collections of one party; no track if there were none. */
+function collectionTrack(
+  collections: readonly TraceSpan[], of: string, { pid, tid, id }: { pid: number; tid: number; id: number },
+): ChromeTraceEvent[] {
+  if (collections.length === 0) return [];
+  return [
+    { ph: 'M', name: 'thread_name', pid, tid, args: { name: `collections of ${of}` } },
+    { ph: 'M', name: 'thread_sort_index', pid, tid, args: { sort_index: id } },
+    ...collections.map(({ what, fromNs, toNs }): ChromeTraceEvent => ({
+      ph: 'X', name: COLLECTION_NAMES[COLLECTION - what]!, cat: 'collection', pid, tid, ts: fromNs / 1e3,
+      dur: (toNs - fromNs) / 1e3,
+    })),
+  ];
 }
 
 /** The last run that began before `ns`. */

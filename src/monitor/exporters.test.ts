@@ -139,6 +139,33 @@ describe('what a runtime counts, for others', () => {
     expect((await registry.metrics()).trim()).toBe('');
   });
 
+  it('shows collections of a thread on a track of their own, amid the runs in which they were', async () => {
+    const collected = (): ChromeTraceEvent[] => {
+      const { traceEvents } = chromeTrace(runtime);
+      const track = traceEvents.find(({ name, args }) =>
+        name === 'thread_name' && args!['name'] === 'collections of reactor 1')?.tid;
+      return traceEvents.filter(({ ph, tid }) => ph === 'X' && tid === track);
+    };
+    await until(async () => {
+      await inside(runtime, 1, () => {
+        const kept: object[] = [];
+        for (let i = 0; i < 200_000; i++) kept.push({ i });
+      });
+      return collected().length > 0;
+    }, 'it has collected');
+    const slices = collected();
+    const runs = chromeTrace(runtime).traceEvents.filter(({ ph, tid }) => ph === 'X' && tid === 2);
+    for (const { name, cat } of slices) {
+      expect(cat).toBe('collection');
+      expect(name).toMatch(/^(?:scavenge|(?:minor )?mark and sweep|incremental marking|weak callbacks|collection)$/);
+    }
+    // Node tells when a collection began by a clock of its own.
+    const isWithin = ({ ts, dur }: ChromeTraceEvent): boolean => runs.some((run) =>
+      ts! > run.ts! - 1000 && ts! + dur! < run.ts! + run.dur! + 1000);
+    expect(slices.some(isWithin)).toBe(true);
+    for (const [i, { ts }] of slices.entries()) if (i > 0) expect(ts).toBeGreaterThanOrEqual(slices[i - 1]!.ts!);
+  });
+
   it('is a trace by the rules of the format: slices do not overlap, and both ends of an arrow lie in slices', () => {
     const { traceEvents } = JSON.parse(JSON.stringify(chromeTrace(runtime))) as { traceEvents: ChromeTraceEvent[] };
     for (const event of traceEvents) {
@@ -149,8 +176,8 @@ describe('what a runtime counts, for others', () => {
     }
     const of = (ph: string, tid?: number): ChromeTraceEvent[] =>
       traceEvents.filter((event) => event.ph === ph && (tid === undefined || event.tid === tid));
-    expect(of('M').filter(({ name }) => name === 'thread_name').map(({ args }) => args!['name'])).toEqual(
-      ['reactor 0', 'reactor 1', 'main thread']);
+    const names = of('M').filter(({ name }) => name === 'thread_name').map(({ args }) => String(args!['name']));
+    expect(names.filter((name) => !name.startsWith('collections'))).toEqual(['reactor 0', 'reactor 1', 'main thread']);
     for (const tid of [1, 2, 3]) {
       const slices = of('X', tid);
       for (const [i, slice] of slices.entries()) {

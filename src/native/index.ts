@@ -15,6 +15,7 @@
  *     | watches, pipes                 | watched paths; queues over a pipe  | each with its users                |
  *     | realtime                       | policies, locked memory            | yes, the whole group               |
  *     | stalls                         | the option `stall`                 | yes, the whole group               |
+ *     | halts                          | `stopped`, a cause of lateness     | yes, the whole group               |
  *     | mappings                       | queues in files                    | yes, the whole group               |
  *     | traces                         | `percore trace`                    | yes, the whole group               |
  *
@@ -35,6 +36,7 @@
  */
 import type { NativeDescriptors, NativePipes, NativeWatches } from './descriptors.js';
 import type { NativeFiles } from './files.js';
+import type { NativeHalts } from './halts.js';
 import type { NativeMappings } from './mappings.js';
 import type { NativeRealtime } from './realtime.js';
 import type { NativeDatagrams, NativeSockets, NativeTcp, NativeUnix } from './sockets.js';
@@ -67,12 +69,14 @@ export interface Native {
   readonly pipes: NativePipes;
   readonly realtime?: NativeRealtime;
   readonly stalls?: NativeStalls;
+  readonly halts?: NativeHalts;
   readonly mappings?: NativeMappings;
   readonly traces?: NativeTraces;
 }
 
 export type { NativeDescriptors, NativePipes, NativeWatches, PipeEndHandle } from './descriptors.js';
 export type { NativeFiles } from './files.js';
+export type { NativeHalts } from './halts.js';
 export type { NativeMappings } from './mappings.js';
 export type { NativeRealtime } from './realtime.js';
 export type {

@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { causeOf, type Evidence } from './cause.js';
 
 const evidence = (more: Partial<Evidence>): Evidence => ({
-  task: 'orders', readyNs: 0, startNs: 0, endNs: 1000, ran: [], collections: [], runDelayNs: 0, wokenNs: 0, awakeNs: 0,
-  ...more,
+  task: 'orders', readyNs: 0, startNs: 0, endNs: 1000, ran: [], collections: [], runDelayNs: 0, stoppedNs: 0,
+  wokenNs: 0, awakeNs: 0, ...more,
 });
 
 it('is the task itself where a message waited behind earlier ones of the same task', () => {
@@ -31,4 +31,10 @@ it.each([
     { kind: 'notKnown', what: '', ns: 10 }],
 ] as const)('names %s', (_name, given, cause) => {
   expect(causeOf(evidence({ task: 'own', startNs: 8, endNs: 10, ...given })).cause).toEqual(cause);
+});
+
+it('is the stop, where the whole process stood still, whatever its thread was about', () => {
+  const collections = [{ what: 'scavenge', fromNs: 100, toNs: 900 }];
+  const { cause, shares } = causeOf(evidence({ collections, stoppedNs: 700, runDelayNs: 100 }));
+  expect([cause, shares.collection]).toEqual([{ kind: 'stopped', what: '', ns: 700 }, 800]);
 });

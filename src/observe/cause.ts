@@ -3,7 +3,7 @@
  * least half. If it is less, nothing is named: "not known" is better than wrong.
  *
  *      ready ---- others run, the collector, callbacks of Node, sleep ----> starts ---- its own step ----> done
- *                 \______ the kernel runs something else: anywhere between the two ______________________/
+ *                 \______ the kernel runs something else, or the process is stopped: anywhere in between _/
  */
 
 /** A time in which something held the thread. */
@@ -17,7 +17,8 @@ export interface Span {
 }
 
 export type CauseKind =
-  | 'queuedBehind' | 'longStep' | 'collection' | 'outsideOfTurns' | 'notScheduled' | 'asleep' | 'notKnown';
+  | 'queuedBehind' | 'longStep' | 'collection' | 'outsideOfTurns' | 'notScheduled' | 'stopped' | 'asleep'
+  | 'notKnown';
 
 /** What was to blame, and for how much of the time. */
 export interface Cause {
@@ -40,6 +41,8 @@ export interface Evidence {
   readonly collections: readonly Span[];
   /** For how long the kernel let the thread wait for a CPU in this time. */
   readonly runDelayNs: number;
+  /** For how long the whole process stood still in this time. */
+  readonly stoppedNs: number;
   /** When somebody woke the thread, and when it was awake; 0 if nobody did. */
   readonly wokenNs: number;
   readonly awakeNs: number;
@@ -50,7 +53,7 @@ export const OUTSIDE = 'callbacks of Node between turns';
 
 /** The cause, and how much of the time each kind took. */
 export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly shares: Record<CauseKind, number> } {
-  const { task, readyNs, startNs, endNs, ran, collections, runDelayNs, wokenNs, awakeNs } = evidence;
+  const { task, readyNs, startNs, endNs, ran, collections, runDelayNs, stoppedNs, wokenNs, awakeNs } = evidence;
   const within = ({ fromNs, toNs }: Span, from: number, to: number): number =>
     Math.max(0, Math.min(toNs, to) - Math.max(fromNs, from));
   const whole = endNs - readyNs;
@@ -77,12 +80,14 @@ export function causeOf(evidence: Evidence): { readonly cause: Cause; readonly s
   const first = [...byName].sort(([, a], [, b]) => b - a)[0];
   const shares: Record<CauseKind, number> = {
     queuedBehind: others, longStep: endNs - startNs, collection: collected, outsideOfTurns: outside,
-    notScheduled: Math.min(whole, runDelayNs), asleep: Math.max(0, asleep), notKnown: 0,
+    notScheduled: Math.min(whole, runDelayNs), stopped: Math.max(0, Math.min(whole, stoppedNs)),
+    asleep: Math.max(0, asleep), notKnown: 0,
   };
   const named = (kind: CauseKind, what = ''): { cause: Cause; shares: typeof shares } =>
     ({ cause: { kind, what, ns: shares[kind] }, shares });
-  // These two lie within the time of the others, so they come first; and a collection that the kernel stops goes on
-  // afterwards, so that its time contains that of the kernel.
+  // These lie within the time of the others, so they come first. What stops the process stops whatever it is about, and
+  // a collection that the kernel stops goes on afterwards, so that its time contains that of the kernel.
+  if (shares.stopped >= whole / 2) return named('stopped');
   if (shares.notScheduled >= whole / 2) return named('notScheduled');
   if (shares.collection >= whole / 2) return named('collection', collector);
   const kinds = ['queuedBehind', 'longStep', 'outsideOfTurns', 'asleep'] as const;

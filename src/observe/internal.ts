@@ -5,5 +5,5 @@ export {
   FIGURES, FigureTable, RELIEF, RESPONSE, RUN, SCHEDULE_IN, FigureSlot, createFigures, keptName,
   type FigureName, ToldCounts, type TaskCounts,
 } from './task-figures.js';
-export { OUTSIDE_TURNS, TraceRing, type TraceSpan } from './trace-ring.js';
+export { COLLECTION, OUTSIDE_TURNS, TraceRing, type TraceSpan } from './trace-ring.js';
 export { WorstCases, type Excess, type SloViolation, type Wake } from './worst-cases.js';

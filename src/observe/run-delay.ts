@@ -9,6 +9,8 @@ import { native } from '../native.js';
 /** What the kernel has done with a thread in a time. */
 export interface Scheduled {
   readonly delayNs: number;
+  /** For how long it can have had a CPU at most. */
+  readonly ranNs: number;
   /** How often it was given a CPU, up to 20 ms before that time included; 0 where it was never taken off. */
   readonly times: number;
   /** The CPU that it ran on before and at the end; -1 where that is not known. */
@@ -24,6 +26,7 @@ export class RunDelay {
   private fd = -1;
   private readonly bytes = Buffer.alloc(64);
   private readonly atNs = new Float64Array(KEPT);
+  private readonly ranNs = new Float64Array(KEPT);
   private readonly delayNs = new Float64Array(KEPT);
   private readonly times = new Float64Array(KEPT);
   private readonly cpus = new Int32Array(KEPT);
@@ -47,15 +50,16 @@ export class RunDelay {
 
   /** What happened since `fromNs`, or since the last reading before that. Allocates. */
   since(fromNs: number, nowNs: number): Scheduled {
-    if (this.fd < 0) return { delayNs: 0, times: 0, cpuBefore: -1, cpu: -1 };
+    if (this.fd < 0) return { delayNs: 0, ranNs: 0, times: 0, cpuBefore: -1, cpu: -1 };
     let before = (this.readings + KEPT - 1) % KEPT;
     const kept = Math.min(KEPT, this.readings);
     for (let i = 1; i < kept && this.atNs[before]! > fromNs; i++) before = (before + KEPT - 1) % KEPT;
     const [beforeNs, timesBefore, cpuBefore] = [this.delayNs[before]!, this.times[before]!, this.cpus[before]!];
+    const ranBefore = this.ranNs[before]!;
     const now = this.take(nowNs);
     return {
       delayNs: Math.min(nowNs - fromNs, this.delayNs[now]! - beforeNs), times: this.times[now]! - timesBefore,
-      cpuBefore, cpu: this.cpus[now]!,
+      ranNs: Math.min(nowNs - fromNs, this.ranNs[now]! - ranBefore), cpuBefore, cpu: this.cpus[now]!,
     };
   }
 
@@ -70,8 +74,9 @@ export class RunDelay {
     this.nextNs = nowNs + EVERY_NS;
     const at = this.readings++ % KEPT;
     const count = readSync(this.fd, this.bytes, 0, this.bytes.length, 0);
-    const [, delayNs, times] = this.bytes.toString('latin1', 0, count).split(' ');
+    const [ranNs, delayNs, times] = this.bytes.toString('latin1', 0, count).split(' ');
     this.atNs[at] = nowNs;
+    this.ranNs[at] = Number(ranNs);
     this.delayNs[at] = Number(delayNs);
     this.times[at] = Number(times);
     this.cpus[at] = native().threads.cpu?.() ?? -1;

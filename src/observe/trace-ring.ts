@@ -6,7 +6,10 @@ import { TRACE_SPANS, traceSpanLayout } from '../layout.js';
 
 /** A run. */
 export interface TraceSpan {
-  /** The slot of its task; -1 - band for handlers and timers of a band, OUTSIDE_TURNS for callbacks of Node. */
+  /**
+   * The slot of its task; -1 - band for handlers and timers of a band, OUTSIDE_TURNS for callbacks of Node; at or below
+   * COLLECTION for collections, each kind one less.
+   */
   readonly what: number;
   readonly fromNs: number;
   readonly toNs: number;
@@ -17,6 +20,7 @@ export interface TraceSpan {
 }
 
 export const OUTSIDE_TURNS = -100;
+export const COLLECTION = -200;
 export const TRACE_BYTES: number = 128 + TRACE_SPANS * traceSpanLayout.bytes;
 
 const { fromNs, toNs, readyNs, what, sender } = traceSpanLayout.fields;
@@ -75,8 +79,10 @@ export class TraceRing {
         fromNs: numbers[place * NUMBERS + (fromNs.at >> 3)]!, toNs: numbers[place * NUMBERS + (toNs.at >> 3)]!,
         readyNs: numbers[place * NUMBERS + (readyNs.at >> 3)]!,
       };
-      if (span.toNs < from || span.toNs === 0) break;
-      spans.push(span);
+      if (span.toNs === 0) break;
+      if (span.toNs >= from) spans.push(span);
+      // A collection is told after what ran behind it.
+      else if (span.what > COLLECTION) break;
     }
     // trace.written: spans that the owner has written meanwhile, and the one that it may be writing now, are not whole.
     const now = Atomics.load(head, 0);

@@ -91,6 +91,8 @@ export interface WorstCasesHost {
   lastWake(): Wake;
   /** Reports collections of this thread from now on; returns a function that ends that. */
   watchCollections(tell: (beganNs: number, ns: number, kind: string) => void): () => void;
+  /** Watches from now on for times in which the whole process stands still; returns what ends that. */
+  watchHalts(): { readonly between: (fromNs: number, toNs: number) => number; readonly end: () => void };
   report(violation: SloViolation): void;
 }
 
@@ -117,9 +119,11 @@ export class WorstCases {
   private keptTimer: NodeJS.Timeout | undefined;
   private readonly runDelay: RunDelay;
   private readonly endWatch: () => void;
+  private readonly halts: ReturnType<WorstCasesHost['watchHalts']>;
 
   constructor(private readonly host: WorstCasesHost) {
     this.runDelay = new RunDelay(host.nowNs());
+    this.halts = host.watchHalts();
     this.endWatch = host.watchCollections((beganNs, ns, kind) => {
       if (this.collections.push({ what: kind, fromNs: beganNs, toNs: beganNs + ns }) > KEPT_COLLECTIONS) {
         this.collections.shift();
@@ -178,6 +182,7 @@ export class WorstCases {
   close(): void {
     this.tellKept();
     this.endWatch();
+    this.halts.end();
     this.runDelay.close();
   }
 
@@ -204,6 +209,8 @@ export class WorstCases {
       task: figures.name,
       readyNs, endNs: kind === SCHEDULE_IN ? startNs : endNs, startNs: kind === RUN ? readyNs : startNs,
       ran, collections, runDelayNs: scheduled.delayNs,
+      // Seen by another thread, and true of this one only for as long as it had no CPU.
+      stoppedNs: Math.min(this.halts.between(readyNs, endNs), endNs - readyNs - scheduled.ranNs),
       wokenNs: hasSlept ? wake.askedNs : 0, awakeNs: hasSlept ? wake.awakeNs : 0,
     });
     const what = cause.what === '' ? '' : ` ${cause.what}`;

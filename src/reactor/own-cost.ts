@@ -44,8 +44,10 @@ function measure(party: Party): OwnCost {
   const watch: TaskWatch = new TaskWatch({
     id, table, counters, nowNs, party: new Int32Array(partyLayout.bytes >> 2),
     delivery,
+    trace: () => { throw new Error('nobody traces this'); },
     recorder: () => new WorstCases({
-      id, nowNs, lastWake: () => watch.lastWake(), watchCollections: () => () => undefined, report: () => undefined,
+      id, nowNs, lastWake: () => watch.lastWake(), watchCollections: () => () => undefined,
+      watchHalts: () => ({ between: () => 0, end: () => undefined }), report: () => undefined,
     }),
   });
   const task = new LocalTask<unknown, false>(

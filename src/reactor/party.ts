@@ -10,7 +10,9 @@ import { invalidArgument, messageOf, PercoreError } from '../errors.js';
 import { deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layout.js';
 import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, TimedIoCore, type IoHost, type SourceChoice } from '../io/internal.js';
-import { DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions } from '../scheduling/internal.js';
+import {
+  DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions, type OnCollection,
+} from '../scheduling/internal.js';
 import { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { createCounting } from '../timers/internal.js';
 import { bucketOf } from './buckets.js';
@@ -33,6 +35,8 @@ import { ioCounters, partyCounters, partyWords, timerCounters, type SharedRuntim
 import type { Stepping } from './steps.js';
 import { LocalTask, type ByteTask, type ValueTask } from './task.js';
 import { Turn, type Budget, type PublishEvery, type TurnSources } from './turn.js';
+import { watchHalts } from './halts.js';
+import { RunTrace } from './run-trace.js';
 import { TaskWatch } from './watch.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
@@ -137,12 +141,16 @@ export class Party implements TurnSources, Stopping {
     const counters = partyCounters(inbox);
     const figures = shared.figures?.[id];
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
-    const watch: TaskWatch | undefined = figures === undefined ? undefined : new TaskWatch({
-      id, table: new FigureTable(figures), party: this.words, counters, delivery, nowNs,
+    const table = figures === undefined ? undefined : new FigureTable(figures);
+    const onCollections = (tell: OnCollection): (() => void) => watchCollections(nowNs, tell);
+    const watch: TaskWatch | undefined = table === undefined ? undefined : new TaskWatch({
+      id, table, party: this.words, counters, delivery, nowNs,
       recorder: () => new WorstCases({
         id, nowNs, lastWake: () => watch!.lastWake(), report: onViolation,
-        watchCollections: (tell) => watchCollections(nowNs, tell),
+        watchCollections: onCollections,
+        watchHalts: () => watchHalts(shared.originNs),
       }),
+      trace: () => new RunTrace(table.trace(), onCollections),
     });
     const turn = (this.turn = new Turn({
       id, party: this.words, counters, delivery, budget, publishEvery, discipline, classes, nowNs, watch, onError,

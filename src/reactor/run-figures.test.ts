@@ -11,7 +11,8 @@ const LONG_NS = 50_000;
 function measure(count: number, everyNs: number): { runs: number; longest: number; recorded: number; long: number } {
   const table = new FigureTable(createFigures(4));
   const delivery = new Int32Array(deliveryLayout.bytes >> 2);
-  const figures = new RunFigures(table, delivery, () => { throw new Error('there is no bound'); });
+  const figures = new RunFigures(
+    table, delivery, () => { throw new Error('there is no bound'); }, () => { throw new Error('nobody traces'); });
   const slot = table.slotFor('task', 3);
   const record = vi.spyOn(slot, 'record');
   const task: Watched = {
@@ -49,7 +50,8 @@ describe('figures of runs', () => {
     for (const period of [2, 4, 16, 64]) {
       const table = new FigureTable(createFigures(period + 1));
       const delivery = new Int32Array(deliveryLayout.bytes >> 2);
-      const figures = new RunFigures(table, delivery, () => { throw new Error('there is no bound'); });
+      const figures = new RunFigures(
+    table, delivery, () => { throw new Error('there is no bound'); }, () => { throw new Error('nobody traces'); });
       const tasks = Array.from({ length: period }, (_, i): Watched => ({
         name: `task ${i}`, band: 3, isReady: false, run: () => false, figures: table.slotFor(`task ${i}`, 3),
         told: new ToldCounts(0), meanNs: 0, steps: 0, refused: 0, errors: 0, again: 0, depth: 0,
@@ -76,7 +78,8 @@ describe('figures of runs', () => {
   it('tell the one step of a quantum that was slow, and what a lane and a mailbox had ready', () => {
     const table = new FigureTable(createFigures(4));
     const delivery = new Int32Array(deliveryLayout.bytes >> 2);
-    const figures = new RunFigures(table, delivery, () => { throw new Error('there is no bound'); });
+    const figures = new RunFigures(
+    table, delivery, () => { throw new Error('there is no bound'); }, () => { throw new Error('nobody traces'); });
     const task: Watched = {
       name: 'task', band: 3, isReady: false, run: () => false, figures: table.slotFor('task', 3),
       told: new ToldCounts(0), meanNs: 1000, steps: 0, refused: 0, errors: 0, again: 0, depth: 0,

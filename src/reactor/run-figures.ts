@@ -5,8 +5,8 @@
  */
 import { BANDS, deliveryLayout } from '../layout.js';
 import {
-  OUTSIDE, OUTSIDE_TURNS, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureSlot, type FigureTable,
-  type TaskCounts, type ToldCounts, type TraceRing,
+  OUTSIDE, RELIEF, RESPONSE, RUN, SCHEDULE_IN, type Excess, type FigureSlot, type FigureTable,
+  type TaskCounts, type ToldCounts,
 } from '../observe/internal.js';
 import type { Ready } from '../scheduling/internal.js';
 
@@ -37,6 +37,16 @@ export interface Recorder {
   note(what: string, fromNs: number, toNs: number): void;
   exceeded(excess: Excess): void;
   /** No bound is left. */
+  close(): void;
+}
+
+/** Keeps each single run while somebody wants them. */
+export interface RunKeeper {
+  /** `run` has ended at `toNs`. */
+  keep(run: MeasuredRun, toNs: number): void;
+  /** Callbacks of Node have held the thread between two turns. */
+  keepOutside(fromNs: number, toNs: number): void;
+  /** Nothing is kept any more. */
   close(): void;
 }
 
@@ -89,15 +99,15 @@ export class RunFigures {
   private sampled = 0;
   private seenAsked = 0;
   private recorder: Recorder | undefined;
-  private trace: TraceRing | undefined;
+  private trace: RunKeeper | undefined;
 
   /**
    * How many runs may be left out until the next sample is in `delivery`, since native code leaves out some.
-   * `makeRecorder` is called with the first bound.
+   * `makeRecorder` is called with the first bound, `makeTrace` when somebody wants each single run.
    */
   constructor(
     private readonly table: FigureTable, private readonly delivery: Int32Array,
-    private readonly makeRecorder: () => Recorder,
+    private readonly makeRecorder: () => Recorder, private readonly makeTrace: () => RunKeeper,
   ) {
     delivery[MAY_PASS_OVER] = this.weight - 1;
   }
@@ -134,7 +144,7 @@ export class RunFigures {
     const { recorder, trace } = this;
     const { fromNs, task } = run;
     if (recorder !== undefined && toNs > fromNs) recorder.note(whatRan(run, toNs - fromNs), fromNs, toNs);
-    if (trace !== undefined && toNs > fromNs) keep(trace, run, toNs);
+    if (trace !== undefined && toNs > fromNs) trace.keep(run, toNs);
     if (task === undefined) return;
     // It has been ready since then or later.
     const isExact = toNs - run.sinceNs >= this.exactNs;
@@ -159,7 +169,7 @@ export class RunFigures {
   /** Something outside of turns held the thread. */
   noteOutside(fromNs: number, toNs: number): void {
     this.recorder?.note(OUTSIDE, fromNs, toNs);
-    this.trace?.note(OUTSIDE_TURNS, fromNs, toNs, fromNs, -1);
+    this.trace?.keepOutside(fromNs, toNs);
   }
 
   /** A turn begins, at `foldNs` or later: takes over bounds that were set. */
@@ -180,7 +190,8 @@ export class RunFigures {
       if (bound < Infinity) hasBound = true;
     }
     this.exactNs = lowest;
-    this.trace = this.table.isTracing ? (this.trace ?? this.table.trace()) : undefined;
+    if (this.table.isTracing) this.trace ??= this.makeTrace();
+    else this.endTrace();
     if (hasBound) {
       this.recorder ??= this.makeRecorder();
     } else {
@@ -194,7 +205,6 @@ export class RunFigures {
   pause(): void {
     // Without it nobody watches collections either.
     this.leave();
-    this.trace = undefined;
     this.hasMemory = false;
   }
 
@@ -208,6 +218,12 @@ export class RunFigures {
   leave(): void {
     this.recorder?.close();
     this.recorder = undefined;
+    this.endTrace();
+  }
+
+  private endTrace(): void {
+    this.trace?.close();
+    this.trace = undefined;
   }
 
   private recordRun(run: MeasuredRun, task: Watched, toNs: number, weight: number): void {
@@ -246,9 +262,4 @@ export class RunFigures {
 function whatRan({ task, ready }: MeasuredRun, ns: number): string {
   if (task !== undefined) return task.name;
   return ns < NAMED_NS ? HANDLERS[ready!.band]! : (ready!.where ?? HANDLERS[ready!.band]!);
-}
-
-function keep(trace: TraceRing, { task, ready, fromNs, readyNs }: MeasuredRun, toNs: number): void {
-  const { from = -1 } = ready as { from?: number };
-  trace.note(task === undefined ? -1 - ready!.band : task.figures!.index, fromNs, toNs, readyNs, from);
 }

@@ -21,6 +21,7 @@ function watched(meanNs: number) {
   const watch = new TaskWatch({
     id: 0, table, counters, delivery, party: new Int32Array(partyLayout.bytes >> 2), nowNs: () => clock.ns,
     recorder: () => { throw new Error('there is no bound'); },
+    trace: () => { throw new Error('nobody traces'); },
   });
   const turn = { isRunning: false };
   watch.attach(turn);

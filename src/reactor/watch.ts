@@ -19,7 +19,9 @@ import { LANES_PER_PEER, deliveryLayout, partyLayout, queueLayout } from '../lay
 import { RUN, ToldCounts, type FigureTable, type Wake } from '../observe/internal.js';
 import type { Ready } from '../scheduling/internal.js';
 import { QUANTUM } from './quantum.js';
-import { LONG_STEP_NS, MeasuredRun, RunFigures, type Recorder, type Timed, type Watched } from './run-figures.js';
+import {
+  LONG_STEP_NS, MeasuredRun, RunFigures, type Recorder, type RunKeeper, type Timed, type Watched,
+} from './run-figures.js';
 
 /** If a look at the sources came this late, something kept the thread from it. */
 const LATE_NS = 20_000;
@@ -50,6 +52,8 @@ export interface WatchSettings {
   readonly nowNs: () => number;
   /** Made with the first bound. */
   readonly recorder: () => Recorder;
+  /** Made when somebody wants each single run. */
+  readonly trace: () => RunKeeper;
 }
 
 export class TaskWatch {
@@ -102,7 +106,7 @@ export class TaskWatch {
 
   constructor(private readonly settings: WatchSettings) {
     this.table = settings.table;
-    this.runs = new RunFigures(settings.table, settings.delivery, settings.recorder);
+    this.runs = new RunFigures(settings.table, settings.delivery, settings.recorder, settings.trace);
     this.counters = settings.counters;
     this.delivery = settings.delivery;
     this.party = settings.party;

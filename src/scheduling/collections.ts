@@ -14,6 +14,9 @@ const KINDS: Readonly<Record<number, string>> = {
   1: 'scavenge', 2: 'minor mark and sweep', 4: 'mark and sweep', 8: 'incremental marking', 16: 'weak callbacks',
 };
 
+/** What `kind` may be. */
+export const COLLECTION_NAMES: readonly string[] = [...Object.values(KINDS), 'collection'];
+
 /** Reports each collection of this thread from now on. Returns a function that ends that. */
 export function watchCollections(nowNs: () => number, onCollection: OnCollection): () => void {
   // The global one is loaded when it is first used, so a thread that measures nothing does not load it.
