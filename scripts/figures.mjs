@@ -260,6 +260,7 @@ export function peersText({ rows }) {
     ...(worst.length === 0 ? [] : [
       `Where it is behind by more than a tenth, the furthest of each row: ${worst.join(', ')}.`,
     ]),
+    ...(worst.some((each) => each.includes('(go channel)')) ? ['Go may run both sides on one CPU.'] : []),
   ].join(' '));
 }
 

@@ -21,6 +21,9 @@ describe('the sentence about peers', () => {
     expect(text).toContain('Percore is ahead in 1 of 5 comparisons');
     expect(text).toMatch(/the furthest of each row: `a` 0\.2 \(z\), `b` 0\.25 \(x\)\.$/);
     expect(text).not.toContain('Others used');
+    expect(text).not.toContain('Go may');
+    const beside = peersText({ rows: [row('a', 'p50', 'go channel', 'lower', 9)] });
+    expect(beside).toMatch(/Go may run both sides on one CPU\.$/);
     const busy = peersText({ rows: [row('a', 'rate', 'x', 'higher', 3, 2)] });
     expect(busy.replaceAll('\n', ' ')).toMatch(/Others used the machine at the same time\.$/);
   });

@@ -1,4 +1,5 @@
 /** A reactor that has died is started again in its place: what goes on, what is told, and when it is the end. */
+import { setEnvironmentData } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { BACK_PRESSURED, CLOSED, OK } from '../queues/index.js';
 import { errorOf, fixture, sleep, until, within } from './fixtures/inside.js';
@@ -324,6 +325,24 @@ describe('a spare thread', () => {
     } finally {
       delete env['PERCORE_TEST_NEW'];
       delete env['PERCORE_TEST_GONE'];
+    }
+  });
+
+  it.each([[true, 'before'], [false, 'after']])('has what setEnvironmentData had set at its start (spare: %s)', async (
+    spare, known,
+  ) => {
+    setEnvironmentData('percore test', 'before');
+    const restart = { most: 5, withinMs: 60_000, backoffMs: 0, spare };
+    try {
+      await live({}, { restart }, async ({ runtime, restarts, die }) => {
+        if (spare) await until(() => controllerOf(runtime).spares.kept !== undefined, 'one is kept');
+        setEnvironmentData('percore test', 'after');
+        await die();
+        await until(() => restarts.length === 1, 'the restart');
+        expect(await runtime.call('environmentData', 'percore test', { reactor: 0 })).toBe(known);
+      });
+    } finally {
+      setEnvironmentData('percore test', undefined as never);
     }
   });
 
