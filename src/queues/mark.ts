@@ -20,6 +20,8 @@ import {
 
 const FIRST_PLACE = placeAt(0);
 const MARK = 1 << 31;
+/** The most that places, and the producer, can be apart. */
+const MAX_CAPACITY = 2 ** 30;
 /** How often a cursor is looked for among the places. One look finds it, unless places change hands meanwhile. */
 const LOOKS = 1000;
 
@@ -28,9 +30,13 @@ export const seenFrom = (behind: number, found: number): number => (behind + ((f
 
 /** The producer's cursor, for who has none to compare it with. */
 export function publishedIn(memory: QueueMemory): number {
-  const behind = heldIn(memory);
-  // ring.mark: pairs with markCursor(). ring.publish: pairs with flush().
-  return seenFrom(behind, Atomics.load(memory.words, PRODUCER_CURSOR));
+  for (;;) {
+    const behind = heldIn(memory);
+    // ring.mark: pairs with markCursor(). ring.publish: pairs with flush().
+    const found = Atomics.load(memory.words, PRODUCER_CURSOR);
+    // This thread may have stood still in between, while a queue of bytes passed 2^31 of them.
+    if (Math.abs((heldIn(memory) - behind) | 0) <= MAX_CAPACITY) return seenFrom(behind, found);
+  }
 }
 
 /** A cursor that the producer is less than 2^31 beyond, and not behind: that of a place which holds it back. */
