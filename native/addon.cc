@@ -28,6 +28,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   percore::exportRealtime(env, exports);
   percore::exportStalls(env, exports);
   percore::exportHalts(env, exports);
+  percore::exportCollections(env, exports);
   percore::exportMapping(env, exports);
   percore::exportTraces(env, exports);
   return exports;

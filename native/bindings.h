@@ -23,6 +23,7 @@ void exportTimers(Napi::Env env, Napi::Object exports);
 void exportRealtime(Napi::Env env, Napi::Object exports);
 void exportStalls(Napi::Env env, Napi::Object exports);
 void exportHalts(Napi::Env env, Napi::Object exports);
+void exportCollections(Napi::Env env, Napi::Object exports);
 void exportMapping(Napi::Env env, Napi::Object exports);
 void exportTraces(Napi::Env env, Napi::Object exports);
 

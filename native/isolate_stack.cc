@@ -20,9 +20,6 @@ struct Location {
 // kDetailed of StackTrace::StackTraceOptions, without foreign origins: line, column, names, isEval, isConstructor.
 constexpr int kDetailed = 0x7f;
 
-// The bits of GCType: scavenges, minor and full mark-compacts.
-constexpr int kAllCollections = 7;
-
 struct V8 {
   void* (*current)() = nullptr;
   void (*interrupt)(void*, void (*)(void*, void*), void*) = nullptr;
@@ -80,9 +77,9 @@ void* currentIsolate() { return v8().isWhole ? v8().current() : nullptr; }
 
 void interruptIsolate(void* isolate, void (*then)(void*, void*), void* data) { v8().interrupt(isolate, then, data); }
 
-void watchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data) {
-  v8().watch(isolate, begins, data, kAllCollections);
-  v8().watchEnd(isolate, ends, data, kAllCollections);
+void watchCollections(void* isolate, int kinds, OnCollection begins, OnCollection ends, void* data) {
+  v8().watch(isolate, begins, data, kinds);
+  v8().watchEnd(isolate, ends, data, kinds);
 }
 
 void unwatchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data) {

@@ -20,9 +20,11 @@ void* currentIsolate();
 // in the middle of it. `then` must not run JavaScript.
 void interruptIsolate(void* isolate, void (*then)(void* isolate, void* data), void* data);
 // Called in the isolate's own thread: `begins` runs whenever a collection begins, `ends` when it has ended, until they
-// are removed. V8 allows them to allocate; they must not ask for the stack.
+// are removed. V8 allows them to allocate; they must not ask for the stack. `kinds`: a set of V8's GCType, that is
+// scavenges, minor and full mark-compacts, the beginning of incremental marking, and callbacks of weak references.
 using OnCollection = void (*)(void* isolate, int kind, int flags, void* data);
-void watchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data);
+constexpr int kPauses = 7, kAllCollections = 31;
+void watchCollections(void* isolate, int kinds, OnCollection begins, OnCollection ends, void* data);
 void unwatchCollections(void* isolate, OnCollection begins, OnCollection ends, void* data);
 // In `then` of an interrupt, or wherever its own thread runs JavaScript: the functions that are running, innermost
 // first, one on each line, as in the stack of an Error. Takes some hundred microseconds.

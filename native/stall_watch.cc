@@ -146,7 +146,7 @@ int64_t WatchedThread::collectedSoFarNs() const {
   return ended + (sinceNs == 0 ? 0 : monotonicNs() - sinceNs);
 }
 
-void WatchedThread::enter() { watchCollections(isolate, onCollection, onCollectionEnd, this); }
+void WatchedThread::enter() { watchCollections(isolate, kPauses, onCollection, onCollectionEnd, this); }
 
 void WatchedThread::leave() {
   const std::lock_guard lock(mutex);

@@ -86,6 +86,7 @@ const GROUPS: {
   ],
   stalls: ['create', 'join', 'set', 'close'],
   halts: ['watch', 'unwatch', 'between'],
+  collections: ['open', 'close'],
   mappings: [
     'map', 'allocate', 'link', 'lock', 'hold', 'letGo', 'isHeld', 'isWhole', 'descriptor', 'noteHeaders', 'wake',
     'wait', 'open', 'waitLater', 'watchProcess', 'forgetProcess', 'hasExited',

@@ -16,6 +16,7 @@
  *     | realtime                       | policies, locked memory            | yes, the whole group               |
  *     | stalls                         | the option `stall`                 | yes, the whole group               |
  *     | halts                          | `stopped`, a cause of lateness     | yes, the whole group               |
+ *     | collections                    | causes: collections                | yes, the whole group               |
  *     | mappings                       | queues in files                    | yes, the whole group               |
  *     | traces                         | `percore trace`                    | yes, the whole group               |
  *
@@ -34,6 +35,7 @@
  *
  * @module
  */
+import type { NativeCollections } from './collections.js';
 import type { NativeDescriptors, NativePipes, NativeWatches } from './descriptors.js';
 import type { NativeFiles } from './files.js';
 import type { NativeHalts } from './halts.js';
@@ -70,10 +72,12 @@ export interface Native {
   readonly realtime?: NativeRealtime;
   readonly stalls?: NativeStalls;
   readonly halts?: NativeHalts;
+  readonly collections?: NativeCollections;
   readonly mappings?: NativeMappings;
   readonly traces?: NativeTraces;
 }
 
+export type { CollectionLogHandle, NativeCollections } from './collections.js';
 export type { NativeDescriptors, NativePipes, NativeWatches, PipeEndHandle } from './descriptors.js';
 export type { NativeFiles } from './files.js';
 export type { NativeHalts } from './halts.js';

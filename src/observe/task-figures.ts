@@ -90,6 +90,8 @@ export class FigureSlot {
   readonly histograms: readonly Histogram[];
   /** As the owner has last read them: Infinity if there is none. */
   readonly bounds: Float64Array = new Float64Array(FIGURE_KINDS).fill(Infinity);
+  /** The largest values so far, or the bounds where these are lower: what is above them must be recorded. */
+  readonly limits: Float64Array = new Float64Array(FIGURE_KINDS);
   private readonly numbers: Float64Array;
   private readonly integers: Int32Array;
   /** A task of this thread has it. */
@@ -112,6 +114,8 @@ export class FigureSlot {
   record(kind: number, ns: number, count: number): boolean {
     this.histograms[kind]!.record(ns, count);
     this.numbers[RECORDED]! += count;
+    if (ns <= this.limits[kind]!) return false;
+    this.setLimit(kind);
     if (ns <= this.bounds[kind]!) return false;
     this.numbers[VIOLATIONS + kind]! += count;
     return true;
@@ -200,8 +204,13 @@ export class FigureSlot {
       const ns = this.boundNs(kind);
       this.bounds[kind] = ns > 0 ? ns : Infinity;
       lowest = Math.min(lowest, this.bounds[kind]!);
+      this.setLimit(kind);
     }
     return lowest;
+  }
+
+  private setLimit(kind: number): void {
+    this.limits[kind] = Math.min(this.bounds[kind]!, this.histograms[kind]!.max());
   }
 }
 

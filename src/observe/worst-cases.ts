@@ -85,19 +85,24 @@ export interface Wake {
   readonly awakeNs: number;
 }
 
+/** What keeps spans: those of the last that overlap a time. */
+export interface SpanLog {
+  between(fromNs: number, toNs: number): readonly Span[];
+  close(): void;
+}
+
 export interface WorstCasesHost {
   readonly id: number;
   readonly nowNs: () => number;
   lastWake(): Wake;
-  /** Reports collections of this thread from now on; returns a function that ends that. */
-  watchCollections(tell: (beganNs: number, ns: number, kind: string) => void): () => void;
+  /** Logs collections of this thread from now on. */
+  logCollections(): SpanLog;
   /** Watches from now on for times in which the whole process stands still; returns what ends that. */
   watchHalts(): { readonly between: (fromNs: number, toNs: number) => number; readonly end: () => void };
   report(violation: SloViolation): void;
 }
 
 const KEPT = 256;
-const KEPT_COLLECTIONS = 64;
 /** Runs of the same task that follow each other this closely are recorded as one. */
 const JOIN_NS = 2000;
 const MOST_A_SECOND = 20;
@@ -109,8 +114,10 @@ export class WorstCases {
   private readonly whats: string[] = new Array<string>(KEPT).fill('');
   private readonly fromNs = new Float64Array(KEPT);
   private readonly toNs = new Float64Array(KEPT);
-  private next = 0;
-  private readonly collections: Span[] = [];
+  /** The last place that was written, and what ran then. */
+  private at = KEPT - 1;
+  private what: string | undefined = undefined;
+  private readonly collections: SpanLog;
   private readonly worst = new Map<FigureSlot, Float64Array>();
   private secondNs = 0;
   private reported = 0;
@@ -118,17 +125,12 @@ export class WorstCases {
   private kept: { readonly excess: Excess; readonly evidence: Evidence } | undefined;
   private keptTimer: NodeJS.Timeout | undefined;
   private readonly runDelay: RunDelay;
-  private readonly endWatch: () => void;
   private readonly halts: ReturnType<WorstCasesHost['watchHalts']>;
 
   constructor(private readonly host: WorstCasesHost) {
     this.runDelay = new RunDelay(host.nowNs());
     this.halts = host.watchHalts();
-    this.endWatch = host.watchCollections((beganNs, ns, kind) => {
-      if (this.collections.push({ what: kind, fromNs: beganNs, toNs: beganNs + ns }) > KEPT_COLLECTIONS) {
-        this.collections.shift();
-      }
-    });
+    this.collections = host.logCollections();
   }
 
   /** A turn begins. */
@@ -138,15 +140,16 @@ export class WorstCases {
 
   /** Something has run, or has held the thread. Does not allocate. */
   note(what: string, fromNs: number, toNs: number): void {
-    const last = (this.next + KEPT - 1) % KEPT;
-    if (this.whats[last] === what && fromNs - this.toNs[last]! < JOIN_NS) {
-      this.toNs[last] = toNs;
+    const { at, toNs: ends } = this;
+    if (what === this.what && fromNs - ends[at]! < JOIN_NS) {
+      ends[at] = toNs;
       return;
     }
-    this.whats[this.next] = what;
-    this.fromNs[this.next] = fromNs;
-    this.toNs[this.next] = toNs;
-    this.next = (this.next + 1) % KEPT;
+    const next = (at + 1) % KEPT;
+    this.at = next;
+    this.whats[next] = this.what = what;
+    this.fromNs[next] = fromNs;
+    ends[next] = toNs;
   }
 
   exceeded(excess: Excess): void {
@@ -181,7 +184,7 @@ export class WorstCases {
   /** No bound is left. */
   close(): void {
     this.tellKept();
-    this.endWatch();
+    this.collections.close();
     this.halts.end();
     this.runDelay.close();
   }
@@ -203,7 +206,7 @@ export class WorstCases {
     { figures, kind, ns, readyNs, startNs, endNs, from }: Excess, { isWorst, ran, scheduled, wake }: Evidence,
     leftOut: number,
   ): void {
-    const collections = this.collections.filter(({ fromNs, toNs }) => toNs > readyNs && fromNs < endNs);
+    const collections = this.collections.between(readyNs, endNs);
     const hasSlept = wake.askedNs >= readyNs - 1 && wake.awakeNs > readyNs && wake.awakeNs <= endNs;
     const { cause, shares } = causeOf({
       task: figures.name,
@@ -228,8 +231,8 @@ export class WorstCases {
 
   private between(fromNs: number, toNs: number): Span[] {
     const spans: Span[] = [];
-    for (let i = 0; i < KEPT; i++) {
-      const at = (this.next + i) % KEPT;
+    for (let i = 1; i <= KEPT; i++) {
+      const at = (this.at + i) % KEPT;
       const [from, to] = [this.fromNs[at]!, this.toNs[at]!];
       if (to > fromNs && from < toNs) spans.push({ what: this.whats[at]!, fromNs: from, toNs: to });
     }

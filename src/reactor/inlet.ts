@@ -8,6 +8,7 @@ import {
   BANDS, FIRST_PLACE_BYTES, LANES_PER_PEER, RETURN_LANES, partyLayout, placeLayout,
 } from '../layout.js';
 import { OK, type RecordMemory, type VariableConsumer, type VariableQueue } from '../queues/index.js';
+import { hasSample, timesOf } from './arrivals.js';
 import { BATCH, BYTES, HEAD_BYTES, NAME } from './message.js';
 import { LANE_SHARES } from './lanes.js';
 import { HeardName } from './names.js';
@@ -50,6 +51,8 @@ export class Inlet implements Holdable, RecordMemory, Timed {
   readonly words: Int32Array;
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** For who watches. */
+  readonly times: Float64Array;
   readonly buffer: Buffer;
   /** What a step of bytes gets: the same object each time, with a new offset and length. */
   readonly record: LaneRecord;
@@ -79,6 +82,7 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     // Whoever waits gets a share at once, and would look for less in vain.
     this.consumer[ON_ROOM](onSpace, queue.capacity / LANE_SHARES);
     this.words = this.consumer.words;
+    this.times = timesOf(this.words);
     this.bytes = this.consumer.bytes;
     this.view = this.consumer.view;
     this.buffer = Buffer.from(queue.buffer, queue.byteOffset, this.bytes.length);
@@ -152,8 +156,8 @@ export class Inlet implements Holdable, RecordMemory, Timed {
     counters[RECEIVED]! += messages + further;
     this.words[COUNTED] = this.words[TAKEN]!;
     const { watch } = turn;
-    if (watch !== undefined && watch.hasSample(this.words, this.sampled)) {
-      this.sampled = watch.take(this.number, this.view, this.words, this.words[TAKEN]!, this.sampled);
+    if (watch !== undefined && hasSample(this.words, this.sampled)) {
+      this.sampled = watch.take(this.number, this.times, this.words, this.words[TAKEN]!, this.sampled);
     }
     turn.endQuantum(this.band, messages);
     consumer.publishRelease();

@@ -12,6 +12,7 @@ import { isBytes, lengthOf } from '../byte-views.js';
 import { checkBytes } from '../errors.js';
 import { partyLayout, queueLayout } from '../layout.js';
 import { AWAIT_ROOM, noteRefusal } from '../refusals.js';
+import { timesOf } from './arrivals.js';
 import { LANE_SHARES, goOnWithLane } from './lanes.js';
 import { BATCH, BYTES, CALL_HEAD_BYTES, HEAD_BYTES, NAME, VALUE } from './message.js';
 import { SentNames, type SentName } from './names.js';
@@ -57,6 +58,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   private looks = 0;
   /** How many unpublished messages there are beyond one for each record. */
   private further = 0;
+  private readonly times: Float64Array;
   /** How often it was published since the last sample, if figures are taken. */
   private flushes = 0;
   private readonly names = new SentNames();
@@ -72,6 +74,7 @@ export class LaneSender implements RecordMemory, Room, Flushable {
     this.producer = spsc.pub(queue, { publishEvery: { records: 2 ** 30 } }) as VariableProducer;
     announceLane(queue.buffer, turn.id, lane);
     this.words = this.producer.words;
+    this.times = timesOf(this.words);
     this.bytes = this.producer.bytes;
     this.view = this.producer.view;
     this.buffer = Buffer.from(queue.buffer, queue.byteOffset, this.bytes.length);
@@ -154,8 +157,8 @@ export class LaneSender implements RecordMemory, Room, Flushable {
   publish(): void {
     const { watch } = this.turn;
     if (watch !== undefined) {
-      watch.stamp(this.view);
-      if (this.flushes === 0) watch.stampSample(this.view, this.words, this.producer.committedSequence);
+      watch.stamp(this.times);
+      if (this.flushes === 0) watch.stampSample(this.times, this.words, this.producer.committedSequence);
       this.flushes = (this.flushes + 1) & (LANE_SAMPLE_EVERY - 1);
     }
     this.further = 0;

@@ -11,7 +11,7 @@ import { deliveryLayout, partyLayout, timerRequestsLayout, words } from '../layo
 import { native, type Native, type TurnHandle } from '../native.js';
 import { Io, TimedIoCore, type IoHost, type SourceChoice } from '../io/internal.js';
 import {
-  DEFAULT_BAND, watchCollections, type DeclaredClass, type DisciplineOptions, type OnCollection,
+  DEFAULT_BAND, logCollections, watchCollections, type DeclaredClass, type DisciplineOptions, type OnCollection,
 } from '../scheduling/internal.js';
 import { ManualClock, SystemClock, Timers } from '../timers/index.js';
 import { createCounting } from '../timers/internal.js';
@@ -41,7 +41,7 @@ import { TaskWatch } from './watch.js';
 import { WindDown, type Stopping } from './wind-down.js';
 
 /** What a party needs of the addon: the loop around its turn, and the eventfds of its peers. */
-export type PartyNative = Pick<Native, 'turns' | 'wakers'>;
+export type PartyNative = Pick<Native, 'turns' | 'wakers' | 'collections'>;
 
 export interface PartyOptions {
   /** Default: the addon. The model test calls the turns of several parties of one thread itself. */
@@ -147,7 +147,7 @@ export class Party implements TurnSources, Stopping {
       id, table, party: this.words, counters, delivery, nowNs,
       recorder: () => new WorstCases({
         id, nowNs, lastWake: () => watch!.lastWake(), report: onViolation,
-        watchCollections: onCollections,
+        logCollections: () => logCollections(addon.collections, shared.originNs, nowNs),
         watchHalts: () => watchHalts(shared.originNs),
       }),
       trace: () => new RunTrace(table.trace(), onCollections),

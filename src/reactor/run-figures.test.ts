@@ -25,7 +25,7 @@ function measure(count: number, everyNs: number): { runs: number; longest: numbe
     const fromNs = i * everyNs;
     const toNs = fromNs + (i % 1000 === 0 ? LONG_NS + long++ : SHORT_NS);
     if (fromNs >= figures.foldNs) figures.fold(fromNs);
-    if (figures.leavesOut(task, fromNs, fromNs, toNs)) continue;
+    if (figures.leavesOut(task, 1, fromNs, fromNs, fromNs, toNs)) continue;
     run.fromNs = run.readyNs = run.sinceNs = fromNs;
     figures.close(run, toNs);
   }
@@ -63,7 +63,7 @@ describe('figures of runs', () => {
         run.task = run.ready = task;
         run.fromNs = run.readyNs = run.sinceNs = i * 1000;
         if (run.fromNs >= figures.foldNs) figures.fold(run.fromNs);
-        if (!figures.leavesOut(task, run.sinceNs, run.fromNs, run.fromNs + SHORT_NS)) {
+        if (!figures.leavesOut(task, 1, run.fromNs, run.fromNs, run.fromNs, run.fromNs + SHORT_NS)) {
           figures.close(run, run.fromNs + SHORT_NS);
         }
       }
@@ -104,5 +104,45 @@ describe('figures of runs', () => {
     expect(few.recorded).toBeLessThan(50_000 / 14);
     expect(many.recorded).toBeGreaterThan(50_000 / 64);
     expect(many.recorded).toBeLessThan(50_000 / 48);
+  });
+
+  it('are the longest and each new worst or late one, where most are long, and samples of the others', () => {
+    const table = new FigureTable(createFigures(4));
+    const exceeded: number[] = [];
+    const noTrace = () => { throw new Error('nobody traces this'); };
+    const figures = new RunFigures(table, new Int32Array(deliveryLayout.bytes >> 2), () => ({
+      look: () => undefined, note: () => undefined, close: () => undefined, exceeded: ({ ns }) => void exceeded.push(ns),
+    }));
+    const slot = table.slotFor('task', 3);
+    const record = vi.spyOn(slot, 'record');
+    table.setBound(slot, RUN, 55_000);
+    const task: Watched = {
+      name: 'task', band: 3, isReady: false, run: () => false, figures: slot, told: new ToldCounts(0), meanNs: 0,
+      steps: 0, refused: 0, errors: 0, again: 0, depth: 0,
+    };
+    const run = Object.assign(new MeasuredRun(), { task, ready: task, steps: 1 });
+    const late: number[] = [];
+    let worstWaitNs = 0;
+    for (let i = 1; i <= 40_000; i++) {
+      // One of 500 runs long, each longer than all before; one of 700 has waited, longer than all before.
+      const ns = i % 500 === 0 ? 60_000 + i : 30_000 - i % 7;
+      if (i % 500 === 0) late.push(ns);
+      const waitedNs = i % 700 === 0 ? i / 10 : 0;
+      worstWaitNs = Math.max(worstWaitNs, waitedNs);
+      run.fromNs = i * 80_000;
+      run.readyNs = run.sinceNs = run.fromNs - waitedNs;
+      const toNs = run.fromNs + ns;
+      if (run.fromNs >= figures.foldNs) figures.fold(run.fromNs);
+      if (!figures.leavesOut(task, 1, run.readyNs, run.sinceNs, run.fromNs, toNs)) figures.close(run, toNs);
+    }
+    expect(exceeded).toEqual(late);
+    expect(slot.violations(RUN)).toBe(late.length);
+    expect(slot.histograms[RUN]!.max()).toBe(late.at(-1));
+    expect(slot.histograms[SCHEDULE_IN]!.max()).toBe(worstWaitNs);
+    const responses = slot.histograms[RESPONSE]!.count();
+    expect(Math.abs(responses - 40_000)).toBeLessThanOrEqual(32);
+    const recorded = record.mock.calls.filter(([kind]) => kind === RESPONSE).length;
+    expect(recorded).toBeGreaterThan(40_000 / 32);
+    expect(recorded).toBeLessThan(40_000 / 3);
   });
 });

@@ -59,8 +59,13 @@ const LEAST_APART = 9;
 const LEAST_APART_OFTEN = 49;
 const SPREAD_BITS = 4;
 const OFTEN_NS = 4000;
-/** What takes this long is always recorded, unless a bound lies lower. */
+/** What takes this long is always recorded, unless a bound lies lower, or there is a lot of it. */
 const EXACT_NS = 10_000;
+/**
+ * Where so much takes that long that it comes more often than this, only the longest of it is, and each new worst
+ * value: the threshold rises by a half, and sinks by a sixteenth where there is less than a quarter of that.
+ */
+const EXACT_OFTEN_NS = 125_000;
 /** Steps that take this long on average are timed one by one. */
 export const LONG_STEP_NS = 4000;
 const FOLD_EVERY_NS = 1_000_000;
@@ -87,6 +92,9 @@ export class MeasuredRun {
 export class RunFigures {
   /** What takes so long is always recorded. */
   exactNs: number = EXACT_NS;
+  /** And what takes so long even where there is a lot of it. */
+  private longNs = EXACT_NS;
+  private exact = 0;
   /** When bounds that were set are to be taken over, once a millisecond of work. */
   foldNs = 0;
   /** Somebody remembers what has run. */
@@ -128,12 +136,14 @@ export class RunFigures {
   }
 
   /**
-   * The steps of `task` ran from `fromNs` to `toNs`, and what they ran for had waited since `sinceNs`. True if that is
-   * neither long nor the sample, so that no figure needs it: then it is done with. Otherwise it is to be closed.
+   * `steps` of `task` ran from `fromNs` to `toNs`, and what they ran for was ready since `readyNs`, and had waited since
+   * `sinceNs`. True if that is neither to be recorded by itself nor the sample, so that no figure needs it: then it is
+   * done with. Otherwise it is to be closed.
    */
-  leavesOut(task: Watched, sinceNs: number, fromNs: number, toNs: number): boolean {
+  leavesOut(task: Watched, steps: number, readyNs: number, sinceNs: number, fromNs: number, toNs: number): boolean {
     const left = this.delivery[MAY_PASS_OVER]!;
-    if (toNs - sinceNs >= this.exactNs || left === 0 || this.trace !== undefined) return false;
+    if (left === 0 || this.trace !== undefined) return false;
+    if (toNs - sinceNs >= this.exactNs && this.isNotable(task, steps, readyNs, sinceNs, fromNs, toNs)) return false;
     this.delivery[MAY_PASS_OVER] = left - 1;
     if (this.recorder !== undefined && toNs > fromNs) this.recorder.note(task.name, fromNs, toNs);
     return true;
@@ -146,14 +156,18 @@ export class RunFigures {
     if (recorder !== undefined && toNs > fromNs) recorder.note(whatRan(run, toNs - fromNs), fromNs, toNs);
     if (trace !== undefined && toNs > fromNs) trace.keep(run, toNs);
     if (task === undefined) return;
+    const { readyNs, sinceNs, steps } = run;
     // It has been ready since then or later.
-    const isExact = toNs - run.sinceNs >= this.exactNs;
+    const isExact = toNs - sinceNs >= this.exactNs && this.isNotable(task, steps, readyNs, sinceNs, fromNs, toNs);
     if (!isExact && this.delivery[MAY_PASS_OVER]! > 0) {
       this.delivery[MAY_PASS_OVER]!--;
       return;
     }
     this.recordRun(run, task, toNs, isExact ? 1 : this.weight);
-    if (isExact) return;
+    if (isExact) {
+      this.exact++;
+      return;
+    }
     this.sampled += this.weight;
     // A congruential generator, of which the upper bits are good.
     this.random = (Math.imul(this.random, 1_664_525) + 1_013_904_223) | 0;
@@ -178,6 +192,9 @@ export class RunFigures {
     const spentNs = nowNs - this.foldNs + FOLD_EVERY_NS;
     this.leastApart = spentNs < this.sampled * OFTEN_NS ? LEAST_APART_OFTEN : LEAST_APART;
     this.sampled = 0;
+    if (spentNs < this.exact * EXACT_OFTEN_NS) this.longNs *= 1.5;
+    else if (spentNs > 4 * this.exact * EXACT_OFTEN_NS) this.longNs = Math.max(EXACT_NS, this.longNs * 15 / 16);
+    this.exact = 0;
     this.foldNs = nowNs + FOLD_EVERY_NS;
     const { asked } = this.table;
     if (asked === this.seenAsked) return;
@@ -224,6 +241,16 @@ export class RunFigures {
   private endTrace(): void {
     this.trace?.close();
     this.trace = undefined;
+  }
+
+  /** What was long is so for the present, or a new worst value or above its bound in one of the figures. */
+  private isNotable(
+    task: Watched, steps: number, readyNs: number, sinceNs: number, fromNs: number, toNs: number,
+  ): boolean {
+    if (toNs - sinceNs >= this.longNs) return true;
+    const { limits } = task.figures!;
+    return toNs - sinceNs > limits[RESPONSE]! || fromNs - readyNs > limits[SCHEDULE_IN]!
+      || toNs - fromNs - task.meanNs * (steps - 1) > limits[RUN]!;
   }
 
   private recordRun(run: MeasuredRun, task: Watched, toNs: number, weight: number): void {

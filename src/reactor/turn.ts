@@ -56,7 +56,7 @@ export interface TurnSettings {
 
 /** What a turn polls, and whom it tells about what it finds. */
 export interface TurnSources {
-  readonly lanes: { inlet(number: number): Ready & Timed & { readonly view: DataView } };
+  readonly lanes: { inlet(number: number): Ready & Timed & { readonly times: Float64Array } };
   readonly timers: { poll(): number };
   readonly io: { poll(): number };
   /** All tasks, for the figure of how many messages wait. */
@@ -249,7 +249,7 @@ export class Turn implements SchedulerHost, TurnRequests {
     const lanes = delivery[LANES]!;
     for (let i = 0; i < lanes; i++) {
       const inlet = sources.lanes.inlet(delivery[LANE + i]!);
-      if (watch !== undefined && watch.isTold) watch.makeLaneReady(inlet, inlet.view);
+      if (watch !== undefined && watch.isTold) watch.makeLaneReady(inlet, inlet.times);
       this.scheduler.schedule(inlet);
     }
     delivery[LANES] = 0;

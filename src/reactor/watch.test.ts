@@ -131,7 +131,7 @@ describe('the watch', () => {
     const { watch, task, begin, passOver, end, counts, longest, steps } = watched(0);
     const lane = { band: 3, isReady: false, run: () => false, readyNs: 0, sinceNs: 0 };
     const run = (count: number): void => {
-      if (watch.isTold) watch.makeLaneReady(lane, new DataView(new ArrayBuffer(0)));
+      if (watch.isTold) watch.makeLaneReady(lane, new Float64Array(0));
       if (watch.current !== lane) watch.begin(lane);
       for (let i = 0; i < count; i++) watch.step(task);
     };

@@ -5,6 +5,7 @@ export { Bands } from './bands.js';
 export {
   faultsOfPlan, planCapacity, useOfClasses, type BandFigures, type CapacityPlan, type ClassUse,
 } from './capacity.js';
+export { logCollections, type CollectionLog } from './collection-log.js';
 export { COLLECTION_NAMES, watchCollections, type OnCollection } from './collections.js';
 export { checkDiscipline, makeDiscipline, type DisciplineChoice, type DisciplineOptions } from './choose.js';
 export {
