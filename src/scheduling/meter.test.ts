@@ -2,6 +2,8 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { BANDS } from '../layout.js';
+import { native } from '../native.js';
+import { logCollections } from './collection-log.js';
 import { watchCollections } from './collections.js';
 import { Meter, privateFigures } from './meter.js';
 import { RoundRobin } from './round-robin.js';
@@ -66,5 +68,30 @@ describe('collections', () => {
     const inside = seen.filter(([began, ns]) => began >= beganNs - 1e5 && began + ns <= endedNs + 1e5);
     expect(inside.length).toBeGreaterThan(0);
     expect(inside.reduce((sum, [, ns]) => sum + ns, 0)).toBeGreaterThan((endedNs - beganNs) / 4);
+  });
+
+  it('are in the log, of the backend or of what Node reports', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const originNs = Number(process.hrtime.bigint());
+    const nowNs = (): number => Number(process.hrtime.bigint()) - originNs;
+    for (const collections of [native().collections, undefined]) {
+      const log = logCollections(collections, originNs, nowNs);
+      const beganNs = nowNs();
+      collect();
+      const endedNs = nowNs();
+      const found = () => log.between(beganNs, endedNs);
+      // The backend's has it at once.
+      for (let i = 0; i < (collections === undefined ? 200 : 0) && found().length === 0; i++) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      expect(found().map(({ what }) => what)).toContain('mark and sweep');
+      const takenNs = found().reduce((sum, { fromNs, toNs }) => sum + toNs - fromNs, 0);
+      expect(takenNs).toBeGreaterThan((endedNs - beganNs) / 4);
+      log.close();
+      const laterNs = nowNs();
+      collect();
+      expect(log.between(laterNs, nowNs())).toEqual([]);
+    }
   });
 });

@@ -6,7 +6,7 @@ import type { World } from './virtual-machine.js';
 /** How long after the eventfd was written its reader is awake, at least, and how much longer it may take. */
 const WAKE_NS = 5000;
 const WAKE_VARIES_NS = 20_000;
-/** There is no I/O that a seed could repeat. */
+/** There is nothing that a seed could repeat. */
 const ENOSYS = -38;
 
 export function simulatedNative(real: Native, world: World): Native {
@@ -40,6 +40,8 @@ export function simulatedNative(real: Native, world: World): Native {
       },
       close: () => undefined,
     },
+    // Those of the process belong to no seed.
+    collections: { open: () => ENOSYS, close: () => undefined },
     turns: {
       create(options: TurnOptions): TurnHandle {
         const { running } = world;
