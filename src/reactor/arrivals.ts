@@ -18,7 +18,7 @@ const PUBLISHED_NS = queueLayout.fields.publishedNs.at >> 3;
 const SAMPLED_NS = queueLayout.fields.sampledNs.at >> 3;
 const SAMPLED_AT = queueLayout.fields.sampledAt.at >> 2;
 
-/** The times in the head of the lane of which these are the words. V8 does not always inline functions of a DataView. */
+/** The times in the head of the lane whose words these are. V8 does not always inline functions of a DataView. */
 export function timesOf({ buffer, byteOffset }: Int32Array): Float64Array {
   return new Float64Array(buffer, byteOffset, queueLayout.bytes >> 3);
 }

@@ -111,7 +111,8 @@ describe('figures of runs', () => {
     const exceeded: number[] = [];
     const noTrace = () => { throw new Error('nobody traces this'); };
     const figures = new RunFigures(table, new Int32Array(deliveryLayout.bytes >> 2), () => ({
-      look: () => undefined, note: () => undefined, close: () => undefined, exceeded: ({ ns }) => void exceeded.push(ns),
+      look: () => undefined, note: () => undefined, close: () => undefined,
+      exceeded: ({ ns }) => void exceeded.push(ns),
     }));
     const slot = table.slotFor('task', 3);
     const record = vi.spyOn(slot, 'record');

@@ -136,7 +136,7 @@ export class RunFigures {
   }
 
   /**
-   * `steps` of `task` ran from `fromNs` to `toNs`, and what they ran for was ready since `readyNs`, and had waited since
+   * `steps` of `task` ran from `fromNs` to `toNs`; what they ran for was ready since `readyNs`, and had waited since
    * `sinceNs`. True if that is neither to be recorded by itself nor the sample, so that no figure needs it: then it is
    * done with. Otherwise it is to be closed.
    */
