@@ -113,7 +113,7 @@ describe('figures of runs', () => {
     const figures = new RunFigures(table, new Int32Array(deliveryLayout.bytes >> 2), () => ({
       look: () => undefined, note: () => undefined, close: () => undefined,
       exceeded: ({ ns }) => void exceeded.push(ns),
-    }));
+    }), noTrace);
     const slot = table.slotFor('task', 3);
     const record = vi.spyOn(slot, 'record');
     table.setBound(slot, RUN, 55_000);
