@@ -46,7 +46,8 @@ function measure(party: Party): OwnCost {
     delivery,
     trace: () => { throw new Error('nobody traces this'); },
     recorder: () => new WorstCases({
-      id, nowNs, lastWake: () => watch.lastWake(), logCollections: () => ({ between: () => [], close: () => undefined }),
+      id, nowNs, lastWake: () => watch.lastWake(),
+      logCollections: () => ({ between: () => [], close: () => undefined }),
       watchHalts: () => ({ between: () => 0, end: () => undefined }), report: () => undefined,
     }),
   });
