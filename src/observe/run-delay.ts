@@ -11,7 +11,7 @@ export interface Scheduled {
   readonly delayNs: number;
   /** For how long it can have had a CPU at most. */
   readonly ranNs: number;
-  /** How often it was given a CPU, up to 20 ms before that time included; 0 where it was never taken off. */
+  /** How often it was given a CPU, up to 5 ms before that time included; 0 where it was never taken off. */
   readonly times: number;
   /** The CPU that it ran on before and at the end; -1 where that is not known. */
   readonly cpuBefore: number;
@@ -19,8 +19,18 @@ export interface Scheduled {
 }
 
 /** How long the thread works between two readings, each of which takes some microseconds. */
-const EVERY_NS = 20_000_000;
-const KEPT = 8;
+const EVERY_NS = 5_000_000;
+const KEPT = 64;
+
+/**
+ * How much of a delay belongs to a time of `wholeNs`, if it arose then or in the `earlierNs` before, and the thread ran
+ * for `ranNs` in both: evenly, as far as that is possible.
+ */
+export function delayWithin(wholeNs: number, earlierNs: number, delayNs: number, ranNs: number): number {
+  const evenly = (delayNs * wholeNs) / (wholeNs + earlierNs);
+  const most = Math.min(delayNs, wholeNs, wholeNs + earlierNs - ranNs);
+  return Math.max(0, Math.min(Math.max(evenly, delayNs - earlierNs), most));
+}
 
 export class RunDelay {
   private fd = -1;
@@ -56,10 +66,12 @@ export class RunDelay {
     for (let i = 1; i < kept && this.atNs[before]! > fromNs; i++) before = (before + KEPT - 1) % KEPT;
     const [beforeNs, timesBefore, cpuBefore] = [this.delayNs[before]!, this.times[before]!, this.cpus[before]!];
     const ranBefore = this.ranNs[before]!;
+    const earlierNs = Math.max(0, fromNs - this.atNs[before]!);
     const now = this.take(nowNs);
     return {
-      delayNs: Math.min(nowNs - fromNs, this.delayNs[now]! - beforeNs), times: this.times[now]! - timesBefore,
-      ranNs: Math.min(nowNs - fromNs, this.ranNs[now]! - ranBefore), cpuBefore, cpu: this.cpus[now]!,
+      delayNs: delayWithin(nowNs - fromNs, earlierNs, this.delayNs[now]! - beforeNs, this.ranNs[now]! - ranBefore),
+      times: this.times[now]! - timesBefore, cpuBefore, cpu: this.cpus[now]!,
+      ranNs: Math.min(nowNs - fromNs, this.ranNs[now]! - ranBefore),
     };
   }
 

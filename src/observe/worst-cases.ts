@@ -54,7 +54,7 @@ export interface SloViolation {
   /** The party that woke the thread from its sleep; -1 if the thread was awake and found the message by looking. */
   readonly wokenBy: number;
   /**
-   * What the kernel did with the thread meanwhile, or up to 20 ms before: how often it gave it a CPU, and on which it
+   * What the kernel did with the thread meanwhile, or up to 5 ms before: how often it gave it a CPU, and on which it
    * ran before and at the end. Two CPUs are a migration; -1 where that is not known.
    */
   readonly timesScheduled: number;
