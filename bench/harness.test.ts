@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { CheckFailed, check, compare, finding, percentile, type Figure } from './harness.js';
+import { cpuBudget } from 'percore';
+import { CheckFailed, check, compare, finding, noteDistances, percentile, type Figure } from './harness.js';
+import { measureDistance } from './measure-distance.js';
+import { table } from './table.js';
 
 const figure: Figure = {
   of: 'rate',
@@ -75,5 +78,37 @@ describe('percentile', () => {
     const hundred = Float64Array.from({ length: 100 }, (_, at) => at + 1);
     expect([percentile(hundred, 50), percentile(hundred, 99), percentile(hundred, 100)]).toEqual([50, 99, 100]);
     expect(percentile([7], 50)).toBe(7);
+  });
+});
+
+describe('distance', () => {
+  it('tells ratios between near CPUs from those between far ones, and leaves out what changed', async () => {
+    const distances = [120, 120, 118, 119, 520, 130, 510, 530, 505, 600];
+    const rates = [9, 2, 4];
+    noteDistances(async () => distances.shift()!);
+    const [row] = await compare({
+      runs: 3,
+      ours: { name: 'A', run: async () => ({ rate: rates.shift()! }) },
+      baselines: [{ name: 'B', run: async () => ({ rate: 1 }) }],
+      figures: [figure],
+    });
+    noteDistances(undefined);
+    expect(row.samples.distances).toEqual([[120, 120, 118], [119, 520, 130], [510, 530, 505]]);
+    expect(row.distance).toEqual({ near: { value: 9, runs: 1 }, far: { value: 4, runs: 1 } });
+    const whole = { ...row, suite: 's', name: 'n' };
+    expect(table([whole])).toContain('9.00 (1) / 4.00 (1)');
+    const { distance: _, ...without } = whole;
+    expect(table([without])).not.toContain('9.00 (1)');
+  });
+
+  it('is not told where it was not measured', () => {
+    expect(finding(figure, [1], 'theirs', [1], undefined, [[NaN, NaN]])).not.toHaveProperty('distance');
+    expect(finding(figure, [1], 'theirs', [1])).not.toHaveProperty('distance');
+  });
+
+  it('is measured between the CPUs of this machine', async () => {
+    const ns = await measureDistance();
+    if (cpuBudget().allowed.length === 1) expect(ns).toBeNaN();
+    else expect(ns).toBeGreaterThan(10);
   });
 });

@@ -12,12 +12,14 @@
  *   ratio     the median over all runs of (ours / baseline) of the same run
  *   value     ours, in the run that has this ratio; so value / baseline.value is the ratio exactly
  *   spread    smallest and largest ratio over all runs; those of our value if a baseline of 0 makes ratios meaningless
+ *   distance  the middle ratio of the runs in which the CPUs were near each other, and of those in which they were far
  *   samples   everything that was measured, run by run
  *   verified  every run of both sides has passed its check; otherwise there is no number, and the exit code is 1
  *
  * The number of runs is odd, so that the median is that of one run and not the middle of two.
  */
 import type { Context } from './context.js';
+import { byDistance, type ByDistance } from './distance.js';
 
 /** What one run of one contender has measured, by the names of the figures. */
 export type Sample<Name extends string = string> = Readonly<Record<Name, number>>;
@@ -58,9 +60,16 @@ export interface Row {
   readonly ratio: number | null;
   readonly runs: number;
   readonly spread: { readonly of: 'ratio' | 'value'; readonly min: number; readonly max: number } | null;
+  /** The ratio (or our value, as in `spread`) by the distance of the CPUs, where that was measured. */
+  readonly distance?: ByDistance;
   readonly verified: boolean;
   readonly target: (Target & { readonly isMet: boolean }) | null;
-  readonly samples: { readonly ours: readonly number[]; readonly baseline: readonly number[] };
+  readonly samples: {
+    readonly ours: readonly number[];
+    readonly baseline: readonly number[];
+    /** Around the contenders of each run: ns of a round trip between the CPUs in C++. */
+    readonly distances?: readonly (readonly number[])[];
+  };
   /** What a reader has to know about this figure, or why there is none. */
   readonly note?: string;
   readonly context?: Context;
@@ -113,6 +122,12 @@ export function leaveBaselinesOut(): void {
   isAlone = true;
 }
 
+let measure: (() => Promise<number>) | undefined;
+/** Notes from now on how far apart the CPUs are around each run (see distance.ts), or no more. */
+export function noteDistances(measureDistance: (() => Promise<number>) | undefined): void {
+  measure = measureDistance;
+}
+
 /** Runs ours and the baselines in turn, `runs` times, and makes one finding for each figure and baseline. */
 export function compare<Name extends string>(comparison: Comparison<Name>): Promise<Finding[]> {
   return compareAll([comparison]);
@@ -129,23 +144,26 @@ export async function compareAll<Name extends string>(comparisons: readonly Comp
     const omitsBaselines = isAlone && comparison.hasOursAmongBaselines !== true;
     const baselines = omitsBaselines ? [] : comparison.baselines;
     const contenders = [comparison.ours, ...baselines];
-    return { comparison, omitsBaselines, baselines, contenders, samples: contenders.map((): Sample<Name>[] => []) };
+    const samples = contenders.map((): Sample<Name>[] => []);
+    return { comparison, omitsBaselines, baselines, contenders, samples, distances: [] as number[][] };
   });
   for (let run = 0; run < runs; run++) {
     for (let turn = 0; turn < all.length; turn++) {
-      const { contenders, samples } = all[(run + turn) % all.length];
+      const { contenders, samples, distances } = all[(run + turn) % all.length];
+      const around = measure === undefined ? [] : [await measure()];
       for (const [at, contender] of contenders.entries()) {
         progress(`${contender.name} ${run + 1}/${runs}`);
         samples[at].push(await withinTime(contender));
+        if (measure !== undefined) around.push(await measure());
       }
+      distances.push(around);
     }
   }
-  return all.flatMap(({ comparison: { figures, note }, omitsBaselines, baselines, samples }) =>
+  return all.flatMap(({ comparison: { figures, note }, omitsBaselines, baselines, samples, distances }) =>
     figures.flatMap((figure) => {
-      const pick = (sample: Sample<Name>): number => sample[figure.of];
-      if (omitsBaselines) return [finding(figure, samples[0].map(pick), 'none', samples[0].map(pick), note?.())];
-      return baselines.map((baseline, at) =>
-        finding(figure, samples[0].map(pick), baseline.name, samples[at + 1].map(pick), note?.()));
+      const of = (contender: number): number[] => samples[contender].map((sample) => sample[figure.of]);
+      if (omitsBaselines) return [finding(figure, of(0), 'none', of(0), note?.(), distances)];
+      return baselines.map(({ name }, at) => finding(figure, of(0), name, of(at + 1), note?.(), distances));
     }));
 }
 
@@ -171,6 +189,7 @@ export function finding(
   baselineName: string,
   baseline: readonly number[],
   note?: string,
+  distances: readonly (readonly number[])[] = [],
 ): Finding {
   const ratios = ours.map((value, run) => value / baseline[run]);
   const hasRatio = ratios.every(Number.isFinite);
@@ -189,9 +208,10 @@ export function finding(
     ratio,
     runs: ours.length,
     spread: { of: hasRatio ? 'ratio' : 'value', min: Math.min(...ranked), max: Math.max(...ranked) },
+    ...(distances.flat().some(Number.isFinite) ? { distance: byDistance(ranked, distances) } : {}),
     verified: true,
     target: target === undefined ? null : { ...target, isMet: isWithin(target, target.of === 'ratio' ? ratio : value) },
-    samples: { ours, baseline },
+    samples: { ours, baseline, ...(distances.flat().length === 0 ? {} : { distances }) },
     ...(note === undefined ? {} : { note }),
   };
 }

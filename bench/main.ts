@@ -12,7 +12,8 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { contextLine, readContext } from './context.js';
-import { leaveBaselinesOut, progress, refusal, type Bench, type Row, type Suite } from './harness.js';
+import { leaveBaselinesOut, noteDistances, progress, refusal, type Bench, type Row, type Suite } from './harness.js';
+import { measureDistance } from './measure-distance.js';
 import { table } from './table.js';
 
 interface Wish {
@@ -33,6 +34,7 @@ async function main(): Promise<void> {
     throw new UsageError(`the benches read /proc and pin by taskset, so they need Linux; this is ${process.platform}`);
   }
   const context = readContext();
+  noteDistances(measureDistance);
   process.stderr.write(`${contextLine(context)}\n`);
   const rows: Row[] = [];
   for (const { suite, bench } of chosen) {

@@ -1,7 +1,9 @@
 /** Writes rows for people: a table with fixed columns, and the notes below it. */
 import type { Row, Target } from './harness.js';
 
-const HEADINGS = ['row', 'metric', 'params', 'ours', 'baseline', 'theirs', 'ratio', 'spread of ratio', 'target', ''];
+const HEADINGS = [
+  'row', 'metric', 'params', 'ours', 'baseline', 'theirs', 'ratio', 'spread of ratio', 'near / far', 'target', '',
+];
 
 export function table(rows: readonly Row[]): string {
   const cells = [HEADINGS, ...rows.map(rowCells)];
@@ -25,6 +27,7 @@ function rowCells(row: Row): string[] {
       '',
       '',
       '',
+      '',
       'CHECK FAILED',
     ];
   }
@@ -42,9 +45,18 @@ function rowCells(row: Row): string[] {
       : spread.of === 'ratio'
         ? `${digits(spread.min)} - ${digits(spread.max)}`
         : `${digits(spread.min)} - ${digits(spread.max)} ${row.unit}`,
+    distanceText(row.distance),
     target === null ? '-' : targetText(target, row.unit),
     target === null ? '' : target.isMet ? 'met' : 'MISSED',
   ];
+}
+
+/** "0.92 (3) / 0.75 (2)": the ratio in three runs between near CPUs and in two between far ones. */
+function distanceText(distance: Row['distance']): string {
+  if (distance === undefined) return '-';
+  const text = (part: { value: number; runs: number } | null): string =>
+    part === null ? '-' : `${digits(part.value)} (${part.runs})`;
+  return `${text(distance.near)} / ${text(distance.far)}`;
 }
 
 function targetText(target: Target, unit: string): string {

@@ -87,11 +87,16 @@ export function digits(value) {
   return rounded.toLocaleString('en-US', { maximumFractionDigits: 6 });
 }
 
-/** "0.94 (0.84–1.05)": ours divided by the baseline, and the spread over the runs. */
-function ratioOf({ ratio, spread, unit }) {
+/**
+ * "0.94 (0.84–1.05; near 0.95, far 0.84)": ours divided by the baseline, the spread over the runs, and what it was
+ * between near and far CPUs where runs met both.
+ */
+function ratioOf({ ratio, spread, unit, distance }) {
   if (ratio === null) return spread === null ? '' : `${show(spread.min, unit)} to ${show(spread.max, unit)}`;
   if (spread === null || spread.of !== 'ratio' || spread.min === spread.max) return digits(ratio);
-  return `${digits(ratio)} (${digits(spread.min)}–${digits(spread.max)})`;
+  const { near, far } = distance ?? {};
+  const apart = near && far ? `; near ${digits(near.value)}, far ${digits(far.value)}` : '';
+  return `${digits(ratio)} (${digits(spread.min)}–${digits(spread.max)}${apart})`;
 }
 
 function aimOf({ target, unit }) {
@@ -192,6 +197,7 @@ All figures of \`bench/results/\`, each beside a baseline that was measured in t
 
 - **ratio** is Percore divided by the baseline: the median of interleaved pairs, with the smallest and the largest in
   brackets. Where higher is better, more than 1 means that Percore is ahead; where lower is better, less than 1 does.
+  Where the host moved the CPUs while a row was measured, the ratios between near and far ones follow.
 - **aim** is what the project asks of itself.
 - These machines are virtual and shared, and the two CPUs are sometimes near and sometimes far from each other. Read the
   ratios and their spread, not single values.

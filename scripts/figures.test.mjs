@@ -42,6 +42,15 @@ describe('figures', () => {
     expect(figuresPage(results)).not.toBe(before);
   });
 
+  it('say what a ratio was between near and far CPUs where runs met both', () => {
+    const results = allResults(root);
+    const row = results.spine.rows.find(({ spread }) => spread?.of === 'ratio' && spread.min !== spread.max);
+    row.distance = { near: { value: 0.123, runs: 3 }, far: null };
+    expect(figuresPage(results)).not.toContain('near 0.12');
+    row.distance.far = { value: 0.0456, runs: 2 };
+    expect(figuresPage(results)).toContain('; near 0.12, far 0.046)');
+  });
+
   it('have a row on the page for each row of the results', () => {
     const results = allResults(root);
     const rows = figuresPage(results).split('\n').filter((line) => /^\| (?!figure |--- )/.test(line));

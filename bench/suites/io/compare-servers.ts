@@ -44,10 +44,11 @@ export async function compareServers<Name extends string>(comparison: ServerComp
       return name === 'epoll' ? row.samples.ours : row.samples.baseline;
     };
     const note = noteOf(measured);
+    const { distances } = all[0]!.samples;
     const findings = SOURCES.filter((source) => source !== refused?.name).flatMap((source) =>
       figures({ source }).flatMap((figure) =>
         baselines.map(({ name }) =>
-          finding(figure, samples(figure.metric, source), name, samples(figure.metric, name), note),
+          finding(figure, samples(figure.metric, source), name, samples(figure.metric, name), note, distances),
         ),
       ),
     );
@@ -64,7 +65,7 @@ export async function compareServers<Name extends string>(comparison: ServerComp
     const beside = figures({ source: 'io_uring' }).map((figure) =>
       finding(
         { ...figure, targets: comparison.ofIoUring?.[figure.of] }, samples(figure.metric, 'io_uring'), 'epoll',
-        samples(figure.metric, 'epoll'), note,
+        samples(figure.metric, 'epoll'), note, distances,
       ),
     );
     return [...findings, ...beside];

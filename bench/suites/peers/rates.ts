@@ -35,7 +35,9 @@ export async function rates(
       Object.entries(aims).map(([name, atLeast]): [string, Target] => [name, { of: 'ratio', atLeast }]),
     );
     const samples = at === 0 ? rows[0].samples.ours : rows[at - 1].samples.baseline;
-    return rows.slice(others.length).map(({ baseline, samples: theirs }) =>
-      finding({ ...figure, params, targets }, samples, baseline.name, theirs.baseline, noteOf(all)));
+    return rows.slice(others.length).map(({ baseline, samples: theirs }) => {
+      const found = { ...figure, params, targets };
+      return finding(found, samples, baseline.name, theirs.baseline, noteOf(all), theirs.distances);
+    });
   });
 }
