@@ -29,27 +29,34 @@ it('loses no line of a stream when it is killed, and stores the results', { time
     });
     await stream.publish('lines', `${lines.join('\n')}${message % 2 === 0 ? '\n' : ''}`);
   }
+  // What the stream holds, by its numbers: a consumer whose connection breaks would lose what is on the way to it.
+  const manager = await jetstreamManager(connection);
   const had = new Set<string>();
-  const results = await (await stream.consumers.get('results', (await (await jetstreamManager(connection))
-    .consumers.add('results', { durable_name: 'test', ack_policy: 'none' as never })).name))
-    .consume({ callback: (message) => {
-      for (const line of message.string().trim().split('\n')) {
+  let read = 0;
+  const hasMoreThan = async (count: number): Promise<boolean> => {
+    const { last_seq: last } = (await manager.streams.info('results')).state;
+    while (read < last) {
+      const message = await manager.streams.getMessage('results', { seq: ++read });
+      for (const line of message!.string().trim().split('\n')) {
         const [, , , key, , crc] = line.split(' ');
         had.add(`${key} ${crc}`);
       }
-    } });
-  await until(() => had.size > 100, () => `${had.size} results`);
+    }
+    return had.size > count;
+  };
+  await until(() => hasMoreThan(100), () => `${had.size} results`);
   first.child.kill('SIGKILL');
   const second = await start();
+  const missing = (): string[] => [...wanted].filter((result) => !had.has(result));
   // What the first job has not acknowledged comes again after 3 s, and once more where a busy machine takes longer.
   await until(
-    () => had.size === wanted.size, () => `${had.size} of ${wanted.size} results, ${second.stderr}`, 60_000,
+    () => hasMoreThan(wanted.size - 1), () => `${had.size} of ${wanted.size} results, without ${
+      missing().slice(0, 9).join(', ')}; ${second.stderr}`, 60_000,
   );
   expect(had).toEqual(wanted);
   const { code, report } = await second.stop();
   expect(code).toBe(0);
   expect(report.dropped).toBe(0);
-  await results.close();
   await connection.close();
 });
 
