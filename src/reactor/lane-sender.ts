@@ -155,9 +155,9 @@ export class LaneSender implements RecordMemory, Room, Flushable {
 
   /** Publishes what is committed, and wakes the receiver if it sleeps or runs something lower. */
   publish(): void {
-    const { watch } = this.turn;
+    const { watch, unpublished } = this.turn;
     if (watch !== undefined) {
-      watch.stamp(this.times);
+      watch.stamp(this.times, unpublished.rounds);
       if (this.flushes === 0) watch.stampSample(this.times, this.words, this.producer.committedSequence);
       this.flushes = (this.flushes + 1) & (LANE_SAMPLE_EVERY - 1);
     }

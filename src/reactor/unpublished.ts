@@ -17,6 +17,8 @@ export interface Flushable {
 
 export class Unpublished {
   count = 0;
+  /** How often something was published; what is published together, within some microseconds, counts once. */
+  rounds = 0;
   /**
    * The first `count` have something unpublished, the highest band first. The list is never shortened: setting a length
    * costs more than a step.
@@ -38,12 +40,14 @@ export class Unpublished {
 
   /** Publishes everything. Costs a comparison when there is nothing. */
   flush(): void {
+    this.rounds++;
     for (let i = 0; i < this.count; i++) this.list[i]!.flush();
     this.count = 0;
   }
 
-  /** Publishes what waits for the party `to` in bands above `band`. */
+  /** Publishes what waits for the party `to` in bands above `band`, before the caller publishes its own. */
   publishAbove(band: number, to: number): void {
+    this.rounds++;
     for (let i = 0; i < this.count; i++) {
       const other = this.list[i]!;
       if ((other.band ?? BANDS) <= band) break;

@@ -1,7 +1,8 @@
 /** The watch of turns and quanta, by a clock and counters that the test sets. */
 import { describe, expect, it } from 'vitest';
-import { deliveryLayout, partyLayout } from '../layout.js';
+import { deliveryLayout, partyLayout, queueLayout } from '../layout.js';
 import { FigureTable, RESPONSE, RUN, SCHEDULE_IN, ToldCounts, createFigures } from '../observe/internal.js';
+import { timesOf } from './arrivals.js';
 import type { Timed, Watched } from './run-figures.js';
 import { TaskWatch } from './watch.js';
 
@@ -10,6 +11,7 @@ const BEFORE_NS = partyLayout.fields.beforeNs.at >> 3;
 const ENDED_NS = partyLayout.fields.endedNs.at >> 3;
 const TELL_NEXT = deliveryLayout.fields.tellNext.at >> 2;
 const MAY_PASS_OVER = deliveryLayout.fields.mayPassOver.at >> 2;
+const PUBLISHED_NS = queueLayout.fields.publishedNs.at >> 3;
 const STEP_NS = 20_000;
 
 /** A watch, a task with steps of so many nanoseconds on average, and turns that begin when they are told to. */
@@ -239,5 +241,29 @@ describe('the watch', () => {
       watch.remove(task);
       expect(count('refused')).toBe(isOn ? 3 : 0);
     }
+  });
+
+  it('stamps what a long step publishes with the time of its round, and what comes before it with the turn\'s', () => {
+    const { watch, task, clock, begin } = watched(5000);
+    const times = timesOf(new Int32Array(queueLayout.bytes >> 2));
+    const stamped = (round: number): number => {
+      watch.stamp(times, round);
+      return times[PUBLISHED_NS]!;
+    };
+    begin(1000);
+    clock.ns = 3000;
+    watch.makeReady(task);
+    expect([task.readyNs, stamped(1)]).toEqual([1000, 1000]);
+    watch.begin(task);
+    watch.step(task);
+    clock.ns = 9000;
+    expect(stamped(2)).toBe(9000);
+    clock.ns = 9100;
+    expect(stamped(2)).toBe(9000);
+    clock.ns = 30_000;
+    expect(stamped(3)).toBe(30_000);
+    watch.end(30_000);
+    clock.ns = 31_000;
+    expect(stamped(4)).toBe(30_000);
   });
 });

@@ -29,6 +29,8 @@ const ENDED_NS = field.endedNs.at >> 3;
 const TELL_NEXT = deliveryLayout.fields.tellNext.at >> 2;
 
 export class TaskWatch extends RunWatch {
+  private round = -1;
+  private roundNs = 0;
   // ---- Of turns and quanta ----------------------------------------------------------------------------------------
 
   /** A turn begins, and the one before it is not passed over. */
@@ -192,22 +194,27 @@ export class TaskWatch extends RunWatch {
   }
 
   /**
-   * The time: read between turns, and in steps that are long, or may be; else as of the beginning of this quantum.
+   * The time: read between turns, and in quanta whose steps are long, or may be; else as of when the present quantum
+   * began, or before the first one the turn.
    */
   timeNs(): number {
-    return this.turn.isRunning && !this.mayBeLong ? this.beganNs : this.nowNs();
+    return this.turn.isRunning && !(this.mayBeLong && this.isOpen) ? this.beganNs : this.nowNs();
   }
 
   // ---- Of lanes ---------------------------------------------------------------------------------------------------
 
-  /** For the sender: what lies in the lane is published. */
-  stamp(times: Float64Array): void {
-    stamp(times, this.timeNs());
+  /** For the sender: what lies in the lane is published. One time does for all of a `round`. */
+  stamp(times: Float64Array, round: number): void {
+    if (round !== this.round) {
+      this.round = round;
+      this.roundNs = this.timeNs();
+    }
+    stamp(times, this.roundNs);
   }
 
-  /** And what lies there up to `sequence` is a sample. */
+  /** And what lies there up to `sequence` is a sample. Follows `stamp`. */
   stampSample(times: Float64Array, words: Int32Array, sequence: number): void {
-    stampSample(times, words, sequence, this.timeNs());
+    stampSample(times, words, sequence, this.roundNs);
   }
 
   /** For the receiver: it has taken what lies before `sequence`. Returns the sample that it has seen. */
