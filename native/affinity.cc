@@ -146,6 +146,23 @@ static Napi::Value setChildPlace(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
+// threads.scheduled(fd, out) -> 1, or 0 if nothing can be read. `fd` is a /proc/*/schedstat; `out` becomes how long its
+// thread has had a CPU and has waited for one, in ns, and how often it was given one; then the caller's CPU.
+static napi_value scheduled(napi_env raw, napi_callback_info call) {
+  const RawArgs<2> args(raw, call);
+  double* out = nullptr;
+  size_t length = 0;
+  char text[96];
+  if (!args.numbers(1, &out, &length) || length < 4) return args.integer(0);
+  const ssize_t count = pread(args.int32(0), text, sizeof text - 1, 0);
+  if (count <= 0) return args.integer(0);
+  text[count] = 0;
+  char* at = text;
+  for (int i = 0; i < 3; i++) out[i] = double(strtoull(at, &at, 10));
+  out[3] = sched_getcpu();
+  return args.integer(1);
+}
+
 static Napi::Value threadId(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(syscall(SYS_gettid)));
 }
@@ -161,9 +178,7 @@ void exportAffinity(Napi::Env env, Napi::Object exports) {
   threads.add("exactSleep", Napi::Function::New(env, exactSleep));
   threads.add("setName", Napi::Function::New(env, setThreadName));
   threads.add("setChildPlace", Napi::Function::New(env, setChildPlace));
-  threads.addRaw("cpu", [](napi_env raw, napi_callback_info call) {
-    return RawArgs<1>(raw, call).integer(sched_getcpu());
-  });
+  threads.addRaw("scheduled", scheduled);
   threads.add("id", Napi::Function::New(env, threadId));
 }
 

@@ -56,7 +56,7 @@ const GROUPS: {
   clock: ['nowNs', 'create'],
   system: ['errorName', 'freshPages', 'callNs'],
   threads: [
-    'id', 'cpu', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
+    'id', 'scheduled', 'setName', 'getAffinity', 'setAffinity', 'getAffinityOf', 'setAffinityOf',
     'getTimerSlack', 'setTimerSlack', 'exactSleep', 'setChildPlace', 'isLoopAlive',
   ],
   wakers: ['create', 'wake', 'close'],

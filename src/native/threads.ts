@@ -5,7 +5,8 @@
  * May be missing: pinning (`setAffinity` throws: the refusal is reported and the thread runs where it may), the timer
  * slack (both answer the same number, whatever was asked: a refusal as well), names of threads (`setName` does
  * nothing), `setChildPlace` where nothing is inherited (does nothing), `freshPages` (-ENOSYS: lanes that are never used
- * may then take memory), `callNs`, `cpu`.
+ * may then take memory), `callNs`, `scheduled` (a thread is
+ * never late because it had no CPU, as far as anybody knows).
  */
 
 /** What concerns no thread and no descriptor. */
@@ -49,8 +50,12 @@ export interface NativeThreads {
    * cannot.
    */
   setChildPlace(cpus: readonly number[], timerSlackNs: number): void;
-  /** The CPU that the calling thread runs on now. */
-  cpu?(): number;
+  /**
+   * For how long the thread whose schedstat is open as `fd` has had a CPU and has waited for one, in nanoseconds, how
+   * often it was given one, and the CPU of the calling thread become the first four of `out`. 0 if it cannot be read,
+   * otherwise 1.
+   */
+  scheduled?(fd: number, out: Float64Array): number;
   /** Whether something referenced keeps this thread's loop going. */
   isLoopAlive(): boolean;
 }

@@ -1,6 +1,8 @@
-/** Which part of a run delay belongs to the time that is asked about. */
+/** What the kernel says of a thread, and which part of a run delay belongs to the time that is asked about. */
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { expect, it } from 'vitest';
-import { delayWithin } from './run-delay.js';
+import { RunDelay, delayWithin } from './run-delay.js';
 
 it.each([
   ['all of it, where the reading is as old as the time', [10, 0, 7, 3], 7],
@@ -11,4 +13,22 @@ it.each([
   ['no more than the time', [4, 0, 9, 0], 4],
 ] as const)('%s', (_name, [wholeNs, earlierNs, delayNs, ranNs], expected) => {
   expect(delayWithin(wholeNs, earlierNs, delayNs, ranNs)).toBe(expected);
+});
+
+it('reads what the kernel says of this thread, in the kernel\'s own order', () => {
+  const kernel = (): number[] => readFileSync('/proc/thread-self/schedstat', 'latin1').split(' ').map(Number);
+  const nowNs = (): number => Math.round(performance.now() * 1e6);
+  const beganNs = nowNs();
+  const delay = new RunDelay(beganNs);
+  const [ranBefore, , timesBefore] = kernel();
+  while (nowNs() < beganNs + 20e6);
+  const { ranNs, delayNs, times, cpu } = delay.since(beganNs, nowNs());
+  const [ran, , timesNow] = kernel();
+  delay.close();
+  expect(ranNs).toBeGreaterThan(0);
+  // Nothing is read twice at the same moment, and what this thread does in between takes some CPU.
+  expect(Math.abs(ranNs - (ran! - ranBefore!))).toBeLessThan(5e6);
+  expect(times).toBeLessThanOrEqual(timesNow! - timesBefore! + 1);
+  expect(delayNs).toBeGreaterThanOrEqual(0);
+  expect(cpu).toBeGreaterThanOrEqual(0);
 });

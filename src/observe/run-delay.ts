@@ -3,7 +3,7 @@
  * second and third number of /proc/thread-self/schedstat and the CPU, read now and then while the thread works, and
  * when somebody asks. Without that file (another system, a kernel without CONFIG_SCHED_INFO) it is 0.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { native } from '../native.js';
 
 /** What the kernel has done with a thread in a time. */
@@ -34,7 +34,9 @@ export function delayWithin(wholeNs: number, earlierNs: number, delayNs: number,
 
 export class RunDelay {
   private fd = -1;
-  private readonly bytes = Buffer.alloc(64);
+  private readonly scheduled = native().threads.scheduled;
+  /** What the kernel has said last. */
+  private readonly read = new Float64Array(4);
   private readonly atNs = new Float64Array(KEPT);
   private readonly ranNs = new Float64Array(KEPT);
   private readonly delayNs = new Float64Array(KEPT);
@@ -44,6 +46,7 @@ export class RunDelay {
   private nextNs = 0;
 
   constructor(nowNs: number) {
+    if (this.scheduled === undefined) return;
     try {
       this.fd = openSync('/proc/thread-self/schedstat', 'r');
     } catch {
@@ -85,13 +88,14 @@ export class RunDelay {
     if (this.fd < 0) return 0;
     this.nextNs = nowNs + EVERY_NS;
     const at = this.readings++ % KEPT;
-    const count = readSync(this.fd, this.bytes, 0, this.bytes.length, 0);
-    const [ranNs, delayNs, times] = this.bytes.toString('latin1', 0, count).split(' ');
+    const { read } = this;
+    // In one call, since this code runs so seldom that it is in no cache, and V8 does not optimize it.
+    this.scheduled!(this.fd, read);
     this.atNs[at] = nowNs;
-    this.ranNs[at] = Number(ranNs);
-    this.delayNs[at] = Number(delayNs);
-    this.times[at] = Number(times);
-    this.cpus[at] = native().threads.cpu?.() ?? -1;
+    this.ranNs[at] = read[0]!;
+    this.delayNs[at] = read[1]!;
+    this.times[at] = read[2]!;
+    this.cpus[at] = read[3]!;
     return at;
   }
 }
