@@ -21,13 +21,13 @@ it('reads what the kernel says of this thread, in the kernel\'s own order', () =
   const beganNs = nowNs();
   const delay = new RunDelay(beganNs);
   const [ranBefore, , timesBefore] = kernel();
-  while (nowNs() < beganNs + 20e6);
+  // It brings them up to date with its ticks, and when it takes the CPU away: on a busy machine, seldom.
+  while (kernel()[0]! < ranBefore! + 60e6);
   const { ranNs, delayNs, times, cpu } = delay.since(beganNs, nowNs());
   const [ran, , timesNow] = kernel();
   delay.close();
-  expect(ranNs).toBeGreaterThan(0);
   // Nothing is read twice at the same moment, and what this thread does in between takes some CPU.
-  expect(Math.abs(ranNs - (ran! - ranBefore!))).toBeLessThan(5e6);
+  expect(Math.abs(ranNs - (ran! - ranBefore!))).toBeLessThan(30e6);
   expect(times).toBeLessThanOrEqual(timesNow! - timesBefore! + 1);
   expect(delayNs).toBeGreaterThanOrEqual(0);
   expect(cpu).toBeGreaterThanOrEqual(0);
