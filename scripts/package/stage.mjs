@@ -2,6 +2,7 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { TARGETS } from './targets.mjs';
+import { neededTypes } from './types.mjs';
 import { run } from './zig.mjs';
 
 /**
@@ -15,7 +16,10 @@ export function stageMain(root, out) {
   const folder = join(out, 'percore');
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const [{ files }] = JSON.parse(run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], root));
-  for (const { path } of files) copyInto(folder, path, join(root, path));
+  // A quarter of all declarations is of modules that no user comes to.
+  const types = neededTypes(root, manifest.exports);
+  const isNeeded = (path) => !path.endsWith('.d.ts') || types.has(path);
+  for (const { path } of files.filter((file) => isNeeded(file.path))) copyInto(folder, path, join(root, path));
   for (const name of OF_THE_CHECKOUT) delete manifest[name];
   manifest.optionalDependencies = Object.fromEntries(
     TARGETS.map(({ name }) => [`@percore/${name}`, manifest.version]),
