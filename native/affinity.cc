@@ -13,6 +13,7 @@
 
 #include "bindings.h"
 #include "napi_args.h"
+#include "schedstat.h"
 #include "unique_fd.h"
 
 namespace percore {
@@ -152,13 +153,11 @@ static napi_value scheduled(napi_env raw, napi_callback_info call) {
   const RawArgs<2> args(raw, call);
   double* out = nullptr;
   size_t length = 0;
-  char text[96];
-  if (!args.numbers(1, &out, &length) || length < 4) return args.integer(0);
-  const ssize_t count = pread(args.int32(0), text, sizeof text - 1, 0);
-  if (count <= 0) return args.integer(0);
-  text[count] = 0;
-  char* at = text;
-  for (int i = 0; i < 3; i++) out[i] = double(strtoull(at, &at, 10));
+  Schedstat stat;
+  if (!args.numbers(1, &out, &length) || length < 4 || !readSchedstat(args.int32(0), &stat)) return args.integer(0);
+  out[0] = double(stat.ranNs);
+  out[1] = double(stat.waitedNs);
+  out[2] = double(stat.times);
   out[3] = sched_getcpu();
   return args.integer(1);
 }

@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 
 #include "clock.h"
+#include "schedstat.h"
 
 namespace percore {
 
@@ -16,12 +16,8 @@ static constexpr int64_t kEveryNs = 10'000'000, kLeastNs = 10'000'000;
 
 // For how long the thread that has opened `fd` has waited for a CPU so far; 0 where the kernel does not say.
 static int64_t waitedNs(int fd) {
-  char text[128];
-  const ssize_t length = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
-  if (length <= 0) return 0;
-  text[length] = 0;
-  long long ran = 0, waited = 0;
-  return sscanf(text, "%lld %lld", &ran, &waited) == 2 ? waited : 0;
+  Schedstat stat;
+  return readSchedstat(fd, &stat) ? stat.waitedNs : 0;
 }
 
 Halts& Halts::ofProcess() {

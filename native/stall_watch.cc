@@ -15,6 +15,8 @@
 #include "isolate_stack.h"
 #include "json_parser.h"
 #include "napi_args.h"
+#include "schedstat.h"
+#include "unique_fd.h"
 
 namespace percore {
 
@@ -35,22 +37,19 @@ static int64_t glance(const double& word) {
 static int32_t glance(const int32_t& word) { return __atomic_load_n(&word, __ATOMIC_RELAXED); }
 
 // The text of a file of /proc of one thread; false when the thread has gone.
-static bool readOfThread(int tid, const char* file, char* text, size_t size) {
+static UniqueFd openOfThread(int tid, const char* file) {
   char path[64];
   snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid, file);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const ssize_t length = read(fd, text, size - 1);
-  close(fd);
-  if (length <= 0) return false;
-  text[length] = 0;
-  return true;
+  return UniqueFd(open(path, O_RDONLY | O_CLOEXEC));
 }
 
 // Whether a thread of this process could run: then it waits for a CPU, or has one.
 static bool isRunnable(int tid) {
   char text[256];
-  if (!readOfThread(tid, "stat", text, sizeof text)) return false;
+  const UniqueFd file = openOfThread(tid, "stat");
+  const ssize_t length = read(file.get(), text, sizeof text - 1);
+  if (length <= 0) return false;
+  text[length] = 0;
   // "number (name) state": the name may contain brackets.
   const char* end = strrchr(text, ')');
   return end && end[1] == ' ' && end[2] == 'R';
@@ -58,10 +57,9 @@ static bool isRunnable(int tid) {
 
 // For how long it has waited for a CPU so far, without the present wait; 0 where the kernel does not say.
 static int64_t runDelayNs(int tid) {
-  char text[128];
-  long long ran = 0, waited = 0;
-  if (!readOfThread(tid, "schedstat", text, sizeof text) || sscanf(text, "%lld %lld", &ran, &waited) != 2) return 0;
-  return waited;
+  const UniqueFd file = openOfThread(tid, "schedstat");
+  Schedstat stat;
+  return readSchedstat(file.get(), &stat) ? stat.waitedNs : 0;
 }
 
 // How much of the elapsed time belongs to the thread itself: it ran, or slept in a system call.
