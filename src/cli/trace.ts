@@ -41,7 +41,7 @@ While it runs it reads commands: add pid|tid|name X, remove N, bound [N] FIGURE 
 
 /** The limit of histograms. */
 const MOST_NS = 2 ** 40 - 1;
-/** Of a line of input, in characters. */
+/** Of a line of input, in bytes. */
 const LONGEST_LINE = 4096;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 const text = { type: 'string' } as const;
@@ -133,7 +133,7 @@ async function untilEnd(
     } catch (error) {
       process.stderr.write(`percore trace: ${(error as Error).message}\n`);
     }
-  }, () => void process.stderr.write(`percore trace: a line has more than ${LONGEST_LINE} characters\n`));
+  }, () => void process.stderr.write(`percore trace: a line has more than ${LONGEST_LINE} bytes\n`));
   const timer = seconds === undefined ? undefined : setTimeout(end, seconds * 1000);
   await ending;
   clearTimeout(timer);
