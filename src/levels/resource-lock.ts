@@ -51,8 +51,8 @@ export class ResourceLock {
     this.lock = new FairLock(memory, at, self, isElsewhere, SPINS, users.length === 1);
     const bytes = Math.ceil(layout.recordBytes / 8) * 8;
     // Whoever writes a field that was not declared is told by a TypeError: it would be in this level's object alone.
-    const { at: stateAt } = structWriter(layout, recordMemory(memory, at + fairLockLayout.bytes, bytes));
-    this.state = Object.preventExtensions(stateAt(0));
+    const record = recordMemory(memory, at + fairLockLayout.bytes, bytes);
+    this.state = Object.preventExtensions(structWriter(layout, record).at(0));
   }
 
   /** See AppContext.lock. */

@@ -5,8 +5,7 @@
  * May be missing: pinning (`setAffinity` throws: the refusal is reported and the thread runs where it may), the timer
  * slack (both answer the same number, whatever was asked: a refusal as well), names of threads (`setName` does
  * nothing), `setChildPlace` where nothing is inherited (does nothing), `freshPages` (-ENOSYS: lanes that are never used
- * may then take memory), `callNs`, `scheduled` (a thread is
- * never late because it had no CPU, as far as anybody knows).
+ * may then take memory), `callNs`, `scheduled` (a thread is never late because it had no CPU, as far as anybody knows).
  */
 
 /** What concerns no thread and no descriptor. */

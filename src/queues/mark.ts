@@ -14,14 +14,13 @@
  * the producer here.
  */
 import { farBellsOf } from './far-bells.js';
+import { MAX_CAPACITY } from './memory.js';
 import {
   CURSOR, HELD, LOSSY, LOSSY_CURSOR, PLACE_WORDS, PRODUCER_CURSOR, PUSHED, STATE, placeAt, type QueueMemory,
 } from './ring.js';
 
 const FIRST_PLACE = placeAt(0);
 const MARK = 1 << 31;
-/** The most that places, and the producer, can be apart. */
-const MAX_CAPACITY = 2 ** 30;
 /** How often a cursor is looked for among the places. One look finds it, unless places change hands meanwhile. */
 const LOOKS = 1000;
 
@@ -34,7 +33,8 @@ export function publishedIn(memory: QueueMemory): number {
     const behind = heldIn(memory);
     // ring.mark: pairs with markCursor(). ring.publish: pairs with flush().
     const found = Atomics.load(memory.words, PRODUCER_CURSOR);
-    // This thread may have stood still in between, while a queue of bytes passed 2^31 of them.
+    // Places, and the producer, are no further apart than that. This thread may have stood still in between, while a
+    // queue of bytes passed 2^31 of them.
     if (Math.abs((heldIn(memory) - behind) | 0) <= MAX_CAPACITY) return seenFrom(behind, found);
   }
 }

@@ -129,8 +129,7 @@ export class PageWatch {
   /** Throws ERR_PERCORE_SYSTEM. */
   constructor(descriptors: readonly number[], onReady: () => void) {
     const handle = this.traces.watch(Int32Array.from(descriptors), onReady);
-    if (typeof handle === 'number')
-      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-handle}`);
+    if (typeof handle === 'number') throw notWatching(handle);
     this.handle = handle;
   }
 
@@ -138,21 +137,24 @@ export class PageWatch {
   takeRounds(
     { handle }: KernelTrace, leastPages: number, restNs: number, settledNs: number, lookEachNs: number,
   ): void {
-    const error = this.traces.takeRounds(this.handle, handle, leastPages, restNs, settledNs, lookEachNs);
-    if (error < 0)
-      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-error}`);
+    checkWatching(this.traces.takeRounds(this.handle, handle, leastPages, restNs, settledNs, lookEachNs));
   }
 
   /** Tells again. It takes no rounds itself unless it `isAlone`. Throws ERR_PERCORE_SYSTEM. */
   arm(isAlone = true): void {
-    const error = this.traces.arm(this.handle, isAlone);
-    if (error < 0)
-      throw new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-error}`);
+    checkWatching(this.traces.arm(this.handle, isAlone));
   }
 
   close(): void {
     this.traces.unwatch(this.handle);
   }
+}
+
+const notWatching = (error: number): PercoreError =>
+  new PercoreError('ERR_PERCORE_SYSTEM', `cannot wait for events of the scheduler: error ${-error}`);
+
+function checkWatching(error: number): void {
+  if (error < 0) throw notWatching(error);
 }
 
 /** Throws ERR_PERCORE_NATIVE_UNAVAILABLE where there is no addon. */
